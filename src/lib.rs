@@ -1,0 +1,29 @@
+//! `daemon_memcached`: memcached's protocol in front of durable table rows.
+//!
+//! ```text
+//!     bytes ─► server ─► protocol ─► store ─► rows ─► callback table ─► refengine | InnoDB
+//!                │                     │
+//!                └ replies             └ cache
+//! ```
+//!
+//! | room | knows | must not know |
+//! |---|---|---|
+//! | [`plugin`] | the C boundary: descriptors, init and deinit, variables, panic guard | protocol, rows |
+//! | [`host`] | one file per kind of host: tables, threads, log, messages, shutdown | memcached |
+//! | [`rows`] | reading and writing rows, transactions; every raw call of the table | containers, protocol |
+//! | [`store`] | containers, mapping, values, expiry, cas, counters on rows | sockets, bytes on the wire |
+//! | [`protocol`] | bytes to requests, replies to bytes; pure | store, sockets |
+//! | [`server`] | listeners, workers, connections, ticks, limits, statistics | columns, tables |
+//! | `refengine` | the bundled engine: the same table from the other side, and SQL | everything left of the table |
+//!
+//! A test (`tests/rooms.rs`) fails when a room imports one it must not know.
+
+pub mod bindings;
+pub mod host;
+pub mod plugin;
+pub mod protocol;
+#[cfg(feature = "refengine")]
+pub mod refengine;
+pub mod rows;
+pub mod server;
+pub mod store;
