@@ -193,17 +193,19 @@ typedef struct ib_cb {
      *     IB_SQL_NULL for NULL. */
     ib_ulint_t (*col_get_meta)(ib_tpl_t tpl, ib_ulint_t col, ib_col_meta_t *meta);
     /* 24. Makes and starts a transaction.  `auto_commit` 1 with `read_write` 0 is a consistent
-     *     read that takes no locks.  NULL: out of memory.  Ended by trx_commit() or
-     *     trx_rollback(), both of which free it unless trx_start() is used. */
+     *     read that takes no locks.  NULL: out of memory.  The caller owns the object: it ends
+     *     with trx_commit() or trx_rollback(), may then be started again with trx_start(), and
+     *     is freed by trx_release(). */
     ib_trx_t (*trx_begin)(ib_trx_level_t level, ib_bool_t read_write, ib_bool_t auto_commit);
-    /* 25. Commits and frees.  All cursors of `trx` must have been closed or reset.  An error
-     *     means that the outcome is unknown unless the implementer says otherwise. */
+    /* 25. Commits; the object stays, not started.  All cursors of `trx` must have been closed or
+     *     reset.  An error means that the outcome is unknown. */
     ib_err_t (*trx_commit)(ib_trx_t trx);
-    /* 26. Rolls back and frees. */
+    /* 26. Rolls back; the object stays, not started. */
     ib_err_t (*trx_rollback)(ib_trx_t trx);
-    /* 27. Starts a released transaction object again.  `thd` may be NULL where the host has none. */
+    /* 27. Starts a transaction object that is not started.  `thd` may be NULL where the host has
+     *     none. */
     ib_err_t (*trx_start)(ib_trx_t trx, ib_trx_level_t level, ib_bool_t read_write, ib_bool_t auto_commit, void *thd);
-    /* 28. Frees a transaction object that is not started. */
+    /* 28. Frees a transaction object; one that is still started is rolled back. */
     ib_err_t (*trx_release)(ib_trx_t trx);
     /* 29. Locks the cursor's table in a mode, until the transaction ends. */
     ib_err_t (*cursor_lock)(ib_crsr_t crsr, ib_lck_mode_t mode);
