@@ -1,1 +1,213 @@
-//! (to be written)
+//! The seam between memcached's operations and a storage engine: rows and transactions.
+//!
+//! `store` calls this room, one [`Rows`] per worker thread; nobody else does. An implementer knows
+//! how to reach rows and nothing about containers or the protocol:
+//!
+//! - [`table`]: safe Rust over the InnoDB API callback table; every raw call of the table lives there.
+//!
+//! A session holds at most one transaction. Tables are opened at their first use in a transaction
+//! and closed when it ends, so that between transactions nothing stays locked or pinned.
+
+pub mod table;
+
+use std::ffi::CString;
+use std::fmt;
+use std::ops::ControlFlow;
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// Integer of 1, 2, 3, 4 or 8 bytes.
+    Int {
+        /// Width in bytes.
+        bytes: u8,
+        /// Whether the column is UNSIGNED.
+        unsigned: bool,
+    },
+    /// Space-padded text.
+    Char,
+    /// Text.
+    VarChar,
+    /// Zero-padded bytes.
+    Binary,
+    /// Bytes.
+    VarBinary,
+    /// Any BLOB or TEXT type.
+    Blob,
+    /// A type that no memcached operation maps.
+    Other,
+}
+
+/// A column of a table as the engine describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    /// Name, in the case the engine reports.
+    pub name: String,
+    /// Type.
+    pub kind: ColumnKind,
+    /// Whether NULL is refused.
+    pub not_null: bool,
+    /// Greatest length in bytes.
+    pub max_bytes: u32,
+}
+
+/// The index through which rows are found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Index {
+    /// Names of its columns, in index order.
+    pub columns: Vec<String>,
+    /// Whether it admits one row per key.
+    pub unique: bool,
+    /// Whether it is the clustered index.
+    pub clustered: bool,
+}
+
+/// A table that operations name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// Small number, unique among the tables a session is used with; sessions index by it.
+    pub id: usize,
+    /// `database/table`.
+    pub path: CString,
+    /// Secondary index through which keys are looked up; `None` for the clustered one.
+    pub index: Option<CString>,
+    /// All columns, in table order.
+    pub columns: Vec<Column>,
+    /// Position of the key among `columns`.
+    pub key: usize,
+}
+
+impl Table {
+    /// Position of the column of that name; names are compared byte by byte.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|c| c.name == name)
+    }
+
+    /// `database/table` for messages.
+    pub fn display(&self) -> std::borrow::Cow<'_, str> {
+        self.path.to_string_lossy()
+    }
+}
+
+/// A value on its way into a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cell<'a> {
+    /// SQL NULL.
+    Null,
+    /// For signed integer columns; must fit the column.
+    Int(i64),
+    /// For unsigned integer columns; must fit the column.
+    UInt(u64),
+    /// For every other column.
+    Bytes(&'a [u8]),
+}
+
+/// What a transaction may do and what it sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mode {
+    /// Isolation level, 0 (READ UNCOMMITTED) to 3 (SERIALIZABLE).
+    pub level: u8,
+    /// Whether rows will be written.
+    pub read_write: bool,
+}
+
+/// Why an operation on rows failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The key exists; the transaction is as it was.
+    Duplicate,
+    /// The transaction was chosen as a deadlock's victim: roll back.
+    Deadlock,
+    /// A lock was not granted in time: roll back.
+    LockTimeout,
+    /// The table or index does not exist, or is no base table.
+    NotFound(String),
+    /// A value does not fit its column (named); nothing was stored.
+    TooLong(String),
+    /// NULL in a NOT NULL column, or a foreign key's objection; nothing was stored.
+    Constraint(String),
+    /// The engine takes no writes now.
+    ReadOnly,
+    /// The table's columns are not those the session was told.
+    Changed(String),
+    /// The storage is full; nothing was stored.
+    DiskFull,
+    /// Anything else, in the engine's words.
+    Engine(String),
+}
+
+impl Error {
+    /// Whether the transaction is lost and must be rolled back before anything else.
+    pub fn aborts(&self) -> bool {
+        matches!(self, Error::Deadlock | Error::LockTimeout)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Duplicate => f.write_str("duplicate key"),
+            Error::Deadlock => f.write_str("deadlock"),
+            Error::LockTimeout => f.write_str("lock wait timeout"),
+            Error::NotFound(name) => write!(f, "table or index {name} not found or not a base table"),
+            Error::TooLong(column) => write!(f, "value too long for column {column}"),
+            Error::Constraint(text) => f.write_str(text),
+            Error::ReadOnly => f.write_str("read only"),
+            Error::Changed(name) => {
+                write!(f, "table {name} has changed; reload the containers")
+            }
+            Error::DiskFull => f.write_str("out of disk space"),
+            Error::Engine(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Result of this room.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Rows of an engine as one worker thread sees them.
+pub trait Rows {
+    /// Starts a transaction; there must be none.
+    fn begin(&mut self, mode: Mode) -> Result<()>;
+
+    /// Whether a transaction is open.
+    fn active(&self) -> bool;
+
+    /// Looks a row up by its key. `true`: it is the current row of `table`.
+    fn read(&mut self, table: &Table, key: Cell<'_>) -> Result<bool>;
+
+    /// The same, with an exclusive row lock that lasts until the transaction ends; the key is locked
+    /// even where no row has it.
+    fn read_for_update(&mut self, table: &Table, key: Cell<'_>) -> Result<bool>;
+
+    /// Bytes of a column of the current row, `None` for NULL. Valid until the next read.
+    fn bytes(&self, table: &Table, column: usize) -> Option<&[u8]>;
+
+    /// An integer column of the current row, `None` for NULL; the value range of every integer type fits.
+    fn int(&self, table: &Table, column: usize) -> Option<i128>;
+
+    /// Inserts a row; columns that are not named become NULL.
+    fn insert(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()>;
+
+    /// Changes the named columns of the row that [`Rows::read_for_update`] found last; others keep
+    /// their values.
+    fn update(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()>;
+
+    /// Deletes the row that [`Rows::read_for_update`] found last.
+    fn delete(&mut self, table: &Table) -> Result<()>;
+
+    /// Visits all rows in key order until told to stop.
+    fn scan(&mut self, table: &Table, visit: &mut dyn FnMut(&Self) -> ControlFlow<()>) -> Result<()>;
+
+    /// Empties a table, outside any transaction.
+    fn truncate(&mut self, table: &Table) -> Result<()>;
+
+    /// Commits. After an error the outcome is unknown and the transaction is over.
+    fn commit(&mut self) -> Result<()>;
+
+    /// Undoes everything since [`Rows::begin`]; nothing happens without a transaction.
+    fn rollback(&mut self);
+}

@@ -1,0 +1,307 @@
+//! Rows through the InnoDB API callback table.
+//!
+//! [`Session`] implements [`Rows`] for one worker thread. Below it are [`Api`] (the table) and three
+//! owners whose drop releases what they hold: transaction, cursor, tuple. This file and its children make every
+//! raw call of the table and nobody else makes one.
+
+mod handles;
+
+use super::{Cell, Column, ColumnKind, Error, Index, Mode, Result, Rows, Table};
+use crate::bindings::{ib_col_type, ib_lck_mode, ib_match_mode, ib_srch_mode};
+pub use handles::Api;
+use handles::{Cursor, Transaction, Tuple};
+use std::ffi::CStr;
+use std::ops::ControlFlow;
+
+/// InnoDB copies each row it reads into the tuple's heap, which only grows: a read tuple is replaced after this many rows.
+const READS_PER_TUPLE: u32 = 16;
+
+/// A table opened in the current transaction. Fields drop in this order: tuples before the cursors
+/// they were made from, the index cursor before the clustered one.
+struct Open {
+    search: Tuple,
+    row: Tuple,
+    reads: u32,
+    index: Option<Cursor>,
+    base: Cursor,
+    lock: ib_lck_mode::Type,
+}
+
+impl Open {
+    fn cursor(&self) -> &Cursor {
+        self.index.as_ref().unwrap_or(&self.base)
+    }
+
+    /// Takes the lock mode for the reads that follow.
+    fn set_lock(&mut self, lock: ib_lck_mode::Type) -> Result<()> {
+        if self.lock == lock {
+            return Ok(());
+        }
+        self.base.set_lock_mode(lock)?;
+        if let Some(index) = &self.index {
+            index.set_lock_mode(lock)?;
+        }
+        self.lock = lock;
+        Ok(())
+    }
+
+    fn read_current(&mut self) -> Result<bool> {
+        if self.reads == READS_PER_TUPLE {
+            self.row = self.base.read_tuple()?;
+            self.reads = 0;
+        }
+        self.reads += 1;
+        self.cursor().read_row(&self.row)
+    }
+}
+
+/// Rows of one worker thread. Not shared between threads: handles belong to the thread that made them.
+pub struct Session {
+    // Declared first: open cursors must be closed before their transaction is released.
+    open: Vec<Option<Open>>,
+    trx: Option<Transaction>,
+    mode: Mode,
+    active: bool,
+    api: Api,
+}
+
+impl Session {
+    /// A session without a transaction.
+    pub fn new(api: Api) -> Session {
+        let mode = Mode { level: 1, read_write: false };
+        Session { open: Vec::new(), trx: None, mode, active: false, api }
+    }
+
+    /// Columns of `database/table`; system columns are left out.
+    pub fn describe(&mut self, path: &CStr) -> Result<Vec<Column>> {
+        let cursor = self.cursor(path)?;
+        if cursor.is_virtual() {
+            return Err(Error::Engine(format!(
+                "table {} has virtual columns, which the InnoDB API cannot handle",
+                path.to_string_lossy()
+            )));
+        }
+        let tuple = cursor.read_tuple()?;
+        (0..tuple.user_columns())
+            .map(|i| {
+                let (meta, _) = tuple.meta(i);
+                let name = cursor.column_name(i).ok_or_else(|| {
+                    Error::Engine(format!("column {i} of {} has no name", path.to_string_lossy()))
+                })?;
+                Ok(Column {
+                    name,
+                    kind: column_kind(&meta),
+                    not_null: meta.attr & crate::bindings::ib_col_attr::IB_COL_NOT_NULL != 0,
+                    max_bytes: meta.type_len,
+                })
+            })
+            .collect()
+    }
+
+    /// An index of `database/table`.
+    pub fn describe_index(&mut self, path: &CStr, name: &CStr) -> Result<Index> {
+        let cursor = self.cursor(path)?;
+        let (index, kind) = cursor.open_index(name)?;
+        let columns = (0..).map_while(|i| index.index_column_name(i)).collect();
+        let clustered = kind & crate::bindings::ib_index_type::IB_CLUSTERED as i32 != 0;
+        let unique = clustered || kind & crate::bindings::ib_index_type::IB_UNIQUE as i32 != 0;
+        Ok(Index { columns, unique, clustered })
+    }
+
+    /// The host's `innodb_api_trx_level`, 0 to 3.
+    pub fn host_trx_level(&self) -> u8 {
+        self.api.trx_level()
+    }
+
+    fn cursor(&mut self, path: &CStr) -> Result<Cursor> {
+        match (&self.trx, self.active) {
+            (Some(trx), true) => Cursor::open(self.api, path, trx),
+            _ => Err(Error::Engine("no transaction is open".into())),
+        }
+    }
+
+    fn open(&mut self, table: &Table, lock: ib_lck_mode::Type) -> Result<&mut Open> {
+        if self.open.len() <= table.id {
+            self.open.resize_with(table.id + 1, || None);
+        }
+        if self.open[table.id].is_none() {
+            let base = self.cursor(&table.path)?;
+            let index = match &table.index {
+                None => None,
+                Some(name) => {
+                    let (index, _) = base.open_index(name)?;
+                    index.set_cluster_access();
+                    Some(index)
+                }
+            };
+            let searched = index.as_ref().unwrap_or(&base);
+            searched.set_match_mode(ib_match_mode::IB_EXACT_MATCH);
+            let search = searched.search_tuple()?;
+            let row = base.read_tuple()?;
+            if row.user_columns() != table.columns.len() {
+                return Err(Error::Changed(table.display().into_owned()));
+            }
+            let lock = ib_lck_mode::IB_LOCK_NONE;
+            self.open[table.id] = Some(Open { search, row, reads: 0, index, base, lock });
+        }
+        match &mut self.open[table.id] {
+            Some(open) => {
+                open.set_lock(lock)?;
+                Ok(open)
+            }
+            None => Err(Error::Engine("table is not open".into())),
+        }
+    }
+
+    fn opened(&self, table: &Table) -> Option<&Open> {
+        self.open.get(table.id).and_then(Option::as_ref)
+    }
+
+    fn find(&mut self, table: &Table, key: Cell<'_>, lock: ib_lck_mode::Type) -> Result<bool> {
+        let open = self.open(table, lock)?;
+        let column = &table.columns[table.key];
+        match open.search.set(0, key, column) {
+            // A key that the column cannot hold is a key that no row has.
+            Err(Error::TooLong(_)) => return Ok(false),
+            other => other?,
+        }
+        if !open.cursor().move_to(&open.search, ib_srch_mode::IB_CUR_GE)? {
+            return Ok(false);
+        }
+        open.read_current()
+    }
+
+    fn close_all(&mut self) {
+        for open in &mut self.open {
+            *open = None;
+        }
+    }
+}
+
+fn column_kind(meta: &crate::bindings::ib_col_meta_t) -> ColumnKind {
+    match meta.type_ {
+        ib_col_type::IB_INT => ColumnKind::Int {
+            bytes: meta.type_len as u8,
+            unsigned: meta.attr & crate::bindings::ib_col_attr::IB_COL_UNSIGNED != 0,
+        },
+        ib_col_type::IB_CHAR | ib_col_type::IB_CHAR_ANYCHARSET => ColumnKind::Char,
+        ib_col_type::IB_VARCHAR | ib_col_type::IB_VARCHAR_ANYCHARSET => ColumnKind::VarChar,
+        ib_col_type::IB_BINARY => ColumnKind::Binary,
+        ib_col_type::IB_VARBINARY => ColumnKind::VarBinary,
+        ib_col_type::IB_BLOB => ColumnKind::Blob,
+        _ => ColumnKind::Other,
+    }
+}
+
+impl Rows for Session {
+    fn begin(&mut self, mode: Mode) -> Result<()> {
+        // A plain read needs no undo and no lock: an auto-commit transaction is the engine's fast path.
+        match &mut self.trx {
+            Some(trx) => trx.start(mode)?,
+            None => self.trx = Some(Transaction::begin(self.api, mode)?),
+        }
+        self.mode = mode;
+        self.active = true;
+        Ok(())
+    }
+
+    fn active(&self) -> bool {
+        self.active
+    }
+
+    fn read(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
+        let lock = if self.mode.level == 3 { ib_lck_mode::IB_LOCK_S } else { ib_lck_mode::IB_LOCK_NONE };
+        self.find(table, key, lock)
+    }
+
+    fn read_for_update(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
+        self.find(table, key, ib_lck_mode::IB_LOCK_X)
+    }
+
+    fn bytes(&self, table: &Table, column: usize) -> Option<&[u8]> {
+        let bytes = self.opened(table)?.row.bytes(column)?;
+        match table.columns.get(column)?.kind {
+            // CHAR comes back with the padding that the engine added.
+            ColumnKind::Char => Some(bytes.trim_ascii_end_spaces()),
+            _ => Some(bytes),
+        }
+    }
+
+    fn int(&self, table: &Table, column: usize) -> Option<i128> {
+        let ColumnKind::Int { unsigned, .. } = table.columns.get(column)?.kind else { return None };
+        Some(handles::decode_int(self.opened(table)?.row.bytes(column)?, unsigned))
+    }
+
+    fn insert(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
+        let open = self.open(table, ib_lck_mode::IB_LOCK_X)?;
+        let row = open.base.read_tuple()?;
+        for (column, cell) in cells {
+            row.set(*column, *cell, &table.columns[*column])?;
+        }
+        open.base.insert(&row)
+    }
+
+    fn update(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
+        let open = self.open(table, ib_lck_mode::IB_LOCK_X)?;
+        let new = open.base.read_tuple()?;
+        for (i, column) in table.columns.iter().enumerate() {
+            match cells.iter().find(|(changed, _)| *changed == i) {
+                Some((_, cell)) => new.set(i, *cell, column)?,
+                None => new.copy_from(&open.row, i, column)?,
+            }
+        }
+        open.cursor().update(&open.row, &new)
+    }
+
+    fn delete(&mut self, table: &Table) -> Result<()> {
+        self.open(table, ib_lck_mode::IB_LOCK_X)?.cursor().delete()
+    }
+
+    fn scan(&mut self, table: &Table, visit: &mut dyn FnMut(&Self) -> ControlFlow<()>) -> Result<()> {
+        let mut found = self.open(table, ib_lck_mode::IB_LOCK_NONE)?.cursor().first()?;
+        while found {
+            if !self.open(table, ib_lck_mode::IB_LOCK_NONE)?.read_current()? {
+                break;
+            }
+            if visit(self).is_break() {
+                break;
+            }
+            found = self.open(table, ib_lck_mode::IB_LOCK_NONE)?.cursor().next()?;
+        }
+        Ok(())
+    }
+
+    fn truncate(&mut self, table: &Table) -> Result<()> {
+        self.api.truncate(&table.path)
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.close_all();
+        self.active = false;
+        match &mut self.trx {
+            Some(trx) => trx.commit(),
+            None => Ok(()),
+        }
+    }
+
+    fn rollback(&mut self) {
+        // InnoDB wants the rollback first, then the cursors closed.
+        if let (Some(trx), true) = (&mut self.trx, self.active) {
+            trx.rollback();
+        }
+        self.active = false;
+        self.close_all();
+    }
+}
+
+/// Trailing spaces off, nothing else.
+trait TrimSpaces {
+    fn trim_ascii_end_spaces(&self) -> &[u8];
+}
+
+impl TrimSpaces for [u8] {
+    fn trim_ascii_end_spaces(&self) -> &[u8] {
+        let end = self.iter().rposition(|b| *b != b' ').map_or(0, |i| i + 1);
+        &self[..end]
+    }
+}
