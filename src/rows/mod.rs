@@ -10,7 +10,7 @@
 
 pub mod table;
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fmt;
 use std::ops::ControlFlow;
 
@@ -175,6 +175,12 @@ pub trait Rows {
 
     /// Whether a transaction is open.
     fn active(&self) -> bool;
+
+    /// Columns of `database/table`, in table order, inside a transaction.
+    fn describe(&mut self, path: &CStr) -> Result<Vec<Column>>;
+
+    /// An index of `database/table`, inside a transaction.
+    fn describe_index(&mut self, path: &CStr, name: &CStr) -> Result<Index>;
 
     /// Looks a row up by its key. `true`: it is the current row of `table`.
     fn read(&mut self, table: &Table, key: Cell<'_>) -> Result<bool>;

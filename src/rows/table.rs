@@ -72,42 +72,6 @@ impl Session {
         Session { open: Vec::new(), trx: None, mode, active: false, api }
     }
 
-    /// Columns of `database/table`; system columns are left out.
-    pub fn describe(&mut self, path: &CStr) -> Result<Vec<Column>> {
-        let cursor = self.cursor(path)?;
-        if cursor.is_virtual() {
-            return Err(Error::Engine(format!(
-                "table {} has virtual columns, which the InnoDB API cannot handle",
-                path.to_string_lossy()
-            )));
-        }
-        let tuple = cursor.read_tuple()?;
-        (0..tuple.user_columns())
-            .map(|i| {
-                let (meta, _) = tuple.meta(i);
-                let name = cursor.column_name(i).ok_or_else(|| {
-                    Error::Engine(format!("column {i} of {} has no name", path.to_string_lossy()))
-                })?;
-                Ok(Column {
-                    name,
-                    kind: column_kind(&meta),
-                    not_null: meta.attr & crate::bindings::ib_col_attr::IB_COL_NOT_NULL != 0,
-                    max_bytes: meta.type_len,
-                })
-            })
-            .collect()
-    }
-
-    /// An index of `database/table`.
-    pub fn describe_index(&mut self, path: &CStr, name: &CStr) -> Result<Index> {
-        let cursor = self.cursor(path)?;
-        let (index, kind) = cursor.open_index(name)?;
-        let columns = (0..).map_while(|i| index.index_column_name(i)).collect();
-        let clustered = kind & crate::bindings::ib_index_type::IB_CLUSTERED as i32 != 0;
-        let unique = clustered || kind & crate::bindings::ib_index_type::IB_UNIQUE as i32 != 0;
-        Ok(Index { columns, unique, clustered })
-    }
-
     /// The host's `innodb_api_trx_level`, 0 to 3.
     pub fn host_trx_level(&self) -> u8 {
         self.api.trx_level()
@@ -207,6 +171,40 @@ impl Rows for Session {
 
     fn active(&self) -> bool {
         self.active
+    }
+
+    fn describe(&mut self, path: &CStr) -> Result<Vec<Column>> {
+        let cursor = self.cursor(path)?;
+        if cursor.is_virtual() {
+            return Err(Error::Engine(format!(
+                "table {} has virtual columns, which the InnoDB API cannot handle",
+                path.to_string_lossy()
+            )));
+        }
+        let tuple = cursor.read_tuple()?;
+        (0..tuple.user_columns())
+            .map(|i| {
+                let (meta, _) = tuple.meta(i);
+                let name = cursor
+                    .column_name(i)
+                    .ok_or_else(|| Error::Engine(format!("column {i} of {} has no name", path.to_string_lossy())))?;
+                Ok(Column {
+                    name,
+                    kind: column_kind(&meta),
+                    not_null: meta.attr & crate::bindings::ib_col_attr::IB_COL_NOT_NULL != 0,
+                    max_bytes: meta.type_len,
+                })
+            })
+            .collect()
+    }
+
+    fn describe_index(&mut self, path: &CStr, name: &CStr) -> Result<Index> {
+        let cursor = self.cursor(path)?;
+        let (index, kind) = cursor.open_index(name)?;
+        let columns = (0..).map_while(|i| index.index_column_name(i)).collect();
+        let clustered = kind & crate::bindings::ib_index_type::IB_CLUSTERED as i32 != 0;
+        let unique = clustered || kind & crate::bindings::ib_index_type::IB_UNIQUE as i32 != 0;
+        Ok(Index { columns, unique, clustered })
     }
 
     fn read(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {

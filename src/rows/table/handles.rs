@@ -423,9 +423,14 @@ mod tests {
 
     #[test]
     fn widths_bound_signed_values() {
-        for (value, bytes, fits) in
-            [(127, 1, true), (128, 1, false), (-128, 1, true), (-129, 1, false), (i64::MIN, 8, true), (1 << 31, 4, false)]
-        {
+        for (value, bytes, fits) in [
+            (127, 1, true),
+            (128, 1, false),
+            (-128, 1, true),
+            (-129, 1, false),
+            (i64::MIN, 8, true),
+            (1 << 31, 4, false),
+        ] {
             assert_eq!(fits_signed(value, bytes), fits, "{value} in {bytes}");
         }
     }

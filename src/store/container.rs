@@ -1,0 +1,258 @@
+//! A container: the mapping of keys, values, flags, cas and expiry to the columns of one table.
+
+use super::{Failure, value};
+use crate::rows::{Cell, Column, ColumnKind, Error, Rows, Table};
+use std::ffi::CString;
+
+/// A row of `innodb_memcache.containers`, as text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContainerRow {
+    /// Name by which clients address it.
+    pub name: String,
+    /// Database.
+    pub schema: String,
+    /// Table.
+    pub table: String,
+    /// Key column.
+    pub key: String,
+    /// Value columns, separated by space, `;`, `,`, `|` or newline.
+    pub values: String,
+    /// Flags column; empty or `0` when unused.
+    pub flags: String,
+    /// cas column; likewise.
+    pub cas: String,
+    /// Expiry column; likewise.
+    pub expiry: String,
+    /// Unique index on the key column.
+    pub index: String,
+}
+
+/// A checked container. Columns are positions in `table.columns`.
+#[derive(Debug)]
+pub struct Container {
+    /// Name by which clients address it.
+    pub name: String,
+    /// The table.
+    pub table: Table,
+    pub(super) values: Vec<usize>,
+    pub(super) flags: Option<usize>,
+    pub(super) cas: Option<usize>,
+    pub(super) expiry: Option<usize>,
+}
+
+impl Container {
+    /// Checks a row of the containers table against the table it names, inside a transaction.
+    ///
+    /// # Errors
+    /// A sentence that names the container, the column and the rule.
+    pub fn check<R: Rows>(rows: &mut R, row: &ContainerRow, id: usize) -> Result<Container, String> {
+        Checker { row, columns: describe(rows, row)? }.run(rows, id)
+    }
+
+    /// The key as its column takes it; `None` where the column can hold no such key.
+    pub(super) fn key_cell<'a>(&self, key: &'a [u8]) -> Option<Cell<'a>> {
+        let column = &self.table.columns[self.table.key];
+        match column.kind {
+            ColumnKind::Int { bytes, unsigned } => value::int_cell(key, bytes, unsigned),
+            _ => Some(Cell::Bytes(key)),
+        }
+    }
+
+    pub(super) fn refused_key(&self) -> Failure {
+        let column = &self.table.columns[self.table.key].name;
+        Failure::Client(format!("key is not an integer in the range of column {column}"))
+    }
+
+    /// The column that incr and decr change.
+    pub(super) fn counter_column(&self) -> usize {
+        self.values[0]
+    }
+
+    pub(super) fn flags_of<R: Rows>(&self, rows: &R) -> u32 {
+        self.flags.and_then(|column| rows.int(&self.table, column)).unwrap_or(0) as u32
+    }
+
+    pub(super) fn cas_of<R: Rows>(&self, rows: &R) -> u64 {
+        self.cas.and_then(|column| rows.int(&self.table, column)).unwrap_or(0) as u64
+    }
+
+    /// Flags are 32 bits; a signed 32-bit column keeps the bits, so large flags show as negative numbers in SQL.
+    pub(super) fn flags_cell(&self, column: usize, flags: u32) -> Cell<'static> {
+        match self.table.columns[column].kind {
+            ColumnKind::Int { unsigned: true, .. } => Cell::UInt(u64::from(flags)),
+            ColumnKind::Int { bytes: 4, .. } => Cell::Int(i64::from(flags as i32)),
+            _ => Cell::Int(i64::from(flags)),
+        }
+    }
+
+    /// Likewise for the 64 bits of a cas number.
+    pub(super) fn cas_cell(&self, column: usize, cas: u64) -> Cell<'static> {
+        match self.table.columns[column].kind {
+            ColumnKind::Int { unsigned: true, .. } => Cell::UInt(cas),
+            _ => Cell::Int(cas as i64),
+        }
+    }
+
+    /// A deadline beyond the column's range ends with the range.
+    pub(super) fn expiry_cell(&self, column: usize, deadline: i64) -> Cell<'static> {
+        let deadline = deadline.max(0);
+        match self.table.columns[column].kind {
+            ColumnKind::Int { bytes: 4, unsigned: true } => Cell::UInt(deadline.min(i64::from(u32::MAX)) as u64),
+            ColumnKind::Int { unsigned: true, .. } => Cell::UInt(deadline as u64),
+            ColumnKind::Int { bytes: 4, .. } => Cell::Int(deadline.min(i64::from(i32::MAX))),
+            _ => Cell::Int(deadline),
+        }
+    }
+}
+
+fn describe<R: Rows>(rows: &mut R, row: &ContainerRow) -> Result<Vec<Column>, String> {
+    for (what, name) in [("db_schema", &row.schema), ("db_table", &row.table), ("key_columns", &row.key)] {
+        if name.is_empty() {
+            return Err(format!("container {}: {what} is empty; it is required", row.name));
+        }
+    }
+    let path = path(row)?;
+    rows.describe(&path).map_err(|error| match error {
+        Error::NotFound(_) => {
+            format!("container {}: table {}.{} not found or not a base table", row.name, row.schema, row.table)
+        }
+        other => format!("container {}: {other}", row.name),
+    })
+}
+
+fn path(row: &ContainerRow) -> Result<CString, String> {
+    CString::new(format!("{}/{}", row.schema, row.table))
+        .map_err(|_| format!("container {}: db_schema and db_table must not contain NUL", row.name))
+}
+
+/// The rules of the manual, one method each.
+struct Checker<'r> {
+    row: &'r ContainerRow,
+    columns: Vec<Column>,
+}
+
+impl Checker<'_> {
+    fn run<R: Rows>(self, rows: &mut R, id: usize) -> Result<Container, String> {
+        let key = self.key()?;
+        let values = self.values()?;
+        let flags = self.optional("flags", &self.row.flags, 4)?;
+        let cas = self.optional("cas_column", &self.row.cas, 8)?;
+        let expiry = self.optional("expire_time_column", &self.row.expiry, 4)?;
+        let mapped: Vec<usize> =
+            [key].into_iter().chain(values.clone()).chain([flags, cas, expiry].into_iter().flatten()).collect();
+        self.distinct(&mapped)?;
+        self.unmapped(&mapped)?;
+        let index = self.index(rows)?;
+        let table = Table { id, path: path(self.row)?, index, columns: self.columns, key };
+        Ok(Container { name: self.row.name.clone(), table, values, flags, cas, expiry })
+    }
+
+    fn refuse<T>(&self, text: String) -> Result<T, String> {
+        Err(format!("container {}: {text}", self.row.name))
+    }
+
+    fn find(&self, what: &str, name: &str) -> Result<usize, String> {
+        match self.columns.iter().position(|column| column.name == name) {
+            Some(i) => Ok(i),
+            None => self.refuse(format!(
+                "{what} names column {name}, which table {}.{} does not have",
+                self.row.schema, self.row.table
+            )),
+        }
+    }
+
+    fn key(&self) -> Result<usize, String> {
+        let i = self.find("key_columns", &self.row.key)?;
+        let column = &self.columns[i];
+        if matches!(column.kind, ColumnKind::Blob | ColumnKind::Other) {
+            return self
+                .refuse(format!("key column {} must be CHAR, VARCHAR, BINARY, VARBINARY or an integer", column.name));
+        }
+        if !column.not_null {
+            return self.refuse(format!("key column {} must be NOT NULL", column.name));
+        }
+        Ok(i)
+    }
+
+    fn values(&self) -> Result<Vec<usize>, String> {
+        let names = self.row.values.split([' ', ';', ',', '|', '\n']).filter(|name| !name.is_empty());
+        let values = names.map(|name| self.value(name)).collect::<Result<Vec<_>, _>>()?;
+        match values.is_empty() {
+            true => self.refuse("value_columns is empty; at least one column is required".into()),
+            false => Ok(values),
+        }
+    }
+
+    fn value(&self, name: &str) -> Result<usize, String> {
+        let i = self.find("value_columns", name)?;
+        match self.columns[i].kind {
+            ColumnKind::Other => self.refuse(format!(
+                "value column {name} must be CHAR, VARCHAR, BINARY, VARBINARY, a TEXT or BLOB type or an integer"
+            )),
+            _ => Ok(i),
+        }
+    }
+
+    fn optional(&self, what: &str, name: &str, bytes_min: u8) -> Result<Option<usize>, String> {
+        if name.is_empty() || name == "0" {
+            return Ok(None);
+        }
+        // The manual's own scripts name absent columns here; an absent name means unused.
+        let Some(i) = self.columns.iter().position(|column| column.name == name) else { return Ok(None) };
+        match self.columns[i].kind {
+            ColumnKind::Int { bytes, .. } if bytes >= bytes_min => Ok(Some(i)),
+            _ => self.refuse(format!(
+                "{what} names column {name}, which must be an integer of at least {} bits",
+                bytes_min * 8
+            )),
+        }
+    }
+
+    fn distinct(&self, mapped: &[usize]) -> Result<(), String> {
+        let twice = mapped.iter().enumerate().find(|(at, column)| mapped[..*at].contains(column));
+        match twice {
+            Some((_, column)) => self.refuse(format!("column {} is mapped twice", self.columns[*column].name)),
+            None => Ok(()),
+        }
+    }
+
+    /// The table has no way to tell a default, so a new row could not fill such a column.
+    fn unmapped(&self, mapped: &[usize]) -> Result<(), String> {
+        let needed = self.columns.iter().enumerate().find(|(i, column)| column.not_null && !mapped.contains(i));
+        match needed {
+            Some((_, column)) => {
+                self.refuse(format!("column {} is NOT NULL but not mapped, so no row could be inserted", column.name))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The secondary index to search, `None` for the clustered one.
+    fn index<R: Rows>(&self, rows: &mut R) -> Result<Option<CString>, String> {
+        let name = &self.row.index;
+        let Ok(c_name) = CString::new(name.as_str()) else {
+            return self.refuse("unique_idx_name_on_key must not contain NUL".into());
+        };
+        let index = match rows.describe_index(&path(self.row)?, &c_name) {
+            Ok(index) => index,
+            Err(Error::NotFound(_)) => {
+                return self.refuse(format!(
+                    "unique_idx_name_on_key names index {name:?}, which table {}.{} does not have",
+                    self.row.schema, self.row.table
+                ));
+            }
+            Err(other) => return self.refuse(other.to_string()),
+        };
+        if !index.unique {
+            return self.refuse(format!("index {name} is not unique"));
+        }
+        if index.columns != [self.row.key.as_str()] {
+            return self.refuse(format!(
+                "index {name} must be on column {} alone, not on ({})",
+                self.row.key,
+                index.columns.join(", ")
+            ));
+        }
+        Ok((!index.clustered).then_some(c_name))
+    }
+}

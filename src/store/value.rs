@@ -1,0 +1,133 @@
+//! Values between their columns and the client: one column as it is, several joined by the separator.
+
+use super::{Container, Failure};
+use crate::rows::{Cell, ColumnKind, Rows};
+use memchr::memmem;
+
+/// The value of a single column that is stored as bytes; NULL is an empty value. `None` for an integer column.
+pub fn plain<'r, R: Rows>(rows: &'r R, container: &Container, column: usize) -> Option<&'r [u8]> {
+    match container.table.columns[column].kind {
+        ColumnKind::Int { .. } => None,
+        _ => Some(rows.bytes(&container.table, column).unwrap_or(&[])),
+    }
+}
+
+/// Appends a column's text, integers in decimal, nothing for NULL.
+pub fn append_column<R: Rows>(rows: &R, container: &Container, column: usize, out: &mut Vec<u8>) {
+    match plain(rows, container, column) {
+        Some(bytes) => out.extend_from_slice(bytes),
+        None => {
+            if let Some(number) = rows.int(&container.table, column) {
+                out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+            }
+        }
+    }
+}
+
+/// Appends all value columns with the separator between them. NULL columns at the end are absent.
+pub fn join<R: Rows>(rows: &R, container: &Container, separator: &[u8], out: &mut Vec<u8>) {
+    let mut end = out.len();
+    for (i, column) in container.values.iter().enumerate() {
+        if i > 0 {
+            out.extend_from_slice(separator);
+        }
+        append_column(rows, container, *column, out);
+        if i == 0 || rows.bytes(&container.table, *column).is_some() {
+            end = out.len();
+        }
+    }
+    out.truncate(end);
+}
+
+/// Cuts a value into its columns. Fields that are absent become NULL, empty ones are empty, surplus ones are dropped.
+pub fn split<'a>(
+    container: &Container,
+    separator: &[u8],
+    value: &'a [u8],
+    cells: &mut Vec<(usize, Cell<'a>)>,
+) -> Result<(), Failure> {
+    if let [column] = container.values[..] {
+        cells.push((column, cell(container, column, value)?));
+        return Ok(());
+    }
+    let mut rest = Some(value);
+    for column in &container.values {
+        let cell = match rest {
+            None => Cell::Null,
+            Some(text) => {
+                let cut = memmem::find(text, separator);
+                rest = cut.map(|at| &text[at + separator.len()..]);
+                cell(container, *column, &text[..cut.unwrap_or(text.len())])?
+            }
+        };
+        cells.push((*column, cell));
+    }
+    Ok(())
+}
+
+/// A column's new value from the client's bytes; an integer column takes a decimal number of its range.
+pub fn cell<'a>(container: &Container, column: usize, text: &'a [u8]) -> Result<Cell<'a>, Failure> {
+    let described = &container.table.columns[column];
+    match described.kind {
+        ColumnKind::Int { bytes, unsigned } => int_cell(text, bytes, unsigned).ok_or_else(|| {
+            Failure::Client(format!("value is not an integer in the range of column {}", described.name))
+        }),
+        _ => Ok(Cell::Bytes(text)),
+    }
+}
+
+/// A decimal integer that fits a column of `bytes` bytes.
+pub fn int_cell(text: &[u8], bytes: u8, unsigned: bool) -> Option<Cell<'static>> {
+    let text = std::str::from_utf8(text).ok().filter(|t| !t.starts_with('+'))?;
+    let bits = 8 * u32::from(bytes.clamp(1, 8));
+    match unsigned {
+        true => text.parse::<u64>().ok().filter(|v| bits == 64 || v >> bits == 0).map(Cell::UInt),
+        false => text.parse::<i64>().ok().filter(|v| *v << (64 - bits) >> (64 - bits) == *v).map(Cell::Int),
+    }
+}
+
+/// The column as memcached's counter: decimal digits, perhaps with space behind them.
+pub fn number<R: Rows>(rows: &R, container: &Container, column: usize) -> Option<u64> {
+    let Some(bytes) = plain(rows, container, column) else {
+        return u64::try_from(rows.int(&container.table, column)?).ok();
+    };
+    let digits = bytes.iter().position(|b| !b.is_ascii_digit()).unwrap_or(bytes.len());
+    if bytes.get(digits).is_some_and(|b| !b.is_ascii_whitespace()) {
+        return None;
+    }
+    std::str::from_utf8(&bytes[..digits]).ok()?.parse().ok()
+}
+
+/// A counter's new value as its column takes it.
+pub fn number_cell<'a>(
+    container: &Container,
+    column: usize,
+    number: u64,
+    text: &'a mut itoa::Buffer,
+) -> Result<Cell<'a>, Failure> {
+    cell(container, column, text.format(number).as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_taken_only_in_range() {
+        for (text, bytes, unsigned, expected) in [
+            ("127", 1, false, Some(Cell::Int(127))),
+            ("128", 1, false, None),
+            ("-128", 1, false, Some(Cell::Int(-128))),
+            ("255", 1, true, Some(Cell::UInt(255))),
+            ("256", 1, true, None),
+            ("-1", 8, true, None),
+            ("18446744073709551615", 8, true, Some(Cell::UInt(u64::MAX))),
+            ("18446744073709551616", 8, true, None),
+            ("+1", 4, false, None),
+            ("", 4, false, None),
+            ("1 ", 4, false, None),
+        ] {
+            assert_eq!(int_cell(text.as_bytes(), bytes, unsigned), expected, "{text:?}");
+        }
+    }
+}
