@@ -11,6 +11,9 @@
 //! Nothing is consumed or sent before the commit, so the write phase can be run again after a deadlock or a lock wait
 //! timeout. A commit that fails ambiguously is never repeated: its connections are closed without a reply.
 
+#[cfg(test)]
+mod tests;
+
 use super::Shared;
 use super::conn::Conn;
 use super::execute::{Abort, Executor, Progress, REPLY_BUDGET, is_read, sort_key};
