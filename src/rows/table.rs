@@ -11,7 +11,7 @@ use crate::bindings::{ib_col_type, ib_lck_mode, ib_match_mode, ib_srch_mode};
 pub use handles::Api;
 use handles::{Cursor, Transaction, Tuple};
 use std::ffi::CStr;
-use std::ops::ControlFlow;
+use std::ops::{Bound, ControlFlow};
 
 /// InnoDB copies each row it reads into the tuple's heap, which only grows: a read tuple is replaced after this many rows.
 const READS_PER_TUPLE: u32 = 16;
@@ -43,6 +43,20 @@ impl Open {
         }
         self.lock = lock;
         Ok(())
+    }
+
+    /// Puts the cursor on the first row that is not below `lower`.
+    fn seek(&self, table: &Table, lower: Bound<Cell<'_>>) -> Result<bool> {
+        let (mode, key) = match lower {
+            Bound::Unbounded => return self.cursor().first(),
+            Bound::Included(key) => (ib_srch_mode::IB_CUR_GE, key),
+            Bound::Excluded(key) => (ib_srch_mode::IB_CUR_G, key),
+        };
+        self.search.set(0, key, &table.columns[table.key])?;
+        self.cursor().set_match_mode(ib_match_mode::IB_CLOSEST_MATCH);
+        let found = self.cursor().move_to(&self.search, mode);
+        self.cursor().set_match_mode(ib_match_mode::IB_EXACT_MATCH);
+        found
     }
 
     fn read_current(&mut self) -> Result<bool> {
@@ -255,8 +269,13 @@ impl Rows for Session {
         self.open(table, ib_lck_mode::IB_LOCK_X)?.cursor().delete()
     }
 
-    fn scan(&mut self, table: &Table, visit: &mut dyn FnMut(&Self) -> ControlFlow<()>) -> Result<()> {
-        let mut found = self.open(table, ib_lck_mode::IB_LOCK_NONE)?.cursor().first()?;
+    fn scan(
+        &mut self,
+        table: &Table,
+        lower: Bound<Cell<'_>>,
+        visit: &mut dyn FnMut(&Self) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let mut found = self.open(table, ib_lck_mode::IB_LOCK_NONE)?.seek(table, lower)?;
         while found {
             if !self.open(table, ib_lck_mode::IB_LOCK_NONE)?.read_current()? {
                 break;

@@ -23,10 +23,11 @@ mod worker;
 
 use crate::host::Host;
 use crate::rows::table::Session;
-use crate::store::{CasSource, Config};
+use crate::store::{CasSource, Config, ContainerId, Rules};
 pub use listen::Address;
 use listen::Listener;
 use options::Options;
+use parking_lot::Mutex;
 use stats::WorkerStats;
 use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
@@ -72,14 +73,17 @@ pub struct Shared {
     connections_total: AtomicU64,
     connections_refused: AtomicU64,
     started: Instant,
-    /// Unix time of a delayed flush_all, 0 for none.
-    flush_at: AtomicI64,
+    /// The newest configuration; workers take it over when its version changes.
+    config: Mutex<Arc<Config>>,
+    config_version: AtomicU64,
+    /// Containers with a delayed flush_all, and the Unix time at which it is due.
+    flushes: Mutex<Vec<(ContainerId, i64)>>,
     /// Second in which the last complaint was logged: a client's mistakes must not fill the host's log.
     complained: AtomicI64,
 }
 
 impl Shared {
-    fn new(host: Host, options: Options) -> Shared {
+    fn new(host: Host, options: Options, config: Config) -> Shared {
         Shared {
             host,
             stats: (0..options.threads).map(|_| WorkerStats::new()).collect(),
@@ -90,7 +94,9 @@ impl Shared {
             connections_total: AtomicU64::new(0),
             connections_refused: AtomicU64::new(0),
             started: Instant::now(),
-            flush_at: AtomicI64::new(0),
+            config: Mutex::new(Arc::new(config)),
+            config_version: AtomicU64::new(0),
+            flushes: Mutex::default(),
             complained: AtomicI64::new(0),
         }
     }
@@ -99,17 +105,26 @@ impl Shared {
         self.stop.load(Ordering::Relaxed)
     }
 
-    fn flush_later(&self, delay: i64) {
-        self.flush_at.store(unix_time().saturating_add(delay), Ordering::Relaxed);
+    fn flush_later(&self, container: ContainerId, delay: i64) {
+        let mut flushes = self.flushes.lock();
+        flushes.retain(|(other, _)| *other != container);
+        flushes.push((container, unix_time().saturating_add(delay)));
     }
 
-    fn cancel_flush(&self) {
-        self.flush_at.store(0, Ordering::Relaxed);
+    /// As in memcached, a new flush_all takes the place of an earlier one.
+    fn cancel_flush(&self, container: ContainerId) {
+        self.flushes.lock().retain(|(other, _)| *other != container);
     }
 
     fn flush_is_due(&self) -> bool {
-        let at = self.flush_at.load(Ordering::Relaxed);
-        at != 0 && at <= unix_time()
+        let now = unix_time();
+        self.flushes.lock().iter().any(|(_, at)| *at <= now)
+    }
+
+    /// Takes the flushes that are due.
+    fn due_flushes(&self) -> Vec<ContainerId> {
+        let now = unix_time();
+        self.flushes.lock().extract_if(.., |(_, at)| *at <= now).map(|(container, _)| container).collect()
     }
 
     /// Logs a warning about a client's request, at most one a second.
@@ -143,12 +158,12 @@ impl Server {
     /// # Errors
     /// What was refused and why.
     pub fn start(host: Host, options: Options, observer: Option<Observer>) -> Result<Server, StartError> {
-        let config = Arc::new(load_config(&host)?);
+        let config = load_config(&host)?;
         let listeners = Listener::bind_all(&options).map_err(StartError::Listen)?;
         for flag in &options.without_meaning {
             log::info!("option -{flag} has no meaning inside a host and is ignored");
         }
-        let shared = Arc::new(Shared::new(host, options));
+        let shared = Arc::new(Shared::new(host, options, config));
         let poll = mio::Poll::new().map_err(system)?;
         let mut server = Server {
             addresses: listeners.iter().map(|l| l.address.clone()).collect(),
@@ -157,7 +172,7 @@ impl Server {
             acceptor_waker: Arc::new(mio::Waker::new(poll.registry(), mio::Token(usize::MAX)).map_err(system)?),
             threads: Vec::new(),
         };
-        match server.spawn_all(poll, listeners, config, observer) {
+        match server.spawn_all(poll, listeners, observer) {
             Ok(()) => Ok(server),
             Err(error) => {
                 server.stop();
@@ -170,15 +185,14 @@ impl Server {
         &mut self,
         poll: mio::Poll,
         listeners: Vec<Listener>,
-        config: Arc<Config>,
         observer: Option<Observer>,
     ) -> std::io::Result<()> {
         let cas = CasSource::new();
         for index in 0..self.shared.options.threads {
             let seed = worker::Seed::new(index)?;
             self.mailboxes.push(seed.mailbox());
-            let (shared, config, cas) = (Arc::clone(&self.shared), Arc::clone(&config), cas.clone());
-            self.threads.push(spawn(&format!("memcached-{index}"), move || worker::run(seed, &shared, config, cas))?);
+            let (shared, cas) = (Arc::clone(&self.shared), cas.clone());
+            self.threads.push(spawn(&format!("memcached-{index}"), move || worker::run(seed, &shared, cas))?);
         }
         let (shared, mailboxes) = (Arc::clone(&self.shared), self.mailboxes.clone());
         self.threads.push(spawn("memcached-accept", move || accept(poll, &listeners, &shared, &mailboxes))?);
@@ -218,8 +232,8 @@ fn system(error: std::io::Error) -> StartError {
 fn load_config(host: &Host) -> Result<Config, StartError> {
     let _attached = host.attach_thread().map_err(StartError::System)?;
     let mut session = Session::new(host.api());
-    let level = session.host_trx_level();
-    Config::load(&mut session, level).map_err(StartError::Configuration)
+    let rules = Rules { trx_level: session.host_trx_level(), skip_invalid: false };
+    Config::load(&mut session, rules, None).map_err(StartError::Configuration)
 }
 
 /// Starts a thread that blocks all signals.

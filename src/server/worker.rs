@@ -2,7 +2,7 @@
 
 use super::Shared;
 use super::conn::{BufferPool, Conn, Filled};
-use super::execute::Executor;
+use super::execute::{Executor, Resume};
 use super::stats::{Counter, Delta};
 use super::tick::{Buffers, Plan, Tick};
 use crate::protocol::ascii::Parser;
@@ -68,6 +68,7 @@ pub struct Worker<'s> {
     mailbox: &'s Mailbox,
     shared: &'s Shared,
     config: Arc<Config>,
+    config_version: u64,
     store: Store<Session>,
     conns: Slab<Conn>,
     /// Connections to look at in the next tick.
@@ -78,14 +79,14 @@ pub struct Worker<'s> {
 
 /// The body of a worker thread: serves until the daemon stops. A panic costs the worker its connections, not the
 /// host its life.
-pub fn run(mut seed: Seed, shared: &Shared, config: Arc<Config>, cas: CasSource) {
+pub fn run(mut seed: Seed, shared: &Shared, cas: CasSource) {
     let attached = match shared.host.attach_thread() {
         Ok(attached) => attached,
         Err(error) => return log::error!("worker {}: {error}", seed.index),
     };
     while !shared.stopping() {
         let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            Worker::new(&mut seed, shared, Arc::clone(&config), cas.clone()).serve();
+            Worker::new(&mut seed, shared, cas.clone()).serve();
         }));
         if served.is_err() {
             log::error!("worker {} met a defect of the daemon: its connections are closed, it goes on", seed.index);
@@ -95,7 +96,9 @@ pub fn run(mut seed: Seed, shared: &Shared, config: Arc<Config>, cas: CasSource)
 }
 
 impl<'s> Worker<'s> {
-    fn new(seed: &'s mut Seed, shared: &'s Shared, config: Arc<Config>, cas: CasSource) -> Worker<'s> {
+    fn new(seed: &'s mut Seed, shared: &'s Shared, cas: CasSource) -> Worker<'s> {
+        let config_version = shared.config_version.load(Ordering::Acquire);
+        let config = Arc::clone(&shared.config.lock());
         let session = Session::new(shared.host.api());
         let store = Store::new(session, Arc::clone(&config), cas, shared.options.item_size_max);
         Worker {
@@ -104,6 +107,7 @@ impl<'s> Worker<'s> {
             mailbox: &seed.mailbox,
             shared,
             config,
+            config_version,
             store,
             conns: Slab::new(),
             queue: Vec::new(),
@@ -135,8 +139,8 @@ impl<'s> Worker<'s> {
             for socket in std::mem::take(&mut *self.mailbox.sockets.lock()) {
                 self.adopt(socket);
             }
-            if self.index == 0 && self.shared.flush_is_due() {
-                self.flush_default();
+            if self.index == 0 {
+                self.flush_due();
             }
             return;
         }
@@ -161,7 +165,7 @@ impl<'s> Worker<'s> {
 
     fn adopt(&mut self, socket: OwnedFd) {
         let parser = Parser::new(self.shared.options.item_size_max);
-        let conn = Conn::new(socket, parser, self.config.default);
+        let conn = Conn::new(socket, parser);
         let fd = conn.fd();
         let key = self.conns.insert(conn);
         match self.poll.registry().register(&mut SourceFd(&fd), Token(key), Interest::READABLE) {
@@ -216,6 +220,24 @@ impl<'s> Worker<'s> {
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);
         self.store.set_now(now);
+        self.follow_config();
+        if let Err(unknown) = self.run_tick(ready, buffers, plans, false) {
+            unknown.iter().for_each(|name| self.look_up(name));
+            let _ = self.run_tick(ready, buffers, plans, true);
+        }
+        for plan in plans.drain(..) {
+            self.settle(plan);
+        }
+        self.shared.stats[self.index].publish(&mut self.stats);
+    }
+
+    fn run_tick(
+        &mut self,
+        ready: &[usize],
+        buffers: &mut Buffers,
+        plans: &mut Vec<Plan>,
+        sure: bool,
+    ) -> Result<(), Vec<Vec<u8>>> {
         Tick {
             conns: &self.conns,
             store: &mut self.store,
@@ -223,11 +245,37 @@ impl<'s> Worker<'s> {
             shared: self.shared,
             stats: &mut self.stats,
         }
-        .run(ready, buffers, plans);
-        for plan in plans.drain(..) {
-            self.settle(plan);
+        .run(ready, buffers, plans, sure)
+    }
+
+    /// Takes the newest configuration; between ticks, so that one tick knows one configuration.
+    fn follow_config(&mut self) {
+        let version = self.shared.config_version.load(Ordering::Acquire);
+        if version != self.config_version {
+            self.config_version = version;
+            self.config = Arc::clone(&self.shared.config.lock());
+            self.store.set_config(Arc::clone(&self.config));
         }
-        self.shared.stats[self.index].publish(&mut self.stats);
+    }
+
+    /// A client names a container that is not known: it may have been configured since.
+    fn look_up(&mut self, name: &[u8]) {
+        // Whoever comes second finds it in the shared configuration.
+        let mut newest = self.shared.config.lock();
+        self.store.set_config(Arc::clone(&newest));
+        if newest.find(name).is_none() {
+            match self.store.find_new(name) {
+                Ok(Some(config)) => {
+                    log::info!("container {} was found", String::from_utf8_lossy(name));
+                    *newest = Arc::new(config);
+                    self.shared.config_version.fetch_add(1, Ordering::Release);
+                }
+                Ok(None) => {}
+                Err(error) => self.shared.complain(|| error),
+            }
+        }
+        drop(newest);
+        self.follow_config();
     }
 
     /// Reads every queued socket before anything runs, so that the read phase's view is younger than all of them.
@@ -265,7 +313,8 @@ impl<'s> Worker<'s> {
         let Some(conn) = self.conns.get_mut(key) else { return };
         conn.consume(plan.consumed, plan.wanted, &mut self.pool);
         conn.parser = plan.parser;
-        conn.answered_keys = plan.answered_keys;
+        conn.resume = plan.resume;
+        conn.container = plan.container;
         conn.closing |= plan.close || (conn.half_closed && !plan.more);
         if !plan.unsent.is_empty() {
             conn.keep(&plan.unsent);
@@ -278,13 +327,15 @@ impl<'s> Worker<'s> {
         }
     }
 
-    /// The deadline of a delayed flush_all has come.
-    fn flush_default(&mut self) {
-        let container = self.config.default_container();
-        let mut out = Vec::new();
-        let request = crate::protocol::ascii::Request::FlushAll { delay: 0, noreply: true };
-        let mut executor = Executor { store: &mut self.store, container, shared: self.shared, stats: &mut self.stats };
-        let _ = executor.run(&request, 0, &mut out);
+    /// Deadlines of delayed flush_alls have come.
+    fn flush_due(&mut self) {
+        self.follow_config();
+        for container in self.shared.due_flushes() {
+            let (config, shared) = (&self.config, self.shared);
+            let mut executor = Executor { store: &mut self.store, config, container, shared, stats: &mut self.stats };
+            let request = crate::protocol::ascii::Request::FlushAll { delay: 0, noreply: true };
+            let _ = executor.run(&request, &Resume::Start, &mut Vec::new());
+        }
     }
 }
 

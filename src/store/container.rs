@@ -1,6 +1,6 @@
 //! A container: the mapping of keys, values, flags, cas and expiry to the columns of one table.
 
-use super::{Failure, value};
+use super::{Failure, Item, value};
 use crate::rows::{Cell, Column, ColumnKind, Error, Rows, Table};
 use std::ffi::CString;
 
@@ -63,17 +63,73 @@ impl Container {
         Failure::Client(format!("key is not an integer in the range of column {column}"))
     }
 
-    /// The column that incr and decr change.
-    pub(super) fn counter_column(&self) -> usize {
-        self.values[0]
+    /// The value column of that number, else the first.
+    pub(super) fn selected(&self, flags: u32) -> usize {
+        *self.values.get(flags as usize).unwrap_or(&self.values[0])
+    }
+
+    /// The column that incr and decr change: the one that the row's flags select.
+    pub(super) fn counter_column<R: Rows>(&self, rows: &R) -> usize {
+        self.selected(self.flags_of(rows))
+    }
+
+    /// Whether the current row has not expired at Unix time `now`.
+    pub(super) fn is_live<R: Rows>(&self, rows: &R, now: i64) -> bool {
+        let Some(column) = self.expiry else { return true };
+        match rows.int(&self.table, column) {
+            None | Some(0) => true,
+            Some(deadline) => deadline > i128::from(now),
+        }
+    }
+
+    /// The current row as an item, its cas number only `with_cas`; `scratch` holds the value where it is not in one column.
+    pub(super) fn item<'r, R: Rows>(
+        &self,
+        rows: &'r R,
+        with_cas: bool,
+        separator: &[u8],
+        scratch: &'r mut Vec<u8>,
+    ) -> Item<'r> {
+        let flags = self.flags_of(rows);
+        let cas = if with_cas { self.cas_of(rows) } else { 0 };
+        if let [column] = self.values[..]
+            && let Some(value) = value::plain(rows, self, column)
+        {
+            return Item { flags, cas, value };
+        }
+        scratch.clear();
+        value::join(rows, self, separator, scratch);
+        Item { flags, cas, value: scratch }
     }
 
     pub(super) fn flags_of<R: Rows>(&self, rows: &R) -> u32 {
         self.flags.and_then(|column| rows.int(&self.table, column)).unwrap_or(0) as u32
     }
 
+    /// The cas number of the current row. Without a cas column it is a digest of what the client can see of the row, so that
+    /// a change by anybody, SQL included, changes it.
     pub(super) fn cas_of<R: Rows>(&self, rows: &R) -> u64 {
-        self.cas.and_then(|column| rows.int(&self.table, column)).unwrap_or(0) as u64
+        match self.cas {
+            Some(column) => rows.int(&self.table, column).unwrap_or(0) as u64,
+            None => self.digest(rows),
+        }
+    }
+
+    /// FNV-1a over every mapped column with its length; never 0, which would mean "no cas number".
+    fn digest<R: Rows>(&self, rows: &R) -> u64 {
+        let mapped = [Some(self.table.key), self.flags, self.expiry].into_iter().flatten();
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        let mut eat = |bytes: &[u8]| {
+            for byte in bytes {
+                hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+            }
+        };
+        for column in mapped.chain(self.values.iter().copied()) {
+            let bytes = rows.bytes(&self.table, column);
+            eat(&bytes.map_or(u64::MAX, |bytes| bytes.len() as u64).to_le_bytes());
+            eat(bytes.unwrap_or_default());
+        }
+        hash.max(1)
     }
 
     /// Flags are 32 bits; a signed 32-bit column keeps the bits, so large flags show as negative numbers in SQL.

@@ -10,13 +10,16 @@
 mod cas;
 mod config;
 mod container;
+mod range;
 mod value;
 
 pub use cas::CasSource;
-pub use config::Config;
+pub use config::{Config, ContainerId, Rules, Target};
 pub use container::Container;
+pub use range::KeyRange;
 
 use crate::rows::{Cell, Error, Mode, Rows};
+use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 /// Seconds up to which an exptime is relative to now: 30 days.
@@ -58,7 +61,7 @@ pub struct NewItem<'a> {
 pub struct Item<'a> {
     /// The client's flags.
     pub flags: u32,
-    /// cas number, 0 where the container has no cas column.
+    /// cas number if it was asked for, else 0; where the container has no cas column, a digest of the mapped columns.
     pub cas: u64,
     /// The value.
     pub value: &'a [u8],
@@ -86,6 +89,15 @@ pub enum Arithmetic {
     NotFound,
     /// The present value is no number.
     NonNumeric,
+}
+
+/// Outcome of [`Store::range`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RangeProgress {
+    /// All of the range was seen.
+    Done,
+    /// There may be more behind this key.
+    Stopped(Vec<u8>),
 }
 
 /// Why an operation was not done; nothing of it was.
@@ -132,6 +144,19 @@ impl<R: Rows> Store<R> {
         self.rows
     }
 
+    /// Takes a new configuration, between two transactions.
+    pub fn set_config(&mut self, config: Arc<Config>) {
+        self.config = config;
+    }
+
+    /// Reads whether a container of that name has appeared since the configuration was read.
+    ///
+    /// # Errors
+    /// Its row breaks a rule; the sentence says which.
+    pub fn find_new(&mut self, name: &[u8]) -> std::result::Result<Option<Config>, String> {
+        self.config.with_new(&mut self.rows, name)
+    }
+
     /// Sets the clock that expiry is judged by, Unix time in seconds.
     pub fn set_now(&mut self, now: i64) {
         self.now = now;
@@ -148,7 +173,7 @@ impl<R: Rows> Store<R> {
         if self.rows.active() {
             return Ok(());
         }
-        let level = self.config.trx_level.max(1);
+        let level = self.config.rules.trx_level.max(1);
         Ok(self.rows.begin(Mode { level, read_write: self.read_write })?)
     }
 
@@ -166,13 +191,19 @@ impl<R: Rows> Store<R> {
     }
 
     /// Hands the live item of `key` to `found`; `false` if there is none.
-    pub fn get(&mut self, container: &Container, key: &[u8], found: impl FnOnce(Item<'_>)) -> Result<bool> {
+    pub fn get(
+        &mut self,
+        container: &Container,
+        key: &[u8],
+        with_cas: bool,
+        found: impl FnOnce(Item<'_>),
+    ) -> Result<bool> {
         let Some(key) = container.key_cell(key) else { return Ok(false) };
         self.begin()?;
         if !self.rows.read(&container.table, key)? || !self.is_live(container) {
             return Ok(false);
         }
-        self.hand_over(container, found);
+        self.hand_over(container, with_cas, found);
         Ok(true)
     }
 
@@ -182,12 +213,13 @@ impl<R: Rows> Store<R> {
         container: &Container,
         key: &[u8],
         exptime: i64,
+        with_cas: bool,
         found: impl FnOnce(Item<'_>),
     ) -> Result<bool> {
         if !self.touch(container, key, exptime)? {
             return Ok(false);
         }
-        self.hand_over(container, found);
+        self.hand_over(container, with_cas, found);
         Ok(true)
     }
 
@@ -238,7 +270,7 @@ impl<R: Rows> Store<R> {
         if !self.find_live(container, key)? {
             return Ok(Arithmetic::NotFound);
         }
-        let column = container.counter_column();
+        let column = container.counter_column(&self.rows);
         let Some(old) = value::number(&self.rows, container, column) else { return Ok(Arithmetic::NonNumeric) };
         let new = if increment { old.wrapping_add(delta) } else { old.saturating_sub(delta) };
         let mut text = itoa::Buffer::new();
@@ -259,6 +291,49 @@ impl<R: Rows> Store<R> {
         Ok(live)
     }
 
+    /// Hands live items of a key range to `found`, with their keys, in key order: at most `rows_max` rows are looked at, and none
+    /// after `found` answers `Break`. `after` is the key behind which an earlier call stopped.
+    pub fn range(
+        &mut self,
+        container: &Container,
+        range: KeyRange<'_>,
+        after: Option<&[u8]>,
+        rows_max: usize,
+        with_cas: bool,
+        mut found: impl FnMut(&[u8], Item<'_>) -> ControlFlow<()>,
+    ) -> Result<RangeProgress> {
+        let lower = after.map_or(range.lower, Bound::Excluded);
+        let Some(lower) = bound_cell(container, lower) else { return Ok(RangeProgress::Done) };
+        self.begin()?;
+        let (now, separator) = (self.now, &self.config.separator);
+        let mut progress = RangeProgress::Done;
+        let (mut looked_at, mut key, scratch) = (0, Vec::new(), &mut self.scratch);
+        self.rows.scan(&container.table, lower, &mut |rows| {
+            if looked_at == rows_max {
+                progress = RangeProgress::Stopped(std::mem::take(&mut key));
+                return ControlFlow::Break(());
+            }
+            looked_at += 1;
+            key.clear();
+            value::append_column(rows, container, container.table.key, &mut key);
+            if !range.contains_below(container, &key) {
+                return ControlFlow::Break(());
+            }
+            if !container.is_live(rows, now) {
+                return ControlFlow::Continue(());
+            }
+            let item = container.item(rows, with_cas, separator, scratch);
+            match found(&key, item) {
+                ControlFlow::Continue(()) => ControlFlow::Continue(()),
+                ControlFlow::Break(()) => {
+                    progress = RangeProgress::Stopped(std::mem::take(&mut key));
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
+        Ok(progress)
+    }
+
     /// Empties the container's table; outside any transaction.
     pub fn flush(&mut self, container: &Container) -> Result<()> {
         Ok(self.rows.truncate(&container.table)?)
@@ -271,11 +346,7 @@ impl<R: Rows> Store<R> {
 
     /// Whether the current row has not expired.
     fn is_live(&self, container: &Container) -> bool {
-        let Some(column) = container.expiry else { return true };
-        match self.rows.int(&container.table, column) {
-            None | Some(0) => true,
-            Some(deadline) => deadline > i128::from(self.now),
-        }
+        container.is_live(&self.rows, self.now)
     }
 
     /// Unix time at which `exptime` ends, 0 for never.
@@ -310,7 +381,7 @@ impl<R: Rows> Store<R> {
         found: bool,
     ) -> Result<()> {
         if matches!(condition, Condition::Append | Condition::Prepend) {
-            return self.extend(container, condition, item.value);
+            return self.extend(container, condition, item);
         }
         let mut cells = Vec::with_capacity(container.values.len() + 4);
         value::split(container, &self.config.separator, item.value, &mut cells)?;
@@ -330,9 +401,9 @@ impl<R: Rows> Store<R> {
         self.update_value(container, &cells)
     }
 
-    /// Appends to or prepends before the first value column.
-    fn extend(&mut self, container: &Container, condition: Condition, value: &[u8]) -> Result<()> {
-        let column = container.values[0];
+    /// Appends to or prepends before a value column: the one that the command's flags select, else the first.
+    fn extend(&mut self, container: &Container, condition: Condition, item: NewItem<'_>) -> Result<()> {
+        let (column, value) = (container.selected(item.flags), item.value);
         let mut whole = std::mem::take(&mut self.scratch);
         whole.clear();
         if condition == Condition::Prepend {
@@ -363,16 +434,16 @@ impl<R: Rows> Store<R> {
         Ok(self.rows.update(&container.table, &all)?)
     }
 
-    fn hand_over(&mut self, container: &Container, found: impl FnOnce(Item<'_>)) {
-        let flags = container.flags_of(&self.rows);
-        let cas = container.cas_of(&self.rows);
-        if let [column] = container.values[..]
-            && let Some(value) = value::plain(&self.rows, container, column)
-        {
-            return found(Item { flags, cas, value });
-        }
-        self.scratch.clear();
-        value::join(&self.rows, container, &self.config.separator, &mut self.scratch);
-        found(Item { flags, cas, value: &self.scratch });
+    fn hand_over(&mut self, container: &Container, with_cas: bool, found: impl FnOnce(Item<'_>)) {
+        found(container.item(&self.rows, with_cas, &self.config.separator, &mut self.scratch));
     }
+}
+
+/// A range's lower bound as the key column takes it; `None` where no key can lie above it.
+fn bound_cell<'a>(container: &Container, bound: Bound<&'a [u8]>) -> Option<Bound<Cell<'a>>> {
+    Some(match bound {
+        Bound::Unbounded => Bound::Unbounded,
+        Bound::Included(key) => Bound::Included(container.key_cell(key)?),
+        Bound::Excluded(key) => Bound::Excluded(container.key_cell(key)?),
+    })
 }
