@@ -3,6 +3,7 @@
 use super::{Daemon, Refusal, guard};
 use crate::bindings::{DM_ABI_VERSION, dm_config, dm_result};
 use crate::host::{Callbacks, Host};
+use crate::server::options::Settings;
 use crate::server::{Address, StartError};
 use std::ffi::{CStr, CString, c_char, c_void};
 
@@ -70,17 +71,18 @@ unsafe fn start(config: *const dm_config, no_out: bool) -> Result<Daemon, (dm_re
     let callbacks = Callbacks::of_config(config);
     let (table, entries) = (config.innodb_api, config.innodb_api_entries);
     // SAFETY: the caller's promise about the table.
-    Daemon::start(callbacks, &option, None, || unsafe { Host::new(callbacks, table, entries) }).map_err(|refusal| {
-        let code = match &refusal {
-            Refusal::AlreadyRunning => dm_result::DM_ALREADY_RUNNING,
-            Refusal::Option(_) => dm_result::DM_BAD_OPTION,
-            Refusal::Table(_) => dm_result::DM_INVALID_ARGUMENT,
-            Refusal::Start(StartError::Configuration(_)) => dm_result::DM_BAD_CONFIGURATION,
-            Refusal::Start(StartError::Listen(_)) => dm_result::DM_CANNOT_LISTEN,
-            Refusal::Start(StartError::System(_)) => dm_result::DM_SYSTEM,
-        };
-        (code, refusal.message().to_owned())
-    })
+    Daemon::start(callbacks, &option, Settings::default(), None, || unsafe { Host::new(callbacks, table, entries) })
+        .map_err(|refusal| {
+            let code = match &refusal {
+                Refusal::AlreadyRunning => dm_result::DM_ALREADY_RUNNING,
+                Refusal::Option(_) => dm_result::DM_BAD_OPTION,
+                Refusal::Table(_) => dm_result::DM_INVALID_ARGUMENT,
+                Refusal::Start(StartError::Configuration(_)) => dm_result::DM_BAD_CONFIGURATION,
+                Refusal::Start(StartError::Listen(_)) => dm_result::DM_CANNOT_LISTEN,
+                Refusal::Start(StartError::System(_)) => dm_result::DM_SYSTEM,
+            };
+            (code, refusal.message().to_owned())
+        })
 }
 
 /// # Safety

@@ -155,7 +155,7 @@ impl fmt::Display for Error {
             Error::Constraint(text) => f.write_str(text),
             Error::ReadOnly => f.write_str("read only"),
             Error::Changed(name) => {
-                write!(f, "table {name} has changed; reload the containers")
+                write!(f, "table {name} has changed")
             }
             Error::DiskFull => f.write_str("out of disk space"),
             Error::Engine(text) => f.write_str(text),

@@ -116,7 +116,10 @@ impl Session {
             searched.set_match_mode(ib_match_mode::IB_EXACT_MATCH);
             let search = searched.search_tuple()?;
             let row = base.read_tuple()?;
-            if row.user_columns() != table.columns.len() {
+            let same = |(i, column): (usize, &Column)| {
+                base.column_is(i, &column.name) && column_kind(&row.meta(i).0) == column.kind
+            };
+            if row.user_columns() != table.columns.len() || !table.columns.iter().enumerate().all(same) {
                 return Err(Error::Changed(table.display().into_owned()));
             }
             let lock = ib_lck_mode::IB_LOCK_NONE;

@@ -436,6 +436,10 @@ impl<'w, R: Rows> Executor<'w, R> {
 
     fn refuse(&mut self, container: &Container, error: &Error, noreply: bool, out: &mut Vec<u8>) {
         self.stats.one(Counter::ServerErrors);
+        if matches!(error, Error::Changed(_) | Error::NotFound(_)) {
+            // Somebody altered the table: the next request finds the mapping read anew.
+            self.shared.reload_containers();
+        }
         self.shared.complain(|| {
             format!("container {}: an operation on {} failed: {error}", container.name, container.table.display())
         });

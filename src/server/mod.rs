@@ -18,6 +18,7 @@ mod listen;
 pub mod options;
 mod report;
 pub mod stats;
+mod sweep;
 mod tick;
 mod worker;
 
@@ -32,7 +33,7 @@ use stats::WorkerStats;
 use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use worker::Mailbox;
@@ -76,6 +77,12 @@ pub struct Shared {
     /// The newest configuration; workers take it over when its version changes.
     config: Mutex<Arc<Config>>,
     config_version: AtomicU64,
+    /// The first worker is to read the configuration again.
+    reload: AtomicBool,
+    /// The first worker is to delete expired rows.
+    sweep: AtomicBool,
+    /// Seconds between two sweeps, 0 for never.
+    sweep_interval: AtomicU32,
     /// Containers with a delayed flush_all, and the Unix time at which it is due.
     flushes: Mutex<Vec<(ContainerId, i64)>>,
     /// Second in which the last complaint was logged: a client's mistakes must not fill the host's log.
@@ -88,7 +95,6 @@ impl Shared {
             host,
             stats: (0..options.threads).map(|_| WorkerStats::new()).collect(),
             reset: [const { AtomicU64::new(0) }; stats::COUNT],
-            options,
             stop: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
             connections_total: AtomicU64::new(0),
@@ -96,13 +102,27 @@ impl Shared {
             started: Instant::now(),
             config: Mutex::new(Arc::new(config)),
             config_version: AtomicU64::new(0),
+            reload: AtomicBool::new(false),
+            sweep: AtomicBool::new(false),
+            sweep_interval: AtomicU32::new(options.settings.sweep_interval),
             flushes: Mutex::default(),
+            options,
             complained: AtomicI64::new(0),
         }
     }
 
     fn stopping(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    /// The configuration tables are read again soon; until then, and if they break a rule, everything stays as it is.
+    pub fn reload_containers(&self) {
+        self.reload.store(true, Ordering::Relaxed);
+    }
+
+    /// Seconds between two sweeps that delete expired rows, 0 for never; takes effect within that time.
+    pub fn set_sweep_interval(&self, seconds: u32) {
+        self.sweep_interval.store(seconds, Ordering::Relaxed);
     }
 
     fn flush_later(&self, container: ContainerId, delay: i64) {
@@ -158,7 +178,8 @@ impl Server {
     /// # Errors
     /// What was refused and why.
     pub fn start(host: Host, options: Options, observer: Option<Observer>) -> Result<Server, StartError> {
-        let config = load_config(&host)?;
+        let rules = Rules { trx_level: 0, skip_invalid: options.settings.skip_invalid_containers };
+        let config = load_config(&host, rules)?;
         let listeners = Listener::bind_all(&options).map_err(StartError::Listen)?;
         for flag in &options.without_meaning {
             log::info!("option -{flag} has no meaning inside a host and is ignored");
@@ -229,10 +250,10 @@ fn system(error: std::io::Error) -> StartError {
     StartError::System(format!("cannot start the daemon's threads: {error}"))
 }
 
-fn load_config(host: &Host) -> Result<Config, StartError> {
+fn load_config(host: &Host, rules: Rules) -> Result<Config, StartError> {
     let _attached = host.attach_thread().map_err(StartError::System)?;
     let mut session = Session::new(host.api());
-    let rules = Rules { trx_level: session.host_trx_level(), skip_invalid: false };
+    let rules = Rules { trx_level: session.host_trx_level(), ..rules };
     Config::load(&mut session, rules, None).map_err(StartError::Configuration)
 }
 
@@ -258,6 +279,7 @@ fn wake_all(mailboxes: &[Arc<Mailbox>], acceptor: &mio::Waker) {
 
 /// Watches the host and the clock, so that the workers need no timers.
 fn supervise(shared: &Shared, mailboxes: &[Arc<Mailbox>], acceptor: &mio::Waker, observer: Option<Observer>) {
+    let mut swept = Instant::now();
     while !shared.stopping() {
         if let Some(observe) = &observer {
             observe(shared);
@@ -267,7 +289,13 @@ fn supervise(shared: &Shared, mailboxes: &[Arc<Mailbox>], acceptor: &mio::Waker,
             shared.stop.store(true, Ordering::Relaxed);
             wake_all(mailboxes, acceptor);
         }
-        if shared.flush_is_due()
+        let interval = u64::from(shared.sweep_interval.load(Ordering::Relaxed));
+        let sweep = interval > 0 && swept.elapsed() >= Duration::from_secs(interval);
+        if sweep {
+            swept = Instant::now();
+            shared.sweep.store(true, Ordering::Relaxed);
+        }
+        if (sweep || shared.reload.load(Ordering::Relaxed) || shared.flush_is_due())
             && let Some(first) = mailboxes.first()
         {
             first.wake();

@@ -8,6 +8,15 @@ const WITHOUT_MEANING: &str = "dkriuPfnLEeqACDhmM";
 /// Flags that take an argument.
 const WITH_ARGUMENT: &str = "apsUmculPftDRbBInEeXYo";
 
+/// Settings that come from system variables instead of the option string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// Whether containers that break a rule are left out instead of refusing the start.
+    pub skip_invalid_containers: bool,
+    /// Seconds between two sweeps that delete expired rows, 0 for never.
+    pub sweep_interval: u32,
+}
+
 /// Settings of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -35,6 +44,8 @@ pub struct Options {
     pub flush_disabled: bool,
     /// Number of `-v`.
     pub verbose: u8,
+    /// What system variables say.
+    pub settings: Settings,
     /// Flags that were accepted and do nothing.
     pub without_meaning: Vec<char>,
 }
@@ -54,6 +65,7 @@ impl Default for Options {
             requests_per_tick: 1024,
             flush_disabled: false,
             verbose: 0,
+            settings: Settings::default(),
             without_meaning: Vec::new(),
         }
     }

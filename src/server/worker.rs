@@ -1,10 +1,11 @@
 //! A worker: one thread, one poller, the connections it owns, one session on the tables.
 
-use super::Shared;
 use super::conn::{BufferPool, Conn, Filled};
 use super::execute::{Executor, Resume};
 use super::stats::{Counter, Delta};
+use super::sweep::Sweep;
 use super::tick::{Buffers, Plan, Tick};
+use super::{Shared, unix_time};
 use crate::protocol::ascii::Parser;
 use crate::rows::table::Session;
 use crate::store::{CasSource, Config, Store};
@@ -15,7 +16,7 @@ use slab::Slab;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 const WAKE: Token = Token(usize::MAX);
 
@@ -75,6 +76,7 @@ pub struct Worker<'s> {
     queue: Vec<usize>,
     pool: BufferPool,
     stats: Delta,
+    sweep: Option<Sweep>,
 }
 
 /// The body of a worker thread: serves until the daemon stops. A panic costs the worker its connections, not the
@@ -113,6 +115,7 @@ impl<'s> Worker<'s> {
             queue: Vec::new(),
             pool: BufferPool::default(),
             stats: Delta::ZERO,
+            sweep: None,
         }
     }
 
@@ -121,7 +124,12 @@ impl<'s> Worker<'s> {
         let mut buffers = Buffers::default();
         let (mut ready, mut plans) = (Vec::new(), Vec::new());
         while !self.shared.stopping() {
-            let timeout = (!self.queue.is_empty()).then_some(Duration::ZERO);
+            // A sweep goes on in the gaps that clients leave.
+            let timeout = match (self.queue.is_empty(), &self.sweep) {
+                (false, _) => Some(Duration::ZERO),
+                (true, Some(_)) => Some(Duration::from_millis(1)),
+                (true, None) => None,
+            };
             if let Err(error) = self.poll.poll(&mut events, timeout)
                 && error.kind() != std::io::ErrorKind::Interrupted
             {
@@ -131,6 +139,7 @@ impl<'s> Worker<'s> {
                 self.note(event);
             }
             self.tick(&mut buffers, &mut ready, &mut plans);
+            self.sweep_on();
         }
     }
 
@@ -140,7 +149,7 @@ impl<'s> Worker<'s> {
                 self.adopt(socket);
             }
             if self.index == 0 {
-                self.flush_due();
+                self.chores();
             }
             return;
         }
@@ -218,8 +227,7 @@ impl<'s> Worker<'s> {
         if ready.is_empty() {
             return;
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);
-        self.store.set_now(now);
+        self.store.set_now(unix_time());
         self.follow_config();
         if let Err(unknown) = self.run_tick(ready, buffers, plans, false) {
             unknown.iter().for_each(|name| self.look_up(name));
@@ -324,6 +332,42 @@ impl<'s> Worker<'s> {
             self.close(key);
         } else if plan.more || conn.readable {
             self.enqueue(key);
+        }
+    }
+
+    /// What the first worker does for all, when the supervisor wakes it.
+    fn chores(&mut self) {
+        self.flush_due();
+        if self.shared.reload.swap(false, Ordering::Relaxed) {
+            self.reload();
+        }
+        if self.shared.sweep.swap(false, Ordering::Relaxed) && self.sweep.is_none() {
+            self.sweep = Some(Sweep::new(&self.config));
+        }
+    }
+
+    fn reload(&mut self) {
+        let mut newest = self.shared.config.lock();
+        self.store.set_config(Arc::clone(&newest));
+        match self.store.reload() {
+            Ok(config) => {
+                log::info!("the containers were read again");
+                *newest = Arc::new(config);
+                self.shared.config_version.fetch_add(1, Ordering::Release);
+            }
+            Err(error) => log::error!("the containers stay as they were: {error}"),
+        }
+        drop(newest);
+        self.follow_config();
+    }
+
+    /// A step of the sweep that is under way, between two ticks.
+    fn sweep_on(&mut self) {
+        if let Some(sweep) = &mut self.sweep {
+            self.store.set_now(unix_time());
+            if !sweep.step(&mut self.store, &self.config, self.shared) {
+                self.sweep = None;
+            }
         }
     }
 

@@ -153,6 +153,14 @@ impl Config {
         self.containers.iter().flatten().map(Arc::as_ref)
     }
 
+    /// Containers with an expiry column.
+    pub fn expiring(&self) -> Vec<ContainerId> {
+        let all = self.containers.iter().enumerate();
+        all.filter(|(_, container)| container.as_ref().is_some_and(|c| c.expiry.is_some()))
+            .map(|(id, _)| ContainerId(id as u32))
+            .collect()
+    }
+
     /// What `key` names on a connection that is switched to `current`.
     #[inline]
     pub fn resolve<'k>(&self, current: ContainerId, key: &'k [u8]) -> Target<'k> {

@@ -334,6 +334,52 @@ impl<R: Rows> Store<R> {
         Ok(progress)
     }
 
+    /// Looks at up to `rows_max` rows behind the key `after` and deletes those that have expired, in transactions of its own; tells how
+    /// far it came and how many it deleted.
+    pub fn sweep(
+        &mut self,
+        container: &Container,
+        after: Option<&[u8]>,
+        rows_max: usize,
+    ) -> Result<(RangeProgress, u64)> {
+        let (mut looked_at, mut last, mut expired, now) = (0, Vec::new(), Vec::new(), self.now);
+        let lower = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let Some(lower) = bound_cell(container, lower) else { return Ok((RangeProgress::Done, 0)) };
+        self.set_read_write(false);
+        self.begin()?;
+        self.rows.scan(&container.table, lower, &mut |rows| {
+            last.clear();
+            value::append_column(rows, container, container.table.key, &mut last);
+            if !container.is_live(rows, now) {
+                expired.push(last.clone());
+            }
+            looked_at += 1;
+            if looked_at < rows_max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        self.commit()?;
+        let progress = if looked_at < rows_max { RangeProgress::Done } else { RangeProgress::Stopped(last) };
+        self.set_read_write(true);
+        let mut deleted = 0;
+        for key in expired.iter().filter_map(|key| container.key_cell(key)) {
+            self.begin()?;
+            // It may have been stored anew since it was seen.
+            if self.rows.read_for_update(&container.table, key)? && !self.is_live(container) {
+                self.rows.delete(&container.table)?;
+                deleted += 1;
+            }
+        }
+        self.commit()?;
+        Ok((progress, deleted))
+    }
+
+    /// Reads the configuration again; containers keep their ids.
+    ///
+    /// # Errors
+    /// A rule is broken; the sentence says which.
+    pub fn reload(&mut self) -> std::result::Result<Config, String> {
+        Config::load(&mut self.rows, self.config.rules, Some(&self.config))
+    }
+
     /// Empties the container's table; outside any transaction.
     pub fn flush(&mut self, container: &Container) -> Result<()> {
         Ok(self.rows.truncate(&container.table)?)

@@ -196,6 +196,14 @@ impl Cursor {
         owned_name(unsafe { ib!(self.api, col_get_name(self.raw, i as ib_ulint_t)) })
     }
 
+    /// Whether column `i` has that name.
+    pub(super) fn column_is(&self, i: usize, name: &str) -> bool {
+        // SAFETY: the cursor lives; any number is allowed.
+        let found = unsafe { ib!(self.api, col_get_name(self.raw, i as ib_ulint_t)) };
+        // SAFETY: a non-null answer is a NUL-terminated string that lives as long as the cursor.
+        !found.is_null() && unsafe { CStr::from_ptr(found) }.to_bytes() == name.as_bytes()
+    }
+
     pub(super) fn index_column_name(&self, i: usize) -> Option<String> {
         // SAFETY: the cursor lives; any number is allowed.
         owned_name(unsafe { ib!(self.api, get_idx_field_name(self.raw, i as ib_ulint_t)) })
