@@ -2,6 +2,7 @@
 
 use super::descriptor::Exported;
 use crate::bindings::*;
+use crate::server::options::Batch;
 use crate::server::{Address, Shared};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
@@ -164,8 +165,6 @@ pub struct Settings {
     pub option: String,
     /// What the server takes from variables.
     pub server: crate::server::options::Settings,
-    r_batch_size: u32,
-    w_batch_size: u32,
     enable_binlog: bool,
 }
 
@@ -187,11 +186,10 @@ impl Settings {
                     false => CStr::from_ptr(option).to_string_lossy().into_owned(),
                 },
                 server: crate::server::options::Settings {
+                    batch: Batch { reads: *R_BATCH_SIZE.get(), writes: *W_BATCH_SIZE.get() },
                     skip_invalid_containers: *SKIP_INVALID.get() != 0,
                     sweep_interval,
                 },
-                r_batch_size: *R_BATCH_SIZE.get(),
-                w_batch_size: *W_BATCH_SIZE.get(),
                 enable_binlog: *ENABLE_BINLOG.get() != 0,
             }
         }
@@ -199,9 +197,6 @@ impl Settings {
 
     /// Says which settings have no effect.
     pub fn warn(&self) {
-        if self.r_batch_size > 1 || self.w_batch_size > 1 {
-            log::warn!("batches are not supported: every reply follows its commit, as with a batch size of 1");
-        }
         if self.enable_binlog {
             log::warn!("daemon_memcached_enable_binlog has no effect: this host has no binary log");
         }

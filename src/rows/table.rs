@@ -76,6 +76,8 @@ pub struct Session {
     trx: Option<Transaction>,
     mode: Mode,
     active: bool,
+    /// Row lock of reads that a write follows; none where the host disables it.
+    write_lock: ib_lck_mode::Type,
     api: Api,
 }
 
@@ -83,12 +85,18 @@ impl Session {
     /// A session without a transaction.
     pub fn new(api: Api) -> Session {
         let mode = Mode { level: 1, read_write: false };
-        Session { open: Vec::new(), trx: None, mode, active: false, api }
+        let write_lock = if api.row_locks() { ib_lck_mode::IB_LOCK_X } else { ib_lck_mode::IB_LOCK_NONE };
+        Session { open: Vec::new(), trx: None, mode, active: false, write_lock, api }
     }
 
     /// The host's `innodb_api_trx_level`, 0 to 3.
     pub fn host_trx_level(&self) -> u8 {
         self.api.trx_level()
+    }
+
+    /// The host's `innodb_api_bk_commit_interval` in seconds, at least 1.
+    pub fn host_commit_interval(&self) -> i64 {
+        self.api.commit_interval()
     }
 
     fn cursor(&mut self, path: &CStr) -> Result<Cursor> {
@@ -230,7 +238,7 @@ impl Rows for Session {
     }
 
     fn read_for_update(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
-        self.find(table, key, ib_lck_mode::IB_LOCK_X)
+        self.find(table, key, self.write_lock)
     }
 
     fn bytes(&self, table: &Table, column: usize) -> Option<&[u8]> {
@@ -248,7 +256,7 @@ impl Rows for Session {
     }
 
     fn insert(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
-        let open = self.open(table, ib_lck_mode::IB_LOCK_X)?;
+        let open = self.open(table, self.write_lock)?;
         let row = open.base.read_tuple()?;
         for (column, cell) in cells {
             row.set(*column, *cell, &table.columns[*column])?;
@@ -257,7 +265,7 @@ impl Rows for Session {
     }
 
     fn update(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
-        let open = self.open(table, ib_lck_mode::IB_LOCK_X)?;
+        let open = self.open(table, self.write_lock)?;
         let new = open.base.read_tuple()?;
         for (i, column) in table.columns.iter().enumerate() {
             match cells.iter().find(|(changed, _)| *changed == i) {
@@ -269,7 +277,7 @@ impl Rows for Session {
     }
 
     fn delete(&mut self, table: &Table) -> Result<()> {
-        self.open(table, ib_lck_mode::IB_LOCK_X)?.cursor().delete()
+        self.open(table, self.write_lock)?.cursor().delete()
     }
 
     fn scan(

@@ -59,6 +59,8 @@ pub struct Conn {
     pub resume: Resume,
     /// Container that keys without a mapping belong to.
     pub container: ContainerId,
+    /// Wrote into a batch that may still be open.
+    pub wrote: bool,
     /// In the worker's list of connections to look at in the next tick.
     pub queued: bool,
     /// The kernel may hold more input.
@@ -84,6 +86,7 @@ impl Conn {
             parser,
             resume: Resume::Start,
             container: ContainerId::DEFAULT,
+            wrote: false,
             queued: false,
             readable: true,
             end_announced: false,

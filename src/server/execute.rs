@@ -381,7 +381,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         }
     }
 
-    /// Outside any transaction: the tick has committed before.
+    /// Runs alone and outside any transaction: batches are committed first, this worker's and everybody's.
     fn flush(&mut self, delay: i64, noreply: bool, out: &mut Vec<u8>) -> Result<(), Abort> {
         if self.shared.options.flush_disabled {
             say(out, noreply, reply::FLUSH_NOT_ALLOWED);
@@ -397,7 +397,9 @@ impl<'w, R: Rows> Executor<'w, R> {
             say(out, noreply, b"CLIENT_ERROR no such container\r\n");
             return Ok(());
         };
-        match self.store.flush(container) {
+        self.shared.commit_batches();
+        let flushed = self.store.commit().map_err(Failure::Rows).and_then(|()| self.store.flush(container));
+        match flushed {
             Ok(()) => {
                 self.shared.cancel_flush(self.container);
                 say(out, noreply, reply::OK);

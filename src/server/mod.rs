@@ -24,7 +24,7 @@ mod worker;
 
 use crate::host::Host;
 use crate::rows::table::Session;
-use crate::store::{CasSource, Config, ContainerId, Rules};
+use crate::store::{Batch, CasSource, Config, ContainerId, Rules};
 pub use listen::Address;
 use listen::Listener;
 use options::Options;
@@ -32,8 +32,8 @@ use parking_lot::Mutex;
 use stats::WorkerStats;
 use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use worker::Mailbox;
@@ -77,6 +77,11 @@ pub struct Shared {
     /// The newest configuration; workers take it over when its version changes.
     config: Mutex<Arc<Config>>,
     config_version: AtomicU64,
+    /// Changes whenever somebody waits for what other workers' batches hold.
+    commit_wanted: AtomicU64,
+    mailboxes: OnceLock<Vec<Arc<Mailbox>>>,
+    /// By worker: milliseconds since the start at which its write phase began, 0 outside one. Kept in batch mode only.
+    busy: Vec<AtomicU64>,
     /// The first worker is to read the configuration again.
     reload: AtomicBool,
     /// The first worker is to delete expired rows.
@@ -102,6 +107,9 @@ impl Shared {
             started: Instant::now(),
             config: Mutex::new(Arc::new(config)),
             config_version: AtomicU64::new(0),
+            commit_wanted: AtomicU64::new(0),
+            mailboxes: OnceLock::new(),
+            busy: (0..options.threads).map(|_| AtomicU64::new(0)).collect(),
             reload: AtomicBool::new(false),
             sweep: AtomicBool::new(false),
             sweep_interval: AtomicU32::new(options.settings.sweep_interval),
@@ -113,6 +121,35 @@ impl Shared {
 
     fn stopping(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Whether transactions stay open across ticks.
+    fn batches(&self) -> bool {
+        let Batch { reads, writes } = self.options.settings.batch;
+        reads > 1 || writes > 1
+    }
+
+    /// Asks every worker to commit its batch.
+    fn commit_batches(&self) {
+        if self.batches() {
+            self.commit_wanted.fetch_add(1, Ordering::Release);
+            for mailbox in self.mailboxes.get().into_iter().flatten() {
+                mailbox.wake();
+            }
+        }
+    }
+
+    fn uptime_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64 + 1
+    }
+
+    /// Whether a worker has been in a write phase for so long that it probably waits for a lock.
+    fn somebody_waits(&self) -> bool {
+        let now = self.uptime_ms();
+        self.busy
+            .iter()
+            .map(|since| since.load(Ordering::Relaxed))
+            .any(|since| since != 0 && now > since + LOCK_WAIT_SUSPECTED_MS)
     }
 
     /// The configuration tables are read again soon; until then, and if they break a rule, everything stays as it is.
@@ -159,6 +196,9 @@ impl Shared {
 fn unix_time() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64)
 }
+
+/// Milliseconds in a write phase after which a worker is taken to wait for a lock.
+const LOCK_WAIT_SUSPECTED_MS: u64 = 50;
 
 /// Called by the supervisor with the daemon's state, ten times a second.
 pub type Observer = Box<dyn Fn(&Shared) + Send>;
@@ -215,6 +255,7 @@ impl Server {
             let (shared, cas) = (Arc::clone(&self.shared), cas.clone());
             self.threads.push(spawn(&format!("memcached-{index}"), move || worker::run(seed, &shared, cas))?);
         }
+        let _ = self.shared.mailboxes.set(self.mailboxes.clone());
         let (shared, mailboxes) = (Arc::clone(&self.shared), self.mailboxes.clone());
         self.threads.push(spawn("memcached-accept", move || accept(poll, &listeners, &shared, &mailboxes))?);
         let (shared, mailboxes) = (Arc::clone(&self.shared), self.mailboxes.clone());
@@ -288,6 +329,9 @@ fn supervise(shared: &Shared, mailboxes: &[Arc<Mailbox>], acceptor: &mio::Waker,
         if shared.host.is_shutting_down() {
             shared.stop.store(true, Ordering::Relaxed);
             wake_all(mailboxes, acceptor);
+        }
+        if shared.batches() && shared.somebody_waits() {
+            shared.commit_batches();
         }
         let interval = u64::from(shared.sweep_interval.load(Ordering::Relaxed));
         let sweep = interval > 0 && swept.elapsed() >= Duration::from_secs(interval);

@@ -1,5 +1,6 @@
 //! memcached's command line options, as they stand in `daemon_memcached_option`.
 
+pub use crate::store::Batch;
 use std::path::PathBuf;
 
 /// Flags that mean something to a process of its own and nothing inside a host; each is logged once.
@@ -11,6 +12,8 @@ const WITH_ARGUMENT: &str = "apsUmculPftDRbBInEeXYo";
 /// Settings that come from system variables instead of the option string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Settings {
+    /// Operations per commit.
+    pub batch: Batch,
     /// Whether containers that break a rule are left out instead of refusing the start.
     pub skip_invalid_containers: bool,
     /// Seconds between two sweeps that delete expired rows, 0 for never.

@@ -54,7 +54,8 @@ pub struct Plan {
     /// Its key in the worker's slab.
     pub conn: usize,
     requests: Range<usize>,
-    writes: bool,
+    /// Whether it takes part in the write phase.
+    pub writes: bool,
     /// Input to consume, the parser behind it.
     pub consumed: usize,
     /// See [`Plan::consumed`].
@@ -181,8 +182,11 @@ impl<R: Rows> Tick<'_, R> {
             }
             self.send(plan, out);
         }
-        if let Err(error) = self.store.commit() {
-            log::warn!("a read-only transaction did not end cleanly: {error}");
+        let reads = plans.iter().filter(|plan| !plan.writes).map(|plan| plan.requests.len()).sum();
+        if reads > 0
+            && let Err(error) = self.store.end_phase(reads)
+        {
+            log::warn!("the transaction of a read phase did not end cleanly: {error}");
         }
     }
 
@@ -381,7 +385,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     /// after deadlocks.
     fn segment(&mut self, requests: &[usize]) {
         let start = self.arena.len();
-        let mut deadlocks = 0;
+        let (mut deadlocks, mut asked) = (0, !self.tick.shared.batches());
         loop {
             let mut stats = Delta::ZERO;
             let (guilty, abort) = match self.attempt(requests, &mut stats) {
@@ -391,6 +395,11 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             self.tick.store.rollback();
             self.arena.truncate(start);
             match abort {
+                // The lock may belong to a batch that another worker keeps open.
+                Abort::LockTimeout if !asked => {
+                    asked = true;
+                    self.tick.shared.commit_batches();
+                }
                 Abort::LockTimeout => self.planned[guilty].verdict = Some(self.give_up(abort)),
                 Abort::Deadlock => {
                     self.tick.stats.one(Counter::Deadlocks);
@@ -453,7 +462,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     }
 
     fn commit(&mut self, requests: &[usize], stats: &mut Delta) {
-        match self.tick.store.commit() {
+        match self.tick.store.end_phase(requests.len()) {
             Ok(()) => {
                 self.tick.stats.one(Counter::Commits);
                 self.tick.stats.merge(stats);

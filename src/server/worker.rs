@@ -70,6 +70,10 @@ pub struct Worker<'s> {
     shared: &'s Shared,
     config: Arc<Config>,
     config_version: u64,
+    /// Seconds after which an open batch is committed.
+    commit_interval: i64,
+    /// The last request to commit batches that was seen.
+    commit_seen: u64,
     store: Store<Session>,
     conns: Slab<Conn>,
     /// Connections to look at in the next tick.
@@ -102,7 +106,9 @@ impl<'s> Worker<'s> {
         let config_version = shared.config_version.load(Ordering::Acquire);
         let config = Arc::clone(&shared.config.lock());
         let session = Session::new(shared.host.api());
-        let store = Store::new(session, Arc::clone(&config), cas, shared.options.item_size_max);
+        let commit_interval = session.host_commit_interval();
+        let store =
+            Store::new(session, Arc::clone(&config), cas, shared.options.item_size_max, shared.options.settings.batch);
         Worker {
             index: seed.index,
             poll: &mut seed.poll,
@@ -110,6 +116,8 @@ impl<'s> Worker<'s> {
             shared,
             config,
             config_version,
+            commit_interval,
+            commit_seen: 0,
             store,
             conns: Slab::new(),
             queue: Vec::new(),
@@ -128,7 +136,8 @@ impl<'s> Worker<'s> {
             let timeout = match (self.queue.is_empty(), &self.sweep) {
                 (false, _) => Some(Duration::ZERO),
                 (true, Some(_)) => Some(Duration::from_millis(1)),
-                (true, None) => None,
+                // An open batch is looked at each second.
+                (true, None) => self.store.batch_begun().map(|_| Duration::from_secs(1)),
             };
             if let Err(error) = self.poll.poll(&mut events, timeout)
                 && error.kind() != std::io::ErrorKind::Interrupted
@@ -140,7 +149,11 @@ impl<'s> Worker<'s> {
             }
             self.tick(&mut buffers, &mut ready, &mut plans);
             self.sweep_on();
+            if self.shared.batches() {
+                self.mind_batch();
+            }
         }
+        self.commit_batch();
     }
 
     fn note(&mut self, event: &mio::event::Event) {
@@ -190,6 +203,9 @@ impl<'s> Worker<'s> {
         if let Some(conn) = self.conns.try_remove(key) {
             let _ = self.poll.registry().deregister(&mut SourceFd(&conn.fd()));
             self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+            if conn.wrote {
+                self.commit_batch();
+            }
         }
     }
 
@@ -239,6 +255,26 @@ impl<'s> Worker<'s> {
         self.shared.stats[self.index].publish(&mut self.stats);
     }
 
+    /// Commits the open batch when it is old enough or when somebody waits for what it holds.
+    fn mind_batch(&mut self) {
+        let wanted = self.shared.commit_wanted.load(Ordering::Acquire);
+        let Some(begun) = self.store.batch_begun() else {
+            self.commit_seen = wanted;
+            return;
+        };
+        if wanted != self.commit_seen || unix_time() >= begun.saturating_add(self.commit_interval) {
+            self.commit_seen = wanted;
+            self.commit_batch();
+        }
+    }
+
+    fn commit_batch(&mut self) {
+        if let Err(error) = self.store.commit() {
+            log::error!("a batch failed to commit, its outcome is unknown: {error}");
+            self.shared.stats[self.index].publish(&mut self.stats);
+        }
+    }
+
     fn run_tick(
         &mut self,
         ready: &[usize],
@@ -246,14 +282,22 @@ impl<'s> Worker<'s> {
         plans: &mut Vec<Plan>,
         sure: bool,
     ) -> Result<(), Vec<Vec<u8>>> {
-        Tick {
+        let batches = self.shared.batches();
+        if batches {
+            self.shared.busy[self.index].store(self.shared.uptime_ms(), Ordering::Relaxed);
+        }
+        let result = Tick {
             conns: &self.conns,
             store: &mut self.store,
             config: &self.config,
             shared: self.shared,
             stats: &mut self.stats,
         }
-        .run(ready, buffers, plans, sure)
+        .run(ready, buffers, plans, sure);
+        if batches {
+            self.shared.busy[self.index].store(0, Ordering::Relaxed);
+        }
+        result
     }
 
     /// Takes the newest configuration; between ticks, so that one tick knows one configuration.
@@ -317,6 +361,14 @@ impl<'s> Worker<'s> {
         let key = plan.conn;
         if plan.drop {
             return self.close(key);
+        }
+        let batches = self.shared.batches();
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        conn.wrote |= batches && plan.writes;
+        if conn.wrote && conn.container != plan.container {
+            // Whoever switches leaves nothing uncommitted behind.
+            conn.wrote = false;
+            self.commit_batch();
         }
         let Some(conn) = self.conns.get_mut(key) else { return };
         conn.consume(plan.consumed, plan.wanted, &mut self.pool);

@@ -119,6 +119,21 @@ impl From<Error> for Failure {
 
 type Result<T> = std::result::Result<T, Failure>;
 
+/// Operations after which a transaction is committed; 1 commits at the end of each phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// Reads, 1 to 2^30.
+    pub reads: u32,
+    /// Writes, 1 to 2^20.
+    pub writes: u32,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Batch { reads: 1, writes: 1 }
+    }
+}
+
 /// The operations, over the rows of one worker thread.
 pub struct Store<R> {
     rows: R,
@@ -128,14 +143,32 @@ pub struct Store<R> {
     value_max: usize,
     /// Unix time in seconds, set once per tick.
     now: i64,
+    /// Whether what is begun from now on may write, and whether what is open may.
     read_write: bool,
+    writable: bool,
+    batch: Batch,
+    /// Operations of the open transaction, and the Unix time at which it began.
+    operations: u64,
+    begun: i64,
     scratch: Vec<u8>,
 }
 
 impl<R: Rows> Store<R> {
     /// A store over `rows`; values longer than `value_max` bytes are refused.
-    pub fn new(rows: R, config: Arc<Config>, cas: CasSource, value_max: usize) -> Store<R> {
-        Store { rows, config, cas, value_max, now: 0, read_write: false, scratch: Vec::new() }
+    pub fn new(rows: R, config: Arc<Config>, cas: CasSource, value_max: usize, batch: Batch) -> Store<R> {
+        Store {
+            rows,
+            config,
+            cas,
+            value_max,
+            now: 0,
+            read_write: false,
+            writable: false,
+            batch,
+            operations: 0,
+            begun: 0,
+            scratch: Vec::new(),
+        }
     }
 
     /// The rows, for tests that look at what was done.
@@ -167,14 +200,34 @@ impl<R: Rows> Store<R> {
         self.read_write = read_write;
     }
 
-    /// Starts a transaction unless one is open. Reads never see uncommitted rows of others: their
-    /// transactions may yet be undone, and a reply is for ever.
+    /// Makes sure of a transaction that suits what is to come. One that may write serves reads too; one that may not ends first.
+    /// Outside batches reads never see uncommitted rows of others: their transactions may yet be undone, and a reply is for ever.
     fn begin(&mut self) -> Result<()> {
         if self.rows.active() {
-            return Ok(());
+            if self.writable || !self.read_write {
+                return Ok(());
+            }
+            self.commit()?;
         }
-        let level = self.config.rules.trx_level.max(1);
-        Ok(self.rows.begin(Mode { level, read_write: self.read_write })?)
+        let (level, batch) =
+            (self.config.rules.trx_level, if self.read_write { self.batch.writes } else { self.batch.reads });
+        let level = if batch > 1 { level } else { level.max(1) };
+        self.rows.begin(Mode { level, read_write: self.read_write })?;
+        (self.writable, self.operations, self.begun) = (self.read_write, 0, self.now);
+        Ok(())
+    }
+
+    /// Ends a phase in which `operations` ran: commits unless the batch that they belong to has room for more.
+    /// After an error the outcome is unknown.
+    pub fn end_phase(&mut self, operations: usize) -> std::result::Result<(), Error> {
+        self.operations += operations as u64;
+        let batch = if self.writable { self.batch.writes } else { self.batch.reads };
+        if self.operations < u64::from(batch) { Ok(()) } else { self.commit() }
+    }
+
+    /// Unix time at which the batch that is open was begun.
+    pub fn batch_begun(&self) -> Option<i64> {
+        self.rows.active().then_some(self.begun)
     }
 
     /// Commits what is open. After an error the outcome is unknown.

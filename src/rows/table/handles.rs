@@ -53,6 +53,18 @@ impl Api {
         unsafe { ib!(self, cfg_trx_level()) }.min(3) as u8
     }
 
+    /// The host's `innodb_api_bk_commit_interval` in seconds, at least 1.
+    pub fn commit_interval(self) -> i64 {
+        // SAFETY: takes no argument.
+        i64::try_from(unsafe { ib!(self, bk_commit_interval()) }).unwrap_or(i64::MAX).max(1)
+    }
+
+    /// Whether rows are locked before they are changed (`innodb_api_disable_rowlock` is off).
+    pub fn row_locks(self) -> bool {
+        // SAFETY: takes no argument.
+        unsafe { ib!(self, get_cfg()) & ib_cfg::IB_CFG_DISABLE_ROWLOCK as c_int == 0 }
+    }
+
     /// TRUNCATE TABLE.
     pub fn truncate(self, path: &CStr) -> Result<()> {
         let mut id = 0;

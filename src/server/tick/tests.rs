@@ -5,7 +5,7 @@ use crate::bindings::{IB_CB_ENTRIES, ib_cb_t};
 use crate::host::{Callbacks, Host};
 use crate::rows::{Cell, Column, ColumnKind, Error, Index, Mode, Result, Table};
 use crate::server::options::Options;
-use crate::store::{CasSource, Rules};
+use crate::store::{Batch, CasSource, Rules};
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::io::{Read, Write};
@@ -181,7 +181,7 @@ fn tick(mut rows: FakeRows, clients: &[&str]) -> (Vec<Option<String>>, String, D
     rows.trace.clear();
     let shared = shared(config);
     let config = Arc::clone(&shared.config.lock());
-    let mut store = Store::new(rows, Arc::clone(&config), CasSource::new(), 1 << 20);
+    let mut store = Store::new(rows, Arc::clone(&config), CasSource::new(), 1 << 20, Batch::default());
     let (mut conns, mut theirs, mut pool, mut received) = (Slab::new(), Vec::new(), Default::default(), 0);
     for text in clients {
         let (ours, mut client) = UnixStream::pair().unwrap();
