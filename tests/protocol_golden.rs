@@ -117,7 +117,7 @@ fn with_cas(part: &[u8], answer: &[u8]) -> Vec<u8> {
         return part.to_vec();
     }
     let answer = String::from_utf8_lossy(answer);
-    let line = answer.lines().filter(|line| line.starts_with("VALUE ")).next_back().expect("a VALUE line");
+    let line = answer.lines().rfind(|line| line.starts_with("VALUE ")).expect("a VALUE line");
     let cas = line.split(' ').nth(4).unwrap_or_else(|| panic!("no cas number in '{line}'"));
     text.replace("{cas}", cas).into_bytes()
 }
