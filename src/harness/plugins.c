@@ -70,11 +70,10 @@ static bool open_library(host *h, plugin *p, host_error *err) {
     if (!*p->library || strchr(p->library, '/'))
         return fail(err, 1124, "HY000", "No paths allowed for shared library");
     char *path = library_path(h, p->library);
-    errno = 0;
     p->dl = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!p->dl) {
-        int number = errno;
         const char *reason = dlerror();
+        int number = access(path, R_OK) == 0 ? 0 : errno;
         fail(err, 1126, "HY000", "Can't open shared library '%s' (errno: %d %s)", path, number, reason ? reason : "");
     }
     free(path);
