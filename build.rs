@@ -6,10 +6,8 @@ use std::{env, fs, io};
 
 const HARNESS: &str = "src/harness";
 /// SQL that the program runs on a first start, with its name in C.
-const SCRIPTS: [(&str, &str); 2] = [
-    ("sql/innodb_memcached_config.sql", "host_config_sql"),
-    ("sql/default_container.sql", "host_container_sql"),
-];
+const SCRIPTS: [(&str, &str); 2] =
+    [("sql/innodb_memcached_config.sql", "host_config_sql"), ("sql/default_container.sql", "host_container_sql")];
 
 fn main() -> io::Result<()> {
     println!("cargo:rerun-if-changed=build.rs");

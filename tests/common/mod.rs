@@ -71,6 +71,12 @@ impl HostConfig {
         self
     }
 
+    /// No `--daemon-memcached-option`.
+    pub fn no_option(mut self) -> Self {
+        self.option = None;
+        self
+    }
+
     /// One more argument, e.g. `"--innodb-flush-log-at-trx-commit=2"`.
     pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(arg.into());
@@ -78,9 +84,8 @@ impl HostConfig {
     }
 
     /// An empty server: no scripts and no INSTALL PLUGIN at the first start, no plugin variables.
-    pub fn bare(mut self) -> Self {
-        self.option = None;
-        self.arg("--no-defaults-sql")
+    pub fn bare(self) -> Self {
+        self.no_option().arg("--no-defaults-sql")
     }
 
     /// A folder for this test's own files (sockets, init files); the data directory is its `data`.
@@ -232,6 +237,13 @@ impl Host {
                 text
             })),
         }
+    }
+
+    /// Writes to standard input without waiting for an answer.
+    pub fn write(&self, sql: &str) {
+        let mut console = lock(&self.console);
+        let stdin = console.stdin.as_mut().expect("standard input was closed by the test");
+        stdin.write_all(sql.as_bytes()).and_then(|()| stdin.flush()).unwrap_or_else(|e| self.fail(&e.to_string()));
     }
 
     /// The rows of one SELECT or SHOW without the header, as text; panics when it fails.
