@@ -12,13 +12,8 @@ fn run(what: &str, command: &mut Command) -> String {
     text
 }
 
-/// The folder with the library that belongs to the program under test.
-fn target() -> &'static Path {
-    common::program().parent().unwrap()
-}
-
 fn target_dir() -> String {
-    format!("-DDAEMON_MEMCACHED_TARGET_DIR={}", target().display())
+    format!("-DDAEMON_MEMCACHED_TARGET_DIR={}", common::library_folder().display())
 }
 
 /// Configures, builds and runs the program with one more CMake definition that says where the package is.

@@ -7,7 +7,7 @@ mod common;
 use common::{Host, HostConfig, PATIENCE, SqlError};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::process::{Command, Output, Stdio};
 
 const INSTALL: &str = "INSTALL PLUGIN daemon_memcached SONAME 'fake_plugin.so'";
@@ -317,7 +317,8 @@ fn the_life_of_a_plugin() {
     // A second life begins with the defaults.
     host.sql(INSTALL).unwrap();
     assert_eq!(host.rows("SHOW VARIABLES LIKE 'daemon_memcached_mode'"), [["daemon_memcached_mode", ""]]);
-    assert_eq!(host.status("Fake_starts").as_deref(), Some("2"));
+    // It was really unloaded: its memory is new.
+    assert_eq!(host.status("Fake_starts").as_deref(), Some("1"));
 }
 
 #[test]
@@ -487,6 +488,10 @@ fn a_terminal_gets_a_prompt_and_tables() {
     let mut until = |master: &mut File, wanted: &str| {
         while !seen.contains(wanted) {
             let mut more = [0; 4096];
+            let mut ready = libc::pollfd { fd: master.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+            // SAFETY: one pollfd that lives through the call.
+            let polled = unsafe { libc::poll(&mut ready, 1, PATIENCE.as_millis() as i32) };
+            assert!(polled == 1, "nothing more came before '{wanted}': {seen}");
             match master.read(&mut more) {
                 Ok(n) if n > 0 => seen.push_str(&text(&more[..n])),
                 end => panic!("{end:?} before '{wanted}': {seen}"),
@@ -499,8 +504,8 @@ fn a_terminal_gets_a_prompt_and_tables() {
     for (typed, wanted) in [
         ("SELECT 'ä' AS name,\n", "             -> "),
         (
-            "NULL AS nothing;\n",
-            "+------+---------+\r\n| name | nothing |\r\n+------+---------+\r\n| ä    | NULL    |\r\n+------+---------+\r\n1 row in set (",
+            "NULL AS n;\n",
+            "+------+------+\r\n| name | n    |\r\n+------+------+\r\n| ä    | NULL |\r\n+------+------+\r\n1 row in set (",
         ),
         ("CREATE DATABASE d; CREATE TABLE d.t (a INT PRIMARY KEY);\n", "Query OK, "),
         ("SELECT * FROM d.t;\n", "Empty set ("),

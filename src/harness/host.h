@@ -124,6 +124,7 @@ typedef struct plugin {
 
 typedef struct host {
     host_options options;
+    char *init_sql; /* the text of --init-file, or NULL */
     refengine_t *engine;
     refengine_session_t *system; /* for mysql.plugin; used under `operation` */
     struct timespec started;     /* CLOCK_MONOTONIC */

@@ -50,14 +50,16 @@ static bool run_script(host *h, const char *what, const char *sql, host_error *e
     return done;
 }
 
-static bool run_init_file(host *h, host_error *err) {
+/* Before anything is touched: a file that cannot be read must not cost a half start. */
+static bool read_init_file(host *h) {
+    const char *path = h->options.init_file;
     size_t length;
-    char *sql = read_file(h->options.init_file, &length);
-    if (!sql) return fail(err, 0, "HY000", "cannot read init file '%s': %s", h->options.init_file, strerror(errno));
-    bool done = strlen(sql) == length || fail(err, 0, "HY000", "init file '%s' contains a NUL byte", h->options.init_file);
-    done = done && run_script(h, h->options.init_file, sql, err);
-    free(sql);
-    return done;
+    if (!path) return true;
+    h->init_sql = read_file(path, &length);
+    if (h->init_sql && strlen(h->init_sql) == length) return true;
+    fprintf(stderr, HOST_NAME ": cannot read init file '%s': %s\n", path,
+            h->init_sql ? "it contains a NUL byte" : strerror(errno));
+    return false;
 }
 
 /* Tables and plugins.  mysql.plugin exists once a first start was completed. */
@@ -69,7 +71,7 @@ static bool prepare(host *h) {
                run_script(h, "default_container.sql", host_container_sql, &err) && plugins_first_start(h, &err);
     else if (done)
         done = plugins_create_table(h, &err) && plugins_load_recorded(h, &err);
-    if (done && h->options.init_file) done = run_init_file(h, &err);
+    if (done && h->init_sql) done = run_script(h, h->options.init_file, h->init_sql, &err);
     return done || complain(err.message);
 }
 
@@ -122,6 +124,7 @@ static void close_all(host *h) {
     plugins_stop(h);
     refengine_session_close(h->system);
     refengine_close(h->engine);
+    free(h->init_sql);
     options_free(&h->options);
 }
 
@@ -135,7 +138,7 @@ int main(int argc, char **argv) {
     sigset_t stop = block_signals();
     clock_gettime(CLOCK_MONOTONIC, &h.started);
     plugins_setup(&h);
-    bool good = open_engine(&h) && prepare(&h);
+    bool good = read_init_file(&h) && open_engine(&h) && prepare(&h);
     if (good) good = h.options.execute ? console_execute(&h, h.options.execute) : serve(&h, &stop);
     close_all(&h);
     return good ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -8,7 +8,6 @@
 #include "host.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -177,8 +176,6 @@ options_result options_parse(host_options *o, int argc, char **argv) {
             result = bad("unexpected argument '%s'; see --help", argument);
         if (result != OPTIONS_RUN) return result;
     }
-    if (o->init_file && access(o->init_file, R_OK) != 0)
-        return bad("cannot read init file '%s': %s", o->init_file, strerror(errno));
     return OPTIONS_RUN;
 }
 

@@ -49,9 +49,9 @@ void plugins_setup(host *h) {
 /* ---- loading ---- */
 
 /* The file for a library name, which is taken as given; the plugin's own library may also lie there
- * under cargo's name.  Free the result. */
+ * under cargo's name, which `cargo run` brings up to date only in deps/.  Free the result. */
 static char *library_path(const host *h, const char *library) {
-    static const char *const own_names[] = {DEFAULT_LIBRARY, "lib" DEFAULT_LIBRARY};
+    static const char *const own_names[] = {DEFAULT_LIBRARY, "deps/lib" DEFAULT_LIBRARY, "lib" DEFAULT_LIBRARY};
     char *as_given = must_format("%s/%s", h->options.plugin_dir, library);
     bool own = strcmp(library, DEFAULT_LIBRARY) == 0 || strcmp(library, "libmemcached.so") == 0;
     if (!own || access(as_given, F_OK) == 0) return as_given;

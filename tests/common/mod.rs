@@ -25,6 +25,12 @@ pub fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_memcached-host"))
 }
 
+/// The folder of the shared library that cargo built together with the program under test.
+/// (`cargo test` and `cargo run` leave it in `deps`; only `cargo build` puts it beside the program.)
+pub fn library_folder() -> PathBuf {
+    program().with_file_name("deps")
+}
+
 /// The root of the package.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
