@@ -342,7 +342,19 @@ impl Drop for Host {
 
 /// Lines of a pipe, kept by a thread that reads it to its end, so that the program never blocks on it.
 #[derive(Clone)]
-struct Lines(Arc<(Mutex<(Vec<Vec<u8>>, bool)>, Condvar)>);
+struct Lines(Arc<Pipe>);
+
+#[derive(Default)]
+struct Pipe {
+    state: Mutex<Heard>,
+    news: Condvar,
+}
+
+#[derive(Default)]
+struct Heard {
+    lines: Vec<Vec<u8>>,
+    ended: bool,
+}
 
 impl Lines {
     fn of(pipe: impl Read + Send + 'static) -> Self {
@@ -351,11 +363,11 @@ impl Lines {
         std::thread::spawn(move || {
             for line in BufReader::new(pipe).split(b'\n') {
                 let Ok(line) = line else { break };
-                lock(&writer.0.0).0.push(line);
-                writer.0.1.notify_all();
+                lock(&writer.0.state).lines.push(line);
+                writer.0.news.notify_all();
             }
-            lock(&writer.0.0).1 = true;
-            writer.0.1.notify_all();
+            lock(&writer.0.state).ended = true;
+            writer.0.news.notify_all();
         });
         lines
     }
@@ -364,31 +376,31 @@ impl Lines {
     fn position(&self, from: usize, wanted: impl Fn(&[u8]) -> bool) -> Result<usize, String> {
         let deadline = Instant::now() + PATIENCE;
         let mut next = from;
-        let mut state = lock(&self.0.0);
+        let mut state = lock(&self.0.state);
         loop {
-            while let Some(line) = state.0.get(next) {
+            while let Some(line) = state.lines.get(next) {
                 if wanted(line) {
                     return Ok(next);
                 }
                 next += 1;
             }
-            if state.1 {
+            if state.ended {
                 return Err("the program ended".into());
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(format!("no answer within {PATIENCE:?}"));
             }
-            state = self.0.1.wait_timeout(state, left).unwrap_or_else(|e| e.into_inner()).0;
+            state = self.0.news.wait_timeout(state, left).unwrap_or_else(|e| e.into_inner()).0;
         }
     }
 
     fn range(&self, from: usize, to: usize) -> Vec<Vec<u8>> {
-        lock(&self.0.0).0[from..to].to_vec()
+        lock(&self.0.state).lines[from..to].to_vec()
     }
 
     fn text(&self) -> String {
-        lock(&self.0.0).0.iter().map(|l| String::from_utf8_lossy(l).into_owned() + "\n").collect()
+        lock(&self.0.state).lines.iter().map(|l| String::from_utf8_lossy(l).into_owned() + "\n").collect()
     }
 }
 
