@@ -55,3 +55,24 @@ fn a_c_program_embeds_engine_and_daemon_from_the_build_tree() {
     let folder = tempfile::tempdir().unwrap();
     embed(folder.path(), &[format!("-DDaemonMemcached_DIR={}", common::root().join("cmake").display()), target_dir()]);
 }
+
+#[test]
+fn the_package_has_the_version_of_the_crate() {
+    let file = common::root().join("cmake/DaemonMemcachedConfigVersion.cmake");
+    let text = std::fs::read_to_string(file).unwrap();
+    assert!(text.contains(concat!("set(PACKAGE_VERSION \"", env!("CARGO_PKG_VERSION"), "\")")), "{text}");
+    // A program for another series is told so.
+    let folder = tempfile::tempdir().unwrap();
+    for (wanted, found) in [("0.1", true), ("0.1.0", true), ("0.2", false), ("0.1.99", false), ("1", false)] {
+        let script = folder.path().join("version.cmake");
+        let file = common::root().join("cmake/DaemonMemcachedConfigVersion.cmake");
+        let check = format!(
+            "set(PACKAGE_FIND_VERSION \"{wanted}\")\ninclude({})\nmessage(\"${{PACKAGE_VERSION_COMPATIBLE}}\")\n",
+            file.display()
+        );
+        std::fs::write(&script, check).unwrap();
+        let output = Command::new("cmake").arg("-P").arg(&script).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        assert_eq!(said, if found { "TRUE" } else { "FALSE" }, "{wanted}");
+    }
+}

@@ -514,3 +514,41 @@ fn a_terminal_gets_a_prompt_and_tables() {
     }
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn a_statement_whose_output_nobody_reads_delays_the_stop_but_does_not_prevent_it() {
+    let config = HostConfig::new().bare();
+    let mut command = config.command();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut output = child.stdout.take().unwrap();
+    // A value that does not fit into a pipe: once its first bytes are seen, the console waits for a reader.
+    let big = "x".repeat(1 << 20);
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(format!("SELECT '{big}' AS big;\n").as_bytes()).unwrap();
+    let mut seen = Vec::new();
+    while !text(&seen).contains("big\nx") {
+        let mut more = [0; 64];
+        let n = output.read(&mut more).unwrap();
+        assert!(n > 0, "{}", text(&seen));
+        seen.extend_from_slice(&more[..n]);
+    }
+    // SAFETY: kill() takes numbers only; the child was not waited for.
+    assert_eq!(unsafe { libc::kill(child.id().cast_signed(), libc::SIGTERM) }, 0);
+    let start = std::time::Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        if start.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("the program does not end");
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    };
+    assert_eq!(status.code(), Some(1));
+    let mut said = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains("stopping without closing the engine"), "{said}");
+    assert_eq!(config.start().rows("SELECT 1"), [["1"]]);
+}

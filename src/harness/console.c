@@ -17,6 +17,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+/* How long a running statement, or one whose output nobody reads, may delay the stop. */
+#define STOP_SECONDS 5
+
 /* ---- results ---- */
 
 typedef struct printer {
@@ -132,6 +135,12 @@ static void framed_done(printer *p, const refengine_report_t *r) {
     }
 }
 
+/* With --execute nobody waits for signals; they are seen here. */
+static bool stop_pending(void) {
+    sigset_t pending;
+    return sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+}
+
 static int print_report(void *arg, const refengine_report_t *r) {
     printer *p = arg;
     switch (r->event) {
@@ -153,7 +162,7 @@ static int print_report(void *arg, const refengine_report_t *r) {
         if (p->framed) framed_done(p, r);
         break;
     }
-    return atomic_load(&p->h->stopping);
+    return atomic_load(&p->h->stopping) || (p->rows % 1024 == 0 && stop_pending());
 }
 
 /* Runs `sql`, whose first line has number `line`. */
@@ -355,10 +364,14 @@ console *console_start(host *h) {
     return NULL;
 }
 
-void console_stop(console *c) {
+bool console_stop(console *c) {
     uint64_t one = 1;
     ssize_t written = write(c->wake, &one, sizeof one);
     (void)written; /* cannot fail: the counter is far from its end */
-    pthread_join(c->thread, NULL);
+    struct timespec bound;
+    clock_gettime(CLOCK_REALTIME, &bound);
+    bound.tv_sec += STOP_SECONDS;
+    if (pthread_timedjoin_np(c->thread, NULL, &bound) != 0) return false;
     console_free(c);
+    return true;
 }

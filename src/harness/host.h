@@ -187,7 +187,8 @@ bool console_execute(host *h, const char *sql);
 typedef struct console console;
 /* Starts the thread that reads standard input. NULL: an error was printed. */
 console *console_start(host *h);
-/* Lets the running statement end and joins the thread. */
-void console_stop(console *c);
+/* Lets the running statement end and joins the thread.  False: it did not end in time and still uses
+ * the engine. */
+bool console_stop(console *c);
 
 #endif

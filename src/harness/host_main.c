@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool complain(const char *message) {
     fprintf(stderr, HOST_NAME ": %s\n", message);
@@ -115,8 +116,10 @@ static bool serve(host *h, const sigset_t *stop) {
     atomic_store(&h->stopping, 1);
     /* First the plugins: a statement of the console may wait for a row lock of theirs. */
     plugins_stop(h);
-    console_stop(c);
-    return true;
+    if (console_stop(c)) return true;
+    /* As after a crash, the next start recovers; nothing committed is lost. */
+    log_line(LOG_ERROR, "A statement of the console does not end: stopping without closing the engine");
+    _exit(EXIT_FAILURE);
 }
 
 static void close_all(host *h) {
