@@ -135,7 +135,11 @@ impl HostConfig {
                 lock(&host.console).read = at + 1;
                 Ok(host)
             }
-            Err(why) => Err(format!("{why}; it wrote\n{}", host.log())),
+            Err(why) => {
+                // A program that ends closes both pipes; its messages may still be on their way.
+                let _ = host.errors.position(0, |_| false);
+                Err(format!("{why}; it wrote\n{}", host.log()))
+            }
         }
     }
 }
