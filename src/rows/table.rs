@@ -9,6 +9,7 @@ mod handles;
 use super::{Cell, Column, ColumnKind, Error, Index, Mode, Result, Rows, Table};
 use crate::bindings::{ib_col_type, ib_lck_mode, ib_match_mode, ib_srch_mode};
 pub use handles::Api;
+pub(super) use handles::decode_int;
 use handles::{Cursor, Transaction, Tuple};
 use std::ffi::CStr;
 use std::ops::{Bound, ControlFlow};
@@ -160,10 +161,29 @@ impl Session {
         open.read_current()
     }
 
-    fn close_all(&mut self) {
+    /// Closes every table; the next operation opens its table again.
+    pub(super) fn close_tables(&mut self) {
         for open in &mut self.open {
             *open = None;
         }
+    }
+
+    /// Releases everything that belongs to the thread's session with the host, before that goes away.
+    pub(super) fn forget(&mut self) {
+        self.rollback();
+        self.trx = None;
+    }
+
+    /// Makes the first row that is not below `lower` the current one; `false`: there is none.
+    pub(super) fn seek(&mut self, table: &Table, lower: Bound<Cell<'_>>) -> Result<bool> {
+        let open = self.open(table, ib_lck_mode::IB_LOCK_NONE)?;
+        Ok(open.seek(table, lower)? && open.read_current()?)
+    }
+
+    /// Makes the next row the current one; `false`: there is none.
+    pub(super) fn next(&mut self, table: &Table) -> Result<bool> {
+        let open = self.open(table, ib_lck_mode::IB_LOCK_NONE)?;
+        Ok(open.cursor().next()? && open.read_current()?)
     }
 }
 
@@ -218,6 +238,8 @@ impl Rows for Session {
                     kind: column_kind(&meta),
                     not_null: meta.attr & crate::bindings::ib_col_attr::IB_COL_NOT_NULL != 0,
                     max_bytes: meta.type_len,
+                    has_default: false,
+                    generated: false,
                 })
             })
             .collect()
@@ -252,7 +274,7 @@ impl Rows for Session {
 
     fn int(&self, table: &Table, column: usize) -> Option<i128> {
         let ColumnKind::Int { unsigned, .. } = table.columns.get(column)?.kind else { return None };
-        Some(handles::decode_int(self.opened(table)?.row.bytes(column)?, unsigned))
+        Some(decode_int(self.opened(table)?.row.bytes(column)?, unsigned))
     }
 
     fn insert(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
@@ -286,15 +308,9 @@ impl Rows for Session {
         lower: Bound<Cell<'_>>,
         visit: &mut dyn FnMut(&Self) -> ControlFlow<()>,
     ) -> Result<()> {
-        let mut found = self.open(table, ib_lck_mode::IB_LOCK_NONE)?.seek(table, lower)?;
-        while found {
-            if !self.open(table, ib_lck_mode::IB_LOCK_NONE)?.read_current()? {
-                break;
-            }
-            if visit(self).is_break() {
-                break;
-            }
-            found = self.open(table, ib_lck_mode::IB_LOCK_NONE)?.cursor().next()?;
+        let mut found = self.seek(table, lower)?;
+        while found && visit(self).is_continue() {
+            found = self.next(table)?;
         }
         Ok(())
     }
@@ -304,7 +320,7 @@ impl Rows for Session {
     }
 
     fn commit(&mut self) -> Result<()> {
-        self.close_all();
+        self.close_tables();
         self.active = false;
         match &mut self.trx {
             Some(trx) => trx.commit(),
@@ -318,7 +334,7 @@ impl Rows for Session {
             trx.rollback();
         }
         self.active = false;
-        self.close_all();
+        self.close_tables();
     }
 }
 

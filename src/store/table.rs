@@ -118,6 +118,11 @@ impl<R: Rows> TableStore<R> {
         self.rows.commit()
     }
 
+    /// Looks after the session between two ticks.
+    pub fn tend(&mut self) {
+        self.rows.tend();
+    }
+
     /// Undoes what is open.
     pub fn rollback(&mut self) {
         self.rows.rollback();
