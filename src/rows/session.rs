@@ -74,6 +74,16 @@ impl<S: SqlSession> Hybrid<S> {
         Ok(columns)
     }
 
+    fn describe_index(&mut self, path: &CStr, name: &CStr) -> Result<Index> {
+        let mut index = self.table.describe_index(path, name)?;
+        if self.writes_in_sql {
+            self.table.close_tables();
+            index.columns = self.sql.index_columns(path, name)?;
+            self.sql.enter()?;
+        }
+        Ok(index)
+    }
+
     fn truncate(&mut self, table: &Table) -> Result<()> {
         self.renew()?;
         self.sql.truncate(&table.path)
@@ -204,7 +214,7 @@ impl<S: SqlSession> Rows for Session<S> {
     fn describe_index(&mut self, path: &CStr, name: &CStr) -> Result<Index> {
         match self {
             Session::Table(rows) => rows.describe_index(path, name),
-            Session::Hybrid(both) => both.table.describe_index(path, name),
+            Session::Hybrid(both) => both.describe_index(path, name),
         }
     }
 

@@ -187,6 +187,21 @@ impl Session {
     }
 }
 
+fn index_columns(index: &Cursor) -> Vec<String> {
+    (0..).map_while(|i| index.index_column_name(i)).collect()
+}
+
+/// Takes the columns of the primary key off that InnoDB appended to a secondary index.
+fn strip_appended(columns: &mut Vec<String>, primary: &[String]) {
+    // The longest suffix that is the part of the primary key which the columns before it do not have.
+    for own in 1..columns.len() {
+        let (before, appended) = columns.split_at(own);
+        if primary.iter().filter(|name| !before.contains(name)).eq(appended) {
+            return columns.truncate(own);
+        }
+    }
+}
+
 fn column_kind(meta: &crate::bindings::ib_col_meta_t) -> ColumnKind {
     match meta.type_ {
         ib_col_type::IB_INT => ColumnKind::Int {
@@ -248,7 +263,16 @@ impl Rows for Session {
     fn describe_index(&mut self, path: &CStr, name: &CStr) -> Result<Index> {
         let cursor = self.cursor(path)?;
         let (index, kind) = cursor.open_index(name)?;
-        let columns = (0..).map_while(|i| index.index_column_name(i)).collect();
+        let (mut columns, mut primary) = (index_columns(&index), index_columns(&cursor));
+        // InnoDB tells its physical indexes: the clustered one goes on with system columns and the rest of the row, others with the
+        // columns of the primary key that they do not have.
+        if let Some(end) = primary.iter().position(|name| name == "DB_TRX_ID") {
+            primary.truncate(end);
+            match columns.iter().position(|name| name == "DB_TRX_ID") {
+                Some(end) => columns.truncate(end),
+                None => strip_appended(&mut columns, &primary),
+            }
+        }
         let clustered = kind & crate::bindings::ib_index_type::IB_CLUSTERED as i32 != 0;
         let unique = clustered || kind & crate::bindings::ib_index_type::IB_UNIQUE as i32 != 0;
         Ok(Index { columns, unique, clustered })
@@ -347,5 +371,27 @@ impl TrimSpaces for [u8] {
     fn trim_ascii_end_spaces(&self) -> &[u8] {
         let end = self.iter().rposition(|b| *b != b' ').map_or(0, |i| i + 1);
         &self[..end]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::strip_appended;
+
+    #[test]
+    fn appended_columns_of_the_primary_key_are_taken_off() {
+        for (physical, primary, logical) in [
+            ("k id", "id", "k"),
+            ("a b id", "id", "a b"),
+            ("k x y", "x y", "k"),
+            ("y k x", "x y", "y k"),
+            ("k", "k", "k"),
+            ("k id", "other", "k id"),
+        ] {
+            let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+            let mut columns = words(physical);
+            strip_appended(&mut columns, &words(primary));
+            assert_eq!(columns, words(logical), "{physical} with primary key {primary}");
+        }
     }
 }

@@ -250,6 +250,16 @@ impl<S: SqlSession> Session<S> {
         Ok(extras)
     }
 
+    /// The columns of an index as they were defined; one that is indexed by a prefix comes with its length.
+    pub fn index_columns(&mut self, path: &CStr, name: &CStr) -> Result<Vec<String>> {
+        self.rows.expect(&[super::ColumnKind::VarChar]);
+        self.sql.query(&statements::index_query(path, name), &mut self.rows).map_err(error)?;
+        let text = |row| String::from_utf8_lossy(self.rows.bytes(row, 0).unwrap_or_default()).into_owned();
+        let columns = (0..self.rows.len()).map(text).collect();
+        self.query("COMMIT")?;
+        Ok(columns)
+    }
+
     /// Runs one of a table's statements, prepared at its first use. `params` follow the placeholders.
     fn run(&mut self, table: &Table, kind: statements::Kind<'_>, params: &[Param<'_>]) -> Result<u64> {
         let Some(Some(statements)) = self.tables.get_mut(table.id) else {

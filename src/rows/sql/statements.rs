@@ -294,6 +294,18 @@ pub fn extras_query(path: &CStr) -> String {
     columns_query("COLUMN_NAME, IF(COLUMN_DEFAULT IS NULL, '0', '1'), EXTRA", path)
 }
 
+/// The columns of an index, each with the length of its prefix if it has one.
+pub fn index_query(path: &CStr, name: &CStr) -> String {
+    let (schema, table) = parts(path);
+    format!(
+        "SELECT CONCAT(IFNULL(COLUMN_NAME, 'an expression'), IF(SUB_PART IS NULL, '', CONCAT('(', SUB_PART, ')'))) \
+         FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {} AND INDEX_NAME = {} ORDER BY SEQ_IN_INDEX",
+        literal(&schema),
+        literal(&table),
+        literal(&name.to_string_lossy())
+    )
+}
+
 /// A string literal that means the same in every sql_mode.
 fn literal(text: &str) -> String {
     let digits = text.bytes().fold(String::new(), |mut digits, byte| {
