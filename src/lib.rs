@@ -18,6 +18,7 @@
 //!
 //! A test (`tests/rooms.rs`) fails when a room imports one it must not know.
 
+#[rustfmt::skip]
 pub mod bindings;
 pub mod host;
 pub mod plugin;

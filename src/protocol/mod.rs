@@ -1,1 +1,316 @@
-//! (to be written)
+//! memcached's wire protocol: bytes to [`Request`]s, replies to bytes.
+//!
+//! Pure: no I/O, no clock, no allocation per request; requests borrow from the bytes they were parsed from. The server owns the
+//! sockets and buffers and calls [`Parser::parse`] on a connection's unconsumed input until it is told to wait; [`reply`] appends
+//! answers to a buffer of the server's. Nothing here has a thread or a lock.
+//!
+//! [`Parser`] cuts the input into lines and data blocks, `ascii` understands the text commands. Meta commands are answered with
+//! `ERROR` and a binary request closes the connection until their parsers stand next to `ascii`.
+
+#![forbid(unsafe_code)]
+
+pub mod ascii;
+pub mod reply;
+
+pub use ascii::KeyIter;
+
+/// Longest key in bytes. A key is at least one byte, any but space and newline.
+pub const KEY_MAX: usize = 250;
+
+/// Longest command line in bytes, its newline not counted. `get ` and `gets ` may be longer, see [`GET_LINE_MAX`].
+///
+/// The limit holds however the bytes arrive, where memcached lets a longer line pass that happened to come in one read.
+pub const LINE_MAX: usize = 2048;
+
+/// Longest `get` or `gets` line in bytes, its newline not counted: 33 thousand keys of the greatest length.
+pub const GET_LINE_MAX: usize = 8 << 20;
+
+/// Greatest length of a data block that a line can announce; a greater one is a malformed line and has no data block.
+const BLOCK_MAX: u64 = i32::MAX as u64 - 2;
+
+/// First byte of every request of the binary protocol.
+const BINARY_MAGIC: u8 = 0x80;
+
+/// What a storage command does with the value it carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreVerb {
+    /// Store it, whatever was there.
+    Set,
+    /// Store it if the key is absent.
+    Add,
+    /// Store it if the key is there.
+    Replace,
+    /// Put it behind the value that is there; flags and exptime of the request count for nothing.
+    Append,
+    /// Put it before the value that is there; flags and exptime of the request count for nothing.
+    Prepend,
+    /// Store it if the value there still has the cas number of the request.
+    Cas,
+}
+
+/// The keys of a `get`: at least one, each 1 to [`KEY_MAX`] bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keys<'a> {
+    text: &'a [u8],
+    count: usize,
+}
+
+/// One command, borrowing from the input.
+///
+/// Expiry times are as the client wrote them: negative is expired at once, 0 never, up to 30 days relative, above absolute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Request<'a> {
+    /// `get`, `gets`.
+    Get {
+        /// What to read, answered in this order.
+        keys: Keys<'a>,
+        /// Whether the replies carry the cas number (`gets`).
+        with_cas: bool,
+    },
+    /// `gat`, `gats`: read and set the expiry of every hit.
+    GetAndTouch {
+        /// The new expiry.
+        exptime: i64,
+        /// What to read, answered in this order.
+        keys: Keys<'a>,
+        /// Whether the replies carry the cas number (`gats`).
+        with_cas: bool,
+    },
+    /// `set`, `add`, `replace`, `append`, `prepend`, `cas`.
+    Store {
+        /// Which of them.
+        verb: StoreVerb,
+        /// 1 to [`KEY_MAX`] bytes.
+        key: &'a [u8],
+        /// Opaque to the server.
+        flags: u32,
+        /// When the value expires.
+        exptime: i64,
+        /// The number to compare with; 0 unless `verb` is [`StoreVerb::Cas`].
+        cas: u64,
+        /// Any bytes, at most the parser's `item_size_max`.
+        value: &'a [u8],
+        /// Whether the client wants no answer.
+        noreply: bool,
+    },
+    /// `incr`, `decr`.
+    Arith {
+        /// Whether to add `delta` (wrapping at 2^64) or to subtract it (stopping at 0).
+        increment: bool,
+        /// 1 to [`KEY_MAX`] bytes.
+        key: &'a [u8],
+        /// How much.
+        delta: u64,
+        /// Whether the client wants no answer.
+        noreply: bool,
+    },
+    /// `delete`.
+    Delete {
+        /// 1 to [`KEY_MAX`] bytes.
+        key: &'a [u8],
+        /// Whether the client wants no answer.
+        noreply: bool,
+    },
+    /// `touch`.
+    Touch {
+        /// 1 to [`KEY_MAX`] bytes.
+        key: &'a [u8],
+        /// The new expiry.
+        exptime: i64,
+        /// Whether the client wants no answer.
+        noreply: bool,
+    },
+    /// `flush_all`.
+    FlushAll {
+        /// 0 or less: now; otherwise an expiry time after which everything that is there now is gone.
+        delay: i64,
+        /// Whether the client wants no answer.
+        noreply: bool,
+    },
+    /// `version`.
+    Version,
+    /// `verbosity`; its level was a number, and means nothing inside a host.
+    Verbosity {
+        /// Whether the client wants no answer.
+        noreply: bool,
+    },
+    /// `stats`.
+    Stats {
+        /// What stands behind `stats`, without spaces around it; empty for the general statistics.
+        args: &'a [u8],
+    },
+    /// `bind`: the container that this connection uses from here on.
+    Bind {
+        /// The container's name, 1 to [`KEY_MAX`] bytes.
+        name: &'a [u8],
+    },
+    /// `quit`: close the connection after the replies before it.
+    Quit,
+    /// `shutdown`, which no client may do here.
+    Shutdown {
+        /// Whether the client wants no answer.
+        noreply: bool,
+    },
+    /// A command that is wrong in itself. Nothing but its reply happens, and the connection goes on.
+    Refused {
+        /// The whole line with its end; empty when the client wants no answer.
+        reply: &'static [u8],
+    },
+}
+
+/// What [`Parser::parse`] found at the start of the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parsed<'a> {
+    /// The request is not all there; nothing was consumed.
+    Incomplete {
+        /// Bytes from the start of the input that this request needs in all, as far as known; 0 while its line has no end.
+        wanted: usize,
+    },
+    /// One request.
+    Request {
+        /// The request.
+        request: Request<'a>,
+        /// Bytes of the input that it took.
+        consumed: usize,
+    },
+    /// Data that belongs to a request refused before. No reply.
+    Swallowed {
+        /// Bytes of the input that were passed over, at least one.
+        consumed: usize,
+    },
+    /// The input cannot be this protocol, or its line is too long: close the connection without a reply.
+    Close,
+}
+
+/// A connection's place in the protocol.
+///
+/// The parser belongs to its input: every call gets the bytes from the first unconsumed one on, and input only grows at its end. Whoever
+/// goes back to an earlier place of the input goes back to the copy of the parser that was taken there.
+#[derive(Debug, Clone, Copy)]
+pub struct Parser {
+    item_size_max: usize,
+    /// Bytes still to pass over, the data block of a refused storage command.
+    swallow: u64,
+    /// Bytes at the start of the input that are known to hold no newline; counted for lines over [`LINE_MAX`] only, so that a long
+    /// line that comes in small pieces is not searched from its start each time.
+    searched: usize,
+}
+
+enum LineEnd {
+    At(usize),
+    NotYet,
+    TooLong,
+}
+
+impl Parser {
+    /// A parser at the start of a connection. Values of up to `item_size_max` bytes are accepted; the key and what memcached adds for
+    /// its own bookkeeping do not count.
+    pub fn new(item_size_max: usize) -> Self {
+        Parser { item_size_max, swallow: 0, searched: 0 }
+    }
+
+    /// Takes the next request from the start of `input`, which is everything that was received and not consumed.
+    ///
+    /// Call it again behind the consumed bytes until it returns [`Parsed::Incomplete`] or [`Parsed::Close`].
+    #[inline]
+    pub fn parse<'a>(&mut self, input: &'a [u8]) -> Parsed<'a> {
+        if self.swallow > 0 {
+            return self.swallow(input);
+        }
+        if input.first() == Some(&BINARY_MAGIC) {
+            return Parsed::Close;
+        }
+        match self.line_end(input) {
+            LineEnd::At(newline) => {
+                self.searched = 0;
+                self.line(input, newline)
+            }
+            LineEnd::NotYet => Parsed::Incomplete { wanted: 0 },
+            LineEnd::TooLong => Parsed::Close,
+        }
+    }
+
+    fn swallow<'a>(&mut self, input: &'a [u8]) -> Parsed<'a> {
+        let consumed = usize::try_from(self.swallow).unwrap_or(usize::MAX).min(input.len());
+        if consumed == 0 {
+            return Parsed::Incomplete { wanted: 0 };
+        }
+        self.swallow -= consumed as u64;
+        Parsed::Swallowed { consumed }
+    }
+
+    #[inline]
+    fn line_end(&mut self, input: &[u8]) -> LineEnd {
+        let head = input.get(..LINE_MAX + 1).unwrap_or(input);
+        match memchr::memchr(b'\n', head) {
+            Some(newline) => LineEnd::At(newline),
+            None if input.len() <= LINE_MAX => LineEnd::NotYet,
+            None => self.long_line_end(input),
+        }
+    }
+
+    #[cold]
+    fn long_line_end(&mut self, input: &[u8]) -> LineEnd {
+        if !input.starts_with(b"get ") && !input.starts_with(b"gets ") {
+            return LineEnd::TooLong;
+        }
+        let line = input.get(..GET_LINE_MAX + 1).unwrap_or(input);
+        let from = self.searched.clamp(LINE_MAX + 1, line.len());
+        let unsearched = line.get(from..).unwrap_or_default();
+        match memchr::memchr(b'\n', unsearched) {
+            Some(newline) => LineEnd::At(from + newline),
+            None if line.len() > GET_LINE_MAX => LineEnd::TooLong,
+            None => {
+                self.searched = line.len();
+                LineEnd::NotYet
+            }
+        }
+    }
+
+    #[inline]
+    fn line<'a>(&mut self, input: &'a [u8], newline: usize) -> Parsed<'a> {
+        let line = input.get(..newline).unwrap_or_default();
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let consumed = newline + 1;
+        match ascii::command(line) {
+            ascii::Command::Complete(request) => Parsed::Request { request, consumed },
+            ascii::Command::Store(store) if store.length > self.item_size_max => {
+                let reply = if store.noreply { b"" } else { reply::TOO_LARGE };
+                self.refuse_block(reply, store.length, consumed)
+            }
+            ascii::Command::Store(store) => block(store, input, consumed),
+            ascii::Command::RefusedStore { reply, length } => self.refuse_block(reply, length, consumed),
+            ascii::Command::Foreign => Parsed::Close,
+        }
+    }
+
+    /// Answers a storage command at its line and passes over the data block behind it, so that the data is not taken for commands.
+    #[cold]
+    fn refuse_block<'a>(&mut self, reply: &'static [u8], length: usize, consumed: usize) -> Parsed<'a> {
+        self.swallow = length as u64 + 2;
+        Parsed::Request { request: Request::Refused { reply }, consumed }
+    }
+}
+
+/// Completes a storage command whose line took `line` bytes with its data block: `length` bytes and the line end.
+#[inline]
+fn block<'a>(store: ascii::Store<'a>, input: &'a [u8], line: usize) -> Parsed<'a> {
+    let consumed = line + store.length + 2;
+    let Some(block) = input.get(line..consumed) else {
+        return Parsed::Incomplete { wanted: consumed };
+    };
+    let request = match block.strip_suffix(b"\r\n") {
+        Some(value) => Request::Store {
+            verb: store.verb,
+            key: store.key,
+            flags: store.flags,
+            exptime: store.exptime,
+            cas: store.cas,
+            value,
+            noreply: store.noreply,
+        },
+        None if store.noreply => Request::Refused { reply: b"" },
+        None => Request::Refused { reply: reply::BAD_DATA_CHUNK },
+    };
+    Parsed::Request { request, consumed }
+}

@@ -1,1 +1,313 @@
-//! (to be written)
+//! Listeners, workers, connections and ticks.
+//!
+//! `plugin` starts and stops a [`Server`]. It turns bytes into requests through [`crate::protocol`] and runs them through
+//! [`crate::store`]; columns and tables are not its business.
+//!
+//! ```text
+//!   acceptor ──sockets──► mailbox ─► worker 0 ─┐  each: poll, read all ready sockets, tick, send
+//!      │ listeners           ...               ├─► its own session on the tables
+//!      └────────────────► mailbox ─► worker N ─┘
+//!   supervisor  every 100 ms: the host's shutdown flag, flush deadlines; wakes the workers
+//! ```
+//!
+//! All threads block all signals: those belong to the host.
+
+mod conn;
+mod execute;
+mod listen;
+pub mod options;
+mod report;
+pub mod stats;
+mod tick;
+mod worker;
+
+use crate::host::Host;
+use crate::rows::table::Session;
+use crate::store::{CasSource, Config};
+pub use listen::Address;
+use listen::Listener;
+use options::Options;
+use stats::WorkerStats;
+use std::io::ErrorKind;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use worker::Mailbox;
+
+/// What `version` answers: the memcached whose protocol this is, then our own.
+pub const VERSION: &str = concat!("1.6.45-daemon_memcached-", env!("CARGO_PKG_VERSION"));
+
+/// Why a server did not start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StartError {
+    /// The configuration tables or a container were refused.
+    Configuration(String),
+    /// An address could not be bound.
+    Listen(String),
+    /// Threads or descriptors ran out, or the host refused a thread.
+    System(String),
+}
+
+impl StartError {
+    /// The sentence.
+    pub fn message(&self) -> &str {
+        match self {
+            StartError::Configuration(text) | StartError::Listen(text) | StartError::System(text) => text,
+        }
+    }
+}
+
+/// What all threads of the daemon share. Nothing in it is written per request.
+pub struct Shared {
+    host: Host,
+    options: Options,
+    /// One per worker.
+    stats: Vec<WorkerStats>,
+    /// Where the counters stood at the last `stats reset`.
+    reset: [AtomicU64; stats::COUNT],
+    stop: AtomicBool,
+    connections: AtomicUsize,
+    connections_total: AtomicU64,
+    connections_refused: AtomicU64,
+    started: Instant,
+    /// Unix time of a delayed flush_all, 0 for none.
+    flush_at: AtomicI64,
+    /// Second in which the last complaint was logged: a client's mistakes must not fill the host's log.
+    complained: AtomicI64,
+}
+
+impl Shared {
+    fn stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    fn flush_later(&self, delay: i64) {
+        self.flush_at.store(unix_time().saturating_add(delay), Ordering::Relaxed);
+    }
+
+    fn cancel_flush(&self) {
+        self.flush_at.store(0, Ordering::Relaxed);
+    }
+
+    fn flush_is_due(&self) -> bool {
+        let at = self.flush_at.load(Ordering::Relaxed);
+        at != 0 && at <= unix_time()
+    }
+
+    /// Logs a warning about a client's request, at most one a second.
+    fn complain(&self, text: impl FnOnce() -> String) {
+        let now = unix_time();
+        if self.complained.swap(now, Ordering::Relaxed) != now {
+            log::warn!("{}", text());
+        }
+    }
+}
+
+fn unix_time() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64)
+}
+
+/// Called by the supervisor with the daemon's state, ten times a second.
+pub type Observer = Box<dyn Fn(&Shared) + Send>;
+
+/// A running daemon.
+pub struct Server {
+    shared: Arc<Shared>,
+    addresses: Vec<Address>,
+    mailboxes: Vec<Arc<Mailbox>>,
+    acceptor_waker: Arc<mio::Waker>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Binds, reads the containers, starts the threads. After an error nothing keeps running.
+    ///
+    /// # Errors
+    /// What was refused and why.
+    pub fn start(host: Host, options: Options, observer: Option<Observer>) -> Result<Server, StartError> {
+        let config = Arc::new(load_config(&host)?);
+        let listeners = Listener::bind_all(&options).map_err(StartError::Listen)?;
+        for flag in &options.without_meaning {
+            log::info!("option -{flag} has no meaning inside a host and is ignored");
+        }
+        let shared = Arc::new(Shared {
+            host,
+            stats: (0..options.threads).map(|_| WorkerStats::new()).collect(),
+            reset: [const { AtomicU64::new(0) }; stats::COUNT],
+            options,
+            stop: AtomicBool::new(false),
+            connections: AtomicUsize::new(0),
+            connections_total: AtomicU64::new(0),
+            connections_refused: AtomicU64::new(0),
+            started: Instant::now(),
+            flush_at: AtomicI64::new(0),
+            complained: AtomicI64::new(0),
+        });
+        let poll = mio::Poll::new().map_err(system)?;
+        let mut server = Server {
+            addresses: listeners.iter().map(|l| l.address.clone()).collect(),
+            shared,
+            mailboxes: Vec::new(),
+            acceptor_waker: Arc::new(mio::Waker::new(poll.registry(), mio::Token(usize::MAX)).map_err(system)?),
+            threads: Vec::new(),
+        };
+        match server.spawn_all(poll, listeners, config, observer) {
+            Ok(()) => Ok(server),
+            Err(error) => {
+                server.stop();
+                Err(system(error))
+            }
+        }
+    }
+
+    fn spawn_all(
+        &mut self,
+        poll: mio::Poll,
+        listeners: Vec<Listener>,
+        config: Arc<Config>,
+        observer: Option<Observer>,
+    ) -> std::io::Result<()> {
+        let cas = CasSource::new();
+        for index in 0..self.shared.options.threads {
+            let seed = worker::Seed::new(index)?;
+            self.mailboxes.push(seed.mailbox());
+            let (shared, config, cas) = (Arc::clone(&self.shared), Arc::clone(&config), cas.clone());
+            self.threads.push(spawn(&format!("memcached-{index}"), move || worker::run(seed, &shared, config, cas))?);
+        }
+        let (shared, mailboxes) = (Arc::clone(&self.shared), self.mailboxes.clone());
+        self.threads.push(spawn("memcached-accept", move || accept(poll, &listeners, &shared, &mailboxes))?);
+        let (shared, mailboxes) = (Arc::clone(&self.shared), self.mailboxes.clone());
+        let acceptor = Arc::clone(&self.acceptor_waker);
+        self.threads.push(spawn("memcached-watch", move || supervise(&shared, &mailboxes, &acceptor, observer))?);
+        Ok(())
+    }
+
+    /// Where it listens, in the order of the options.
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+
+    /// Calls `tell` with each general statistic, in memcached's words.
+    pub fn status(&self, tell: &mut dyn FnMut(&str, &str)) {
+        self.shared.general(tell);
+    }
+
+    /// Stops accepting, lets the running ticks end, closes the connections, joins every thread.
+    pub fn stop(mut self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+        wake_all(&self.mailboxes, &self.acceptor_waker);
+        for thread in self.threads.drain(..) {
+            thread.thread().unpark();
+            if thread.join().is_err() {
+                log::error!("a thread of the daemon ended with a defect");
+            }
+        }
+    }
+}
+
+fn system(error: std::io::Error) -> StartError {
+    StartError::System(format!("cannot start the daemon's threads: {error}"))
+}
+
+fn load_config(host: &Host) -> Result<Config, StartError> {
+    let _attached = host.attach_thread().map_err(StartError::System)?;
+    let mut session = Session::new(host.api());
+    let level = session.host_trx_level();
+    Config::load(&mut session, level).map_err(StartError::Configuration)
+}
+
+/// Starts a thread that blocks all signals.
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    // SAFETY: both sets live on this stack; a thread inherits the mask of its maker, which gets its own back.
+    unsafe {
+        let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
+        let thread = std::thread::Builder::new().name(name.into()).spawn(body);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
+        thread
+    }
+}
+
+fn wake_all(mailboxes: &[Arc<Mailbox>], acceptor: &mio::Waker) {
+    for mailbox in mailboxes {
+        mailbox.wake();
+    }
+    let _ = acceptor.wake();
+}
+
+/// Watches the host and the clock, so that the workers need no timers.
+fn supervise(shared: &Shared, mailboxes: &[Arc<Mailbox>], acceptor: &mio::Waker, observer: Option<Observer>) {
+    while !shared.stopping() {
+        if let Some(observe) = &observer {
+            observe(shared);
+        }
+        std::thread::park_timeout(Duration::from_millis(100));
+        if shared.host.is_shutting_down() {
+            shared.stop.store(true, Ordering::Relaxed);
+            wake_all(mailboxes, acceptor);
+        }
+        if shared.flush_is_due()
+            && let Some(first) = mailboxes.first()
+        {
+            first.wake();
+        }
+    }
+}
+
+/// Takes connections and hands them to the workers in turn; refuses those over the limit.
+fn accept(mut poll: mio::Poll, listeners: &[Listener], shared: &Shared, mailboxes: &[Arc<Mailbox>]) {
+    let mut events = mio::Events::with_capacity(64);
+    for (i, listener) in listeners.iter().enumerate() {
+        let fd = listener.as_raw_fd();
+        let watched = poll.registry().register(&mut mio::unix::SourceFd(&fd), mio::Token(i), mio::Interest::READABLE);
+        if let Err(error) = watched {
+            log::error!("cannot watch {}: {error}", listener.address);
+        }
+    }
+    let mut retry = None;
+    let mut turn = 0;
+    while !shared.stopping() {
+        if let Err(error) = poll.poll(&mut events, retry)
+            && error.kind() != ErrorKind::Interrupted
+        {
+            return log::error!("the acceptor cannot poll: {error}");
+        }
+        retry = None;
+        for listener in listeners {
+            if let Err(error) = accept_from(listener, shared, mailboxes, &mut turn) {
+                shared.complain(|| format!("cannot accept a connection on {}: {error}", listener.address));
+                // Descriptors ran out: connections that wait bring no new event.
+                retry = Some(Duration::from_millis(100));
+            }
+        }
+    }
+}
+
+fn accept_from(
+    listener: &Listener,
+    shared: &Shared,
+    mailboxes: &[Arc<Mailbox>],
+    turn: &mut usize,
+) -> std::io::Result<()> {
+    while !shared.stopping()
+        && let Some(socket) = listener.accept()?
+    {
+        shared.connections_total.fetch_add(1, Ordering::Relaxed);
+        if shared.connections.load(Ordering::Relaxed) >= shared.options.max_connections {
+            shared.connections_refused.fetch_add(1, Ordering::Relaxed);
+            let refusal = b"ERROR Too many open connections\r\n";
+            // SAFETY: the socket is open, the bytes are readable.
+            unsafe {
+                libc::send(socket.as_raw_fd(), refusal.as_ptr().cast(), refusal.len(), libc::MSG_NOSIGNAL);
+            }
+            continue;
+        }
+        shared.connections.fetch_add(1, Ordering::Relaxed);
+        mailboxes[*turn % mailboxes.len()].give(socket);
+        *turn += 1;
+    }
+    Ok(())
+}

@@ -3,7 +3,7 @@
 //! `server` calls this room, one [`Store`] per worker thread. It turns a key and a container into rows
 //! through [`crate::rows`] and knows nothing of sockets or of bytes on the wire.
 //!
-//! Transactions are the caller's: it begins one, runs operations, commits or rolls back. An operation's
+//! A transaction begins with the first operation that needs one; the caller commits or rolls back. An operation's
 //! own failure (a duplicate add, a wrong cas, a refused value) is part of its result and undoes nothing else; a
 //! [`Failure::Rows`] whose error [aborts](crate::rows::Error::aborts) has lost the transaction.
 
@@ -116,13 +116,14 @@ pub struct Store<R> {
     value_max: usize,
     /// Unix time in seconds, set once per tick.
     now: i64,
+    read_write: bool,
     scratch: Vec<u8>,
 }
 
 impl<R: Rows> Store<R> {
     /// A store over `rows`; values longer than `value_max` bytes are refused.
     pub fn new(rows: R, config: Arc<Config>, cas: CasSource, value_max: usize) -> Store<R> {
-        Store { rows, config, cas, value_max, now: 0, scratch: Vec::new() }
+        Store { rows, config, cas, value_max, now: 0, read_write: false, scratch: Vec::new() }
     }
 
     /// The containers in force.
@@ -135,14 +136,19 @@ impl<R: Rows> Store<R> {
         self.now = now;
     }
 
+    /// Whether the transactions that operations begin from now on may write.
+    pub fn set_read_write(&mut self, read_write: bool) {
+        self.read_write = read_write;
+    }
+
     /// Starts a transaction unless one is open. Reads never see uncommitted rows of others: their
     /// transactions may yet be undone, and a reply is for ever.
-    pub fn begin(&mut self, read_write: bool) -> Result<()> {
+    fn begin(&mut self) -> Result<()> {
         if self.rows.active() {
             return Ok(());
         }
         let level = self.config.trx_level.max(1);
-        Ok(self.rows.begin(Mode { level, read_write })?)
+        Ok(self.rows.begin(Mode { level, read_write: self.read_write })?)
     }
 
     /// Commits what is open. After an error the outcome is unknown.
@@ -161,7 +167,7 @@ impl<R: Rows> Store<R> {
     /// Hands the live item of `key` to `found`; `false` if there is none.
     pub fn get(&mut self, container: &Container, key: &[u8], found: impl FnOnce(Item<'_>)) -> Result<bool> {
         let Some(key) = container.key_cell(key) else { return Ok(false) };
-        self.begin(false)?;
+        self.begin()?;
         if !self.rows.read(&container.table, key)? || !self.is_live(container) {
             return Ok(false);
         }
@@ -210,7 +216,7 @@ impl<R: Rows> Store<R> {
         }
         let key = container.key_cell(key).ok_or_else(|| container.refused_key())?;
         for attempt in 1.. {
-            self.begin(true)?;
+            self.begin()?;
             let found = self.rows.read_for_update(&container.table, key)?;
             let live = found && self.is_live(container);
             if let Some(refused) = self.check(container, condition, live) {
@@ -243,7 +249,7 @@ impl<R: Rows> Store<R> {
     /// Deletes an item; `false` if there was no live one.
     pub fn delete(&mut self, container: &Container, key: &[u8]) -> Result<bool> {
         let Some(key) = container.key_cell(key) else { return Ok(false) };
-        self.begin(true)?;
+        self.begin()?;
         if !self.rows.read_for_update(&container.table, key)? {
             return Ok(false);
         }
@@ -258,7 +264,7 @@ impl<R: Rows> Store<R> {
     }
 
     fn find_live(&mut self, container: &Container, key: Cell<'_>) -> Result<bool> {
-        self.begin(true)?;
+        self.begin()?;
         Ok(self.rows.read_for_update(&container.table, key)? && self.is_live(container))
     }
 

@@ -1,0 +1,116 @@
+//! Hosts that bring C functions: the bundled host (through its service symbol) and C embedders (`dm_config`).
+
+use crate::bindings::{dm_config, dm_host_service};
+use std::ffi::{CString, c_char, c_int, c_void};
+use std::ptr;
+
+/// Severity of a log line, in the host's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Severity {
+    /// Something failed.
+    Error = 1,
+    /// Something is odd.
+    Warning = 2,
+    /// Something happened.
+    Note = 3,
+}
+
+/// The host's functions. Each may be missing.
+#[derive(Clone, Copy)]
+pub struct Callbacks {
+    arg: *mut c_void,
+    log: Option<unsafe extern "C" fn(*mut c_void, c_int, *const c_char)>,
+    init_error: Option<unsafe extern "C" fn(*mut c_void, *const c_char)>,
+    is_shutting_down: Option<unsafe extern "C" fn(*mut c_void) -> c_int>,
+    attach: Option<unsafe extern "C" fn(*mut c_void, *mut *mut c_void) -> c_int>,
+    detach: Option<unsafe extern "C" fn(*mut c_void, *mut c_void)>,
+}
+
+// SAFETY: both headers say that the functions may be called from any thread with `arg`.
+unsafe impl Send for Callbacks {}
+// SAFETY: as above.
+unsafe impl Sync for Callbacks {}
+
+impl Callbacks {
+    /// No functions: lines go nowhere.
+    pub const NONE: Callbacks = Callbacks {
+        arg: ptr::null_mut(),
+        log: None,
+        init_error: None,
+        is_shutting_down: None,
+        attach: None,
+        detach: None,
+    };
+
+    /// The functions of a C embedder; valid as long as its daemon runs.
+    pub fn of_config(config: &dm_config) -> Callbacks {
+        Callbacks {
+            arg: config.arg,
+            log: config.log,
+            init_error: None,
+            is_shutting_down: config.is_shutting_down,
+            attach: config.thread_attach,
+            detach: config.thread_detach,
+        }
+    }
+
+    /// The functions of the bundled host; valid until deinit.
+    pub fn of_service(service: &dm_host_service) -> Callbacks {
+        Callbacks {
+            arg: service.arg,
+            log: service.log,
+            init_error: service.init_error,
+            is_shutting_down: service.is_shutting_down,
+            attach: service.thread_attach,
+            detach: service.thread_detach,
+        }
+    }
+
+    /// One line for the host's log.
+    pub fn log(&self, severity: Severity, line: &str) {
+        if let Some(log) = self.log {
+            let line = c_line(line);
+            // SAFETY: the host's function, its argument, a NUL-terminated string.
+            unsafe { log(self.arg, severity as c_int, line.as_ptr()) };
+        }
+    }
+
+    /// The reason why the plugin does not start, for the client that asked for it.
+    pub fn init_error(&self, message: &str) {
+        if let Some(init_error) = self.init_error {
+            let message = c_line(message);
+            // SAFETY: as for `log`.
+            unsafe { init_error(self.arg, message.as_ptr()) };
+        }
+    }
+
+    pub(super) fn is_shutting_down(&self) -> bool {
+        match self.is_shutting_down {
+            // SAFETY: the host's function and its argument.
+            Some(ask) => unsafe { ask(self.arg) != 0 },
+            None => false,
+        }
+    }
+
+    pub(super) fn attach(&self) -> Result<*mut c_void, String> {
+        let mut state = ptr::null_mut();
+        let Some(attach) = self.attach else { return Ok(state) };
+        // SAFETY: the host's function, its argument, a writable pointer.
+        match unsafe { attach(self.arg, &mut state) } {
+            0 => Ok(state),
+            code => Err(format!("the host refused a thread of the daemon with code {code}")),
+        }
+    }
+
+    pub(super) fn detach(&self, state: *mut c_void) {
+        if let Some(detach) = self.detach {
+            // SAFETY: the host's function, its argument and what its attach left.
+            unsafe { detach(self.arg, state) };
+        }
+    }
+}
+
+fn c_line(line: &str) -> CString {
+    CString::new(line.replace(['\0', '\n', '\r'], " ")).unwrap_or_default()
+}

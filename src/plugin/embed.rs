@@ -1,0 +1,159 @@
+//! The functions of `daemon_memcached.h`, for a C program that brings its own table.
+
+use super::{Daemon, Refusal, guard};
+use crate::bindings::{DM_ABI_VERSION, dm_config, dm_result};
+use crate::host::{Callbacks, Host};
+use crate::server::{Address, StartError};
+use std::ffi::{CStr, CString, c_char, c_void};
+
+/// A running daemon, as C holds it.
+#[allow(non_camel_case_types)]
+pub struct dm_handle(Daemon);
+
+/// Starts a daemon.
+///
+/// # Safety
+/// `config` is null or points to at least `struct_size` bytes of a `dm_config` whose strings are null or
+/// NUL-terminated and whose table and functions stay valid until [`dm_stop`] returns; `out` is null or writable; `err` is null or
+/// writable for `errlen` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dm_start(
+    config: *const dm_config,
+    out: *mut *mut dm_handle,
+    err: *mut c_char,
+    errlen: usize,
+) -> dm_result::Type {
+    guard(dm_result::DM_PANIC, || {
+        // SAFETY: the caller's promise.
+        match unsafe { start(config, out.is_null()) } {
+            Ok(daemon) => {
+                // SAFETY: `start` has refused a null `out`.
+                unsafe { *out = Box::into_raw(Box::new(dm_handle(daemon))) };
+                dm_result::DM_OK
+            }
+            Err((code, message)) => {
+                // SAFETY: the caller's promise.
+                unsafe { write_error(err, errlen, &message) };
+                code
+            }
+        }
+    })
+}
+
+/// # Safety
+/// As for [`dm_start`].
+unsafe fn start(config: *const dm_config, no_out: bool) -> Result<Daemon, (dm_result::Type, String)> {
+    let invalid = |text: &str| Err((dm_result::DM_INVALID_ARGUMENT, text.to_owned()));
+    if config.is_null() || no_out {
+        return invalid("config and out must not be NULL");
+    }
+    // SAFETY: not null; the size stands first in every version of the struct.
+    if unsafe { (*config).struct_size } != size_of::<dm_config>() {
+        return invalid("config.struct_size is not sizeof(dm_config)");
+    }
+    // SAFETY: the size was checked.
+    let config = unsafe { &*config };
+    if config.abi_version != DM_ABI_VERSION {
+        return invalid("config.abi_version is not DM_ABI_VERSION");
+    }
+    if config.r_batch_size > 1 << 30 || config.w_batch_size > 1 << 20 {
+        return invalid("r_batch_size is at most 2^30 and w_batch_size at most 1048576");
+    }
+    if config.r_batch_size > 1 || config.w_batch_size > 1 {
+        return invalid("batches are not supported: leave r_batch_size and w_batch_size 0 or 1");
+    }
+    let option = match config.option.is_null() {
+        true => String::new(),
+        // SAFETY: a NUL-terminated string.
+        false => unsafe { CStr::from_ptr(config.option) }.to_string_lossy().into_owned(),
+    };
+    let callbacks = Callbacks::of_config(config);
+    let (table, entries) = (config.innodb_api, config.innodb_api_entries);
+    // SAFETY: the caller's promise about the table.
+    Daemon::start(callbacks, &option, None, || unsafe { Host::new(callbacks, table, entries) }).map_err(|refusal| {
+        let code = match &refusal {
+            Refusal::AlreadyRunning => dm_result::DM_ALREADY_RUNNING,
+            Refusal::Option(_) => dm_result::DM_BAD_OPTION,
+            Refusal::Table(_) => dm_result::DM_INVALID_ARGUMENT,
+            Refusal::Start(StartError::Configuration(_)) => dm_result::DM_BAD_CONFIGURATION,
+            Refusal::Start(StartError::Listen(_)) => dm_result::DM_CANNOT_LISTEN,
+            Refusal::Start(StartError::System(_)) => dm_result::DM_SYSTEM,
+        };
+        (code, refusal.message().to_owned())
+    })
+}
+
+/// # Safety
+/// `err` is null or writable for `errlen` bytes.
+unsafe fn write_error(err: *mut c_char, errlen: usize, message: &str) {
+    if err.is_null() || errlen == 0 {
+        return;
+    }
+    let mut len = message.len().min(errlen - 1);
+    while !message.is_char_boundary(len) {
+        len -= 1;
+    }
+    // SAFETY: `len` plus the NUL fit into `errlen` bytes.
+    unsafe {
+        std::ptr::copy_nonoverlapping(message.as_ptr().cast(), err, len);
+        *err.add(len) = 0;
+    }
+}
+
+/// Stops a daemon and frees its handle. Null is allowed.
+///
+/// # Safety
+/// `handle` is null or came from [`dm_start`] and was not stopped before; no other function uses it meanwhile.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dm_stop(handle: *mut dm_handle) -> dm_result::Type {
+    guard(dm_result::DM_PANIC, || {
+        if !handle.is_null() {
+            // SAFETY: the caller's promise.
+            drop(unsafe { Box::from_raw(handle) });
+        }
+        dm_result::DM_OK
+    })
+}
+
+/// Calls `tell` with each general statistic.
+///
+/// # Safety
+/// `handle` is null or a running daemon's; `tell` may be called with `arg`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dm_status(
+    handle: *mut dm_handle,
+    tell: Option<unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char)>,
+    arg: *mut c_void,
+) -> dm_result::Type {
+    guard(dm_result::DM_PANIC, || {
+        // SAFETY: the caller's promise.
+        let (Some(handle), Some(tell)) = (unsafe { handle.as_ref() }, tell) else {
+            return dm_result::DM_INVALID_ARGUMENT;
+        };
+        if let Some(server) = &handle.0.server {
+            server.status(&mut |name, value| {
+                if let (Ok(name), Ok(value)) = (CString::new(name), CString::new(value)) {
+                    // SAFETY: the caller's function, its argument, NUL-terminated strings.
+                    unsafe { tell(arg, name.as_ptr(), value.as_ptr()) };
+                }
+            });
+        }
+        dm_result::DM_OK
+    })
+}
+
+/// The TCP port of the n-th listener, 0 past the last or for a UNIX socket.
+///
+/// # Safety
+/// `handle` is null or a running daemon's.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dm_port(handle: *const dm_handle, n: usize) -> u16 {
+    guard(0, || {
+        // SAFETY: the caller's promise.
+        let server = unsafe { handle.as_ref() }.and_then(|handle| handle.0.server.as_ref());
+        match server.and_then(|server| server.addresses().get(n)) {
+            Some(Address::Tcp(address)) => address.port(),
+            _ => 0,
+        }
+    })
+}

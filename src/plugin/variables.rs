@@ -1,0 +1,205 @@
+//! System variables (`daemon_memcached_option` and friends) and status variables.
+
+use super::descriptor::Exported;
+use crate::bindings::*;
+use crate::server::{Address, Shared};
+use std::ffi::{CStr, c_char, c_int};
+use std::ptr;
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+
+static OPTION: Exported<*mut c_char> = Exported::new(ptr::null_mut());
+static ENGINE_LIB_NAME: Exported<*mut c_char> = Exported::new(ptr::null_mut());
+static ENGINE_LIB_PATH: Exported<*mut c_char> = Exported::new(ptr::null_mut());
+static R_BATCH_SIZE: Exported<u32> = Exported::new(1);
+static W_BATCH_SIZE: Exported<u32> = Exported::new(1);
+static ENABLE_BINLOG: Exported<c_char> = Exported::new(0);
+
+const fn head(flags: u32, name: &'static CStr, comment: &'static CStr) -> dm_sys_var {
+    dm_sys_var {
+        flags: (flags | dm_var_flags::DM_VAR_READONLY) as c_int,
+        name: name.as_ptr(),
+        comment: comment.as_ptr(),
+        check: None,
+        update: None,
+    }
+}
+
+const fn string(
+    name: &'static CStr,
+    comment: &'static CStr,
+    value: &'static Exported<*mut c_char>,
+    default: *const c_char,
+) -> dm_sys_var_str {
+    let flags = dm_var_flags::DM_VAR_STR | dm_var_flags::DM_VAR_MEMALLOC;
+    dm_sys_var_str { head: head(flags, name, comment), value: value.get(), def_val: default }
+}
+
+const fn number(
+    name: &'static CStr,
+    comment: &'static CStr,
+    value: &'static Exported<u32>,
+    max: u32,
+) -> dm_sys_var_uint {
+    let flags = dm_var_flags::DM_VAR_INT | dm_var_flags::DM_VAR_UNSIGNED;
+    dm_sys_var_uint {
+        head: head(flags, name, comment),
+        value: value.get(),
+        def_val: 1,
+        min_val: 1,
+        max_val: max,
+        blk_sz: 0,
+    }
+}
+
+static OPTION_VAR: Exported<dm_sys_var_str> = Exported::new(string(
+    c"option",
+    c"memcached's options, separated by spaces, e.g. -p 11211 -t 4",
+    &OPTION,
+    c"".as_ptr(),
+));
+static ENGINE_LIB_NAME_VAR: Exported<dm_sys_var_str> = Exported::new(string(
+    c"engine_lib_name",
+    c"accepted for compatibility, unused",
+    &ENGINE_LIB_NAME,
+    c"innodb_engine.so".as_ptr(),
+));
+static ENGINE_LIB_PATH_VAR: Exported<dm_sys_var_str> =
+    Exported::new(string(c"engine_lib_path", c"accepted for compatibility, unused", &ENGINE_LIB_PATH, ptr::null()));
+static R_BATCH_SIZE_VAR: Exported<dm_sys_var_uint> =
+    Exported::new(number(c"r_batch_size", c"reads after which a batch of reads ends", &R_BATCH_SIZE, 1 << 30));
+static W_BATCH_SIZE_VAR: Exported<dm_sys_var_uint> = Exported::new(number(
+    c"w_batch_size",
+    c"writes after which a batch of writes is committed",
+    &W_BATCH_SIZE,
+    1 << 20,
+));
+static ENABLE_BINLOG_VAR: Exported<dm_sys_var_bool> = Exported::new(dm_sys_var_bool {
+    head: head(dm_var_flags::DM_VAR_BOOL, c"enable_binlog", c"write the binary log where the host has one"),
+    value: ENABLE_BINLOG.get(),
+    def_val: 0,
+});
+
+/// All system variables, ended by null.
+pub static SYSTEM: Exported<[*mut dm_sys_var; 7]> = Exported::new([
+    OPTION_VAR.get().cast(),
+    ENGINE_LIB_NAME_VAR.get().cast(),
+    ENGINE_LIB_PATH_VAR.get().cast(),
+    R_BATCH_SIZE_VAR.get().cast(),
+    W_BATCH_SIZE_VAR.get().cast(),
+    ENABLE_BINLOG_VAR.get().cast(),
+    ptr::null_mut(),
+]);
+
+/// Values of the system variables.
+pub struct Settings {
+    /// The option string.
+    pub option: String,
+    r_batch_size: u32,
+    w_batch_size: u32,
+    enable_binlog: bool,
+}
+
+impl Settings {
+    /// Copies the variables.
+    ///
+    /// # Safety
+    /// The server has set them and does not change them meanwhile, as it promises for read-only variables.
+    pub unsafe fn read() -> Settings {
+        // SAFETY: the caller's promise; a string is null or NUL-terminated.
+        unsafe {
+            let option = *OPTION.get();
+            Settings {
+                option: match option.is_null() {
+                    true => String::new(),
+                    false => CStr::from_ptr(option).to_string_lossy().into_owned(),
+                },
+                r_batch_size: *R_BATCH_SIZE.get(),
+                w_batch_size: *W_BATCH_SIZE.get(),
+                enable_binlog: *ENABLE_BINLOG.get() != 0,
+            }
+        }
+    }
+
+    /// Says which settings have no effect.
+    pub fn warn(&self) {
+        if self.r_batch_size > 1 || self.w_batch_size > 1 {
+            log::warn!("batches are not supported: every reply follows its commit, as with a batch size of 1");
+        }
+        if self.enable_binlog {
+            log::warn!("daemon_memcached_enable_binlog has no effect: this host has no binary log");
+        }
+    }
+}
+
+/// Status variables that are numbers: the name that SHOW STATUS knows, then memcached's.
+const NUMBERS: [(&CStr, &str); 12] = [
+    (c"Daemon_memcached_uptime", "uptime"),
+    (c"Daemon_memcached_threads", "threads"),
+    (c"Daemon_memcached_curr_connections", "curr_connections"),
+    (c"Daemon_memcached_total_connections", "total_connections"),
+    (c"Daemon_memcached_rejected_connections", "rejected_connections"),
+    (c"Daemon_memcached_cmd_get", "cmd_get"),
+    (c"Daemon_memcached_cmd_set", "cmd_set"),
+    (c"Daemon_memcached_get_hits", "get_hits"),
+    (c"Daemon_memcached_get_misses", "get_misses"),
+    (c"Daemon_memcached_bytes_read", "bytes_read"),
+    (c"Daemon_memcached_bytes_written", "bytes_written"),
+    (c"Daemon_memcached_commits", "commits"),
+];
+
+static VALUES: [AtomicI64; NUMBERS.len()] = [const { AtomicI64::new(0) }; NUMBERS.len()];
+
+/// Bytes that `Daemon_memcached_listening` can hold, its NUL included.
+const LISTENING_SIZE: usize = 1024;
+static LISTENING: [AtomicU8; LISTENING_SIZE] = [const { AtomicU8::new(0) }; LISTENING_SIZE];
+
+/// All status variables, ended by a zeroed one.
+pub static STATUS: Exported<[dm_show_var; NUMBERS.len() + 2]> = Exported::new({
+    const END: dm_show_var = dm_show_var { name: ptr::null(), value: ptr::null_mut(), type_: 0, scope: 0 };
+    let mut all = [END; NUMBERS.len() + 2];
+    let mut i = 0;
+    while i < NUMBERS.len() {
+        all[i] = dm_show_var {
+            name: NUMBERS[i].0.as_ptr(),
+            value: VALUES[i].as_ptr().cast(),
+            type_: dm_show_type::DM_SHOW_LONGLONG as c_int,
+            scope: 1,
+        };
+        i += 1;
+    }
+    all[i] = dm_show_var {
+        name: c"Daemon_memcached_listening".as_ptr(),
+        value: LISTENING.as_ptr().cast_mut().cast(),
+        type_: dm_show_type::DM_SHOW_CHAR as c_int,
+        scope: 1,
+    };
+    all
+});
+
+/// Copies the daemon's statistics to where the server reads them.
+pub fn observe(shared: &Shared) {
+    shared.general(&mut |name, value| {
+        if let Some(i) = NUMBERS.iter().position(|(_, known)| *known == name) {
+            VALUES[i].store(value.parse().unwrap_or(0), Ordering::Relaxed);
+        }
+    });
+}
+
+/// Everything to zero, as before the first INSTALL.
+pub fn reset_status() {
+    VALUES.iter().for_each(|value| value.store(0, Ordering::Relaxed));
+    LISTENING.iter().for_each(|byte| byte.store(0, Ordering::Relaxed));
+}
+
+/// `127.0.0.1:11211, /tmp/memcached.sock`.
+pub fn listening(addresses: &[Address]) -> String {
+    addresses.iter().map(Address::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Shows the addresses in SHOW STATUS.
+pub fn publish_listening(addresses: &[Address]) {
+    let text = listening(addresses);
+    for (slot, byte) in LISTENING[..LISTENING_SIZE - 1].iter().zip(text.bytes()) {
+        slot.store(byte, Ordering::Relaxed);
+    }
+}

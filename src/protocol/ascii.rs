@@ -1,0 +1,356 @@
+//! The text commands: one line to one [`Command`], as memcached 1.6.45 reads it.
+//!
+//! Rules that hold for every command there and here: the verb starts the line and ends at the first space; arguments are separated by
+//! any number of spaces and nothing else; surplus arguments are ignored; `noreply` counts where it is the last argument; a line that
+//! lacks arguments is answered even with `noreply`, a line with wrong ones is not; numbers are decimal digits, without `+`.
+//!
+//! Two rules are ours: flags beyond 32 bits are refused, where memcached cuts them, and every exptime may be any 64-bit number, where
+//! memcached's `touch`, `gat` and `flush_all` end in January 2038.
+
+use super::{BLOCK_MAX, KEY_MAX, reply};
+pub use super::{Keys, Parsed, Parser, Request, StoreVerb};
+
+#[cfg(test)]
+mod tests;
+
+/// What a line says.
+#[derive(Debug, PartialEq)]
+pub(super) enum Command<'a> {
+    /// All of a request.
+    Complete(Request<'a>),
+    /// A storage command; its data block follows.
+    Store(Store<'a>),
+    /// A storage command that is wrong but for its length; its data block follows.
+    RefusedStore { reply: &'static [u8], length: usize },
+    /// Not memcached at all but HTTP.
+    Foreign,
+}
+
+/// The line of a storage command.
+#[derive(Debug, PartialEq)]
+pub(super) struct Store<'a> {
+    pub verb: StoreVerb,
+    pub key: &'a [u8],
+    pub flags: u32,
+    pub exptime: i64,
+    pub cas: u64,
+    pub length: usize,
+    pub noreply: bool,
+}
+
+/// Reads one line, given without its end.
+#[inline]
+pub(super) fn command(line: &[u8]) -> Command<'_> {
+    let (verb, rest) = match memchr::memchr(b' ', line) {
+        Some(space) => line.split_at(space),
+        None => (line, [].as_slice()),
+    };
+    let request = match verb {
+        b"get" => get(rest, false),
+        b"set" => return store(StoreVerb::Set, rest),
+        b"gets" => get(rest, true),
+        b"cas" => return store(StoreVerb::Cas, rest),
+        b"add" => return store(StoreVerb::Add, rest),
+        b"incr" => arith(rest, true),
+        b"decr" => arith(rest, false),
+        b"delete" => delete(rest),
+        b"touch" => touch(rest),
+        b"gat" => get_and_touch(rest, false),
+        b"gats" => get_and_touch(rest, true),
+        b"replace" => return store(StoreVerb::Replace, rest),
+        b"append" => return store(StoreVerb::Append, rest),
+        b"prepend" => return store(StoreVerb::Prepend, rest),
+        b"flush_all" => flush_all(rest),
+        b"version" => Request::Version,
+        b"verbosity" => verbosity(rest),
+        b"stats" => Request::Stats { args: trim(rest) },
+        b"bind" => bind(rest),
+        b"quit" => Request::Quit,
+        b"shutdown" => Request::Shutdown { noreply: noreply(rest) },
+        _ => return unknown(line),
+    };
+    Command::Complete(request)
+}
+
+#[inline]
+fn get(rest: &[u8], with_cas: bool) -> Request<'_> {
+    match Keys::new(rest) {
+        Some(keys) => Request::Get { keys, with_cas },
+        None => refused(reply::BAD_FORMAT),
+    }
+}
+
+fn get_and_touch(rest: &[u8], with_cas: bool) -> Request<'_> {
+    let mut args = Args(rest);
+    let Some(exptime) = args.next() else { return refused(reply::BAD_FORMAT) };
+    let Some(keys) = Keys::new(args.0) else { return refused(reply::BAD_FORMAT) };
+    match signed(exptime) {
+        Some(exptime) => Request::GetAndTouch { exptime, keys, with_cas },
+        None => refused(reply::INVALID_EXPTIME),
+    }
+}
+
+#[inline]
+fn store(verb: StoreVerb, rest: &[u8]) -> Command<'_> {
+    let mut args = Args(rest);
+    let (Some(key), Some(flags), Some(exptime), Some(length)) = (args.next(), args.next(), args.next(), args.next())
+    else {
+        return Command::Complete(refused(reply::BAD_FORMAT));
+    };
+    let Some(length) = block_length(length) else {
+        return Command::Complete(refused(reply::BAD_FORMAT));
+    };
+    let noreply = noreply(args.0);
+    let cas = match verb {
+        StoreVerb::Cas => args.next().and_then(unsigned),
+        _ => Some(0),
+    };
+    let flags = unsigned(flags).and_then(|flags| u32::try_from(flags).ok());
+    match (flags, signed(exptime), cas) {
+        (Some(flags), Some(exptime), Some(cas)) if key.len() <= KEY_MAX => {
+            Command::Store(Store { verb, key, flags, exptime, cas, length, noreply })
+        }
+        _ if noreply => Command::RefusedStore { reply: b"", length },
+        _ => Command::RefusedStore { reply: reply::BAD_FORMAT, length },
+    }
+}
+
+fn arith(rest: &[u8], increment: bool) -> Request<'_> {
+    let mut args = Args(rest);
+    let (Some(key), Some(delta)) = (args.next(), args.next()) else {
+        return refused(reply::BAD_FORMAT);
+    };
+    let noreply = noreply(rest);
+    if key.len() > KEY_MAX {
+        return refused_unless(noreply, reply::BAD_FORMAT);
+    }
+    match unsigned(delta) {
+        Some(delta) => Request::Arith { increment, key, delta, noreply },
+        None => refused_unless(noreply, reply::INVALID_DELTA),
+    }
+}
+
+/// The number that old clients send behind the key is a surplus argument like any other.
+fn delete(rest: &[u8]) -> Request<'_> {
+    let noreply = noreply(rest);
+    match Args(rest).next() {
+        Some(key) if key.len() <= KEY_MAX => Request::Delete { key, noreply },
+        Some(_) => refused_unless(noreply, reply::BAD_FORMAT),
+        None => refused(reply::BAD_FORMAT),
+    }
+}
+
+fn touch(rest: &[u8]) -> Request<'_> {
+    let mut args = Args(rest);
+    let (Some(key), Some(exptime)) = (args.next(), args.next()) else {
+        return refused(reply::BAD_FORMAT);
+    };
+    let noreply = noreply(rest);
+    if key.len() > KEY_MAX {
+        return refused_unless(noreply, reply::BAD_FORMAT);
+    }
+    match signed(exptime) {
+        Some(exptime) => Request::Touch { key, exptime, noreply },
+        None => refused_unless(noreply, reply::INVALID_EXPTIME),
+    }
+}
+
+fn flush_all(rest: &[u8]) -> Request<'_> {
+    let mut args = Args(rest);
+    let noreply = noreply(rest);
+    let delay = match args.next() {
+        None => Some(0),
+        // Only the last argument can be the word itself.
+        Some(b"noreply") if trim(args.0).is_empty() => Some(0),
+        Some(delay) => signed(delay),
+    };
+    match delay {
+        Some(delay) => Request::FlushAll { delay, noreply },
+        None => refused_unless(noreply, reply::INVALID_EXPTIME),
+    }
+}
+
+fn verbosity(rest: &[u8]) -> Request<'_> {
+    let Some(level) = Args(rest).next() else { return refused(reply::BAD_FORMAT) };
+    let noreply = noreply(rest);
+    match unsigned(level) {
+        Some(level) if level <= u64::from(u32::MAX) => Request::Verbosity { noreply },
+        _ => refused_unless(noreply, reply::BAD_FORMAT),
+    }
+}
+
+/// Not memcached's own command: exactly one argument, so that a misspelt line does not bind to half a name.
+fn bind(rest: &[u8]) -> Request<'_> {
+    let mut args = Args(rest);
+    match (args.next(), args.next()) {
+        (Some(name), None) if name.len() <= KEY_MAX => Request::Bind { name },
+        _ => refused(reply::BAD_FORMAT),
+    }
+}
+
+#[cold]
+fn unknown(line: &[u8]) -> Command<'_> {
+    if line.len() < 2 {
+        return Command::Complete(refused(reply::BAD_FORMAT));
+    }
+    let text = trim(line);
+    let last = text.get(memchr::memrchr(b' ', text).map_or(0, |space| space + 1)..);
+    if last.is_some_and(|word| word.starts_with(b"HTTP/")) {
+        return Command::Foreign;
+    }
+    Command::Complete(refused(reply::ERROR))
+}
+
+fn refused(reply: &'static [u8]) -> Request<'static> {
+    Request::Refused { reply }
+}
+
+fn refused_unless(noreply: bool, reply: &'static [u8]) -> Request<'static> {
+    Request::Refused { reply: if noreply { b"" } else { reply } }
+}
+
+/// Whether the last of the arguments is the word `noreply`. `rest` starts with the space before the first one.
+#[inline]
+fn noreply(rest: &[u8]) -> bool {
+    trim_end(rest).ends_with(b" noreply")
+}
+
+#[inline]
+fn trim_end(mut text: &[u8]) -> &[u8] {
+    while let [head @ .., b' '] = text {
+        text = head;
+    }
+    text
+}
+
+#[inline]
+fn trim_start(mut text: &[u8]) -> &[u8] {
+    while let [b' ', tail @ ..] = text {
+        text = tail;
+    }
+    text
+}
+
+#[inline]
+fn trim(text: &[u8]) -> &[u8] {
+    trim_start(trim_end(text))
+}
+
+/// The arguments that are left of a line.
+struct Args<'a>(&'a [u8]);
+
+impl<'a> Iterator for Args<'a> {
+    type Item = &'a [u8];
+
+    /// The next argument, never empty.
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let text = trim_start(self.0);
+        if text.is_empty() {
+            self.0 = text;
+            return None;
+        }
+        let end = memchr::memchr(b' ', text).unwrap_or(text.len());
+        let (arg, rest) = text.split_at(end);
+        self.0 = rest;
+        Some(arg)
+    }
+}
+
+impl<'a> Keys<'a> {
+    /// `None` when there is no key or one is too long.
+    #[inline]
+    fn new(rest: &'a [u8]) -> Option<Self> {
+        let mut count = 0;
+        for key in Args(rest) {
+            if key.len() > KEY_MAX {
+                return None;
+            }
+            count += 1;
+        }
+        (count > 0).then_some(Keys { text: trim(rest), count })
+    }
+
+    /// The keys in the client's order, doubles included.
+    #[inline]
+    pub fn iter(&self) -> KeyIter<'a> {
+        KeyIter { args: Args(self.text), left: self.count }
+    }
+
+    /// How many there are, at no cost.
+    #[inline]
+    pub fn len_hint(&self) -> usize {
+        self.count
+    }
+
+    /// The first key.
+    #[inline]
+    pub fn first(&self) -> &'a [u8] {
+        self.iter().next().unwrap_or_default()
+    }
+
+    /// Whether there is only one.
+    #[inline]
+    pub fn is_single(&self) -> bool {
+        self.count == 1
+    }
+}
+
+impl<'a> IntoIterator for Keys<'a> {
+    type Item = &'a [u8];
+    type IntoIter = KeyIter<'a>;
+
+    fn into_iter(self) -> KeyIter<'a> {
+        self.iter()
+    }
+}
+
+/// Iterator over the keys of a [`Keys`].
+pub struct KeyIter<'a> {
+    args: Args<'a>,
+    left: usize,
+}
+
+impl<'a> Iterator for KeyIter<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let key = self.args.next()?;
+        self.left -= 1;
+        Some(key)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl ExactSizeIterator for KeyIter<'_> {}
+
+#[inline]
+fn block_length(text: &[u8]) -> Option<usize> {
+    let length = u64::try_from(signed(text)?).ok()?;
+    usize::try_from(length).ok().filter(|_| length <= BLOCK_MAX)
+}
+
+#[inline]
+fn signed(text: &[u8]) -> Option<i64> {
+    match text {
+        [b'-', digits @ ..] => 0i64.checked_sub_unsigned(unsigned(digits)?),
+        digits => i64::try_from(unsigned(digits)?).ok(),
+    }
+}
+
+#[inline]
+fn unsigned(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    let digit = |byte: u8| Some(u64::from(byte.wrapping_sub(b'0'))).filter(|digit| *digit <= 9);
+    // 19 digits are below 2^64 whatever they are.
+    if text.len() <= 19 {
+        return text.iter().try_fold(0, |number, byte| Some(number * 10 + digit(*byte)?));
+    }
+    text.iter().try_fold(0u64, |number, byte| number.checked_mul(10)?.checked_add(digit(*byte)?))
+}

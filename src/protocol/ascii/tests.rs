@@ -1,0 +1,417 @@
+//! Every row is what memcached 1.6.45 answered to these bytes, but for the rules that `ascii` names as ours.
+
+use super::*;
+use crate::protocol::{GET_LINE_MAX, LINE_MAX};
+
+const ITEM_MAX: usize = 100;
+
+/// Everything that comes of `input`, one line per event, until the parser waits or closes.
+fn events(parser: &mut Parser, input: &[u8]) -> Vec<String> {
+    let mut events = Vec::new();
+    let mut rest = input;
+    loop {
+        let consumed = match parser.parse(rest) {
+            Parsed::Incomplete { wanted } => {
+                if !rest.is_empty() {
+                    events.push(format!("waits for {wanted}"));
+                }
+                return events;
+            }
+            Parsed::Close => {
+                events.push("close".into());
+                return events;
+            }
+            Parsed::Swallowed { consumed } => {
+                events.push(format!("swallowed {consumed}"));
+                consumed
+            }
+            Parsed::Request { request, consumed } => {
+                events.push(show(request));
+                consumed
+            }
+        };
+        rest = rest.get(consumed..).expect("consumed lies within the input");
+    }
+}
+
+fn show(request: Request) -> String {
+    let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
+    let all = |keys: Keys| keys.iter().map(text).collect::<Vec<_>>().join(",");
+    let quiet = |noreply: bool| if noreply { " quiet" } else { "" };
+    match request {
+        Request::Get { keys, with_cas } => format!("get{} {}", if with_cas { "s" } else { "" }, all(keys)),
+        Request::GetAndTouch { exptime, keys, with_cas } => {
+            format!("gat{} {exptime} {}", if with_cas { "s" } else { "" }, all(keys))
+        }
+        Request::Store { verb, key, flags, exptime, cas, value, noreply } => {
+            format!("{verb:?} {} {flags} {exptime} {cas} [{}]{}", text(key), text(value), quiet(noreply))
+        }
+        Request::Arith { increment, key, delta, noreply } => {
+            format!("{} {} {delta}{}", if increment { "incr" } else { "decr" }, text(key), quiet(noreply))
+        }
+        Request::Delete { key, noreply } => format!("delete {}{}", text(key), quiet(noreply)),
+        Request::Touch { key, exptime, noreply } => format!("touch {} {exptime}{}", text(key), quiet(noreply)),
+        Request::FlushAll { delay, noreply } => format!("flush_all {delay}{}", quiet(noreply)),
+        Request::Version => "version".into(),
+        Request::Verbosity { noreply } => format!("verbosity{}", quiet(noreply)),
+        Request::Stats { args } => format!("stats [{}]", text(args)),
+        Request::Bind { name } => format!("bind {}", text(name)),
+        Request::Quit => "quit".into(),
+        Request::Shutdown { noreply } => format!("shutdown{}", quiet(noreply)),
+        Request::Refused { reply } => match String::from_utf8_lossy(reply).strip_suffix("\r\n") {
+            None => "nothing".into(),
+            Some("CLIENT_ERROR bad command line format") => "bad format".into(),
+            Some(reply) => reply.into(),
+        },
+    }
+}
+
+#[track_caller]
+fn check(cases: &[(&str, &[&str])]) {
+    for (input, expected) in cases {
+        let got = events(&mut Parser::new(ITEM_MAX), input.as_bytes());
+        assert_eq!(got, *expected, "for {input:?}");
+    }
+}
+
+#[test]
+fn reads() {
+    check(&[
+        ("get k\r\n", &["get k"]),
+        ("get k\n", &["get k"]),
+        ("get   k1   k2  \r\n", &["get k1,k2"]),
+        ("gets a b a\r\n", &["gets a,b,a"]),
+        ("get a noreply\r\n", &["get a,noreply"]),
+        ("get a\tb\r\n", &["get a\\tb"]),
+        ("get a\0b\r\n", &["get a\\x00b"]),
+        ("get a\r\r\n", &["get a\\r"]),
+        ("get é\r\n", &["get \\xc3\\xa9"]),
+        ("get\r\n", &["bad format"]),
+        ("get \r\n", &["bad format"]),
+        ("gets  \r\n", &["bad format"]),
+        ("gat 0 n\r\n", &["gat 0 n"]),
+        ("gats  -1  a  b \r\n", &["gats -1 a,b"]),
+        ("gat 99999999999 n\r\n", &["gat 99999999999 n"]),
+        ("gat\r\n", &["bad format"]),
+        ("gat 0\r\n", &["bad format"]),
+        ("gat a\r\n", &["bad format"]),
+        ("gat x n\r\n", &["CLIENT_ERROR invalid exptime argument"]),
+        ("gat 1x n\r\n", &["CLIENT_ERROR invalid exptime argument"]),
+    ]);
+}
+
+#[test]
+fn stores() {
+    check(&[
+        ("set a 0 0 1\r\nx\r\n", &["Set a 0 0 0 [x]"]),
+        ("set a 0 0 1\nx\r\n", &["Set a 0 0 0 [x]"]),
+        ("set a 0 0 0\r\n\r\n", &["Set a 0 0 0 []"]),
+        ("set a 0 0 -0\r\n\r\n", &["Set a 0 0 0 []"]),
+        ("set a 0 0 4\r\n\r\n\r\n\r\n", &["Set a 0 0 0 [\\r\\n\\r\\n]"]),
+        ("set  a  7  -1  1 \r\nx\r\n", &["Set a 7 -1 0 [x]"]),
+        ("set a 4294967295 99999999999 1\r\nx\r\n", &["Set a 4294967295 99999999999 0 [x]"]),
+        ("set a 007 0 01\r\nx\r\n", &["Set a 7 0 0 [x]"]),
+        ("add a 1 2 1 noreply\r\nx\r\n", &["Add a 1 2 0 [x] quiet"]),
+        ("add a 1 2 1  noreply \r\nx\r\n", &["Add a 1 2 0 [x] quiet"]),
+        ("replace a 1 2 1\r\nx\r\n", &["Replace a 1 2 0 [x]"]),
+        ("append a 1 2 1\r\nx\r\n", &["Append a 1 2 0 [x]"]),
+        ("prepend a 1 2 1\r\nx\r\n", &["Prepend a 1 2 0 [x]"]),
+        ("set a 0 0 1 foo\r\nx\r\n", &["Set a 0 0 0 [x]"]),
+        ("set a 0 0 1 foo noreply\r\nx\r\n", &["Set a 0 0 0 [x] quiet"]),
+        ("set a 0 0 1 noreply foo\r\nx\r\n", &["Set a 0 0 0 [x]"]),
+        ("cas a 0 0 1 5\r\nx\r\n", &["Cas a 0 0 5 [x]"]),
+        ("cas a 0 0 1 18446744073709551615 noreply\r\nx\r\n", &["Cas a 0 0 18446744073709551615 [x] quiet"]),
+        ("cas a 0 0 1 5 6 7\r\nx\r\n", &["Cas a 0 0 5 [x]"]),
+    ]);
+}
+
+#[test]
+fn refused_line_without_a_usable_length_takes_no_data() {
+    check(&[
+        ("set\r\n", &["bad format"]),
+        ("set a\r\n", &["bad format"]),
+        ("set a 0 0\r\nversion\r\n", &["bad format", "version"]),
+        ("set a 0 0 noreply\r\nversion\r\n", &["bad format", "version"]),
+        ("set a 0 0 -1\r\nversion\r\n", &["bad format", "version"]),
+        ("set a 0 0 -1 noreply\r\nversion\r\n", &["bad format", "version"]),
+        ("set a 0 0 2147483646\r\nversion\r\n", &["bad format", "version"]),
+        ("set a 0 0 4294967297\r\nversion\r\n", &["bad format", "version"]),
+        ("set a 0 0 99999999999999999999\r\nversion\r\n", &["bad format", "version"]),
+        ("set a 0 0 +1\r\nversion\r\n", &["bad format", "version"]),
+        ("set a 0 0 1x\r\nversion\r\n", &["bad format", "version"]),
+        ("set a 0 0 -\r\nversion\r\n", &["bad format", "version"]),
+        ("cas a 0 0 noreply\r\nversion\r\n", &["bad format", "version"]),
+    ]);
+}
+
+#[test]
+fn refused_line_with_a_length_takes_its_data() {
+    check(&[
+        ("set a -1 0 1\r\nx\r\nversion\r\n", &["bad format", "swallowed 3", "version"]),
+        ("set a x 0 5\r\nabcdefgversion\r\n", &["bad format", "swallowed 7", "version"]),
+        ("set a x 0 5 noreply\r\nabcde\r\nversion\r\n", &["nothing", "swallowed 7", "version"]),
+        ("set a +1 0 1\r\nx\r\n", &["bad format", "swallowed 3"]),
+        ("set a 0x1 0 1\r\nx\r\n", &["bad format", "swallowed 3"]),
+        ("set a 4294967296 0 1\r\nx\r\n", &["bad format", "swallowed 3"]),
+        ("set a 0 x 1\r\nx\r\n", &["bad format", "swallowed 3"]),
+        ("set a 0 9223372036854775808 1\r\nx\r\n", &["bad format", "swallowed 3"]),
+        ("cas a 0 0 1\r\nx\r\n", &["bad format", "swallowed 3"]),
+        ("cas a 0 0 1 noreply\r\nx\r\n", &["nothing", "swallowed 3"]),
+        ("cas a 0 0 1 -5\r\nx\r\n", &["bad format", "swallowed 3"]),
+        ("cas a 0 0 1 18446744073709551616\r\nx\r\n", &["bad format", "swallowed 3"]),
+        ("append a x y 1\r\nx\r\n", &["bad format", "swallowed 3"]),
+        ("set a 0 0 2147483645\r\nversion\r\n", &["SERVER_ERROR object too large for cache", "swallowed 9"]),
+        ("set a 0 0 101 noreply\r\nversion\r\n", &["nothing", "swallowed 9"]),
+    ]);
+}
+
+#[test]
+fn data_block_that_does_not_end_where_it_should() {
+    check(&[
+        ("set a 0 0 1\r\nxyz\r\nversion\r\n", &["CLIENT_ERROR bad data chunk", "bad format", "version"]),
+        ("set a 0 0 3\r\nx\r\nversion\r\n", &["CLIENT_ERROR bad data chunk", "ERROR"]),
+        ("set a 0 0 1\r\nxy\nversion\r\n", &["CLIENT_ERROR bad data chunk", "version"]),
+        ("set a 0 0 1\r\nx\rversion\r\n", &["CLIENT_ERROR bad data chunk", "ERROR"]),
+        ("set a 0 0 5\r\nabcdefg", &["CLIENT_ERROR bad data chunk"]),
+        ("set a 0 0 1 noreply\r\nxyz\r\nversion\r\n", &["nothing", "bad format", "version"]),
+    ]);
+}
+
+#[test]
+fn numbers_and_touch() {
+    check(&[
+        ("incr n 1\r\n", &["incr n 1"]),
+        ("decr n 18446744073709551615\r\n", &["decr n 18446744073709551615"]),
+        ("incr n 01\r\n", &["incr n 1"]),
+        ("incr n 1  noreply \r\n", &["incr n 1 quiet"]),
+        ("incr n 1 foo bar\r\n", &["incr n 1"]),
+        ("incr n 1 NOREPLY\r\n", &["incr n 1"]),
+        ("incr\r\n", &["bad format"]),
+        ("incr n\r\n", &["bad format"]),
+        ("incr noreply\r\n", &["bad format"]),
+        ("incr n noreply\r\n", &["nothing"]),
+        ("incr n x\r\n", &["CLIENT_ERROR invalid numeric delta argument"]),
+        ("incr n -1\r\n", &["CLIENT_ERROR invalid numeric delta argument"]),
+        ("incr n +1\r\n", &["CLIENT_ERROR invalid numeric delta argument"]),
+        ("incr n 1\t\r\n", &["CLIENT_ERROR invalid numeric delta argument"]),
+        ("incr n 18446744073709551616\r\n", &["CLIENT_ERROR invalid numeric delta argument"]),
+        ("incr n x noreply\r\n", &["nothing"]),
+        ("touch k 0\r\n", &["touch k 0"]),
+        ("touch k -1 noreply\r\n", &["touch k -1 quiet"]),
+        ("touch k 2147483648\r\n", &["touch k 2147483648"]),
+        ("touch k 0 foo bar\r\n", &["touch k 0"]),
+        ("touch\r\n", &["bad format"]),
+        ("touch k\r\n", &["bad format"]),
+        ("touch k x\r\n", &["CLIENT_ERROR invalid exptime argument"]),
+        ("touch k noreply\r\n", &["nothing"]),
+    ]);
+}
+
+#[test]
+fn the_other_commands() {
+    check(&[
+        ("delete k\r\n", &["delete k"]),
+        ("delete k 0\r\n", &["delete k"]),
+        ("delete k 10\r\n", &["delete k"]),
+        ("delete k foo\r\n", &["delete k"]),
+        ("delete k 0 noreply\r\n", &["delete k quiet"]),
+        ("delete k noreply\r\n", &["delete k quiet"]),
+        ("delete\r\n", &["bad format"]),
+        ("flush_all\r\n", &["flush_all 0"]),
+        ("flush_all noreply\r\n", &["flush_all 0 quiet"]),
+        ("flush_all  noreply \r\n", &["flush_all 0 quiet"]),
+        ("flush_all 10\r\n", &["flush_all 10"]),
+        ("flush_all -1 noreply\r\n", &["flush_all -1 quiet"]),
+        ("flush_all 0 foo\r\n", &["flush_all 0"]),
+        ("flush_all x\r\n", &["CLIENT_ERROR invalid exptime argument"]),
+        ("flush_all x noreply\r\n", &["nothing"]),
+        ("flush_all noreply noreply\r\n", &["nothing"]),
+        ("version\r\n", &["version"]),
+        ("version foo\r\n", &["version"]),
+        ("verbosity 1\r\n", &["verbosity"]),
+        ("verbosity 1 noreply\r\n", &["verbosity quiet"]),
+        ("verbosity noreply\r\n", &["nothing"]),
+        ("verbosity\r\n", &["bad format"]),
+        ("verbosity -1\r\n", &["bad format"]),
+        ("verbosity 4294967296\r\n", &["bad format"]),
+        ("stats\r\n", &["stats []"]),
+        ("stats \r\n", &["stats []"]),
+        ("stats  detail  on \r\n", &["stats [detail  on]"]),
+        ("bind aaa\r\n", &["bind aaa"]),
+        ("bind\r\n", &["bad format"]),
+        ("bind a b\r\n", &["bad format"]),
+        ("quit\r\n", &["quit"]),
+        ("quit noreply\r\n", &["quit"]),
+        ("shutdown graceful\r\n", &["shutdown"]),
+        ("shutdown noreply\r\n", &["shutdown quiet"]),
+    ]);
+}
+
+#[test]
+fn unknown_lines() {
+    check(&[
+        ("\r\n", &["bad format"]),
+        ("\n\n", &["bad format", "bad format"]),
+        ("\r\r\n", &["bad format"]),
+        (" \r\n", &["bad format"]),
+        ("a\r\n", &["bad format"]),
+        ("aa\r\n", &["ERROR"]),
+        ("  \r\n", &["ERROR"]),
+        (" get k\r\n", &["ERROR"]),
+        ("GET k\r\n", &["ERROR"]),
+        ("get\tk\r\n", &["ERROR"]),
+        ("version\r\r\n", &["ERROR"]),
+        ("getx k\r\n", &["ERROR"]),
+        ("versionx\r\n", &["ERROR"]),
+        ("bget k\r\n", &["ERROR"]),
+        ("mg k v\r\n", &["ERROR"]),
+        ("mn\r\n", &["ERROR"]),
+    ]);
+}
+
+#[test]
+fn http_and_binary_close() {
+    check(&[
+        ("GET / HTTP/1.1\r\nHost: x\r\n", &["close"]),
+        ("POST /x HTTP/1.0 \r\n", &["close"]),
+        ("version\r\n GET / HTTP/1.0\r\n", &["version", "close"]),
+        ("get / HTTP/1.1\r\n\r\n", &["get /,HTTP/1.1", "bad format"]),
+        ("GET /\r\n", &["ERROR"]),
+    ]);
+    assert_eq!(events(&mut Parser::new(ITEM_MAX), &[0x80]), ["close"]);
+}
+
+#[test]
+fn key_length() {
+    let (good, bad) = ("k".repeat(KEY_MAX), "k".repeat(KEY_MAX + 1));
+    for (line, expected) in [
+        ("get KEY\r\n", "bad format"),
+        ("get a KEY a\r\n", "bad format"),
+        ("get KEY noreply\r\n", "bad format"),
+        ("gat 0 a KEY\r\n", "bad format"),
+        ("delete KEY\r\n", "bad format"),
+        ("delete KEY noreply\r\n", "nothing"),
+        ("incr KEY 1\r\n", "bad format"),
+        ("incr KEY 1 noreply\r\n", "nothing"),
+        ("touch KEY 0\r\n", "bad format"),
+        ("touch KEY 0 noreply\r\n", "nothing"),
+        ("bind KEY\r\n", "bad format"),
+        ("set KEY 0 0 2\r\n", "bad format"),
+        ("set KEY 0 0 2 noreply\r\n", "nothing"),
+        ("cas KEY 0 0 2 1 noreply\r\n", "nothing"),
+    ] {
+        let input = line.replace("KEY", &bad);
+        assert_eq!(events(&mut Parser::new(ITEM_MAX), input.as_bytes()), [expected], "for {line:?}");
+        let input = format!("{}xx\r\n", line.replace("KEY", &good));
+        let got = events(&mut Parser::new(ITEM_MAX), input.as_bytes());
+        assert!(got.first().is_some_and(|event| event.contains(&good)), "for {line:?}: {got:?}");
+    }
+}
+
+#[test]
+fn line_length() {
+    let at = |length: usize| "x".repeat(length);
+    let keys = |length: usize| format!("get {}", "k ".repeat(length / 2));
+    let cases = [
+        (at(LINE_MAX), "waits for 0"),
+        (at(LINE_MAX + 1), "close"),
+        (at(LINE_MAX) + "\n", "ERROR"),
+        (at(LINE_MAX + 1) + "\n", "close"),
+        (format!("gat 0 {}", at(LINE_MAX)), "close"),
+        (format!("getx{}", at(LINE_MAX)), "close"),
+        (keys(LINE_MAX), "waits for 0"),
+        (keys(GET_LINE_MAX - 4), "waits for 0"),
+        (keys(GET_LINE_MAX - 2), "close"),
+    ];
+    for (input, expected) in cases {
+        let got = events(&mut Parser::new(ITEM_MAX), input.as_bytes());
+        assert_eq!(got, [expected], "for {} bytes of {:?}", input.len(), input.get(..8));
+    }
+    for length in [LINE_MAX, 100_000, GET_LINE_MAX - 6] {
+        let input = keys(length) + "\r\n";
+        let mut parser = Parser::new(ITEM_MAX);
+        let Parsed::Request { request: Request::Get { keys, .. }, consumed } = parser.parse(input.as_bytes()) else {
+            panic!("a get line of {length} bytes is refused");
+        };
+        assert_eq!((keys.len_hint(), keys.iter().count(), consumed), (length / 2, length / 2, input.len()));
+    }
+}
+
+/// A long line in small pieces is searched once, and the memory of it ends with the line.
+#[test]
+fn long_line_in_pieces() {
+    let input = format!("get {}\nget a\n{}\n", "k ".repeat(5000), "x".repeat(10));
+    let mut parser = Parser::new(ITEM_MAX);
+    for length in 0..=10_004 {
+        assert_eq!(parser.parse(&input.as_bytes()[..length]), Parsed::Incomplete { wanted: 0 }, "at {length}");
+    }
+    let got = events(&mut parser, input.as_bytes());
+    assert_eq!(got[1..], ["get a", "ERROR"]);
+}
+
+#[test]
+fn item_size_and_wanted() {
+    let fits = format!("set a 0 0 {ITEM_MAX}\r\n{}\r\n", "v".repeat(ITEM_MAX));
+    let mut parser = Parser::new(ITEM_MAX);
+    for length in "set a 0 0 100\r\n".len()..fits.len() {
+        assert_eq!(parser.parse(&fits.as_bytes()[..length]), Parsed::Incomplete { wanted: fits.len() });
+    }
+    assert!(matches!(
+        parser.parse(fits.as_bytes()),
+        Parsed::Request { request: Request::Store { value, .. }, consumed } if value.len() == ITEM_MAX && consumed == fits.len()
+    ));
+
+    let large = format!("set a 0 0 {}\r\n{}\r\nversion\r\n", ITEM_MAX + 1, "v".repeat(ITEM_MAX + 1));
+    let expected = ["SERVER_ERROR object too large for cache", "swallowed 103", "version"];
+    assert_eq!(events(&mut Parser::new(ITEM_MAX), large.as_bytes()), expected);
+}
+
+/// Going back to an earlier place of the input is going back to the parser of that place.
+#[test]
+fn copy_of_a_parser_repeats_its_input() {
+    let input = b"set a x 0 4\r\nquit\r\nversion\r\nget k";
+    let start = Parser::new(ITEM_MAX);
+    let expected = ["bad format", "swallowed 6", "version", "waits for 0"];
+    assert_eq!(events(&mut { start }, input), expected);
+    assert_eq!(events(&mut { start }, input), expected);
+}
+
+#[test]
+fn keys() {
+    let parse = |text| Keys::new(text).expect("keys");
+    let keys = parse(b"  a bb  a ");
+    assert_eq!(keys.iter().collect::<Vec<_>>(), [b"a".as_slice(), b"bb", b"a"]);
+    assert_eq!((keys.len_hint(), keys.iter().len(), keys.first(), keys.is_single()), (3, 3, b"a".as_slice(), false));
+    assert!(parse(b" a ").is_single());
+    assert_eq!(parse(b" a b "), parse(b"a b"));
+}
+
+#[test]
+fn numbers_at_their_limits() {
+    let signed_cases: [(&[u8], Option<i64>); 8] = [
+        (b"9223372036854775807", Some(i64::MAX)),
+        (b"-9223372036854775808", Some(i64::MIN)),
+        (b"9223372036854775808", None),
+        (b"-9223372036854775809", None),
+        (b"-0", Some(0)),
+        (b"--1", None),
+        (b"-", None),
+        (b"", None),
+    ];
+    for (text, expected) in signed_cases {
+        assert_eq!(signed(text), expected, "for {}", text.escape_ascii());
+    }
+    let unsigned_cases: [(&[u8], Option<u64>); 8] = [
+        (b"0", Some(0)),
+        (b"9999999999999999999", Some(9_999_999_999_999_999_999)),
+        (b"18446744073709551615", Some(u64::MAX)),
+        (b"18446744073709551616", None),
+        (b"99999999999999999999999999", None),
+        (b"0000000000000000000000000000000007", Some(7)),
+        (b"1/", None),
+        (b":", None),
+    ];
+    for (text, expected) in unsigned_cases {
+        assert_eq!(unsigned(text), expected, "for {}", text.escape_ascii());
+    }
+}

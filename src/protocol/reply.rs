@@ -1,0 +1,157 @@
+//! Replies: constants for the fixed ones, and functions that append the others to a buffer.
+//!
+//! Every constant is a whole line. Strings are memcached 1.6.45's.
+
+/// The value was stored.
+pub const STORED: &[u8] = b"STORED\r\n";
+/// The condition of an add, replace, append or prepend did not hold.
+pub const NOT_STORED: &[u8] = b"NOT_STORED\r\n";
+/// The value was changed since the client got its cas number.
+pub const EXISTS: &[u8] = b"EXISTS\r\n";
+/// No such key.
+pub const NOT_FOUND: &[u8] = b"NOT_FOUND\r\n";
+/// The key is gone.
+pub const DELETED: &[u8] = b"DELETED\r\n";
+/// The expiry was set.
+pub const TOUCHED: &[u8] = b"TOUCHED\r\n";
+/// Done (`flush_all`, `verbosity`).
+pub const OK: &[u8] = b"OK\r\n";
+/// The end of values or statistics.
+pub const END: &[u8] = b"END\r\n";
+/// The statistics were reset.
+pub const RESET: &[u8] = b"RESET\r\n";
+/// The end of a value's data block.
+pub const CRLF: &[u8] = b"\r\n";
+
+/// No such command.
+pub const ERROR: &[u8] = b"ERROR\r\n";
+/// An argument is missing or malformed, or a key is too long.
+pub const BAD_FORMAT: &[u8] = b"CLIENT_ERROR bad command line format\r\n";
+/// The data block does not end where its length says.
+pub const BAD_DATA_CHUNK: &[u8] = b"CLIENT_ERROR bad data chunk\r\n";
+/// The exptime is not a number.
+pub const INVALID_EXPTIME: &[u8] = b"CLIENT_ERROR invalid exptime argument\r\n";
+/// The delta of incr or decr is not a number of 64 bits.
+pub const INVALID_DELTA: &[u8] = b"CLIENT_ERROR invalid numeric delta argument\r\n";
+/// incr or decr met a value that is not a number.
+pub const NON_NUMERIC: &[u8] = b"CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
+/// `flush_all` is switched off.
+pub const FLUSH_NOT_ALLOWED: &[u8] = b"CLIENT_ERROR flush_all not allowed\r\n";
+/// `stats detail` with another argument.
+pub const STATS_DETAIL_USAGE: &[u8] = b"CLIENT_ERROR usage: stats detail on|off|dump\r\n";
+/// The value is over the item size, or does not fit its column.
+pub const TOO_LARGE: &[u8] = b"SERVER_ERROR object too large for cache\r\n";
+/// No memory for the value.
+pub const OUT_OF_MEMORY_STORING: &[u8] = b"SERVER_ERROR out of memory storing object\r\n";
+/// The request met a row lock that was not given up in time; nothing of it was done.
+pub const LOCK_WAIT_TIMEOUT: &[u8] = b"SERVER_ERROR lock wait timeout\r\n";
+/// The request lost against another transaction, again and again; nothing of it was done.
+pub const DEADLOCK: &[u8] = b"SERVER_ERROR deadlock, try again\r\n";
+/// The answer to `shutdown`.
+pub const SHUTDOWN_NOT_ENABLED: &[u8] = b"ERROR: shutdown not enabled\r\n";
+/// Sent before a connection over the limit is closed.
+pub const TOO_MANY_CONNECTIONS: &[u8] = b"ERROR Too many open connections\r\n";
+
+/// Appends the line before a value: `VALUE <key> <flags> <len>[ <cas>]`. The value and [`CRLF`] follow.
+#[inline]
+pub fn value_header(out: &mut Vec<u8>, key: &[u8], flags: u32, len: usize, cas: Option<u64>) {
+    let mut digits = itoa::Buffer::new();
+    out.extend_from_slice(b"VALUE ");
+    out.extend_from_slice(key);
+    out.push(b' ');
+    out.extend_from_slice(digits.format(flags).as_bytes());
+    out.push(b' ');
+    out.extend_from_slice(digits.format(len).as_bytes());
+    if let Some(cas) = cas {
+        out.push(b' ');
+        out.extend_from_slice(digits.format(cas).as_bytes());
+    }
+    out.extend_from_slice(CRLF);
+}
+
+/// Appends a whole hit of a `get`: header, value and line end.
+#[inline]
+pub fn value(out: &mut Vec<u8>, key: &[u8], flags: u32, cas: Option<u64>, value: &[u8]) {
+    // Three numbers, their spaces, the word and two line ends come to 62 bytes at most.
+    out.reserve(key.len() + value.len() + 64);
+    value_header(out, key, flags, value.len(), cas);
+    out.extend_from_slice(value);
+    out.extend_from_slice(CRLF);
+}
+
+/// Appends the reply of `incr` and `decr`.
+#[inline]
+pub fn number(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    out.extend_from_slice(CRLF);
+}
+
+/// Appends `SERVER_ERROR <reason>`: the request was right, and failed.
+#[cold]
+pub fn server_error(out: &mut Vec<u8>, reason: &str) {
+    text_line(out, "SERVER_ERROR ", reason);
+}
+
+/// Appends `CLIENT_ERROR <reason>`: the request was wrong.
+#[cold]
+pub fn client_error(out: &mut Vec<u8>, reason: &str) {
+    text_line(out, "CLIENT_ERROR ", reason);
+}
+
+/// Appends the reply of `version`.
+pub fn version(out: &mut Vec<u8>, version: &str) {
+    text_line(out, "VERSION ", version);
+}
+
+/// Appends one statistic: `STAT <name> <value>`.
+pub fn stat(out: &mut Vec<u8>, name: &str, value: &str) {
+    out.extend_from_slice(b"STAT ");
+    out.extend_from_slice(name.as_bytes());
+    text_line(out, " ", value);
+}
+
+/// Appends one statistic that is a number.
+pub fn stat_number(out: &mut Vec<u8>, name: &str, value: u64) {
+    stat(out, name, itoa::Buffer::new().format(value));
+}
+
+/// A control character in a message from elsewhere must not end the line: the rest would be taken for the next reply.
+fn text_line(out: &mut Vec<u8>, prefix: &str, text: &str) {
+    out.extend_from_slice(prefix.as_bytes());
+    out.extend(text.bytes().map(|byte| if byte.is_ascii_control() { b' ' } else { byte }));
+    out.extend_from_slice(CRLF);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::from(b"|");
+        write(&mut out);
+        String::from_utf8(out).expect("replies are text")
+    }
+
+    #[test]
+    fn lines() {
+        let max = u64::MAX;
+        let cases = [
+            (written(|o| value_header(o, b"k", 0, 0, None)), "|VALUE k 0 0\r\n"),
+            (
+                written(|o| value_header(o, b"k", u32::MAX, 1 << 20, Some(max))),
+                "|VALUE k 4294967295 1048576 18446744073709551615\r\n",
+            ),
+            (written(|o| value(o, b"k", 7, Some(9), b"a\r\nb")), "|VALUE k 7 4 9\r\na\r\nb\r\n"),
+            (written(|o| number(o, 0)), "|0\r\n"),
+            (written(|o| number(o, max)), "|18446744073709551615\r\n"),
+            (written(|o| server_error(o, "no\r\nEND\r\n")), "|SERVER_ERROR no  END  \r\n"),
+            (written(|o| client_error(o, "café")), "|CLIENT_ERROR café\r\n"),
+            (written(|o| version(o, "1.2")), "|VERSION 1.2\r\n"),
+            (written(|o| stat(o, "pid", "1\n")), "|STAT pid 1 \r\n"),
+            (written(|o| stat_number(o, "gets", 12)), "|STAT gets 12\r\n"),
+        ];
+        for (got, expected) in cases {
+            assert_eq!(got, expected);
+        }
+    }
+}

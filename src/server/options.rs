@@ -1,0 +1,199 @@
+//! memcached's command line options, as they stand in `daemon_memcached_option`.
+
+use std::path::PathBuf;
+
+/// Flags that mean something to a process of its own and nothing inside a host; each is logged once.
+const WITHOUT_MEANING: &str = "dkriuPfnLEeqACDhmM";
+
+/// Flags that take an argument.
+const WITH_ARGUMENT: &str = "apsUmculPftDRbBInEeXYo";
+
+/// Settings of the daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// TCP port, 0 for a free one.
+    pub port: u16,
+    /// Whether `-p` was given.
+    pub port_given: bool,
+    /// Addresses of `-l`, each with or without a port; empty means 127.0.0.1.
+    pub addresses: Vec<String>,
+    /// UNIX socket of `-s`.
+    pub socket: Option<PathBuf>,
+    /// Its permission bits.
+    pub socket_mode: u32,
+    /// Worker threads, 1 to 128.
+    pub threads: usize,
+    /// Most connections at a time.
+    pub max_connections: usize,
+    /// Largest value in bytes.
+    pub item_size_max: usize,
+    /// Length of the accept queue.
+    pub backlog: i32,
+    /// Requests of one connection that one tick takes.
+    pub requests_per_tick: usize,
+    /// Whether flush_all is refused.
+    pub flush_disabled: bool,
+    /// Number of `-v`.
+    pub verbose: u8,
+    /// Flags that were accepted and do nothing.
+    pub without_meaning: Vec<char>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            port: 11211,
+            port_given: false,
+            addresses: Vec::new(),
+            socket: None,
+            socket_mode: 0o700,
+            threads: 4,
+            max_connections: 1024,
+            item_size_max: 1 << 20,
+            backlog: 1024,
+            requests_per_tick: 1024,
+            flush_disabled: false,
+            verbose: 0,
+            without_meaning: Vec::new(),
+        }
+    }
+}
+
+impl Options {
+    /// Parses an option string, words separated by white space.
+    ///
+    /// # Errors
+    /// A sentence that names the flag. Nothing that guards access is ignored.
+    pub fn parse(text: &str) -> Result<Options, String> {
+        let mut options = Options::default();
+        let mut words = text.split_ascii_whitespace();
+        while let Some(word) = words.next() {
+            let Some(mut flags) = word.strip_prefix('-').filter(|rest| !rest.is_empty()) else {
+                return Err(format!(
+                    "option string: {word:?} is not a flag; expected memcached's options, e.g. -p 11211 -t 4"
+                ));
+            };
+            while let Some(flag) = flags.chars().next() {
+                flags = &flags[flag.len_utf8()..];
+                let argument = match WITH_ARGUMENT.contains(flag) {
+                    false => None,
+                    true if !flags.is_empty() => Some(std::mem::take(&mut flags)),
+                    true => Some(words.next().ok_or_else(|| format!("option -{flag} needs an argument"))?),
+                };
+                options.apply(flag, argument.unwrap_or(""))?;
+            }
+        }
+        Ok(options)
+    }
+
+    fn apply(&mut self, flag: char, argument: &str) -> Result<(), String> {
+        match flag {
+            'p' => {
+                // memcached's -1 and a socket's 0 both ask for a free port.
+                self.port = if argument == "-1" { 0 } else { number(flag, argument, 0, 65535)? as u16 };
+                self.port_given = true;
+            }
+            'l' => self.addresses.extend(argument.split(',').filter(|a| !a.is_empty()).map(String::from)),
+            's' => self.socket = Some(PathBuf::from(argument)),
+            'a' => {
+                self.socket_mode = u32::from_str_radix(argument, 8)
+                    .ok()
+                    .filter(|mode| *mode <= 0o777)
+                    .ok_or_else(|| format!("option -a: {argument:?} is not an access mask in octal, e.g. 0700"))?;
+            }
+            't' => self.threads = number(flag, argument, 1, 128)? as usize,
+            'c' => self.max_connections = number(flag, argument, 1, 1 << 30)? as usize,
+            'b' => self.backlog = number(flag, argument, 1, 1 << 20)? as i32,
+            'R' => self.requests_per_tick = number(flag, argument, 1, 1 << 20)? as usize,
+            'I' => self.item_size_max = size(argument)?,
+            'F' => self.flush_disabled = true,
+            'v' => self.verbose = self.verbose.saturating_add(1),
+            'B' if matches!(argument, "auto" | "ascii") => {}
+            'B' => {
+                return Err(format!("option -B {argument}: only the ascii protocol is built; use -B auto or -B ascii"));
+            }
+            'U' if argument == "0" => {}
+            'U' => return Err(format!("option -U {argument}: UDP is not supported; use -U 0 or leave it out")),
+            'S' | 'Y' | 'Z' => {
+                return Err(format!(
+                    "option -{flag}: authentication and TLS are not supported; remove the flag and guard the port by other means"
+                ));
+            }
+            _ if WITHOUT_MEANING.contains(flag) => {
+                if !self.without_meaning.contains(&flag) {
+                    self.without_meaning.push(flag);
+                }
+            }
+            _ => return Err(format!("option -{flag} is unknown; remove it from daemon_memcached_option")),
+        }
+        Ok(())
+    }
+
+    /// Whether TCP is listened on: a UNIX socket alone turns it off, as in memcached.
+    pub fn listens_on_tcp(&self) -> bool {
+        self.socket.is_none() || !self.addresses.is_empty() || (self.port_given && self.port != 0)
+    }
+}
+
+fn number(flag: char, text: &str, min: u64, max: u64) -> Result<u64, String> {
+    text.parse()
+        .ok()
+        .filter(|value| (min..=max).contains(value))
+        .ok_or_else(|| format!("option -{flag}: {text:?} is not a number from {min} to {max}"))
+}
+
+/// `1m`, `512k` or bytes; 1 KiB to 1 GiB.
+fn size(text: &str) -> Result<usize, String> {
+    let (digits, unit) = match text.as_bytes().last() {
+        Some(b'k' | b'K') => (&text[..text.len() - 1], 1 << 10),
+        Some(b'm' | b'M') => (&text[..text.len() - 1], 1 << 20),
+        _ => (text, 1usize),
+    };
+    digits
+        .parse::<usize>()
+        .ok()
+        .and_then(|value| value.checked_mul(unit))
+        .filter(|bytes| (1 << 10..=1 << 30).contains(bytes))
+        .ok_or_else(|| format!("option -I: {text:?} is not an item size from 1k to 1024m"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_read_as_memcached_reads_them() {
+        let options =
+            Options::parse("-p 11300 -t2 -vv -l 127.0.0.1,[::1]:5 -l ::1 -c 9 -I 2m -F -u nobody -m 64").unwrap();
+        assert_eq!((options.port, options.threads, options.verbose, options.max_connections), (11300, 2, 2, 9));
+        assert_eq!(options.addresses, ["127.0.0.1", "[::1]:5", "::1"]);
+        assert_eq!(options.item_size_max, 2 << 20);
+        assert!(options.flush_disabled && options.listens_on_tcp());
+        assert_eq!(options.without_meaning, ['u', 'm']);
+        assert!(!Options::parse("-s /tmp/x -p 0").unwrap().listens_on_tcp());
+        assert!(Options::parse("-s /tmp/x -p 11212").unwrap().listens_on_tcp());
+    }
+
+    #[test]
+    fn refusals_name_the_flag() {
+        for (text, part) in [
+            ("-S", "-S"),
+            ("-Y /tmp/users", "-Y"),
+            ("-Z", "-Z"),
+            ("-U 11211", "-U"),
+            ("-B binary", "-B"),
+            ("-p 70000", "-p"),
+            ("-p", "-p needs"),
+            ("-t 0", "-t"),
+            ("-I 1", "-I"),
+            ("-I 2g", "-I"),
+            ("-a 999", "-a"),
+            ("-W", "-W is unknown"),
+            ("-X lib.so", "-X is unknown"),
+            ("11211", "not a flag"),
+        ] {
+            let error = Options::parse(text).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The `stats` command.
+
+use super::stats::{ALL, Counter, NAMES};
+use super::{Shared, unix_time};
+use crate::protocol::reply;
+use std::sync::atomic::Ordering;
+
+impl Shared {
+    /// Answers `stats` with its arguments.
+    pub(super) fn stats(&self, args: &[u8], out: &mut Vec<u8>) {
+        let mut tell = |name: &str, value: &str| reply::stat(out, name, value);
+        match args {
+            b"" => self.general(&mut tell),
+            b"settings" => self.settings(&mut tell),
+            b"reset" => return self.reset(out),
+            b"items" | b"slabs" => {}
+            b"sizes" => tell("sizes_status", "disabled"),
+            _ => return out.extend_from_slice(b"ERROR\r\n"),
+        }
+        out.extend_from_slice(reply::END);
+    }
+
+    /// The sum of a counter over all workers since the start or the last reset.
+    fn total(&self, counter: Counter) -> u64 {
+        let sum: u64 = self.stats.iter().map(|worker| worker.get(counter)).sum();
+        sum.saturating_sub(self.reset[counter as usize].load(Ordering::Relaxed))
+    }
+
+    /// Counters have one writer each: a reset remembers where they stood.
+    fn reset(&self, out: &mut Vec<u8>) {
+        for counter in ALL {
+            let sum: u64 = self.stats.iter().map(|worker| worker.get(*counter)).sum();
+            self.reset[*counter as usize].store(sum, Ordering::Relaxed);
+        }
+        self.connections_total.store(0, Ordering::Relaxed);
+        self.connections_refused.store(0, Ordering::Relaxed);
+        out.extend_from_slice(b"RESET\r\n");
+    }
+
+    /// Calls `tell` with each general statistic.
+    pub fn general(&self, tell: &mut dyn FnMut(&str, &str)) {
+        let mut number = |name: &str, value: u64| tell(name, itoa::Buffer::new().format(value));
+        number("pid", u64::from(std::process::id()));
+        number("uptime", self.started.elapsed().as_secs());
+        number("time", unix_time() as u64);
+        number("pointer_size", 8 * size_of::<usize>() as u64);
+        number("max_connections", self.options.max_connections as u64);
+        number("curr_connections", self.connections.load(Ordering::Relaxed) as u64);
+        number("total_connections", self.connections_total.load(Ordering::Relaxed));
+        number("rejected_connections", self.connections_refused.load(Ordering::Relaxed));
+        number("threads", self.options.threads as u64);
+        for (counter, name) in ALL.iter().zip(NAMES) {
+            number(name, self.total(*counter));
+        }
+        tell("version", super::VERSION);
+    }
+
+    fn settings(&self, tell: &mut dyn FnMut(&str, &str)) {
+        let options = &self.options;
+        let yes = |on: bool| if on { "yes" } else { "no" };
+        tell("maxconns", &options.max_connections.to_string());
+        tell("tcpport", &options.port.to_string());
+        tell("udpport", "0");
+        tell(
+            "inter",
+            if options.addresses.is_empty() { "127.0.0.1".into() } else { options.addresses.join(",") }.as_str(),
+        );
+        tell("verbosity", &options.verbose.to_string());
+        tell("domain_socket", &options.socket.as_ref().map_or("NULL".into(), |path| path.display().to_string()));
+        tell("umask", &format!("{:o}", options.socket_mode));
+        tell("num_threads", &options.threads.to_string());
+        tell("reqs_per_event", &options.requests_per_tick.to_string());
+        tell("cas_enabled", "yes");
+        tell("tcp_backlog", &options.backlog.to_string());
+        tell("binding_protocol", "ascii");
+        tell("auth_enabled_sasl", "no");
+        tell("auth_enabled_ascii", "no");
+        tell("item_size_max", &options.item_size_max.to_string());
+        tell("flush_enabled", yes(!options.flush_disabled));
+        tell("storage", "table");
+    }
+}

@@ -1,0 +1,109 @@
+//! Counters. Each worker has its own and is their only writer; readers add them up.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($variant:ident $name:literal,)*) => {
+        /// What is counted, in the order `stats` shows it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(usize)]
+        #[allow(missing_docs)]
+        pub enum Counter { $($variant,)* }
+
+        /// Names of the counters in memcached's words.
+        pub const NAMES: &[&str] = &[$($name,)*];
+        /// The counters themselves.
+        pub const ALL: &[Counter] = &[$(Counter::$variant,)*];
+    };
+}
+
+counters! {
+    CmdGet "cmd_get",
+    CmdSet "cmd_set",
+    CmdFlush "cmd_flush",
+    CmdTouch "cmd_touch",
+    GetHits "get_hits",
+    GetMisses "get_misses",
+    DeleteMisses "delete_misses",
+    DeleteHits "delete_hits",
+    IncrMisses "incr_misses",
+    IncrHits "incr_hits",
+    DecrMisses "decr_misses",
+    DecrHits "decr_hits",
+    CasMisses "cas_misses",
+    CasHits "cas_hits",
+    CasBadval "cas_badval",
+    TouchHits "touch_hits",
+    TouchMisses "touch_misses",
+    BytesRead "bytes_read",
+    BytesWritten "bytes_written",
+    Ticks "ticks",
+    Commits "commits",
+    CommitFailures "commit_failures",
+    Deadlocks "deadlocks",
+    LockTimeouts "lock_wait_timeouts",
+    ServerErrors "server_errors",
+}
+
+/// Number of counters.
+pub const COUNT: usize = NAMES.len();
+
+/// What happened since the last [`WorkerStats::add`]; dropped when a tick is run again.
+#[derive(Debug, Clone, Copy)]
+pub struct Delta([u64; COUNT]);
+
+impl Delta {
+    /// Nothing happened.
+    pub const ZERO: Delta = Delta([0; COUNT]);
+
+    /// Counts one.
+    pub fn one(&mut self, counter: Counter) {
+        self.0[counter as usize] += 1;
+    }
+
+    /// Adds what `other` counted.
+    pub fn merge(&mut self, other: &Delta) {
+        for (sum, new) in self.0.iter_mut().zip(other.0) {
+            *sum += new;
+        }
+    }
+
+    /// Counts `n`.
+    pub fn add(&mut self, counter: Counter, n: u64) {
+        self.0[counter as usize] += n;
+    }
+}
+
+/// A worker's counters. Aligned so that two workers share no cache line.
+#[derive(Debug)]
+#[repr(align(128))]
+pub struct WorkerStats([AtomicU64; COUNT]);
+
+impl WorkerStats {
+    /// All zero.
+    pub fn new() -> WorkerStats {
+        WorkerStats([const { AtomicU64::new(0) }; COUNT])
+    }
+
+    /// Adds what happened; only the owning worker calls this.
+    pub fn publish(&self, delta: &mut Delta) {
+        for (total, new) in self.0.iter().zip(&mut delta.0) {
+            if *new != 0 {
+                // One writer: a plain load and store lose nothing and cost no locked instruction.
+                total.store(total.load(Ordering::Relaxed).wrapping_add(*new), Ordering::Relaxed);
+                *new = 0;
+            }
+        }
+    }
+
+    /// The present value of a counter.
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.0[counter as usize].load(Ordering::Relaxed)
+    }
+}
+
+impl Default for WorkerStats {
+    fn default() -> Self {
+        WorkerStats::new()
+    }
+}

@@ -1,0 +1,63 @@
+//! The walls of the house: no room imports one that it must not know (`src/lib.rs` has the table).
+
+use std::fs;
+use std::path::Path;
+
+/// Room, and the rooms that it must not know.
+const FORBIDDEN: &[(&str, &[&str])] = &[
+    ("plugin", &["protocol", "rows", "store", "refengine"]),
+    ("host", &["protocol", "store", "server", "plugin", "refengine"]),
+    ("rows", &["protocol", "store", "server", "plugin", "host", "refengine"]),
+    ("store", &["protocol", "server", "plugin", "host", "refengine"]),
+    ("protocol", &["store", "rows", "server", "plugin", "host", "refengine"]),
+    ("server", &["plugin", "refengine"]),
+    ("refengine", &["plugin", "host", "rows", "store", "protocol", "server"]),
+];
+
+fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push((path.display().to_string(), fs::read_to_string(&path).unwrap()));
+        }
+    }
+}
+
+/// Rooms that a source file names: `crate::room` or, in a nested import, `crate::{room`.
+fn named<'a>(text: &str, rooms: &[&'a str]) -> Vec<&'a str> {
+    let text: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    assert!(!text.contains("use crate::{"), "write one `use crate::room` line per room");
+    rooms.iter().copied().filter(|room| text.contains(&format!("crate::{room}::")) || text.contains(&format!("crate::{room};"))).collect()
+}
+
+#[test]
+fn no_room_imports_one_it_must_not_know() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for (room, forbidden) in FORBIDDEN {
+        let mut files = Vec::new();
+        sources(&root.join(room), &mut files);
+        assert!(!files.is_empty(), "room {room} has no files");
+        for (path, text) in files {
+            assert_eq!(named(&text, forbidden), Vec::<&str>::new(), "{path} knows what room {room} must not know");
+        }
+    }
+}
+
+#[test]
+fn the_harness_knows_only_the_public_headers() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/harness");
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|e| e == "c" || e == "h") {
+            let text = fs::read_to_string(&path).unwrap();
+            for line in text.lines().filter(|line| line.starts_with("#include \"")) {
+                let name = line.split('"').nth(1).unwrap();
+                let own = path.with_file_name(name).exists();
+                let public = Path::new(env!("CARGO_MANIFEST_DIR")).join("include").join(name).exists();
+                assert!(own || public, "{}: {line}", path.display());
+            }
+        }
+    }
+}
