@@ -1,40 +1,7 @@
-//! Character sets and collations by name, and the one encoding that is not UTF-8: MySQL's latin1, which is
-//! Windows code page 1252 with its five holes filled by the control characters of the same number.
-
-use std::borrow::Cow;
+//! Character sets and collations by name.
 
 use super::error::{Result, SqlError};
 use crate::refengine::types::Charset;
-
-/// Code points of the bytes 0x80..0xA0.
-const HIGH: [char; 32] = [
-    '\u{20ac}', '\u{81}', '\u{201a}', '\u{192}', '\u{201e}', '\u{2026}', '\u{2020}', '\u{2021}', '\u{2c6}', '\u{2030}',
-    '\u{160}', '\u{2039}', '\u{152}', '\u{8d}', '\u{17d}', '\u{8f}', '\u{90}', '\u{2018}', '\u{2019}', '\u{201c}',
-    '\u{201d}', '\u{2022}', '\u{2013}', '\u{2014}', '\u{2dc}', '\u{2122}', '\u{161}', '\u{203a}', '\u{153}', '\u{9d}',
-    '\u{17e}', '\u{178}',
-];
-
-/// The stored form's UTF-8.
-pub fn latin1_to_utf8(bytes: &[u8]) -> Cow<'_, [u8]> {
-    if bytes.is_ascii() {
-        return Cow::Borrowed(bytes);
-    }
-    let decode = |byte: &u8| match byte {
-        0x80..=0x9f => HIGH.get(usize::from(byte - 0x80)).copied().unwrap_or('?'),
-        other => char::from(*other),
-    };
-    Cow::Owned(bytes.iter().map(decode).collect::<String>().into_bytes())
-}
-
-/// The stored form of a text; None if a character has none.
-pub fn utf8_to_latin1(text: &str) -> Option<Vec<u8>> {
-    text.chars()
-        .map(|c| match u32::from(c) {
-            code @ (0..=0x7f | 0xa0..=0xff) => u8::try_from(code).ok(),
-            _ => HIGH.iter().position(|high| *high == c).and_then(|at| u8::try_from(at + 0x80).ok()),
-        })
-        .collect()
-}
 
 /// The character set of this name, 1115 if there is none. ascii is kept as latin1, utf8 as utf8mb4.
 pub fn by_name(name: &str) -> Result<Charset> {
@@ -89,15 +56,6 @@ pub fn names(charset: Charset) -> (&'static str, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn latin1_round_trip() {
-        let all: Vec<u8> = (0..=255).collect();
-        let text = String::from_utf8(latin1_to_utf8(&all).into_owned()).unwrap();
-        assert_eq!(utf8_to_latin1(&text).unwrap(), all);
-        assert_eq!(utf8_to_latin1("\u{20ac}").unwrap(), [0x80]);
-        assert_eq!(utf8_to_latin1("\u{4e00}"), None);
-    }
 
     #[test]
     fn collations() {
