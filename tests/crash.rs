@@ -41,15 +41,17 @@ fn check(client: &mut Client, id: usize, round: u32, acknowledged: u64) {
         let value = value(id, round, n);
         let whole = format!("VALUE c{id}-{round}-{n} {round} {}\r\n{value}\r\nEND\r\n", value.len());
         let absent = n == acknowledged && reply == b"END\r\n";
-        assert!(absent || reply == whole.as_bytes(), "round {round}, key {n} of {acknowledged}: {}", reply.escape_ascii());
+        assert!(
+            absent || reply == whole.as_bytes(),
+            "round {round}, key {n} of {acknowledged}: {}",
+            reply.escape_ascii()
+        );
     }
     client.ask(format!("get c{id}-{round}-{}\r\n", acknowledged + 1), "END\r\n");
 }
 
 fn survive(level: u32) {
-    let config = HostConfig::new()
-        .option("-p 0 -t 2")
-        .arg(format!("--innodb-flush-log-at-trx-commit={level}"));
+    let config = HostConfig::new().option("-p 0 -t 2").arg(format!("--innodb-flush-log-at-trx-commit={level}"));
     let mut counters = [0; CLIENTS];
     let mut host = config.start();
     let mut client = host.client();
@@ -76,7 +78,10 @@ fn survive(level: u32) {
             let expected = counters[id] + increments;
             client.send(format!("incr n{id} 0\r\n"));
             let found: u64 = client.read_line().parse().unwrap();
-            assert!(found == expected || found == expected + 1, "round {round}: counter {found}, acknowledged {expected}");
+            assert!(
+                found == expected || found == expected + 1,
+                "round {round}: counter {found}, acknowledged {expected}"
+            );
             counters[id] = found;
         }
     }

@@ -61,7 +61,10 @@ fn a_container_that_breaks_a_rule_refuses_the_install_and_names_it() {
 fn missing_configuration_and_a_taken_port_refuse_the_install() {
     let host = HostConfig::new().bare().arg("--daemon-memcached-option=-p 0").start();
     let message = refused(&host);
-    assert!(message.contains("innodb_memcache.containers") && message.contains("innodb_memcached_config.sql"), "{message}");
+    assert!(
+        message.contains("innodb_memcache.containers") && message.contains("innodb_memcached_config.sql"),
+        "{message}"
+    );
 
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();

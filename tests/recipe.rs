@@ -31,7 +31,10 @@ fn the_articles_recipe_works_as_it_is_typed() {
     client.ask("get AA\r\n", "END\r\n");
     client.ask("set cart:17 42 0 11\r\n3 apples, 1\r\n", "STORED\r\n");
     client.ask("get cart:17\r\n", "VALUE cart:17 42 11\r\n3 apples, 1\r\nEND\r\n");
-    assert_eq!(host.rows("SELECT item_key, item_data, flags, expiry FROM store.cache"), [["cart:17", "3 apples, 1", "42", "0"]]);
+    assert_eq!(
+        host.rows("SELECT item_key, item_data, flags, expiry FROM store.cache"),
+        [["cart:17", "3 apples, 1", "42", "0"]]
+    );
     host.kill9();
     let host = config.start();
     host.client().ask("get cart:17\r\n", "VALUE cart:17 42 11\r\n3 apples, 1\r\nEND\r\n");

@@ -29,7 +29,11 @@ fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
 fn named<'a>(text: &str, rooms: &[&'a str]) -> Vec<&'a str> {
     let text: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     assert!(!text.contains("use crate::{"), "write one `use crate::room` line per room");
-    rooms.iter().copied().filter(|room| text.contains(&format!("crate::{room}::")) || text.contains(&format!("crate::{room};"))).collect()
+    rooms
+        .iter()
+        .copied()
+        .filter(|room| text.contains(&format!("crate::{room}::")) || text.contains(&format!("crate::{room};")))
+        .collect()
 }
 
 #[test]

@@ -1,33 +1,390 @@
-//! (skeleton, bodies follow)
-#![allow(missing_docs, unused_variables)]
-use super::error::Result;
+//! The engine as its users see it: open, close, DDL, transactions, variables.
+
+use super::cache::RowCache;
+use super::catalog::{Catalog, Ddl};
+use super::error::{Error, Result};
+use super::lock::LockManager;
+use super::mdl::{self, Exclusive};
+use super::storage::{Storage, storage_error};
 use super::table::Table;
-use super::trx::Transaction;
-use super::types::*;
+use super::transaction::Transaction;
+use super::trx::Trx;
+use super::types::{Isolation, TableDef};
+use super::validate;
+use super::variables::{Var, Variables};
+use fjall::Slice;
+use parking_lot::{Mutex, RwLock};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+/// Time a close waits for the last user of the engine to let go.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
+const SYSTEM_DATABASE: &str = "mysql";
+
+/// What all parts of an open engine share.
+pub(crate) struct Core {
+    storage: Storage,
+    catalog: Catalog,
+    cache: RowCache,
+    locks: LockManager,
+    variables: Variables,
+    /// Tables the plugin announced that it uses, one entry per announcement.
+    announced: Mutex<Vec<mdl::Shared>>,
+    last_trx: AtomicU64,
+    is_new: bool,
+}
+
+impl Core {
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    pub(crate) fn cache(&self) -> &RowCache {
+        &self.cache
+    }
+
+    pub(crate) fn locks(&self) -> &LockManager {
+        &self.locks
+    }
+
+    #[inline]
+    pub(crate) fn variable(&self, var: Var) -> u64 {
+        self.variables.get(var)
+    }
+
+    pub(crate) fn seconds(&self, var: Var) -> Duration {
+        Duration::from_secs(self.variables.get(var))
+    }
+
+    /// Keeps DDL off a table until it is withdrawn as often as it was announced.
+    pub(crate) fn announce(&self, guard: &mdl::Shared) {
+        self.announced.lock().push(guard.clone());
+    }
+
+    pub(crate) fn withdraw(&self, guard: &mdl::Shared) {
+        let mut announced = self.announced.lock();
+        if let Some(i) = announced.iter().position(|held| Arc::ptr_eq(held.table(), guard.table())) {
+            announced.swap_remove(i);
+        }
+    }
+
+    pub(crate) fn next_trx(&self) -> u64 {
+        self.last_trx.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The latest committed value of a key.
+    #[inline]
+    pub(crate) fn committed(&self, table: &Table, key: &[u8]) -> Result<Option<Slice>> {
+        match self.cache.get(table.id(), key) {
+            Some(row) => Ok(Some(row)),
+            None => self.committed_in_storage(table, key),
+        }
+    }
+
+    #[cold]
+    fn committed_in_storage(&self, table: &Table, key: &[u8]) -> Result<Option<Slice>> {
+        let ticket = self.cache.ticket(table.id(), key);
+        let row = table.keyspace().get(key).map_err(storage_error)?;
+        if let Some(row) = &row {
+            self.cache.fill(ticket, table.id(), key, row);
+        }
+        Ok(row)
+    }
+
+    /// Empties a table, waiting for its users at most `patience`; returns the id it has from now on.
+    pub(crate) fn truncate(&self, db: &str, name: &str, patience: Duration) -> Result<u64> {
+        let mut id = 0;
+        self.replace_table(db, name, patience, |ddl, old| {
+            let new = ddl.new_table(old.def().clone())?;
+            ddl.add_table(&new);
+            id = new.id();
+            Ok(Some(new))
+        })
+        .map(|old| {
+            self.delete_rows(&old);
+            id
+        })
+    }
+
+    /// Takes a table exclusively and puts what `change` makes of it in its place.
+    fn replace_table(
+        &self,
+        db: &str,
+        name: &str,
+        patience: Duration,
+        change: impl FnOnce(&mut Ddl<'_>, &Table) -> Result<Option<Table>>,
+    ) -> Result<Arc<Table>> {
+        let deadline = Instant::now() + patience;
+        let (table, _exclusive) = loop {
+            let table = self.catalog.table(db, name)?;
+            match Exclusive::acquire(&table, deadline) {
+                Ok(held) => break (table, held),
+                // Another statement replaced the table meanwhile.
+                Err(Error::NoSuchTable { .. }) => continue,
+                Err(error) => return Err(error),
+            }
+        };
+        let mut ddl = self.catalog.change(&self.storage);
+        let new = change(&mut ddl, &table)?;
+        ddl.commit(std::slice::from_ref(&table), new.into_iter().collect(), (&[], &[]))?;
+        Ok(table)
+    }
+
+    fn delete_rows(&self, table: &Table) {
+        if let Err(error) = self.storage.delete_keyspace(table.keyspace().clone()) {
+            log::warn!("refengine: the files of a dropped table stay until the next start: {error}");
+        }
+    }
+}
+
+/// The engine the callback table works on.
+static SERVING: RwLock<Weak<Core>> = RwLock::new(Weak::new());
+
+/// The engine that serves the callback table now.
+pub(crate) fn serving() -> Option<Arc<Core>> {
+    SERVING.read().upgrade()
+}
 
 /// An open engine. Clones share it.
 #[derive(Clone)]
-pub struct Engine(());
+pub struct Engine {
+    core: Arc<Core>,
+}
 
 impl Engine {
-    pub fn open(dir: &Path, options: &[(String, String)]) -> Result<Engine> { todo!() }
-    /// Fails with `Error::Storage` when sessions, transactions or cursors are still open.
-    pub fn close(self) -> Result<()> { todo!() }
-    /// Makes this engine the one api() answers for; `open` does it when no other engine is open.
-    pub fn serve_callback_table(&self) { todo!() }
-    pub fn is_new(&self) -> bool { todo!() }
-    pub fn create_database(&self, name: &str) -> Result<()> { todo!() }
-    pub fn drop_database(&self, name: &str) -> Result<()> { todo!() }
-    pub fn databases(&self) -> Vec<String> { todo!() }
-    pub fn tables(&self, db: &str) -> Result<Vec<String>> { todo!() }
-    pub fn create_table(&self, def: TableDef) -> Result<()> { todo!() }
-    pub fn drop_table(&self, db: &str, name: &str) -> Result<()> { todo!() }
-    pub fn truncate_table(&self, db: &str, name: &str) -> Result<()> { todo!() }
-    pub fn rename_table(&self, from: (&str, &str), to: (&str, &str)) -> Result<()> { todo!() }
-    pub fn table(&self, db: &str, name: &str) -> Result<Arc<Table>> { todo!() }
-    pub fn begin(&self, iso: Isolation, read_write: bool) -> Transaction { todo!() }
-    pub fn variables(&self) -> Vec<(String, String)> { todo!() }
-    pub fn set_variable(&self, name: &str, value: &str) -> Result<()> { todo!() }
+    /// Opens or creates the engine in `dir` and recovers it. `options` are variables, see `variables`.
+    ///
+    /// The callback table works on this engine unless another open one has it already.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] if another process has `dir` open; [`Error::UnknownVariable`], [`Error::WrongValue`];
+    /// [`Error::Storage`] and [`Error::Corrupt`] if it cannot be read.
+    pub fn open(dir: &Path, options: &[(String, String)]) -> Result<Engine> {
+        let variables = Variables::new(options)?;
+        std::fs::create_dir_all(dir)
+            .map_err(|e| Error::Storage(format!("cannot create the data directory {}: {e}", dir.display())))?;
+        let pool = variables.get(Var::BufferPoolSize);
+        // A quarter for the storage's blocks: they serve scans and the first read of a row.
+        let storage = Storage::open(&dir.join("refengine"), pool / 4, variables.get(Var::FlushLevel) as u8)?;
+        storage.fail_commits(variables.get(Var::FailCommits));
+        let (catalog, is_new) = Catalog::open(&storage)?;
+        let core = Arc::new(Core {
+            storage,
+            catalog,
+            cache: RowCache::new(pool - pool / 4),
+            locks: LockManager::default(),
+            variables,
+            announced: Mutex::default(),
+            last_trx: AtomicU64::new(0),
+            is_new,
+        });
+        let mut serving = SERVING.write();
+        if serving.strong_count() == 0 {
+            *serving = Arc::downgrade(&core);
+        }
+        drop(serving);
+        Ok(Engine { core })
+    }
+
+    /// Makes the callback table work on this engine, whichever had it before.
+    pub fn serve_callback_table(&self) {
+        *SERVING.write() = Arc::downgrade(&self.core);
+    }
+
+    /// Makes everything committed durable, writes it out so that the next open is fast, and waits for the
+    /// engine's threads. Dropping the last clone is a close without the writing out.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] if clones, transactions, tables or cursors are still in use, or if the writing fails. Committed
+    /// rows are safe in both cases.
+    pub fn close(self) -> Result<()> {
+        let mut core = self.core;
+        let deadline = Instant::now() + CLOSE_PATIENCE;
+        let core = loop {
+            match Arc::try_unwrap(core) {
+                Ok(core) => break core,
+                Err(shared) if Instant::now() < deadline => core = shared,
+                Err(_) => {
+                    return Err(Error::Storage("the engine is in use: close its sessions and cursors first".into()));
+                }
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        let Core { storage, catalog, announced, .. } = core;
+        drop(announced);
+        let keyspaces = catalog.close()?;
+        storage.close(keyspaces)
+    }
+
+    /// Whether [`Engine::open`] created the data directory.
+    pub fn is_new(&self) -> bool {
+        self.core.is_new
+    }
+
+    fn patience(&self) -> Duration {
+        self.core.seconds(Var::LockWaitTimeout)
+    }
+
+    /// CREATE DATABASE.
+    ///
+    /// # Errors
+    /// [`Error::DatabaseExists`], [`Error::WrongName`], [`Error::Storage`].
+    pub fn create_database(&self, name: &str) -> Result<()> {
+        validate::name("database", name)?;
+        let mut ddl = self.core.catalog.change(&self.core.storage);
+        if ddl.require_database(name).is_ok() {
+            return Err(Error::DatabaseExists(name.into()));
+        }
+        ddl.add_database(name);
+        ddl.commit(&[], Vec::new(), (&[name], &[]))
+    }
+
+    /// DROP DATABASE with all its tables.
+    ///
+    /// # Errors
+    /// [`Error::DropNoSuchDatabase`], [`Error::SystemDatabase`], [`Error::LockWaitTimeout`] if a table stays in use.
+    pub fn drop_database(&self, name: &str) -> Result<()> {
+        if name == SYSTEM_DATABASE {
+            return Err(Error::SystemDatabase(name.into()));
+        }
+        let deadline = Instant::now() + self.patience();
+        loop {
+            let tables = self.core.catalog.tables(name).map_err(|_| Error::DropNoSuchDatabase(name.into()))?;
+            let mut held = Vec::new();
+            for table in &tables {
+                match Exclusive::acquire(table, deadline) {
+                    Ok(guard) => held.push(guard),
+                    Err(Error::NoSuchTable { .. }) => break,
+                    Err(error) => return Err(error),
+                }
+            }
+            let mut ddl = self.core.catalog.change(&self.core.storage);
+            let now = self.core.catalog.tables(name).unwrap_or_default();
+            if held.len() != tables.len() || !now.iter().map(|t| t.id()).eq(tables.iter().map(|t| t.id())) {
+                continue;
+            }
+            tables.iter().for_each(|table| ddl.remove_table(table));
+            ddl.remove_database(name);
+            ddl.commit(&tables, Vec::new(), (&[], &[name]))?;
+            tables.iter().for_each(|table| self.core.delete_rows(table));
+            return Ok(());
+        }
+    }
+
+    /// Names of all databases, sorted.
+    pub fn databases(&self) -> Vec<String> {
+        self.core.catalog.databases()
+    }
+
+    /// Names of a database's tables, sorted.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchDatabase`].
+    pub fn tables(&self, db: &str) -> Result<Vec<String>> {
+        Ok(self.core.catalog.tables(db)?.iter().map(|t| t.def().name.clone()).collect())
+    }
+
+    /// CREATE TABLE. The columns of the primary key become NOT NULL.
+    ///
+    /// # Errors
+    /// [`Error::TableExists`], [`Error::NoSuchDatabase`], and what is wrong with the definition.
+    pub fn create_table(&self, def: TableDef) -> Result<()> {
+        let def = validate::table(def)?;
+        let mut ddl = self.core.catalog.change(&self.core.storage);
+        ddl.require_database(&def.db)?;
+        if ddl.has_table(&def.db, &def.name) {
+            return Err(Error::TableExists(def.name));
+        }
+        let table = ddl.new_table(def)?;
+        ddl.add_table(&table);
+        ddl.commit(&[], vec![table], (&[], &[]))
+    }
+
+    /// DROP TABLE.
+    ///
+    /// # Errors
+    /// [`Error::DropNoSuchTable`], [`Error::LockWaitTimeout`] if the table stays in use.
+    pub fn drop_table(&self, db: &str, name: &str) -> Result<()> {
+        let dropped = self.core.replace_table(db, name, self.patience(), |ddl, table| {
+            ddl.remove_table(table);
+            Ok(None)
+        });
+        match dropped {
+            Ok(table) => {
+                self.core.delete_rows(&table);
+                Ok(())
+            }
+            Err(Error::NoSuchTable { db, table }) => Err(Error::DropNoSuchTable(format!("{db}.{table}"))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// TRUNCATE TABLE: the table becomes an empty one with another id.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchTable`], [`Error::LockWaitTimeout`] if the table stays in use.
+    pub fn truncate_table(&self, db: &str, name: &str) -> Result<()> {
+        self.core.truncate(db, name, self.patience()).map(|_| ())
+    }
+
+    /// RENAME TABLE, also into another database.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchTable`], [`Error::TableExists`], [`Error::NoSuchDatabase`], [`Error::LockWaitTimeout`].
+    pub fn rename_table(&self, from: (&str, &str), to: (&str, &str)) -> Result<()> {
+        validate::name("table", to.1)?;
+        self.core
+            .replace_table(from.0, from.1, self.patience(), |ddl, old| {
+                ddl.require_database(to.0)?;
+                if ddl.has_table(to.0, to.1) {
+                    return Err(Error::TableExists(to.1.into()));
+                }
+                let def = TableDef { db: to.0.into(), name: to.1.into(), ..old.def().clone() };
+                let new = Table::new(old.id(), def, old.keyspace().clone());
+                ddl.remove_table(old);
+                ddl.add_table(&new);
+                Ok(Some(new))
+            })
+            .map(|_| ())
+    }
+
+    /// A table by name. Look it up for each statement: DDL replaces tables.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchTable`].
+    pub fn table(&self, db: &str, name: &str) -> Result<Arc<Table>> {
+        self.core.catalog.table(db, name)
+    }
+
+    /// Starts a transaction. With `read_write` false, writes are refused.
+    pub fn begin(&self, isolation: Isolation, read_write: bool) -> Transaction {
+        Transaction::new(Trx::start(self.core.clone(), isolation, read_write, self.patience()))
+    }
+
+    /// All variables of the engine as text, sorted by name.
+    pub fn variables(&self) -> Vec<(String, String)> {
+        self.core.variables.store(Var::FailCommits, self.core.storage.faults_left());
+        self.core.variables.list()
+    }
+
+    /// SET GLOBAL. The value DEFAULT sets the default.
+    ///
+    /// # Errors
+    /// [`Error::UnknownVariable`] if it is not the engine's, [`Error::WrongValue`], [`Error::ReadOnlyVariable`].
+    pub fn set_variable(&self, name: &str, value: &str) -> Result<()> {
+        let (var, value) = self.core.variables.check_change(name, value)?;
+        match var {
+            Var::FlushLevel => self.core.storage.set_level(value as u8)?,
+            Var::FailCommits => self.core.storage.fail_commits(value),
+            _ => {}
+        }
+        self.core.variables.store(var, value);
+        Ok(())
+    }
 }

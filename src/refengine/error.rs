@@ -42,9 +42,17 @@ pub enum Error {
     },
     /// 1064: the whole message.
     Syntax(String),
+    /// 1067: the column.
+    InvalidDefault(String),
+    /// 1071.
+    KeyTooLong,
     /// 1072.
     NoSuchKeyColumn(String),
-    /// 1102, 1103 and 1166: the kind (`database`, `table`, `column`) and the name.
+    /// 1170: a key over a TEXT or BLOB column.
+    BlobKey(String),
+    /// 3552: a database the engine keeps for itself.
+    SystemDatabase(String),
+    /// 1102, 1103, 1166 and 1280: the kind (`database`, `table`, `column`, `index`) and the name.
     WrongName {
         /// What is named.
         kind: &'static str,
@@ -151,7 +159,12 @@ impl Error {
             Error::DuplicateKeyName(_) => (1061, "42000"),
             Error::DuplicateKey { .. } => (1062, "23000"),
             Error::Syntax(_) => (1064, "42000"),
+            Error::InvalidDefault(_) => (1067, "42000"),
+            Error::KeyTooLong => (1071, "42000"),
             Error::NoSuchKeyColumn(_) => (1072, "42000"),
+            Error::BlobKey(_) => (1170, "42000"),
+            Error::SystemDatabase(_) => (3552, "HY000"),
+            Error::WrongName { kind: "index", .. } => (1280, "42000"),
             Error::WrongName { kind: "database", .. } => (1102, "42000"),
             Error::WrongName { kind: "table", .. } => (1103, "42000"),
             Error::WrongName { .. } => (1166, "42000"),
@@ -203,14 +216,18 @@ impl fmt::Display for Error {
                 write!(f, "Duplicate entry '{key}' for key '{table}.{index}'")
             }
             Error::Syntax(text) => f.write_str(text),
+            Error::InvalidDefault(column) => write!(f, "Invalid default value for '{column}'"),
+            Error::KeyTooLong => f.write_str("Specified key was too long; max key length is 3072 bytes"),
+            Error::BlobKey(column) => {
+                write!(f, "BLOB/TEXT column '{column}' used in key specification without a key length")
+            }
+            Error::SystemDatabase(db) => write!(f, "Access to system schema '{db}' is rejected."),
             Error::NoSuchKeyColumn(column) => write!(f, "Key column '{column}' doesn't exist in table"),
             Error::WrongName { kind, name } => write!(f, "Incorrect {kind} name '{name}'"),
             Error::NoSuchTable { db, table } => write!(f, "Table '{db}.{table}' doesn't exist"),
             Error::UnknownVariable(name) => write!(f, "Unknown system variable '{name}'"),
             Error::LockWaitTimeout => f.write_str("Lock wait timeout exceeded; try restarting transaction"),
-            Error::Deadlock => {
-                f.write_str("Deadlock found when trying to get lock; try restarting transaction")
-            }
+            Error::Deadlock => f.write_str("Deadlock found when trying to get lock; try restarting transaction"),
             Error::WrongValue { variable, value } => {
                 write!(f, "Variable '{variable}' can't be set to the value of '{value}'")
             }

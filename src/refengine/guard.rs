@@ -4,7 +4,7 @@
 ///
 /// Every `extern "C"` function of the engine is written through it: unwinding into C is undefined.
 macro_rules! guard {
-    ($name:literal, $on_panic:expr, $body:expr) => {
+    ($name:expr, $on_panic:expr, $body:expr) => {
         match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| $body)) {
             Ok(value) => value,
             Err(panic) => {

@@ -1,19 +1,42 @@
-//! The bundled storage engine. (map follows with the bodies)
+//! The bundled storage engine: InnoDB's rules, small, for tests without a server and as the embedded default.
+//!
+//! ```text
+//!   table_api (C callback table)      sql, ffi
+//!        │                               │
+//!        │                          transaction      values
+//!        └──────────► trx, scan ◄────────┘           encoded rows
+//!                      │   │   │
+//!        lock, mdl ◄───┘   │   └───► cache           who may, what is hot
+//!                       storage ◄── catalog          what is durable
+//! ```
+//!
+//! One [`Engine`] owns a data directory. Its transactions run on the threads of its callers; it has a thread of its own that
+//! syncs once a second (`storage`), and fjall's workers. Handles of the callback table belong to one thread each,
+//! everything else in here may be used from all.
 
+mod cache;
+mod catalog;
+mod codec;
 mod engine;
 mod error;
 pub(crate) mod guard;
+mod lock;
+mod mdl;
+mod scan;
+mod signals;
+mod span;
+mod storage;
 mod table;
+mod table_api;
+mod transaction;
 mod trx;
 mod types;
+mod validate;
+mod variables;
 
 pub use engine::Engine;
 pub use error::{Error, Result};
 pub use table::Table;
-pub use trx::{Savepoint, Transaction};
+pub use table_api::api;
+pub use transaction::{Savepoint, Transaction};
 pub use types::*;
-
-/// The callback table of the process's open engine.
-pub fn api() -> &'static crate::bindings::ib_cb_t {
-    todo!()
-}

@@ -1,28 +1,498 @@
-//! (skeleton, bodies follow)
-#![allow(missing_docs, unused_variables, clippy::too_many_arguments)]
-use super::error::Result;
+//! Transactions on stored rows.
+//!
+//! A transaction keeps what it writes in memory, per table and key, and gives it to the storage in one atomic batch when it
+//! commits. Until then the row locks keep others off these keys, and the table's pending versions let READ UNCOMMITTED
+//! see them. Each row operation checks everything before it changes anything, so one that fails leaves the transaction as it
+//! was; an undo list takes back whole statements.
+//!
+//! Order at commit: storage, row cache, pending versions, row locks, metadata locks. So the next holder of a row
+//! lock finds the new row everywhere.
+//!
+//! This is the layer below values: rows and keys come encoded (`codec`). The callback table uses it directly, SQL through
+//! `Transaction`. One thread at a time.
+
+use super::codec;
+use super::engine::Core;
+use super::error::{Error, Result};
+use super::lock::{Lock, LockMode};
+use super::mdl;
+use super::span::Span;
+use super::storage::{Change, storage_error};
 use super::table::Table;
-use super::types::*;
-use std::ops::ControlFlow;
+use super::types::{Isolation, RowLock};
+use fjall::{Readable, Slice, Snapshot};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
-pub struct Transaction(());
-#[derive(Clone, Copy)]
-pub struct Savepoint(usize);
-impl Transaction {
-    /// Replaces the engine's innodb_lock_wait_timeout for this transaction.
-    pub fn set_lock_wait_timeout(&mut self, timeout: Duration) { todo!() }
-    /// Takes the table's metadata lock until the transaction ends (every row operation does so by itself).
-    pub fn open(&mut self, t: &Arc<Table>) -> Result<()> { todo!() }
-    pub fn get(&mut self, t: &Arc<Table>, pk: &[Value], lock: RowLock) -> Result<Option<Row>> { todo!() }
-    pub fn scan(&mut self, t: &Arc<Table>, index: Option<usize>, range: &KeyRange, reverse: bool, lock: RowLock,
-                f: &mut dyn FnMut(&Row) -> ControlFlow<()>) -> Result<()> { todo!() }
-    pub fn insert(&mut self, t: &Arc<Table>, row: Row) -> Result<()> { todo!() }
-    /// `old` is the row as read with [`RowLock::Exclusive`].
-    pub fn update(&mut self, t: &Arc<Table>, old: &Row, new: Row) -> Result<bool> { todo!() }
-    pub fn delete(&mut self, t: &Arc<Table>, row: &Row) -> Result<()> { todo!() }
-    pub fn savepoint(&mut self) -> Savepoint { todo!() }
-    pub fn rollback_to(&mut self, s: Savepoint) { todo!() }
-    pub fn commit(self) -> Result<()> { todo!() }
-    pub fn rollback(self) { todo!() }
+use std::time::{Duration, Instant};
+
+/// A table the transaction holds until it ends.
+struct Use {
+    guard: mdl::Shared,
+    writes: BTreeMap<Slice, Option<Slice>>,
+}
+
+/// What became of an update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Updated {
+    Changed,
+    /// The row was the same already.
+    Same,
+    /// There is no such row.
+    Missing,
+}
+
+struct Undo {
+    table: usize,
+    key: Slice,
+    before: Option<Option<Slice>>,
+}
+
+/// See the module.
+pub(crate) struct Trx {
+    core: Arc<Core>,
+    /// 0 until the first lock is taken.
+    id: u64,
+    isolation: Isolation,
+    read_write: bool,
+    /// Rolled back by a deadlock, waiting for its owner to end it.
+    aborted: bool,
+    timeout: Duration,
+    uses: Vec<Use>,
+    undo: Vec<Undo>,
+    locks: Vec<Lock>,
+    snapshot: Option<Snapshot>,
+    /// Buffers kept for their memory.
+    key: Vec<u8>,
+    other_key: Vec<u8>,
+}
+
+impl Trx {
+    pub(crate) fn start(core: Arc<Core>, isolation: Isolation, read_write: bool, timeout: Duration) -> Trx {
+        Trx {
+            core,
+            id: 0,
+            isolation,
+            read_write,
+            aborted: false,
+            timeout,
+            uses: Vec::new(),
+            undo: Vec::new(),
+            locks: Vec::new(),
+            snapshot: None,
+            key: Vec::new(),
+            other_key: Vec::new(),
+        }
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    pub(crate) fn isolation(&self) -> Isolation {
+        self.isolation
+    }
+
+    pub(crate) fn is_read_write(&self) -> bool {
+        self.read_write
+    }
+
+    pub(crate) fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
+    }
+
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.timeout
+    }
+
+    /// The metadata lock of `table` if the transaction holds it until its end.
+    pub(crate) fn held(&self, table: &Arc<Table>) -> Option<&mdl::Shared> {
+        self.uses.iter().map(|u| &u.guard).find(|guard| Arc::ptr_eq(guard.table(), table))
+    }
+
+    /// Holds `table` until the transaction ends.
+    pub(crate) fn hold(&mut self, table: &Arc<Table>) -> Result<usize> {
+        self.check_alive()?;
+        if let Some(i) = self.uses.iter().position(|u| Arc::ptr_eq(u.guard.table(), table)) {
+            return Ok(i);
+        }
+        let guard = mdl::Shared::acquire(table, || self.deadline())?;
+        Ok(self.add_use(guard))
+    }
+
+    /// Holds the table of `guard`, which the caller holds already, until the transaction ends.
+    pub(crate) fn hold_guarded(&mut self, guard: &mdl::Shared) -> Result<usize> {
+        self.check_alive()?;
+        match self.uses.iter().position(|u| Arc::ptr_eq(u.guard.table(), guard.table())) {
+            Some(i) => Ok(i),
+            None => Ok(self.add_use(guard.clone())),
+        }
+    }
+
+    fn add_use(&mut self, guard: mdl::Shared) -> usize {
+        self.uses.push(Use { guard, writes: BTreeMap::new() });
+        self.uses.len() - 1
+    }
+
+    pub(crate) fn check_alive(&self) -> Result<()> {
+        if self.aborted { Err(Error::Deadlock) } else { Ok(()) }
+    }
+
+    fn check_writable(&self) -> Result<()> {
+        self.check_alive()?;
+        if !self.read_write {
+            return Err(Error::ReadOnly);
+        }
+        self.core.storage().check_writable()
+    }
+
+    /// The lock a read takes: what was asked for, or shared where the isolation level wants it.
+    pub(crate) fn effective_lock(&self, lock: RowLock) -> Option<LockMode> {
+        match lock {
+            RowLock::Exclusive => Some(LockMode::Exclusive),
+            RowLock::Shared => Some(LockMode::Shared),
+            RowLock::None if self.isolation == Isolation::Serializable => Some(LockMode::Shared),
+            RowLock::None => None,
+        }
+    }
+
+    /// Whether scans that lock, lock ranges and not only the rows they find.
+    pub(crate) fn locks_ranges(&self) -> bool {
+        self.isolation >= Isolation::RepeatableRead
+    }
+
+    fn id(&mut self) -> u64 {
+        if self.id == 0 {
+            self.id = self.core.next_trx();
+        }
+        self.id
+    }
+
+    /// Locks a key of a table that is held until the transaction ends.
+    pub(crate) fn lock_key(&mut self, table: u64, key: &[u8], mode: LockMode) -> Result<()> {
+        let (trx, timeout) = (self.id(), self.timeout);
+        let granted = self.core.locks().point(trx, table, key, mode, || Instant::now() + timeout);
+        self.locked(granted)
+    }
+
+    /// Locks a range of keys of a table that is held until the transaction ends.
+    pub(crate) fn lock_span(&mut self, table: u64, span: &Span, mode: LockMode) -> Result<()> {
+        let trx = self.id();
+        let granted = self.core.locks().range(trx, table, span, mode, self.deadline());
+        self.locked(granted)
+    }
+
+    fn locked(&mut self, granted: Result<Option<Lock>>) -> Result<()> {
+        match granted {
+            Ok(lock) => {
+                self.locks.extend(lock);
+                Ok(())
+            }
+            Err(error) => {
+                if error == Error::Deadlock {
+                    self.undo_all();
+                    self.aborted = true;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// What this transaction wrote to a key.
+    pub(crate) fn own(&self, table: &Arc<Table>, key: &[u8]) -> Option<&Option<Slice>> {
+        if self.undo.is_empty() {
+            return None;
+        }
+        self.uses.iter().find(|u| Arc::ptr_eq(u.guard.table(), table))?.writes.get(key)
+    }
+
+    /// This transaction's writes to a table.
+    pub(crate) fn own_writes(&self, table: &Arc<Table>) -> Option<&BTreeMap<Slice, Option<Slice>>> {
+        let used = self.uses.iter().find(|u| Arc::ptr_eq(u.guard.table(), table))?;
+        (!used.writes.is_empty()).then_some(&used.writes)
+    }
+
+    /// The view of REPEATABLE READ, from the first read on.
+    pub(crate) fn view(&mut self) -> Option<&Snapshot> {
+        if self.isolation == Isolation::RepeatableRead && self.snapshot.is_none() {
+            self.snapshot = Some(self.core.storage().snapshot());
+        }
+        self.snapshot.as_ref()
+    }
+
+    /// The value of a key as the isolation level shows it, without a lock.
+    #[inline]
+    pub(crate) fn visible(&mut self, table: &Arc<Table>, key: &[u8]) -> Result<Option<Slice>> {
+        if let Some(own) = self.own(table, key) {
+            return Ok(own.clone());
+        }
+        match self.isolation {
+            Isolation::ReadUncommitted => match table.pending().get(key) {
+                Some(version) => Ok(version),
+                None => self.core.committed(table, key),
+            },
+            Isolation::RepeatableRead => match self.view() {
+                Some(view) => view.get(table.keyspace(), key).map_err(storage_error),
+                None => self.core.committed(table, key),
+            },
+            Isolation::ReadCommitted | Isolation::Serializable => self.core.committed(table, key),
+        }
+    }
+
+    /// The latest value of a key, as who has it locked sees it.
+    pub(crate) fn latest(&self, table: &Arc<Table>, key: &[u8]) -> Result<Option<Slice>> {
+        match self.own(table, key) {
+            Some(own) => Ok(own.clone()),
+            None => self.core.committed(table, key),
+        }
+    }
+
+    /// Reads a key. A lock holds also where there is no row.
+    #[inline]
+    pub(crate) fn read(&mut self, guard: &mdl::Shared, key: &[u8], lock: RowLock) -> Result<Option<Slice>> {
+        self.check_alive()?;
+        match self.effective_lock(lock) {
+            None => self.visible(guard.table(), key),
+            Some(mode) => {
+                self.hold_guarded(guard)?;
+                self.lock_key(guard.table().id(), key, mode)?;
+                self.latest(guard.table(), key)
+            }
+        }
+    }
+
+    /// Reads a row through a unique secondary index: the primary key and the row.
+    pub(crate) fn read_by_index(
+        &mut self,
+        guard: &mdl::Shared,
+        index: usize,
+        key: &[u8],
+        lock: RowLock,
+    ) -> Result<Option<(Slice, Slice)>> {
+        let Some(pk) = self.read(guard, key, lock)? else { return Ok(None) };
+        let row = self.read(guard, &pk, lock)?;
+        let table = guard.table();
+        if let Some(row) = row
+            && self.has_index_key(table, index, &row, &pk, key)?
+        {
+            return Ok(Some((pk, row)));
+        }
+        if self.effective_lock(lock).is_some() || self.isolation == Isolation::RepeatableRead {
+            return Ok(None);
+        }
+        // A commit came between the two reads: look again, at one point in time.
+        let view = self.core.storage().snapshot();
+        let Some(pk) = view.get(table.keyspace(), key).map_err(storage_error)? else { return Ok(None) };
+        let row = view.get(table.keyspace(), &pk).map_err(storage_error)?;
+        Ok(row.map(|row| (pk, row)))
+    }
+
+    pub(crate) fn has_index_key(
+        &mut self,
+        table: &Table,
+        index: usize,
+        row: &[u8],
+        pk: &[u8],
+        key: &[u8],
+    ) -> Result<bool> {
+        let mut own = std::mem::take(&mut self.other_key);
+        let encoded = codec::secondary_key(&mut own, table.def(), index, row, pk);
+        let same = own == key;
+        self.other_key = own;
+        encoded.map(|_| same)
+    }
+
+    /// Inserts a row.
+    pub(crate) fn insert(&mut self, guard: &mdl::Shared, row: Slice) -> Result<()> {
+        self.check_writable()?;
+        let table = guard.table().clone();
+        let used = self.hold_guarded(guard)?;
+        let mut key = std::mem::take(&mut self.key);
+        let checked =
+            codec::primary_key(&mut key, table.def(), &row).and_then(|()| self.lock_absent(&table, 0, &key, &row));
+        let pk = Slice::new(&key);
+        self.key = key;
+        checked?;
+        let entries = self.index_entries(&table, None, Some((&pk, &row)))?;
+        self.put(used, pk, Some(row));
+        self.put_all(used, entries);
+        Ok(())
+    }
+
+    /// Replaces the row with primary key `old_pk`.
+    pub(crate) fn update(&mut self, guard: &mdl::Shared, old_pk: &[u8], row: Slice) -> Result<Updated> {
+        self.check_writable()?;
+        let table = guard.table().clone();
+        let used = self.hold_guarded(guard)?;
+        self.lock_key(table.id(), old_pk, LockMode::Exclusive)?;
+        let old = match self.latest(&table, old_pk)? {
+            None => return Ok(Updated::Missing),
+            Some(old) if old == row => return Ok(Updated::Same),
+            Some(old) => old,
+        };
+        let mut key = std::mem::take(&mut self.key);
+        let checked = codec::primary_key(&mut key, table.def(), &row)
+            .and_then(|()| if key == old_pk { Ok(()) } else { self.lock_absent(&table, 0, &key, &row) });
+        let pk = Slice::new(&key);
+        self.key = key;
+        checked?;
+        let old_pk = Slice::new(old_pk);
+        let entries = self.index_entries(&table, Some((&old_pk, &old)), Some((&pk, &row)))?;
+        if pk != old_pk {
+            self.put(used, old_pk, None);
+        }
+        self.put(used, pk, Some(row));
+        self.put_all(used, entries);
+        Ok(Updated::Changed)
+    }
+
+    /// Deletes the row with primary key `pk`. `false`: there is none.
+    pub(crate) fn delete(&mut self, guard: &mdl::Shared, pk: &[u8]) -> Result<bool> {
+        self.check_writable()?;
+        let table = guard.table().clone();
+        let used = self.hold_guarded(guard)?;
+        self.lock_key(table.id(), pk, LockMode::Exclusive)?;
+        let Some(old) = self.latest(&table, pk)? else { return Ok(false) };
+        let pk = Slice::new(pk);
+        let entries = self.index_entries(&table, Some((&pk, &old)), None)?;
+        self.put(used, pk, None);
+        self.put_all(used, entries);
+        Ok(true)
+    }
+
+    /// Locks a key that is to be new.
+    fn lock_absent(&mut self, table: &Arc<Table>, index: usize, key: &[u8], row: &[u8]) -> Result<()> {
+        self.lock_key(table.id(), key, LockMode::Exclusive)?;
+        if self.latest(table, key)?.is_none() {
+            return Ok(());
+        }
+        let def = table.def();
+        let name = index.checked_sub(1).and_then(|i| def.indexes.get(i)).map_or("PRIMARY", |x| &x.name);
+        let key = codec::key_text(def, index, row);
+        Err(Error::DuplicateKey { table: def.name.clone(), index: name.into(), key })
+    }
+
+    /// Locks and lists what has to change in the secondary indexes when a row becomes another.
+    fn index_entries(
+        &mut self,
+        table: &Arc<Table>,
+        old: Option<(&Slice, &Slice)>,
+        new: Option<(&Slice, &Slice)>,
+    ) -> Result<Vec<(Slice, Option<Slice>)>> {
+        let mut entries = Vec::new();
+        for index in 1..=table.def().indexes.len() {
+            let encode = |side: Option<(&Slice, &Slice)>| -> Result<Option<(Slice, bool)>> {
+                let Some((pk, row)) = side else { return Ok(None) };
+                let mut key = Vec::new();
+                let unique = codec::secondary_key(&mut key, table.def(), index, row, pk)?;
+                Ok(Some((Slice::from(key), unique)))
+            };
+            let (old_key, new_key) = (encode(old)?, encode(new)?);
+            let same = match (&old_key, &new_key) {
+                (Some((a, _)), Some((b, _))) => a == b,
+                _ => false,
+            };
+            if let Some((key, _)) = old_key
+                && !same
+            {
+                self.lock_key(table.id(), &key, LockMode::Exclusive)?;
+                entries.push((key, None));
+            }
+            if let (Some((key, unique)), Some((pk, row))) = (new_key, new) {
+                if same && old.is_some_and(|(old_pk, _)| old_pk == pk) {
+                    continue;
+                }
+                if unique && !same {
+                    self.lock_absent(table, index, &key, row)?;
+                } else {
+                    self.lock_key(table.id(), &key, LockMode::Exclusive)?;
+                }
+                entries.push((key, Some(pk.clone())));
+            }
+        }
+        Ok(entries)
+    }
+
+    fn put_all(&mut self, used: usize, entries: Vec<(Slice, Option<Slice>)>) {
+        for (key, value) in entries {
+            self.put(used, key, value);
+        }
+    }
+
+    fn put(&mut self, used: usize, key: Slice, value: Option<Slice>) {
+        let Some(table) = self.uses.get_mut(used) else { return };
+        table.guard.table().pending().set(&key, Some(value.clone()));
+        let before = table.writes.insert(key.clone(), value);
+        self.undo.push(Undo { table: used, key, before });
+    }
+
+    /// Number of changes so far: what [`Trx::rollback_to`] goes back to.
+    pub(crate) fn mark(&self) -> usize {
+        self.undo.len()
+    }
+
+    /// Takes back what was changed since `mark`. Locks stay.
+    pub(crate) fn rollback_to(&mut self, mark: usize) {
+        while self.undo.len() > mark {
+            let Some(undo) = self.undo.pop() else { return };
+            let Some(used) = self.uses.get_mut(undo.table) else { continue };
+            used.guard.table().pending().set(&undo.key, undo.before.clone());
+            match undo.before {
+                Some(before) => used.writes.insert(undo.key, before),
+                None => used.writes.remove(&undo.key),
+            };
+        }
+    }
+
+    fn undo_all(&mut self) {
+        self.rollback_to(0);
+        self.release();
+    }
+
+    fn release(&mut self) {
+        self.undo.clear();
+        self.core.locks().release(self.id, &mut self.locks);
+        self.snapshot = None;
+        self.uses.clear();
+    }
+
+    /// Ends the transaction, keeping its changes. Whatever the result, it is over.
+    pub(crate) fn commit(&mut self) -> Result<()> {
+        self.check_alive()?;
+        if self.undo.is_empty() {
+            self.release();
+            return Ok(());
+        }
+        let mut changes = Vec::with_capacity(self.undo.len());
+        for used in &self.uses {
+            let keyspace = used.guard.table().keyspace();
+            changes.extend(used.writes.iter().map(|(key, value)| Change {
+                keyspace: keyspace.clone(),
+                key: key.clone(),
+                value: value.clone(),
+            }));
+        }
+        let committed = self.core.storage().commit(changes);
+        for used in &self.uses {
+            let table = used.guard.table();
+            for (key, value) in &used.writes {
+                // After a failure only the storage knows which row there is.
+                let row = if committed.is_ok() { value.as_ref() } else { None };
+                self.core.cache().publish(table.id(), key, row);
+                table.pending().set(key, None);
+            }
+        }
+        self.release();
+        committed
+    }
+
+    /// Ends the transaction, undoing its changes.
+    pub(crate) fn rollback(&mut self) {
+        self.undo_all();
+    }
+}
+
+impl Drop for Trx {
+    fn drop(&mut self) {
+        self.undo_all();
+    }
 }

@@ -1,0 +1,331 @@
+//! Row, range and table locks, and deadlock detection.
+//!
+//! A lock covers an interval of a table's encoded keys: one key (also one no row has), a range, or everything. Shared
+//! locks of several transactions may overlap, an exclusive one excludes all others. Locks are held until the transaction
+//! ends. Requests that overlap are granted in order of arrival, except that a transaction
+//! which already holds a lock there passes those who wait for it.
+//!
+//! All of it is behind one mutex that is held for short, bounded work: writers pass through it once per row and once
+//! at their end, plain reads never. That makes the wait-for graph consistent whenever it is looked at, so a
+//! deadlock is found at the moment it would begin, and the transaction that asked last is the victim.
+
+use super::error::{Error, Result};
+use super::span::Span;
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Bound;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Strength of a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum LockMode {
+    Shared,
+    Exclusive,
+}
+
+impl LockMode {
+    fn conflicts(self, other: LockMode) -> bool {
+        self == LockMode::Exclusive || other == LockMode::Exclusive
+    }
+}
+
+/// What a transaction holds and must give to [`LockManager::release`].
+#[derive(Debug)]
+pub(crate) enum Lock {
+    Point { table: u64, key: Vec<u8> },
+    Ranges { table: u64 },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Holder {
+    trx: u64,
+    mode: LockMode,
+}
+
+/// What is asked for.
+enum Target<'a> {
+    Point(&'a [u8]),
+    Range(&'a Span),
+}
+
+#[derive(Default)]
+struct TableLocks {
+    points: BTreeMap<Vec<u8>, Vec<Holder>>,
+    ranges: Vec<(Span, Holder)>,
+}
+
+struct Wait {
+    trx: u64,
+    table: u64,
+    span: Span,
+    point: bool,
+    mode: LockMode,
+    granted: bool,
+    wake: Arc<Condvar>,
+}
+
+#[derive(Default)]
+struct State {
+    tables: HashMap<u64, TableLocks>,
+    /// By ticket, so in order of arrival. A transaction waits for one thing at a time.
+    waits: BTreeMap<u64, Wait>,
+    next_ticket: u64,
+}
+
+/// All locks of an engine.
+#[derive(Default)]
+pub(crate) struct LockManager {
+    state: Mutex<State>,
+}
+
+impl LockManager {
+    /// Locks one key. `None`: the transaction already had such a lock.
+    pub(crate) fn point(
+        &self,
+        trx: u64,
+        table: u64,
+        key: &[u8],
+        mode: LockMode,
+        deadline: impl FnOnce() -> Instant,
+    ) -> Result<Option<Lock>> {
+        let mut state = self.state.lock();
+        if state.tables.get(&table).is_some_and(|t| t.holds_point(trx, key, mode)) {
+            return Ok(None);
+        }
+        if state.is_blocked(trx, table, &Target::Point(key), mode) {
+            self.wait(&mut state, trx, table, Span::point(key), true, mode, deadline())?;
+        } else {
+            state.grant_point(trx, table, key, mode);
+        }
+        Ok(Some(Lock::Point { table, key: key.to_vec() }))
+    }
+
+    /// Locks a range. `None`: the transaction already had such a lock.
+    pub(crate) fn range(
+        &self,
+        trx: u64,
+        table: u64,
+        span: &Span,
+        mode: LockMode,
+        deadline: Instant,
+    ) -> Result<Option<Lock>> {
+        if span.is_empty() {
+            return Ok(None);
+        }
+        let mut state = self.state.lock();
+        if state.tables.get(&table).is_some_and(|t| t.holds_range(trx, span, mode)) {
+            return Ok(None);
+        }
+        if state.is_blocked(trx, table, &Target::Range(span), mode) {
+            self.wait(&mut state, trx, table, span.clone(), false, mode, deadline)?;
+        } else {
+            state.grant_range(trx, table, span.clone(), mode);
+        }
+        Ok(Some(Lock::Ranges { table }))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one request, spelled out once")]
+    fn wait(
+        &self,
+        state: &mut MutexGuard<'_, State>,
+        trx: u64,
+        table: u64,
+        span: Span,
+        point: bool,
+        mode: LockMode,
+        deadline: Instant,
+    ) -> Result<()> {
+        let wake = Arc::new(Condvar::new());
+        let ticket = state.next_ticket;
+        state.next_ticket += 1;
+        state.waits.insert(ticket, Wait { trx, table, span, point, mode, granted: false, wake: wake.clone() });
+        if state.closes_cycle(ticket) {
+            state.waits.remove(&ticket);
+            return Err(Error::Deadlock);
+        }
+        loop {
+            let timed_out = wake.wait_until(state, deadline).timed_out();
+            if state.waits.get(&ticket).is_none_or(|wait| wait.granted) {
+                state.waits.remove(&ticket);
+                return Ok(());
+            }
+            if timed_out {
+                state.waits.remove(&ticket);
+                state.grant_waiting();
+                return Err(Error::LockWaitTimeout);
+            }
+        }
+    }
+
+    /// Gives back what a transaction holds and wakes those who can go on.
+    pub(crate) fn release(&self, trx: u64, locks: &mut Vec<Lock>) {
+        if locks.is_empty() {
+            return;
+        }
+        let mut state = self.state.lock();
+        for lock in locks.drain(..) {
+            state.drop_lock(trx, &lock);
+        }
+        state.grant_waiting();
+    }
+}
+
+impl TableLocks {
+    fn holds_point(&self, trx: u64, key: &[u8], mode: LockMode) -> bool {
+        self.points.get(key).is_some_and(|holders| holders.iter().any(|h| h.trx == trx && h.mode >= mode))
+            || self.ranges.iter().any(|(span, h)| {
+                h.trx == trx && h.mode >= mode && span.start.as_slice() <= key && key < span.end.as_slice()
+            })
+    }
+
+    fn holds_range(&self, trx: u64, span: &Span, mode: LockMode) -> bool {
+        self.ranges.iter().any(|(held, h)| h.trx == trx && h.mode >= mode && held.covers(span))
+    }
+
+    /// Calls `f` with every holder of a lock that overlaps `target`, until it says stop.
+    fn any_holder(&self, target: &Target<'_>, mut f: impl FnMut(Holder) -> bool) -> bool {
+        match target {
+            Target::Point(key) => {
+                self.points.get(*key).is_some_and(|holders| holders.iter().any(|h| f(*h)))
+                    || self
+                        .ranges
+                        .iter()
+                        .any(|(span, h)| span.start.as_slice() <= *key && *key < span.end.as_slice() && f(*h))
+            }
+            Target::Range(span) => {
+                let bounds = (Bound::Included(span.start.as_slice()), Bound::Excluded(span.end.as_slice()));
+                let mut points = self.points.range::<[u8], _>(bounds);
+                points.any(|(_, holders)| holders.iter().any(|h| f(*h)))
+                    || self.ranges.iter().any(|(held, h)| held.overlaps(span) && f(*h))
+            }
+        }
+    }
+}
+
+impl State {
+    fn is_blocked(&self, trx: u64, table: u64, target: &Target<'_>, mode: LockMode) -> bool {
+        let held = |f: &mut dyn FnMut(Holder) -> bool| {
+            self.tables.get(&table).is_some_and(|locks| locks.any_holder(target, f))
+        };
+        if held(&mut |h| h.trx != trx && h.mode.conflicts(mode)) {
+            return true;
+        }
+        if self.waits.is_empty() || held(&mut |h| h.trx == trx) {
+            return false;
+        }
+        self.waits.values().any(|wait| queued_before(wait, trx, table, target, mode))
+    }
+
+    /// Transactions that keep the wait with this ticket from being granted.
+    fn blockers(&self, ticket: u64) -> Vec<u64> {
+        let Some(wait) = self.waits.get(&ticket) else { return Vec::new() };
+        let target = if wait.point { Target::Point(&wait.span.start) } else { Target::Range(&wait.span) };
+        let mut found = Vec::new();
+        let mut upgrade = false;
+        if let Some(locks) = self.tables.get(&wait.table) {
+            locks.any_holder(&target, |h| {
+                upgrade |= h.trx == wait.trx;
+                if h.trx != wait.trx && h.mode.conflicts(wait.mode) {
+                    found.push(h.trx);
+                }
+                false
+            });
+        }
+        if !upgrade {
+            let before = self.waits.range(..ticket).map(|(_, other)| other);
+            let queued = before.filter(|other| queued_before(other, wait.trx, wait.table, &target, wait.mode));
+            found.extend(queued.map(|other| other.trx));
+        }
+        found
+    }
+
+    /// Whether the wait with this ticket waits, over any number of others, for itself.
+    fn closes_cycle(&self, ticket: u64) -> bool {
+        let Some(me) = self.waits.get(&ticket).map(|wait| wait.trx) else { return false };
+        let waiting: HashMap<u64, u64> =
+            self.waits.iter().filter(|(_, w)| !w.granted).map(|(ticket, w)| (w.trx, *ticket)).collect();
+        let mut seen = HashSet::new();
+        let mut todo = self.blockers(ticket);
+        while let Some(trx) = todo.pop() {
+            if trx == me {
+                return true;
+            }
+            if seen.insert(trx)
+                && let Some(ticket) = waiting.get(&trx)
+            {
+                todo.extend(self.blockers(*ticket));
+            }
+        }
+        false
+    }
+
+    fn grant_point(&mut self, trx: u64, table: u64, key: &[u8], mode: LockMode) {
+        let points = &mut self.tables.entry(table).or_default().points;
+        match points.get_mut(key) {
+            None => {
+                points.insert(key.to_vec(), vec![Holder { trx, mode }]);
+            }
+            Some(holders) => match holders.iter_mut().find(|h| h.trx == trx) {
+                Some(held) => held.mode = held.mode.max(mode),
+                None => holders.push(Holder { trx, mode }),
+            },
+        }
+    }
+
+    fn grant_range(&mut self, trx: u64, table: u64, span: Span, mode: LockMode) {
+        self.tables.entry(table).or_default().ranges.push((span, Holder { trx, mode }));
+    }
+
+    fn drop_lock(&mut self, trx: u64, lock: &Lock) {
+        let (Lock::Point { table, .. } | Lock::Ranges { table }) = lock;
+        let Some(locks) = self.tables.get_mut(table) else { return };
+        match lock {
+            Lock::Point { key, .. } => {
+                if let Some(holders) = locks.points.get_mut(key) {
+                    holders.retain(|h| h.trx != trx);
+                    if holders.is_empty() {
+                        locks.points.remove(key);
+                    }
+                }
+            }
+            Lock::Ranges { .. } => locks.ranges.retain(|(_, h)| h.trx != trx),
+        }
+        if locks.points.is_empty() && locks.ranges.is_empty() {
+            self.tables.remove(table);
+        }
+    }
+
+    fn grant_waiting(&mut self) {
+        let tickets: Vec<u64> = self.waits.iter().filter(|(_, w)| !w.granted).map(|(ticket, _)| *ticket).collect();
+        for ticket in tickets {
+            if !self.blockers(ticket).is_empty() {
+                continue;
+            }
+            let Some(wait) = self.waits.get_mut(&ticket) else { continue };
+            wait.granted = true;
+            wait.wake.notify_one();
+            let (trx, table, span, mode) = (wait.trx, wait.table, wait.span.clone(), wait.mode);
+            if wait.point {
+                self.grant_point(trx, table, &span.start, mode);
+            } else {
+                self.grant_range(trx, table, span, mode);
+            }
+        }
+    }
+}
+
+/// Whether `other`, which arrived before, must be granted before the request.
+fn queued_before(other: &Wait, trx: u64, table: u64, target: &Target<'_>, mode: LockMode) -> bool {
+    if other.granted || other.table != table || other.trx == trx || !other.mode.conflicts(mode) {
+        return false;
+    }
+    match target {
+        Target::Point(key) => other.span.start.as_slice() <= *key && *key < other.span.end.as_slice(),
+        Target::Range(span) => other.span.overlaps(span),
+    }
+}
+
+#[cfg(test)]
+#[path = "lock_tests.rs"]
+mod tests;

@@ -1,0 +1,549 @@
+//! Entries 0 to 8, 29 to 33, 35, 38, 42, 43, 47 and 49: cursors.
+
+use super::trx::TrxHandle;
+use super::tuple::Tuple;
+use super::{Fail, MISUSED, Outcome, Pool, Pooled, entry, from_handle, into_handle, object};
+use crate::bindings::{
+    ib_bool_t, ib_crsr_t, ib_err, ib_id_u64_t, ib_index_type, ib_lck_mode, ib_lck_mode_t, ib_match_mode,
+    ib_match_mode_t, ib_srch_mode, ib_srch_mode_t, ib_tpl_t, ib_trx_t, ib_ulint_t,
+};
+use crate::refengine::codec::{self, Tail};
+use crate::refengine::engine::{Core, serving};
+use crate::refengine::error::Error;
+use crate::refengine::guard::guard;
+use crate::refengine::lock::LockMode;
+use crate::refengine::mdl;
+use crate::refengine::scan::Scan;
+use crate::refengine::span::{Span, after, successor};
+use crate::refengine::table::Table;
+use crate::refengine::trx::{Trx, Updated};
+use crate::refengine::types::RowLock;
+use crate::refengine::variables::Var;
+use fjall::Slice;
+use std::ffi::CStr;
+use std::os::raw::{c_char, c_int, c_void};
+use std::sync::Arc;
+use std::time::Instant;
+
+const NOT_FOUND: Fail = Fail(ib_err::IB_RECORD_NOT_FOUND);
+const END: Fail = Fail(ib_err::IB_END_OF_INDEX);
+
+/// A cursor on an index of a table.
+pub(super) struct Cursor {
+    /// There while the handle is alive.
+    guard: Option<mdl::Shared>,
+    trx: *mut TrxHandle,
+    /// 0 = primary key.
+    index: usize,
+    match_mode: ib_match_mode_t,
+    lock: RowLock,
+    /// Set while `at` is a position `next` can go on from.
+    placed: bool,
+    /// Key of the position in the cursor's index.
+    at: Vec<u8>,
+    /// The row there and its primary key, unless there is none or it was deleted.
+    row: Option<Slice>,
+    pk: Vec<u8>,
+    /// The forward scan that led to the position.
+    scan: Option<Scan>,
+    buffer: Vec<u8>,
+}
+
+impl Default for Cursor {
+    fn default() -> Cursor {
+        Cursor {
+            guard: None,
+            trx: std::ptr::null_mut(),
+            index: 0,
+            match_mode: ib_match_mode::IB_CLOSEST_MATCH,
+            lock: RowLock::None,
+            placed: false,
+            at: Vec::new(),
+            row: None,
+            pk: Vec::new(),
+            scan: None,
+            buffer: Vec::new(),
+        }
+    }
+}
+
+impl Pooled for Cursor {
+    fn pool(pool: &mut Pool) -> &mut Vec<Box<Cursor>> {
+        &mut pool.cursors
+    }
+
+    fn clear(&mut self) {
+        self.unplace();
+        self.guard = None;
+        self.index = 0;
+        self.match_mode = ib_match_mode::IB_CLOSEST_MATCH;
+        self.lock = RowLock::None;
+    }
+}
+
+impl Cursor {
+    pub(super) fn guard(&self) -> Result<&mdl::Shared, Fail> {
+        self.guard.as_ref().ok_or(MISUSED)
+    }
+
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+
+    pub(super) fn trx_handle(&self) -> *mut TrxHandle {
+        self.trx
+    }
+
+    /// Called by the transaction when it ends.
+    pub(super) fn forget_trx(&mut self) {
+        self.trx = std::ptr::null_mut();
+        self.unplace();
+    }
+
+    fn unplace(&mut self) {
+        self.placed = false;
+        self.row = None;
+        self.scan = None;
+    }
+
+    fn bind(&mut self, trx: ib_trx_t) -> Outcome {
+        // SAFETY: the caller's handle.
+        let handle = unsafe { object::<TrxHandle, _>(trx) }?;
+        handle.running()?;
+        handle.bind(self);
+        self.trx = trx.cast();
+        Ok(())
+    }
+
+    fn unbind(&mut self) {
+        // SAFETY: the transaction clears this pointer when it ends, so it is NULL or alive.
+        if let Some(handle) = unsafe { self.trx.as_mut() } {
+            handle.unbind(self);
+        }
+        self.forget_trx();
+    }
+
+    /// The running transaction and the guard of the table. Their lifetimes are unrelated to `self`'s fields on purpose:
+    /// see the callers.
+    fn trx<'a>(&self) -> Result<&'a mut Trx, Fail> {
+        // SAFETY: as in `unbind`; an entry holds one such reference at a time, and no reference to the handle.
+        unsafe { self.trx.as_mut() }.ok_or(MISUSED)?.running()
+    }
+
+    fn place(&mut self, at: &[u8], pk: &[u8], row: Slice) {
+        self.at.clear();
+        self.at.extend_from_slice(at);
+        self.pk.clear();
+        self.pk.extend_from_slice(pk);
+        self.row = Some(row);
+        self.placed = true;
+    }
+
+    /// Goes to the next row of `scan` and keeps it for more if `keep`. `missing`: what to say if there is none.
+    fn advance(&mut self, mut scan: Scan, keep: bool, missing: Fail) -> Outcome {
+        let trx = self.trx()?;
+        let guard = self.guard.as_ref().ok_or(MISUSED)?;
+        match scan.next(trx, guard)? {
+            Some(found) => {
+                self.place(&found.at, &found.pk, found.row);
+                self.scan = keep.then_some(scan);
+                Ok(())
+            }
+            None => Err(missing),
+        }
+    }
+
+    fn scan(&self, span: Span, reverse: bool) -> Result<Scan, Fail> {
+        Ok(Scan::begin(self.trx()?, self.guard()?, self.index, span, reverse, self.lock)?)
+    }
+
+    /// Looks one complete key up, which `self.buffer` holds.
+    fn find(&mut self) -> Outcome {
+        let trx = self.trx()?;
+        let guard = self.guard.as_ref().ok_or(MISUSED)?;
+        std::mem::swap(&mut self.at, &mut self.buffer);
+        self.placed = true;
+        if self.index == 0 {
+            self.row = trx.read(guard, &self.at, self.lock)?;
+        } else if let Some((pk, row)) = trx.read_by_index(guard, self.index, &self.at, self.lock)? {
+            self.pk.clear();
+            self.pk.extend_from_slice(&pk);
+            self.row = Some(row);
+        }
+        if self.row.is_some() { Ok(()) } else { Err(NOT_FOUND) }
+    }
+
+    /// Primary key of the row under the cursor.
+    fn row_key(&self) -> &[u8] {
+        if self.index == 0 { &self.at } else { &self.pk }
+    }
+
+    fn move_to(&mut self, tuple: &Tuple, mode: ib_srch_mode_t) -> Outcome {
+        self.unplace();
+        let table = self.guard()?.table().clone();
+        let columns = codec::index_columns(table.def(), self.index).len();
+        let exact_prefix = self.match_mode == ib_match_mode::IB_EXACT_PREFIX;
+        let mut given = 0;
+        while given < columns && tuple.key_part(&table, self.index, given)?.is_some() {
+            given += 1;
+        }
+        self.buffer.clear();
+        self.buffer.push(self.index as u8);
+        for at in 0..given {
+            let tail = if exact_prefix && at + 1 == given { Tail::Open } else { Tail::Complete };
+            let part = tuple.key_part(&table, self.index, at)?;
+            codec::push_key_part(&mut self.buffer, table.def(), self.index, at, part, tail);
+        }
+        match self.match_mode {
+            ib_match_mode::IB_EXACT_MATCH if given == columns => self.find(),
+            ib_match_mode::IB_EXACT_MATCH | ib_match_mode::IB_EXACT_PREFIX => {
+                let scan = self.scan(Span::prefix(&self.buffer), false)?;
+                self.advance(scan, false, NOT_FOUND)
+            }
+            _ => {
+                let whole = Span::index(self.index);
+                let at = self.buffer.clone();
+                let unique = self.index == 0 && given == columns;
+                let behind = if unique { after(&at) } else { successor(&at) };
+                let (span, reverse) = match mode {
+                    ib_srch_mode::IB_CUR_GE => (Span { start: at, end: whole.end }, false),
+                    ib_srch_mode::IB_CUR_G => (Span { start: behind, end: whole.end }, false),
+                    ib_srch_mode::IB_CUR_LE => (Span { start: whole.start, end: behind }, true),
+                    ib_srch_mode::IB_CUR_L => (Span { start: whole.start, end: at }, true),
+                    _ => return Err(MISUSED),
+                };
+                let scan = self.scan(span, reverse)?;
+                self.advance(scan, !reverse, END)
+            }
+        }
+    }
+}
+
+/// Opens a table; `users` are cursors of the same transaction.
+fn open(core: &Core, path: &str, deadline: impl Fn() -> Instant, trx: Option<&TrxHandle>) -> Result<mdl::Shared, Fail> {
+    loop {
+        let table = core.catalog().by_path(path).ok_or(Fail(ib_err::IB_TABLE_NOT_FOUND))?;
+        if let Some(held) = trx.and_then(|trx| held_by(trx, &table)) {
+            return Ok(held);
+        }
+        match mdl::Shared::acquire(&table, &deadline) {
+            // DDL replaced the table between the two steps: there may be another one under the name.
+            Err(Error::NoSuchTable { .. }) => continue,
+            other => return Ok(other?),
+        }
+    }
+}
+
+/// A second hold on a table of which a cursor of the transaction has one: it must not wait for DDL that waits for the first.
+fn held_by(trx: &TrxHandle, table: &Arc<Table>) -> Option<mdl::Shared> {
+    trx.cursors().iter().find_map(|cursor| {
+        // SAFETY: bound cursors are alive, and no other reference to one exists while an entry runs on their thread.
+        let guard = unsafe { &**cursor }.guard.as_ref()?;
+        Arc::ptr_eq(guard.table(), table).then(|| guard.clone())
+    })
+}
+
+entry! {
+    fn open_table(name: *const c_char, trx: ib_trx_t, crsr: *mut ib_crsr_t) {
+        if name.is_null() || crsr.is_null() {
+            return Err(MISUSED);
+        }
+        // SAFETY: a NUL-terminated string by the table's contract.
+        let path = unsafe { CStr::from_ptr(name) }.to_str().map_err(|_| Fail(ib_err::IB_TABLE_NOT_FOUND))?;
+        let guard = if trx.is_null() {
+            let core = serving().ok_or(MISUSED)?;
+            let patience = core.seconds(Var::ApiLockWaitTimeout);
+            open(&core, path, || Instant::now() + patience, None)?
+        } else {
+            // SAFETY: the caller's handle.
+            let handle = unsafe { object::<TrxHandle, _>(trx) }?;
+            let running = handle.running()?;
+            let core = running.core().clone();
+            let patience = core.seconds(Var::ApiLockWaitTimeout);
+            let held = core.catalog().by_path(path).and_then(|table| running.held(&table).cloned());
+            match held {
+                Some(held) => held,
+                None => open(&core, path, || Instant::now() + patience, Some(handle))?,
+            }
+        };
+        let mut cursor = Cursor::take();
+        cursor.guard = Some(guard);
+        if !trx.is_null() {
+            cursor.bind(trx)?;
+        }
+        // SAFETY: the caller's output.
+        unsafe { *crsr = into_handle(cursor) };
+        Ok(())
+    }
+}
+
+entry! {
+    fn open_index_using_name(
+        crsr: ib_crsr_t,
+        index: *const c_char,
+        out: *mut ib_crsr_t,
+        kind: *mut c_int,
+        id: *mut ib_id_u64_t,
+    ) {
+        if index.is_null() || out.is_null() {
+            return Err(MISUSED);
+        }
+        // SAFETY: the caller's handle.
+        let base = unsafe { object::<Cursor, _>(crsr) }?;
+        // SAFETY: a NUL-terminated string by the table's contract.
+        let name = unsafe { CStr::from_ptr(index) }.to_str().map_err(|_| Fail(ib_err::IB_NOT_FOUND))?;
+        let guard = base.guard()?.clone();
+        let number = if name.eq_ignore_ascii_case("PRIMARY") {
+            0
+        } else {
+            let indexes = &guard.table().def().indexes;
+            let found = indexes.iter().position(|index| index.name.eq_ignore_ascii_case(name));
+            found.ok_or(Fail(ib_err::IB_NOT_FOUND))? + 1
+        };
+        let index_id = (guard.table().id() << 8) | number as u64;
+        let mut cursor = Cursor::take();
+        cursor.guard = Some(guard);
+        cursor.index = number;
+        cursor.lock = base.lock;
+        if !base.trx.is_null() {
+            cursor.bind(base.trx.cast())?;
+        }
+        let clustered = if number == 0 { ib_index_type::IB_CLUSTERED } else { ib_index_type::IB_SECONDARY };
+        // SAFETY: the caller's outputs, of which the last two may be NULL.
+        unsafe {
+            *out = into_handle(cursor);
+            if let Some(kind) = kind.as_mut() {
+                *kind = (clustered | ib_index_type::IB_UNIQUE) as c_int;
+            }
+            if let Some(id) = id.as_mut() {
+                *id = index_id;
+            }
+        }
+        Ok(())
+    }
+}
+
+entry! {
+    fn read_row(crsr: ib_crsr_t, tpl: ib_tpl_t, _row_buf: *mut *mut c_void, _len: *mut ib_ulint_t) {
+        // SAFETY: the caller's handles, which are different objects.
+        let (cursor, tuple) = unsafe { (object::<Cursor, _>(crsr)?, object::<Tuple, _>(tpl)?) };
+        if !tuple.is_row_of(cursor.guard()?.table()) {
+            return Err(Fail(ib_err::IB_DATA_MISMATCH));
+        }
+        tuple.load(cursor.row.clone().ok_or(NOT_FOUND)?);
+        Ok(())
+    }
+}
+
+entry! {
+    fn insert_row(crsr: ib_crsr_t, tpl: ib_tpl_t) {
+        // SAFETY: the caller's handles, which are different objects.
+        let (cursor, tuple) = unsafe { (object::<Cursor, _>(crsr)?, object::<Tuple, _>(tpl)?) };
+        if !tuple.is_row_of(cursor.guard()?.table()) {
+            return Err(Fail(ib_err::IB_DATA_MISMATCH));
+        }
+        tuple.check_nulls()?;
+        tuple.encode(&mut cursor.buffer)?;
+        Ok(cursor.trx()?.insert(cursor.guard()?, Slice::new(&cursor.buffer))?)
+    }
+}
+
+entry! {
+    fn delete_row(crsr: ib_crsr_t) {
+        // SAFETY: the caller's handle.
+        let cursor = unsafe { object::<Cursor, _>(crsr) }?;
+        if cursor.row.is_none() || !cursor.trx()?.delete(cursor.guard()?, cursor.row_key())? {
+            return Err(NOT_FOUND);
+        }
+        cursor.row = None;
+        Ok(())
+    }
+}
+
+entry! {
+    fn update_row(crsr: ib_crsr_t, old_tpl: ib_tpl_t, new_tpl: ib_tpl_t) {
+        // SAFETY: the caller's handles; the tuples are only read, so they may be the same one.
+        let (cursor, old, new) = unsafe {
+            (object::<Cursor, _>(crsr)?, old_tpl.cast::<Tuple>().as_ref(), new_tpl.cast::<Tuple>().as_ref())
+        };
+        let (old, new) = (old.ok_or(MISUSED)?, new.ok_or(MISUSED)?);
+        let guard = cursor.guard.as_ref().ok_or(MISUSED)?;
+        if !old.is_row_of(guard.table()) || !new.is_row_of(guard.table()) {
+            return Err(Fail(ib_err::IB_DATA_MISMATCH));
+        }
+        new.check_nulls()?;
+        old.encode(&mut cursor.buffer)?;
+        let mut pk = Vec::new();
+        codec::primary_key(&mut pk, guard.table().def(), &cursor.buffer)?;
+        new.encode(&mut cursor.buffer)?;
+        let row = Slice::new(&cursor.buffer);
+        let trx = cursor.trx()?;
+        if trx.update(guard, &pk, row.clone())? == Updated::Missing {
+            return Err(NOT_FOUND);
+        }
+        if cursor.row.is_some() && cursor.row_key() == pk {
+            let mut new_pk = std::mem::take(&mut cursor.buffer);
+            codec::primary_key(&mut new_pk, cursor.guard()?.table().def(), &row)?;
+            // The position stays where it was, so that a scan meets no row twice because it changed its key.
+            cursor.row = (new_pk == pk).then_some(row);
+            cursor.buffer = new_pk;
+        }
+        Ok(())
+    }
+}
+
+entry! {
+    fn moveto(crsr: ib_crsr_t, tpl: ib_tpl_t, mode: ib_srch_mode_t) {
+        // SAFETY: the caller's handles, which are different objects.
+        let (cursor, tuple) = unsafe { (object::<Cursor, _>(crsr)?, object::<Tuple, _>(tpl)?) };
+        cursor.move_to(tuple, mode)
+    }
+}
+
+entry! {
+    fn first(crsr: ib_crsr_t) {
+        // SAFETY: the caller's handle.
+        let cursor = unsafe { object::<Cursor, _>(crsr) }?;
+        cursor.unplace();
+        let scan = cursor.scan(Span::index(cursor.index), false)?;
+        cursor.advance(scan, true, END)
+    }
+}
+
+entry! {
+    fn next(crsr: ib_crsr_t) {
+        // SAFETY: the caller's handle.
+        let cursor = unsafe { object::<Cursor, _>(crsr) }?;
+        if !cursor.placed {
+            return Err(END);
+        }
+        cursor.row = None;
+        let scan = match cursor.scan.take() {
+            Some(scan) => scan,
+            None => {
+                let span = Span { start: after(&cursor.at), end: Span::index(cursor.index).end };
+                cursor.scan(span, false)?
+            }
+        };
+        let moved = cursor.advance(scan, true, END);
+        if moved == Err(END) {
+            cursor.unplace();
+        }
+        moved
+    }
+}
+
+pub(super) unsafe extern "C" fn set_match_mode(crsr: ib_crsr_t, mode: ib_match_mode_t) {
+    guard!("set_match_mode", (), {
+        // SAFETY: the caller's handle.
+        if let Ok(cursor) = unsafe { object::<Cursor, _>(crsr) } {
+            cursor.match_mode = mode;
+        }
+    })
+}
+
+entry! {
+    fn cursor_lock(crsr: ib_crsr_t, mode: ib_lck_mode_t) {
+        // SAFETY: the caller's handle.
+        let cursor = unsafe { object::<Cursor, _>(crsr) }?;
+        let (trx, guard) = (cursor.trx()?, cursor.guard()?);
+        let strength = match mode {
+            // Intentions: rows are locked one by one, DDL is kept off.
+            ib_lck_mode::IB_LOCK_IS | ib_lck_mode::IB_LOCK_IX => None,
+            ib_lck_mode::IB_LOCK_S => Some(LockMode::Shared),
+            ib_lck_mode::IB_LOCK_X | ib_lck_mode::IB_LOCK_TABLE_X => Some(LockMode::Exclusive),
+            _ => return Err(MISUSED),
+        };
+        trx.hold_guarded(guard)?;
+        match strength {
+            Some(strength) => Ok(trx.lock_span(guard.table().id(), &Span::table(), strength)?),
+            None => Ok(()),
+        }
+    }
+}
+
+entry! {
+    fn set_lock_mode(crsr: ib_crsr_t, mode: ib_lck_mode_t) {
+        // SAFETY: the caller's handle.
+        let cursor = unsafe { object::<Cursor, _>(crsr) }?;
+        cursor.lock = match mode {
+            ib_lck_mode::IB_LOCK_X => RowLock::Exclusive,
+            ib_lck_mode::IB_LOCK_S => RowLock::Shared,
+            ib_lck_mode::IB_LOCK_IS | ib_lck_mode::IB_LOCK_IX | ib_lck_mode::IB_LOCK_NONE => RowLock::None,
+            _ => return Err(MISUSED),
+        };
+        Ok(())
+    }
+}
+
+entry! {
+    fn cursor_close(crsr: ib_crsr_t) {
+        // SAFETY: the caller's handle, which is dead after this call.
+        let mut cursor = unsafe { from_handle::<Cursor, _>(crsr) }.ok_or(MISUSED)?;
+        cursor.unbind();
+        Cursor::give(cursor);
+        Ok(())
+    }
+}
+
+entry! {
+    fn cursor_new_trx(crsr: ib_crsr_t, trx: ib_trx_t) {
+        // SAFETY: the caller's handle.
+        let cursor = unsafe { object::<Cursor, _>(crsr) }?;
+        cursor.unbind();
+        cursor.bind(trx)
+    }
+}
+
+entry! {
+    fn cursor_reset(crsr: ib_crsr_t) {
+        // SAFETY: the caller's handle.
+        unsafe { object::<Cursor, _>(crsr) }?.unbind();
+        Ok(())
+    }
+}
+
+entry! {
+    /// Every operation is a statement of its own here, so this only checks the handle.
+    fn cursor_stmt_begin(crsr: ib_crsr_t) {
+        // SAFETY: the caller's handle.
+        unsafe { object::<Cursor, _>(crsr) }?.guard().map(|_| ())
+    }
+}
+
+/// Rows of a secondary index are always complete here.
+pub(super) unsafe extern "C" fn set_cluster_access(_crsr: ib_crsr_t) {}
+
+/// # Safety
+/// `crsr` is NULL or a handle, as for `object`.
+unsafe fn column_name(crsr: ib_crsr_t, number: impl FnOnce(&Cursor, &Table) -> Option<usize>) -> *const c_char {
+    // SAFETY: the caller's handle.
+    let Ok(cursor) = (unsafe { object::<Cursor, _>(crsr) }) else { return std::ptr::null() };
+    let Ok(guard) = cursor.guard() else { return std::ptr::null() };
+    let column = number(cursor, guard.table());
+    let name = column.and_then(|column| guard.table().column_names().get(column));
+    name.map_or(std::ptr::null(), |name| name.as_ptr())
+}
+
+pub(super) unsafe extern "C" fn col_get_name(crsr: ib_crsr_t, col: ib_ulint_t) -> *const c_char {
+    guard!("col_get_name", std::ptr::null(), {
+        // SAFETY: the caller's handle.
+        unsafe { column_name(crsr, |_, _| Some(col as usize)) }
+    })
+}
+
+pub(super) unsafe extern "C" fn get_idx_field_name(crsr: ib_crsr_t, col: ib_ulint_t) -> *const c_char {
+    guard!("get_idx_field_name", std::ptr::null(), {
+        // SAFETY: the caller's handle.
+        unsafe {
+            column_name(crsr, |cursor, table| {
+                codec::index_columns(table.def(), cursor.index).get(col as usize).copied()
+            })
+        }
+    })
+}
+
+/// No table has virtual columns.
+pub(super) unsafe extern "C" fn is_virtual_table(_crsr: ib_crsr_t) -> ib_bool_t {
+    0
+}

@@ -1,0 +1,177 @@
+//! Entries 24 to 28, 39, 44 and 48: transactions.
+
+use super::cursor::Cursor;
+use super::{MISUSED, Outcome, Pool, Pooled, entry, from_handle, into_handle, object};
+use crate::bindings::{ib_bool_t, ib_crsr_t, ib_trx_level_t, ib_trx_t};
+use crate::refengine::engine::serving;
+use crate::refengine::guard::guard;
+use crate::refengine::trx::Trx;
+use crate::refengine::types::Isolation;
+use crate::refengine::variables::Var;
+use std::os::raw::c_void;
+
+/// A transaction object: started while `trx` is there.
+#[derive(Default)]
+pub(super) struct TrxHandle {
+    trx: Option<Trx>,
+    /// Open cursors that are bound to it; they are unbound when it ends.
+    cursors: Vec<*mut Cursor>,
+    started: u64,
+}
+
+impl Pooled for TrxHandle {
+    fn pool(pool: &mut Pool) -> &mut Vec<Box<TrxHandle>> {
+        &mut pool.trxs
+    }
+
+    fn clear(&mut self) {
+        self.end();
+    }
+}
+
+impl TrxHandle {
+    pub(super) fn running(&mut self) -> Result<&mut Trx, super::Fail> {
+        self.trx.as_mut().ok_or(MISUSED)
+    }
+
+    pub(super) fn bind(&mut self, cursor: *mut Cursor) {
+        self.cursors.push(cursor);
+    }
+
+    pub(super) fn unbind(&mut self, cursor: *mut Cursor) {
+        self.cursors.retain(|bound| *bound != cursor);
+    }
+
+    pub(super) fn cursors(&self) -> &[*mut Cursor] {
+        &self.cursors
+    }
+
+    fn start(&mut self, level: ib_trx_level_t, read_write: bool) -> Outcome {
+        let isolation = match level {
+            0 => Isolation::ReadUncommitted,
+            1 => Isolation::ReadCommitted,
+            2 => Isolation::RepeatableRead,
+            3 => Isolation::Serializable,
+            _ => return Err(MISUSED),
+        };
+        if self.trx.is_some() {
+            return Err(MISUSED);
+        }
+        let core = serving().ok_or(MISUSED)?;
+        let timeout = core.seconds(Var::ApiLockWaitTimeout);
+        self.trx = Some(Trx::start(core, isolation, read_write, timeout));
+        self.started = now();
+        Ok(())
+    }
+
+    /// Not started from here on; its cursors have no transaction.
+    fn end(&mut self) -> Option<Trx> {
+        for cursor in self.cursors.drain(..) {
+            // SAFETY: a cursor unbinds itself before it is freed, so those still bound are alive, and nobody
+            // else has a reference to one while an entry runs on their thread.
+            unsafe { (*cursor).forget_trx() };
+        }
+        self.trx.take()
+    }
+}
+
+/// Seconds since 1970, from the clock that costs nothing.
+fn now() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: writes only to the local; the clock exists on every Linux.
+    unsafe { libc::clock_gettime(libc::CLOCK_REALTIME_COARSE, &mut time) };
+    time.tv_sec as u64
+}
+
+pub(super) unsafe extern "C" fn trx_begin(level: ib_trx_level_t, read_write: ib_bool_t, _auto: ib_bool_t) -> ib_trx_t {
+    guard!("trx_begin", std::ptr::null_mut(), {
+        let mut handle = TrxHandle::take();
+        match handle.start(level, read_write != 0) {
+            Ok(()) => into_handle(handle),
+            Err(_) => {
+                TrxHandle::give(handle);
+                std::ptr::null_mut()
+            }
+        }
+    })
+}
+
+entry! {
+    fn trx_commit(trx: ib_trx_t) {
+        // SAFETY: the caller's handle.
+        let handle = unsafe { object::<TrxHandle, _>(trx) }?;
+        match handle.end() {
+            Some(mut trx) => Ok(trx.commit()?),
+            None => Ok(()),
+        }
+    }
+}
+
+entry! {
+    fn trx_rollback(trx: ib_trx_t) {
+        // SAFETY: the caller's handle.
+        let handle = unsafe { object::<TrxHandle, _>(trx) }?;
+        if let Some(mut trx) = handle.end() {
+            trx.rollback();
+        }
+        Ok(())
+    }
+}
+
+entry! {
+    fn trx_start(
+        trx: ib_trx_t,
+        level: ib_trx_level_t,
+        read_write: ib_bool_t,
+        _auto_commit: ib_bool_t,
+        _thd: *mut c_void,
+    ) {
+        // SAFETY: the caller's handle.
+        unsafe { object::<TrxHandle, _>(trx) }?.start(level, read_write != 0)
+    }
+}
+
+entry! {
+    fn trx_release(trx: ib_trx_t) {
+        // SAFETY: the caller's handle, which is dead after this call.
+        let handle = unsafe { from_handle::<TrxHandle, _>(trx) }.ok_or(MISUSED)?;
+        TrxHandle::give(handle);
+        Ok(())
+    }
+}
+
+entry! {
+    fn commit_trx(crsr: ib_crsr_t, trx: ib_trx_t) {
+        // SAFETY: the caller's handle.
+        let bound = unsafe { object::<Cursor, _>(crsr) }?.trx_handle();
+        if bound.is_null() || bound.cast() != trx {
+            return Err(MISUSED);
+        }
+        // SAFETY: the caller's handle; the reference to the cursor is gone.
+        let handle = unsafe { object::<TrxHandle, _>(trx) }?;
+        match handle.end() {
+            Some(mut trx) => Ok(trx.commit()?),
+            None => Ok(()),
+        }
+    }
+}
+
+pub(super) unsafe extern "C" fn trx_get_start_time(trx: ib_trx_t) -> u64 {
+    guard!("trx_get_start_time", 0, {
+        // SAFETY: the caller's handle.
+        match unsafe { object::<TrxHandle, _>(trx) } {
+            Ok(handle) if handle.trx.is_some() => handle.started,
+            _ => 0,
+        }
+    })
+}
+
+pub(super) unsafe extern "C" fn trx_read_only(trx: ib_trx_t) -> u32 {
+    guard!("trx_read_only", 0, {
+        // SAFETY: the caller's handle.
+        match unsafe { object::<TrxHandle, _>(trx) } {
+            Ok(handle) => handle.trx.as_ref().is_some_and(|trx| !trx.is_read_write()).into(),
+            Err(_) => 0,
+        }
+    })
+}

@@ -1,0 +1,380 @@
+//! Entries 9 to 23 and 41: tuples, the values that go into and come out of rows.
+
+use super::cursor::Cursor;
+use super::{Fail, MISUSED, Outcome, Pool, Pooled, entry, from_handle, into_handle, object};
+use crate::bindings::{
+    IB_SQL_NULL, ib_bool_t, ib_col_attr, ib_col_meta_t, ib_col_type, ib_crsr_t, ib_err, ib_tpl_t, ib_ulint_t,
+};
+use crate::refengine::codec::{self, Field};
+use crate::refengine::error::Result;
+use crate::refengine::guard::guard;
+use crate::refengine::table::Table;
+use crate::refengine::types::{Charset, ColumnDef, ColumnType};
+use fjall::Slice;
+use std::borrow::Cow;
+use std::os::raw::c_void;
+use std::sync::Arc;
+
+/// Bytes of InnoDB's system columns behind a row's own: row id, transaction id, roll pointer. They are always NULL here.
+const SYSTEM_COLUMNS: [u32; 3] = [6, 6, 7];
+/// Memory a tuple keeps for its next use.
+const KEPT_BYTES: usize = 64 << 10;
+
+const MISMATCH: Fail = Fail(ib_err::IB_DATA_MISMATCH);
+
+/// Where a column's bytes are.
+#[derive(Clone, Copy)]
+enum Slot {
+    Null,
+    /// In `row`.
+    Row,
+    /// In `own`; `room` bytes may be used.
+    Own {
+        start: usize,
+        len: usize,
+        room: usize,
+    },
+    /// In the caller's memory, which outlives the tuple's use.
+    Foreign {
+        start: *const u8,
+        len: usize,
+    },
+}
+
+/// A row tuple, or a search tuple of an index's columns.
+#[derive(Default)]
+pub(super) struct Tuple {
+    table: Option<Arc<Table>>,
+    /// `None`: a row tuple. Otherwise the index, 0 = primary key.
+    index: Option<usize>,
+    row: Option<Slice>,
+    slots: Vec<Slot>,
+    own: Vec<u8>,
+}
+
+impl Pooled for Tuple {
+    fn pool(pool: &mut Pool) -> &mut Vec<Box<Tuple>> {
+        &mut pool.tuples
+    }
+
+    fn clear(&mut self) {
+        self.table = None;
+        self.row = None;
+        self.slots.clear();
+        self.own.clear();
+        self.own.shrink_to(KEPT_BYTES);
+    }
+}
+
+impl Tuple {
+    fn create(table: &Arc<Table>, index: Option<usize>) -> Box<Tuple> {
+        let mut tuple = Tuple::take();
+        let columns = index.map_or(table.def().columns.len(), |i| codec::index_columns(table.def(), i).len());
+        tuple.table = Some(table.clone());
+        tuple.index = index;
+        tuple.slots.resize(columns, Slot::Null);
+        tuple
+    }
+
+    fn column(&self, at: usize) -> Option<&ColumnDef> {
+        let def = self.table.as_ref()?.def();
+        match self.index {
+            None => def.columns.get(at),
+            Some(index) => def.columns.get(*codec::index_columns(def, index).get(at)?),
+        }
+    }
+
+    /// The bytes of a column, `None` for NULL.
+    pub(super) fn bytes(&self, at: usize) -> Option<&[u8]> {
+        match *self.slots.get(at)? {
+            Slot::Null => None,
+            Slot::Row => {
+                let row = self.row.as_ref()?;
+                match codec::field(row, self.slots.len(), at) {
+                    Some(Field::At(range)) => row.get(range),
+                    _ => None,
+                }
+            }
+            Slot::Own { start, len, .. } => self.own.get(start..start + len),
+            // SAFETY: set with copy = 0, by which the caller promised that the bytes outlive the tuple's use.
+            Slot::Foreign { start, len } => Some(unsafe { std::slice::from_raw_parts(start, len) }),
+        }
+    }
+
+    /// Whether this is a tuple for rows of `table`.
+    pub(super) fn is_row_of(&self, table: &Arc<Table>) -> bool {
+        self.index.is_none() && self.table.as_ref().is_some_and(|own| Arc::ptr_eq(own, table))
+    }
+
+    /// The bytes of part `at` of a key of `index`, from a search tuple of that index or a row tuple of the table.
+    pub(super) fn key_part(
+        &self,
+        table: &Arc<Table>,
+        index: usize,
+        at: usize,
+    ) -> std::result::Result<Option<&[u8]>, Fail> {
+        if self.table.as_ref().is_none_or(|own| !Arc::ptr_eq(own, table)) {
+            return Err(MISMATCH);
+        }
+        match self.index {
+            Some(own) if own == index => Ok(self.bytes(at)),
+            Some(_) => Err(MISMATCH),
+            None => Ok(codec::index_columns(table.def(), index).get(at).and_then(|column| self.bytes(*column))),
+        }
+    }
+
+    /// Takes a row of the tuple's table.
+    pub(super) fn load(&mut self, row: Slice) {
+        self.row = Some(row);
+        self.own.clear();
+        self.slots.fill(Slot::Row);
+    }
+
+    /// The tuple as a row.
+    pub(super) fn encode(&self, out: &mut Vec<u8>) -> Result<()> {
+        codec::encode_row(out, (0..self.slots.len()).map(|i| self.bytes(i)))
+    }
+
+    /// Refuses NULL where the table does.
+    pub(super) fn check_nulls(&self) -> Outcome {
+        let null = |i: &usize| self.bytes(*i).is_none() && self.column(*i).is_some_and(|c| c.not_null);
+        match (0..self.slots.len()).find(null) {
+            Some(_) => Err(Fail(ib_err::IB_INVALID_NULL)),
+            None => Ok(()),
+        }
+    }
+
+    fn set(&mut self, at: usize, src: &[u8], copy: bool) -> Outcome {
+        let column = self.column(at).ok_or(MISMATCH)?;
+        let (stored, foreign) = match &column.ty {
+            ColumnType::Int { bytes, unsigned } => (Cow::Owned(from_native(src, *bytes, !unsigned)?), false),
+            ColumnType::Enum { values } => {
+                let stored = from_native(src, codec::enum_bytes(values), false)?;
+                if codec::decode_uint(&stored) > values.len() as u64 {
+                    return Err(MISMATCH);
+                }
+                (Cow::Owned(stored), false)
+            }
+            _ => {
+                let fitted = codec::fit(column, src).stored;
+                let foreign = !copy && matches!(fitted, Cow::Borrowed(_));
+                (fitted, foreign)
+            }
+        };
+        let slot = if foreign {
+            Slot::Foreign { start: stored.as_ptr(), len: stored.len() }
+        } else {
+            let reusable = self.slots.get(at).copied();
+            self.store(reusable, &stored)
+        };
+        if let Some(place) = self.slots.get_mut(at) {
+            *place = slot;
+        }
+        Ok(())
+    }
+
+    /// Puts bytes into `own`, where the column had its bytes before if there is room: a kept search tuple must not grow.
+    fn store(&mut self, before: Option<Slot>, bytes: &[u8]) -> Slot {
+        if let Some(Slot::Own { start, room, .. }) = before {
+            if start + room == self.own.len() {
+                self.own.truncate(start);
+            } else if bytes.len() <= room
+                && let Some(place) = self.own.get_mut(start..start + bytes.len())
+            {
+                place.copy_from_slice(bytes);
+                return Slot::Own { start, len: bytes.len(), room };
+            }
+        }
+        let start = self.own.len();
+        self.own.extend_from_slice(bytes);
+        Slot::Own { start, len: bytes.len(), room: bytes.len() }
+    }
+
+    fn meta(&self, at: usize) -> Option<ib_col_meta_t> {
+        let system = |bytes| ib_col_meta_t {
+            type_: ib_col_type::IB_SYS,
+            attr: ib_col_attr::IB_COL_NONE,
+            type_len: bytes,
+            client_type: 0,
+            charset: std::ptr::null_mut(),
+        };
+        match self.column(at) {
+            Some(column) => Some(meta(column)),
+            None if self.index.is_none() => SYSTEM_COLUMNS.get(at.checked_sub(self.slots.len())?).copied().map(system),
+            None => None,
+        }
+    }
+}
+
+fn meta(column: &ColumnDef) -> ib_col_meta_t {
+    let wide = column.charset == Charset::Utf8mb4;
+    let text = |chars: u32| chars.saturating_mul(column.charset.max_bytes_per_char());
+    let (type_, type_len, unsigned) = match &column.ty {
+        ColumnType::Int { bytes, unsigned } => (ib_col_type::IB_INT, u32::from(*bytes), *unsigned),
+        ColumnType::Enum { values } => (ib_col_type::IB_INT, u32::from(codec::enum_bytes(values)), true),
+        ColumnType::Char { chars } if wide => (ib_col_type::IB_CHAR_ANYCHARSET, text(*chars), false),
+        ColumnType::Char { chars } => (ib_col_type::IB_CHAR, text(*chars), false),
+        ColumnType::VarChar { chars } if wide => (ib_col_type::IB_VARCHAR_ANYCHARSET, text(*chars), false),
+        ColumnType::VarChar { chars } => (ib_col_type::IB_VARCHAR, text(*chars), false),
+        ColumnType::Binary { bytes } => (ib_col_type::IB_BINARY, *bytes, false),
+        ColumnType::VarBinary { bytes } => (ib_col_type::IB_VARBINARY, *bytes, false),
+        ColumnType::Text { max_bytes, .. } | ColumnType::Blob { max_bytes, .. } => {
+            (ib_col_type::IB_BLOB, u32::try_from(*max_bytes).unwrap_or(u32::MAX), false)
+        }
+    };
+    let mut attr = ib_col_attr::IB_COL_NONE;
+    if column.not_null {
+        attr |= ib_col_attr::IB_COL_NOT_NULL;
+    }
+    if unsigned {
+        attr |= ib_col_attr::IB_COL_UNSIGNED;
+    }
+    ib_col_meta_t { type_, attr, type_len, client_type: 0, charset: std::ptr::null_mut() }
+}
+
+/// A native integer in InnoDB's format.
+fn from_native(src: &[u8], bytes: u8, signed: bool) -> std::result::Result<Vec<u8>, Fail> {
+    if src.len() != usize::from(bytes) {
+        return Err(MISMATCH);
+    }
+    let mut stored: Vec<u8> =
+        if cfg!(target_endian = "little") { src.iter().rev().copied().collect() } else { src.to_vec() };
+    if signed && let Some(first) = stored.first_mut() {
+        *first ^= 0x80;
+    }
+    Ok(stored)
+}
+
+/// # Safety
+/// `crsr` is NULL or a handle, as for `object`.
+unsafe fn create(crsr: ib_crsr_t, search: bool) -> ib_tpl_t {
+    // SAFETY: the caller's handle.
+    let Ok(cursor) = (unsafe { object::<Cursor, _>(crsr) }) else { return std::ptr::null_mut() };
+    match cursor.guard() {
+        Ok(guard) => into_handle(Tuple::create(guard.table(), search.then_some(cursor.index()))),
+        Err(_) => std::ptr::null_mut(),
+    }
+}
+
+pub(super) unsafe extern "C" fn sec_search_tuple_create(crsr: ib_crsr_t) -> ib_tpl_t {
+    // SAFETY: the caller's handle.
+    guard!("sec_search_tuple_create", std::ptr::null_mut(), unsafe { create(crsr, true) })
+}
+
+pub(super) unsafe extern "C" fn clust_read_tuple_create(crsr: ib_crsr_t) -> ib_tpl_t {
+    // SAFETY: the caller's handle.
+    guard!("clust_read_tuple_create", std::ptr::null_mut(), unsafe { create(crsr, false) })
+}
+
+pub(super) unsafe extern "C" fn tuple_delete(tpl: ib_tpl_t) {
+    guard!("tuple_delete", (), {
+        // SAFETY: the caller's handle, which is dead after this call.
+        if let Some(tuple) = unsafe { from_handle::<Tuple, _>(tpl) } {
+            Tuple::give(tuple);
+        }
+    })
+}
+
+/// # Safety
+/// `tpl` is NULL or a handle, as for `object`; `out` is NULL or the caller's output.
+unsafe fn read_int<T>(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut T, signed: bool, value: fn(u64) -> T) -> Outcome {
+    // SAFETY: the caller's handle.
+    let tuple = unsafe { object::<Tuple, _>(tpl) }?;
+    let at = col as usize;
+    let fits = match tuple.column(at).map(|column| &column.ty) {
+        Some(ColumnType::Int { bytes, unsigned }) => usize::from(*bytes) == size_of::<T>() && *unsigned != signed,
+        Some(ColumnType::Enum { values }) => usize::from(codec::enum_bytes(values)) == size_of::<T>() && !signed,
+        _ => false,
+    };
+    let stored = tuple.bytes(at).filter(|_| fits).ok_or(MISMATCH)?;
+    if out.is_null() {
+        return Err(MISUSED);
+    }
+    let bits = if signed { codec::decode_int(stored) as u64 } else { codec::decode_uint(stored) };
+    // SAFETY: not NULL, and the caller's to write.
+    unsafe { *out = value(bits) };
+    Ok(())
+}
+
+macro_rules! read_entries {
+    ($($name:ident: $ty:ty, $signed:literal;)*) => {$(
+        entry! {
+            fn $name(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut $ty) {
+                // SAFETY: the caller's handle and output.
+                unsafe { read_int(tpl, col, out, $signed, |bits| bits as $ty) }
+            }
+        }
+    )*};
+}
+
+read_entries! {
+    tuple_read_u8: u8, false;
+    tuple_read_u16: u16, false;
+    tuple_read_u32: u32, false;
+    tuple_read_u64: u64, false;
+    tuple_read_i8: i8, true;
+    tuple_read_i16: i16, true;
+    tuple_read_i32: i32, true;
+    tuple_read_i64: i64, true;
+}
+
+pub(super) unsafe extern "C" fn tuple_get_n_cols(tpl: ib_tpl_t) -> ib_ulint_t {
+    guard!("tuple_get_n_cols", 0, {
+        // SAFETY: the caller's handle.
+        match unsafe { object::<Tuple, _>(tpl) } {
+            Ok(tuple) if tuple.index.is_none() => (tuple.slots.len() + SYSTEM_COLUMNS.len()) as ib_ulint_t,
+            Ok(tuple) => tuple.slots.len() as ib_ulint_t,
+            Err(_) => 0,
+        }
+    })
+}
+
+pub(super) unsafe extern "C" fn tuple_get_n_user_cols(tpl: ib_tpl_t) -> ib_ulint_t {
+    guard!("tuple_get_n_user_cols", 0, {
+        // SAFETY: the caller's handle.
+        unsafe { object::<Tuple, _>(tpl) }.map_or(0, |tuple| tuple.slots.len() as ib_ulint_t)
+    })
+}
+
+entry! {
+    fn col_set_value(tpl: ib_tpl_t, col: ib_ulint_t, src: *const c_void, len: ib_ulint_t, copy: ib_bool_t) {
+        // SAFETY: the caller's handle.
+        let tuple = unsafe { object::<Tuple, _>(tpl) }?;
+        let at = col as usize;
+        if len == ib_ulint_t::from(IB_SQL_NULL) {
+            *tuple.slots.get_mut(at).ok_or(MISMATCH)? = Slot::Null;
+            return Ok(());
+        }
+        let bytes = match (src.is_null(), len) {
+            (true, 0) => &[],
+            (true, _) => return Err(MISUSED),
+            // SAFETY: `len` bytes at `src` by the table's contract.
+            (false, _) => unsafe { std::slice::from_raw_parts(src.cast::<u8>(), len as usize) },
+        };
+        tuple.set(at, bytes, copy != 0)
+    }
+}
+
+pub(super) unsafe extern "C" fn col_get_value(tpl: ib_tpl_t, col: ib_ulint_t) -> *const c_void {
+    guard!("col_get_value", std::ptr::null(), {
+        // SAFETY: the caller's handle.
+        match unsafe { object::<Tuple, _>(tpl) } {
+            Ok(tuple) => tuple.bytes(col as usize).map_or(std::ptr::null(), |bytes| bytes.as_ptr().cast()),
+            Err(_) => std::ptr::null(),
+        }
+    })
+}
+
+pub(super) unsafe extern "C" fn col_get_meta(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut ib_col_meta_t) -> ib_ulint_t {
+    let null = ib_ulint_t::from(IB_SQL_NULL);
+    guard!("col_get_meta", null, {
+        // SAFETY: the caller's handle.
+        let Ok(tuple) = (unsafe { object::<Tuple, _>(tpl) }) else { return null };
+        let Some(meta) = tuple.meta(col as usize) else { return null };
+        if !out.is_null() {
+            // SAFETY: the caller's output.
+            unsafe { *out = meta };
+        }
+        tuple.bytes(col as usize).map_or(null, |bytes| bytes.len() as ib_ulint_t)
+    })
+}

@@ -1,0 +1,111 @@
+//! What CREATE TABLE and CREATE DATABASE refuse.
+
+use super::codec;
+use super::error::{Error, Result};
+use super::types::{Charset, ColumnDef, ColumnType, TableDef, Value};
+
+const MAX_NAME: usize = 64;
+const MAX_COLUMNS: usize = 1017;
+const MAX_INDEXES: usize = 64;
+const MAX_KEY_BYTES: u64 = 3072;
+
+/// A name of 1 to 64 characters. A database's must not contain `/`, which the callback table separates names by.
+pub(crate) fn name(kind: &'static str, name: &str) -> Result<()> {
+    let bad = name.is_empty()
+        || name.chars().count() > MAX_NAME
+        || name.ends_with(' ')
+        || name.contains('\0')
+        || (kind == "database" && name.contains('/'));
+    if bad { Err(Error::WrongName { kind, name: name.replace('\0', "?") }) } else { Ok(()) }
+}
+
+/// Checks a definition and completes it: columns of the primary key are NOT NULL.
+pub(crate) fn table(mut def: TableDef) -> Result<TableDef> {
+    name("table", &def.name)?;
+    if def.columns.is_empty() || def.columns.len() > MAX_COLUMNS {
+        return Err(Error::Unsupported(format!("a table with {} columns", def.columns.len())));
+    }
+    for (i, column) in def.columns.iter().enumerate() {
+        name("column", &column.name)?;
+        if def.columns.iter().take(i).any(|other| other.name.eq_ignore_ascii_case(&column.name)) {
+            return Err(Error::DuplicateColumn(column.name.clone()));
+        }
+        check_type(column)?;
+    }
+    if def.primary_key.is_empty() {
+        return Err(Error::Unsupported("a table without a primary key".into()));
+    }
+    check_key(&def, &def.primary_key)?;
+    for i in &def.primary_key {
+        if let Some(column) = def.columns.get_mut(*i) {
+            column.not_null = true;
+        }
+    }
+    if def.indexes.len() > MAX_INDEXES {
+        return Err(Error::Unsupported(format!("a table with {} indexes", def.indexes.len())));
+    }
+    for (i, index) in def.indexes.iter().enumerate() {
+        name("index", &index.name)?;
+        if index.name.eq_ignore_ascii_case("PRIMARY") {
+            return Err(Error::WrongName { kind: "index", name: index.name.clone() });
+        }
+        if def.indexes.iter().take(i).any(|other| other.name.eq_ignore_ascii_case(&index.name)) {
+            return Err(Error::DuplicateKeyName(index.name.clone()));
+        }
+        check_key(&def, &index.columns)?;
+    }
+    def.columns.iter().try_for_each(check_default)?;
+    Ok(def)
+}
+
+fn check_type(column: &ColumnDef) -> Result<()> {
+    let fits = match &column.ty {
+        ColumnType::Int { bytes, .. } => matches!(bytes, 1 | 2 | 3 | 4 | 8),
+        ColumnType::Char { chars } => *chars <= 255,
+        ColumnType::Binary { bytes } => *bytes <= 255,
+        ColumnType::VarChar { chars } => chars.saturating_mul(column.charset.max_bytes_per_char()) <= 65_535,
+        ColumnType::VarBinary { bytes } => *bytes <= 65_535,
+        ColumnType::Text { max_bytes, name } | ColumnType::Blob { max_bytes, name } => {
+            super::catalog::long_type(name) == Some((name, *max_bytes))
+        }
+        ColumnType::Enum { values } => !values.is_empty() && values.len() <= 65_535,
+    };
+    let text = matches!(column.ty, ColumnType::Char { .. } | ColumnType::VarChar { .. } | ColumnType::Text { .. });
+    if !fits || text == (column.charset == Charset::Binary && !matches!(column.ty, ColumnType::Enum { .. })) {
+        return Err(Error::Unsupported(format!("the type of column '{}'", column.name)));
+    }
+    Ok(())
+}
+
+fn check_key(def: &TableDef, columns: &[usize]) -> Result<()> {
+    let mut bytes = 0;
+    for (at, i) in columns.iter().enumerate() {
+        let Some(column) = def.columns.get(*i) else { return Err(Error::NoSuchKeyColumn(i.to_string())) };
+        if columns.iter().take(at).any(|other| other == i) {
+            return Err(Error::DuplicateColumn(column.name.clone()));
+        }
+        bytes += match &column.ty {
+            ColumnType::Int { bytes, .. } => u64::from(*bytes),
+            ColumnType::Char { chars } | ColumnType::VarChar { chars } => {
+                u64::from(*chars) * u64::from(column.charset.max_bytes_per_char())
+            }
+            ColumnType::Binary { bytes } | ColumnType::VarBinary { bytes } => u64::from(*bytes),
+            ColumnType::Enum { values } => u64::from(codec::enum_bytes(values)),
+            ColumnType::Text { .. } | ColumnType::Blob { .. } => {
+                return Err(Error::BlobKey(column.name.clone()));
+            }
+        };
+    }
+    if columns.is_empty() {
+        return Err(Error::Unsupported("an index without columns".into()));
+    }
+    if bytes > MAX_KEY_BYTES { Err(Error::KeyTooLong) } else { Ok(()) }
+}
+
+fn check_default(column: &ColumnDef) -> Result<()> {
+    match &column.default {
+        Some(Value::Null) if column.not_null => Err(Error::InvalidDefault(column.name.clone())),
+        Some(value) if codec::encode_value(column, value).is_err() => Err(Error::InvalidDefault(column.name.clone())),
+        _ => Ok(()),
+    }
+}
