@@ -8,7 +8,7 @@ use super::parse::{Front, Parsed, Refusal};
 use crate::refengine::types::Isolation;
 
 /// What GRANT and REVOKE take besides ALL.
-const PRIVILEGES: &[&str] = &[
+pub(super) const PRIVILEGES: &[&str] = &[
     "ALTER", "ALTER ROUTINE", "CREATE", "CREATE ROUTINE", "CREATE TABLESPACE", "CREATE TEMPORARY TABLES",
     "CREATE USER", "CREATE VIEW", "DELETE", "DROP", "EVENT", "EXECUTE", "FILE", "GRANT OPTION", "INDEX", "INSERT",
     "LOCK TABLES", "PROCESS", "REFERENCES", "RELOAD", "REPLICATION CLIENT", "REPLICATION SLAVE", "SELECT",
