@@ -15,11 +15,14 @@ use std::time::Duration;
 const CHILD_DIR: &str = "ENGINE_TEST_CHILD_DIR";
 const CHILD_LEVEL: &str = "ENGINE_TEST_CHILD_LEVEL";
 
-/// Not a test of its own: the process that `kill_9_loses_nothing_acknowledged` kills. Four threads commit rows of two
+/// Not a test of its own: what other tests run in a process of its own. The one that is killed: four threads commit rows of two
 /// columns that must agree, in pairs, and print what was acknowledged.
 #[test]
 fn child() {
     let (Ok(dir), Ok(level)) = (std::env::var(CHILD_DIR), std::env::var(CHILD_LEVEL)) else { return };
+    if level == "threads" {
+        return check_threads(Path::new(&dir));
+    }
     let engine = open(Path::new(&dir), &[("innodb_flush_log_at_trx_commit", &level)]);
     let first = all(&engine).len() as i64;
     std::thread::scope(|s| {
@@ -81,10 +84,7 @@ fn kill_9_loses_nothing_acknowledged() {
                 assert_eq!((&row[1], &row[2]), (&Value::Bytes(id.to_string().into()), &Value::Int(id)), "torn");
                 assert!(present.contains(&(id ^ 1)), "level {level}: half of a transaction: {id}");
             }
-            // The next child counts on from here.
-            for (i, id) in present.iter().enumerate() {
-                assert!(*id >= i as i64);
-            }
+            // The next child counts on from here: no gaps.
             let max = present.last().copied().unwrap_or(0);
             let mut trx = begin(&engine);
             let t = engine.table("db", "t").unwrap();
@@ -180,22 +180,49 @@ fn a_data_directory_has_one_owner() {
 }
 
 #[test]
-fn close_refuses_while_in_use_and_leaves_no_thread() {
-    let threads = || {
-        let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
-        let name = |t: std::fs::DirEntry| std::fs::read_to_string(t.path().join("comm")).unwrap_or_default();
-        tasks.map(name).filter(|n| n.starts_with("refengine")).count()
-    };
+fn close_refuses_while_in_use() {
     let dir = tempfile::tempdir().unwrap();
     let engine = with_table(dir.path(), &[]);
-    assert!(threads() >= 1);
     let trx = begin(&engine);
     let error = engine.clone().close().unwrap_err().to_string();
     assert!(error.contains("in use"), "{error}");
     drop(trx);
     engine.close().unwrap();
-    // The lock file is free and nothing holds the directory any more.
+    // The lock is free and nothing holds the directory any more.
     open(dir.path(), &[]).close().unwrap();
+}
+
+/// In a process of its own, where nobody else has threads: see [`child`].
+#[test]
+fn the_engines_threads_take_no_signals_and_end_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    with_table(dir.path(), &[]).close().unwrap();
+    let status = start_child(dir.path(), "threads").wait().unwrap();
+    assert!(status.success(), "{status}");
+}
+
+fn check_threads(dir: &Path) {
+    let tasks = || -> Vec<std::path::PathBuf> {
+        std::fs::read_dir("/proc/self/task").unwrap().flatten().map(|task| task.path()).collect()
+    };
+    let before = tasks();
+    for _ in 0..3 {
+        let engine = open(dir, &[]);
+        put(&engine, row(1, "", None));
+        let ours: Vec<_> = tasks().into_iter().filter(|task| !before.contains(task)).collect();
+        assert!(ours.len() >= 2, "the timer and the storage's workers");
+        for task in ours {
+            let status = std::fs::read_to_string(task.join("status")).unwrap();
+            let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap().trim();
+            let blocked = u64::from_str_radix(blocked, 16).unwrap();
+            for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGALRM, libc::SIGUSR1, libc::SIGCHLD] {
+                assert!(blocked & (1 << (signal - 1)) != 0, "signal {signal}: {status}");
+            }
+        }
+        remove(&engine, 1);
+        engine.close().unwrap();
+        assert_eq!(tasks().len(), before.len(), "threads are left");
+    }
 }
 
 #[test]
