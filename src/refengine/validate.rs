@@ -19,11 +19,17 @@ pub(crate) fn name(kind: &'static str, name: &str) -> Result<()> {
     if bad { Err(Error::WrongName { kind, name: name.replace('\0', "?") }) } else { Ok(()) }
 }
 
-/// Checks a definition and completes it: columns of the primary key are NOT NULL.
+/// Checks a definition and completes it: columns of the primary key are NOT NULL, and what is not text has no character set.
 pub(crate) fn table(mut def: TableDef) -> Result<TableDef> {
     name("table", &def.name)?;
     if def.columns.is_empty() || def.columns.len() > MAX_COLUMNS {
         return Err(Error::Unsupported(format!("a table with {} columns", def.columns.len())));
+    }
+    for column in &mut def.columns {
+        let text = is_text(&column.ty) || matches!(column.ty, ColumnType::Enum { .. });
+        if !text {
+            column.charset = Charset::Binary;
+        }
     }
     for (i, column) in def.columns.iter().enumerate() {
         name("column", &column.name)?;
@@ -58,6 +64,10 @@ pub(crate) fn table(mut def: TableDef) -> Result<TableDef> {
     Ok(def)
 }
 
+fn is_text(ty: &ColumnType) -> bool {
+    matches!(ty, ColumnType::Char { .. } | ColumnType::VarChar { .. } | ColumnType::Text { .. })
+}
+
 fn check_type(column: &ColumnDef) -> Result<()> {
     let fits = match &column.ty {
         ColumnType::Int { bytes, .. } => matches!(bytes, 1 | 2 | 3 | 4 | 8),
@@ -70,8 +80,7 @@ fn check_type(column: &ColumnDef) -> Result<()> {
         }
         ColumnType::Enum { values } => !values.is_empty() && values.len() <= 65_535,
     };
-    let text = matches!(column.ty, ColumnType::Char { .. } | ColumnType::VarChar { .. } | ColumnType::Text { .. });
-    if !fits || text == (column.charset == Charset::Binary && !matches!(column.ty, ColumnType::Enum { .. })) {
+    if !fits || (is_text(&column.ty) && column.charset == Charset::Binary) {
         return Err(Error::Unsupported(format!("the type of column '{}'", column.name)));
     }
     Ok(())

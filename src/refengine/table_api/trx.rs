@@ -34,6 +34,10 @@ impl TrxHandle {
         self.trx.as_mut().ok_or(MISUSED)
     }
 
+    pub(super) fn started(&self) -> Result<&Trx, super::Fail> {
+        self.trx.as_ref().ok_or(MISUSED)
+    }
+
     pub(super) fn bind(&mut self, cursor: *mut Cursor) {
         self.cursors.push(cursor);
     }
