@@ -72,7 +72,7 @@ fn deadlocks_between_workers_are_run_again_and_nobody_notices() {
             let reply = client.read_reply();
             assert!(reply.ends_with(b"END\r\n") && reply.starts_with(b"VALUE"), "{}", reply.escape_ascii());
             done += 1;
-            if done % 100 == 0 && deadlocks(client) > 0 {
+            if done.is_multiple_of(100) && deadlocks(client) > 0 {
                 deadlocked.store(true, Ordering::Relaxed);
             }
         }

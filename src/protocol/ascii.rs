@@ -4,8 +4,8 @@
 //! any number of spaces and nothing else; surplus arguments are ignored; `noreply` counts where it is the last argument; a line that
 //! lacks arguments is answered even with `noreply`, a line with wrong ones is not; numbers are decimal digits, without `+`.
 //!
-//! Two rules are ours: flags beyond 32 bits are refused, where memcached cuts them, and every exptime may be any 64-bit number, where
-//! memcached's `touch`, `gat` and `flush_all` end in January 2038.
+//! Two rules are ours: flags are digits and beyond 32 bits they are refused, where memcached allows a sign and cuts them; and every
+//! exptime may be any 64-bit number, where memcached's `touch`, `gat` and `flush_all` end in January 2038.
 
 use super::{BLOCK_MAX, KEY_MAX, reply};
 pub use super::{Keys, Parsed, Parser, Request, StoreVerb};

@@ -79,6 +79,22 @@ pub struct Shared {
 }
 
 impl Shared {
+    fn new(host: Host, options: Options) -> Shared {
+        Shared {
+            host,
+            stats: (0..options.threads).map(|_| WorkerStats::new()).collect(),
+            reset: [const { AtomicU64::new(0) }; stats::COUNT],
+            options,
+            stop: AtomicBool::new(false),
+            connections: AtomicUsize::new(0),
+            connections_total: AtomicU64::new(0),
+            connections_refused: AtomicU64::new(0),
+            started: Instant::now(),
+            flush_at: AtomicI64::new(0),
+            complained: AtomicI64::new(0),
+        }
+    }
+
     fn stopping(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
@@ -132,19 +148,7 @@ impl Server {
         for flag in &options.without_meaning {
             log::info!("option -{flag} has no meaning inside a host and is ignored");
         }
-        let shared = Arc::new(Shared {
-            host,
-            stats: (0..options.threads).map(|_| WorkerStats::new()).collect(),
-            reset: [const { AtomicU64::new(0) }; stats::COUNT],
-            options,
-            stop: AtomicBool::new(false),
-            connections: AtomicUsize::new(0),
-            connections_total: AtomicU64::new(0),
-            connections_refused: AtomicU64::new(0),
-            started: Instant::now(),
-            flush_at: AtomicI64::new(0),
-            complained: AtomicI64::new(0),
-        });
+        let shared = Arc::new(Shared::new(host, options));
         let poll = mio::Poll::new().map_err(system)?;
         let mut server = Server {
             addresses: listeners.iter().map(|l| l.address.clone()).collect(),

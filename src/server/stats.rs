@@ -61,6 +61,12 @@ impl Delta {
         self.0[counter as usize] += 1;
     }
 
+    /// What was counted.
+    #[cfg(test)]
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.0[counter as usize]
+    }
+
     /// Adds what `other` counted.
     pub fn merge(&mut self, other: &Delta) {
         for (sum, new) in self.0.iter_mut().zip(other.0) {

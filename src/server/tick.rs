@@ -11,6 +11,9 @@
 //! Nothing is consumed or sent before the commit, so the write phase can be run again after a deadlock or a lock wait
 //! timeout. A commit that fails ambiguously is never repeated: its connections are closed without a reply.
 
+#[cfg(test)]
+mod tests;
+
 use super::Shared;
 use super::conn::Conn;
 use super::execute::{Abort, Executor, Progress, REPLY_BUDGET, is_read, sort_key};
@@ -51,6 +54,8 @@ pub struct Plan {
     pub consumed: usize,
     /// See [`Plan::consumed`].
     pub parser: Parser,
+    /// Both once every planned request is answered: the parser may have looked further than the last of them.
+    tail: (usize, Parser),
     /// Bytes the next request is known to need, 0 when unknown.
     pub wanted: usize,
     /// Keys answered of the get at the head of what remains.
@@ -145,8 +150,12 @@ impl<R: Rows> Tick<'_, R> {
                 }
                 (plan.consumed, plan.parser) = (planned.end, planned.parser);
             }
-            // A close that was asked for behind requests that are not answered yet comes with them.
-            plan.close &= !plan.more;
+            if plan.consumed == planned[plan.requests.end - 1].end {
+                (plan.consumed, plan.parser) = plan.tail;
+            } else {
+                // A close that was asked for behind requests that are not answered yet comes with them.
+                plan.close = false;
+            }
             self.send(plan, out);
         }
         if let Err(error) = self.store.commit() {
@@ -159,8 +168,8 @@ impl<R: Rows> Tick<'_, R> {
             out.clear();
             for planned in &planned[plan.requests.clone()] {
                 out.extend_from_slice(&arena[planned.reply.clone()]);
-                (plan.consumed, plan.parser) = (planned.end, planned.parser);
             }
+            (plan.consumed, plan.parser) = plan.tail;
             self.send(plan, out);
         }
     }
@@ -188,6 +197,7 @@ fn plan_conn<'t>(key: usize, conn: &'t Conn, index: usize, limit: usize, planned
         writes: false,
         consumed: 0,
         parser: conn.parser,
+        tail: (0, conn.parser),
         wanted: 0,
         answered_keys: 0,
         unsent: Vec::new(),
@@ -224,12 +234,12 @@ fn plan_conn<'t>(key: usize, conn: &'t Conn, index: usize, limit: usize, planned
                 }
             }
         }
-        if planned.len() == first {
-            // Swallowed input belongs to no request: it goes even when nothing else happens.
-            (plan.consumed, plan.parser) = (end, parser);
-        }
     }
     plan.requests = first..planned.len();
+    plan.tail = (end, parser);
+    if plan.requests.is_empty() {
+        (plan.consumed, plan.parser) = plan.tail;
+    }
     plan
 }
 

@@ -25,7 +25,7 @@ impl CasSource {
     }
 
     /// The next number; never 0, which means "no cas number".
-    pub fn next(&mut self) -> u64 {
+    pub fn take(&mut self) -> u64 {
         if self.next == self.end {
             self.next = self.shared.fetch_add(BLOCK, Ordering::Relaxed).max(1);
             self.end = self.next + BLOCK;
@@ -58,8 +58,8 @@ mod tests {
         let mut b = a.clone();
         let mut seen = HashSet::new();
         for _ in 0..3000 {
-            assert!(seen.insert(a.next()) && seen.insert(b.next()));
+            assert!(seen.insert(a.take()) && seen.insert(b.take()));
         }
-        assert!(CasSource::new().next() > 1 << 60, "numbers grow with the clock");
+        assert!(CasSource::new().take() > 1 << 60, "numbers grow with the clock");
     }
 }

@@ -126,9 +126,10 @@ impl<R: Rows> Store<R> {
         Store { rows, config, cas, value_max, now: 0, read_write: false, scratch: Vec::new() }
     }
 
-    /// The containers in force.
-    pub fn config(&self) -> &Arc<Config> {
-        &self.config
+    /// The rows, for tests that look at what was done.
+    #[cfg(test)]
+    pub fn into_rows(self) -> R {
+        self.rows
     }
 
     /// Sets the clock that expiry is judged by, Unix time in seconds.
@@ -322,7 +323,7 @@ impl<R: Rows> Store<R> {
         if !found {
             cells.push((container.table.key, key));
             if let Some(column) = container.cas {
-                cells.push((column, container.cas_cell(column, self.cas.next())));
+                cells.push((column, container.cas_cell(column, self.cas.take())));
             }
             return Ok(self.rows.insert(&container.table, &cells)?);
         }
@@ -358,7 +359,7 @@ impl<R: Rows> Store<R> {
         };
         let mut all = Vec::with_capacity(cells.len() + 1);
         all.extend_from_slice(cells);
-        all.push((column, container.cas_cell(column, self.cas.next())));
+        all.push((column, container.cas_cell(column, self.cas.take())));
         Ok(self.rows.update(&container.table, &all)?)
     }
 

@@ -25,6 +25,12 @@ pub fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_memcached-host"))
 }
 
+/// The folder of the shared library that cargo built together with the program under test.
+/// (`cargo test` and `cargo run` leave it in `deps`; only `cargo build` puts it beside the program.)
+pub fn library_folder() -> PathBuf {
+    program().with_file_name("deps")
+}
+
 /// The root of the package.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -71,6 +77,12 @@ impl HostConfig {
         self
     }
 
+    /// No `--daemon-memcached-option`.
+    pub fn no_option(mut self) -> Self {
+        self.option = None;
+        self
+    }
+
     /// One more argument, e.g. `"--innodb-flush-log-at-trx-commit=2"`.
     pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(arg.into());
@@ -78,9 +90,8 @@ impl HostConfig {
     }
 
     /// An empty server: no scripts and no INSTALL PLUGIN at the first start, no plugin variables.
-    pub fn bare(mut self) -> Self {
-        self.option = None;
-        self.arg("--no-defaults-sql")
+    pub fn bare(self) -> Self {
+        self.no_option().arg("--no-defaults-sql")
     }
 
     /// A folder for this test's own files (sockets, init files); the data directory is its `data`.
@@ -124,7 +135,11 @@ impl HostConfig {
                 lock(&host.console).read = at + 1;
                 Ok(host)
             }
-            Err(why) => Err(format!("{why}; it wrote\n{}", host.log())),
+            Err(why) => {
+                // A program that ends closes both pipes; its messages may still be on their way.
+                let _ = host.errors.position(0, |_| false);
+                Err(format!("{why}; it wrote\n{}", host.log()))
+            }
         }
     }
 }
@@ -234,6 +249,13 @@ impl Host {
         }
     }
 
+    /// Writes to standard input without waiting for an answer.
+    pub fn write(&self, sql: &str) {
+        let mut console = lock(&self.console);
+        let stdin = console.stdin.as_mut().expect("standard input was closed by the test");
+        stdin.write_all(sql.as_bytes()).and_then(|()| stdin.flush()).unwrap_or_else(|e| self.fail(&e.to_string()));
+    }
+
     /// The rows of one SELECT or SHOW without the header, as text; panics when it fails.
     pub fn rows(&self, sql: &str) -> Vec<Vec<String>> {
         let text = self.sql(sql).unwrap_or_else(|e| panic!("{sql}: {e}"));
@@ -324,7 +346,19 @@ impl Drop for Host {
 
 /// Lines of a pipe, kept by a thread that reads it to its end, so that the program never blocks on it.
 #[derive(Clone)]
-struct Lines(Arc<(Mutex<(Vec<Vec<u8>>, bool)>, Condvar)>);
+struct Lines(Arc<Pipe>);
+
+#[derive(Default)]
+struct Pipe {
+    state: Mutex<Heard>,
+    news: Condvar,
+}
+
+#[derive(Default)]
+struct Heard {
+    lines: Vec<Vec<u8>>,
+    ended: bool,
+}
 
 impl Lines {
     fn of(pipe: impl Read + Send + 'static) -> Self {
@@ -333,11 +367,11 @@ impl Lines {
         std::thread::spawn(move || {
             for line in BufReader::new(pipe).split(b'\n') {
                 let Ok(line) = line else { break };
-                lock(&writer.0.0).0.push(line);
-                writer.0.1.notify_all();
+                lock(&writer.0.state).lines.push(line);
+                writer.0.news.notify_all();
             }
-            lock(&writer.0.0).1 = true;
-            writer.0.1.notify_all();
+            lock(&writer.0.state).ended = true;
+            writer.0.news.notify_all();
         });
         lines
     }
@@ -346,31 +380,31 @@ impl Lines {
     fn position(&self, from: usize, wanted: impl Fn(&[u8]) -> bool) -> Result<usize, String> {
         let deadline = Instant::now() + PATIENCE;
         let mut next = from;
-        let mut state = lock(&self.0.0);
+        let mut state = lock(&self.0.state);
         loop {
-            while let Some(line) = state.0.get(next) {
+            while let Some(line) = state.lines.get(next) {
                 if wanted(line) {
                     return Ok(next);
                 }
                 next += 1;
             }
-            if state.1 {
+            if state.ended {
                 return Err("the program ended".into());
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(format!("no answer within {PATIENCE:?}"));
             }
-            state = self.0.1.wait_timeout(state, left).unwrap_or_else(|e| e.into_inner()).0;
+            state = self.0.news.wait_timeout(state, left).unwrap_or_else(|e| e.into_inner()).0;
         }
     }
 
     fn range(&self, from: usize, to: usize) -> Vec<Vec<u8>> {
-        lock(&self.0.0).0[from..to].to_vec()
+        lock(&self.0.state).lines[from..to].to_vec()
     }
 
     fn text(&self) -> String {
-        lock(&self.0.0).0.iter().map(|l| String::from_utf8_lossy(l).into_owned() + "\n").collect()
+        lock(&self.0.state).lines.iter().map(|l| String::from_utf8_lossy(l).into_owned() + "\n").collect()
     }
 }
 

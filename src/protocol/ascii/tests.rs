@@ -340,13 +340,13 @@ fn line_length() {
 /// A long line in small pieces is searched once, and the memory of it ends with the line.
 #[test]
 fn long_line_in_pieces() {
-    let input = format!("get {}\nget a\n{}\n", "k ".repeat(5000), "x".repeat(10));
+    let input = format!("get {}\nget {}\nversion\n", "k ".repeat(5000), "k ".repeat(1500));
     let mut parser = Parser::new(ITEM_MAX);
     for length in 0..=10_004 {
         assert_eq!(parser.parse(&input.as_bytes()[..length]), Parsed::Incomplete { wanted: 0 }, "at {length}");
     }
     let got = events(&mut parser, input.as_bytes());
-    assert_eq!(got[1..], ["get a", "ERROR"]);
+    assert_eq!((got.len(), got[2].as_str()), (3, "version"));
 }
 
 #[test]

@@ -1,0 +1,148 @@
+/* host_main.c - memcached-host: start, wait for a signal, stop. */
+#include "host.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool complain(const char *message) {
+    fprintf(stderr, HOST_NAME ": %s\n", message);
+    return false;
+}
+
+/* SIGTERM and SIGINT are taken by sigwait(); SIGTTIN must not stop a server in the background whose
+ * console reads the terminal.  Threads started later inherit the mask. */
+static sigset_t block_signals(void) {
+    sigset_t blocked, stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTERM);
+    sigaddset(&stop, SIGINT);
+    blocked = stop;
+    sigaddset(&blocked, SIGTTIN);
+    pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+    return stop;
+}
+
+static bool open_engine(host *h) {
+    char reason[512] = "";
+    refengine_result_t result =
+        refengine_open(h->options.datadir, h->options.engine.data, &h->engine, reason, sizeof reason);
+    if (result == REFENGINE_OK && refengine_session_open(h->engine, &h->system) == REFENGINE_OK) {
+        refengine_set_host(h->engine, host_statement, h);
+        return true;
+    }
+    if (result == REFENGINE_LOCKED)
+        fprintf(stderr, HOST_NAME ": the data directory '%s' is in use by another process\n", h->options.datadir);
+    else
+        fprintf(stderr, HOST_NAME ": cannot open the data directory '%s': %s\n", h->options.datadir,
+                *reason ? reason : "the engine gave no reason");
+    return false;
+}
+
+/* SQL of the host's own start, in a session of its own: a USE in it ends with it. */
+static bool run_script(host *h, const char *what, const char *sql, host_error *err) {
+    refengine_session_t *session;
+    if (refengine_session_open(h->engine, &session) != REFENGINE_OK)
+        return fail(err, 0, "HY000", "%s: cannot open a session of the engine", what);
+    bool done = host_execute(session, what, sql, NULL, NULL, err);
+    refengine_session_close(session);
+    return done;
+}
+
+/* Before anything is touched: a file that cannot be read must not cost a half start. */
+static bool read_init_file(host *h) {
+    const char *path = h->options.init_file;
+    size_t length;
+    if (!path) return true;
+    h->init_sql = read_file(path, &length);
+    if (h->init_sql && strlen(h->init_sql) == length) return true;
+    fprintf(stderr, HOST_NAME ": cannot read init file '%s': %s\n", path,
+            h->init_sql ? "it contains a NUL byte" : strerror(errno));
+    return false;
+}
+
+/* Tables and plugins.  mysql.plugin exists once a first start was completed. */
+static bool prepare(host *h) {
+    host_error err;
+    bool exists, done = plugins_table_exists(h, &exists, &err);
+    if (done && !exists && !h->options.no_defaults_sql)
+        done = run_script(h, "innodb_memcached_config.sql", host_config_sql, &err) &&
+               run_script(h, "default_container.sql", host_container_sql, &err) && plugins_first_start(h, &err);
+    else if (done)
+        done = plugins_create_table(h, &err) && plugins_load_recorded(h, &err);
+    if (done && h->init_sql) done = run_script(h, h->options.init_file, h->init_sql, &err);
+    return done || complain(err.message);
+}
+
+/* A command to try for the first of "127.0.0.1:11211, [::1]:11211, /run/m.sock". */
+static void print_try(const char *listening) {
+    char first[256], address[256];
+    snprintf(first, sizeof first, "%.*s", (int)strcspn(listening, ","), listening);
+    char *colon = strrchr(first, ':');
+    if (*first == '/' || !colon) {
+        snprintf(address, sizeof address, "-U %.240s", first);
+    } else {
+        *colon = '\0';
+        char *name = first + (*first == '[');
+        name[strcspn(name, "]")] = '\0';
+        const char *reachable = strcmp(name, "0.0.0.0") == 0 ? "127.0.0.1" : strcmp(name, "::") == 0 ? "::1" : name;
+        snprintf(address, sizeof address, "%.200s %.20s", reachable, colon + 1);
+    }
+    printf("Try: printf 'set greeting 0 0 5\\r\\nhello\\r\\nget greeting\\r\\nquit\\r\\n' | nc %s\n", address);
+}
+
+static void announce(host *h) {
+    char listening[VALUE_TEXT_MAX];
+    printf(HOST_NAME " " HOST_VERSION ", data in %s\n", h->options.datadir);
+    if (plugins_status(h, "Daemon_memcached_listening", listening, sizeof listening) && *listening) {
+        printf("Listening on %s\n", listening);
+        print_try(listening);
+    } else {
+        puts("Nothing listens yet: INSTALL PLUGIN " DM_PLUGIN_NAME " SONAME 'daemon_memcached.so';");
+    }
+    puts(HOST_NAME " is ready");
+    fflush(stdout);
+}
+
+static bool serve(host *h, const sigset_t *stop) {
+    int signal_number;
+    announce(h);
+    console *c = console_start(h);
+    if (!c) return false;
+    while (sigwait(stop, &signal_number) != 0) {
+    }
+    atomic_store(&h->stopping, 1);
+    /* First the plugins: a statement of the console may wait for a row lock of theirs. */
+    plugins_stop(h);
+    if (console_stop(c)) return true;
+    /* As after a crash, the next start recovers; nothing committed is lost. */
+    log_line(LOG_ERROR, "A statement of the console does not end: stopping without closing the engine");
+    _exit(EXIT_FAILURE);
+}
+
+static void close_all(host *h) {
+    atomic_store(&h->stopping, 1);
+    plugins_stop(h);
+    refengine_session_close(h->system);
+    refengine_close(h->engine);
+    free(h->init_sql);
+    options_free(&h->options);
+}
+
+int main(int argc, char **argv) {
+    static host h;
+    options_result result = options_parse(&h.options, argc, argv);
+    if (result != OPTIONS_RUN) {
+        options_free(&h.options);
+        return result == OPTIONS_EXIT ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
+    sigset_t stop = block_signals();
+    clock_gettime(CLOCK_MONOTONIC, &h.started);
+    plugins_setup(&h);
+    bool good = read_init_file(&h) && open_engine(&h) && prepare(&h);
+    if (good) good = h.options.execute ? console_execute(&h, h.options.execute) : serve(&h, &stop);
+    close_all(&h);
+    return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}

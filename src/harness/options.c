@@ -1,0 +1,195 @@
+/*
+ * options.c - the command line.
+ *
+ * Options of the host itself are listed in a table.  Every other `--name[=value]` is a system
+ * variable: `daemon_memcached_...` waits for the plugin, the rest belongs to the engine, which
+ * refuses what it does not know when it is opened.
+ */
+#include "host.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char usage[] =
+    "Usage: " HOST_NAME " [OPTION]...\n"
+    "Serves memcached's protocol in front of tables of the bundled engine.\n"
+    "\n"
+    "  --datadir=DIR         where the data lives, created if missing (default ./data)\n"
+    "  --plugin-dir=DIR      where INSTALL PLUGIN looks (default: the folder of this program)\n"
+    "  --init-file=FILE      SQL to run at every start, after the plugins are loaded\n"
+    "  --no-defaults-sql     first start: create no configuration tables, install no plugin\n"
+    "  -e, --execute=SQL     run SQL, print its results as `mysql --batch` does, stop;\n"
+    "                        exit status 1 if a statement failed\n"
+    "  -h, --help            this text\n"
+    "  -V, --version         the version\n"
+    "\n"
+    "System variables of the engine and the plugin are options too, with - or _ in the name:\n"
+    "  --innodb-flush-log-at-trx-commit=2\n"
+    "  --daemon-memcached-option=\"-p 11211 -t 4\"\n"
+    "SHOW VARIABLES lists them.\n"
+    "\n"
+    "SQL is read from standard input; on a terminal there is a prompt.  SIGTERM and SIGINT stop\n"
+    "the program.\n";
+
+#define PLUGIN_PREFIX DM_PLUGIN_NAME "_"
+
+static options_result bad(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static options_result bad(const char *format, ...) {
+    va_list args;
+    fputs(HOST_NAME ": ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    return OPTIONS_BAD;
+}
+
+static void replace(char **slot, const char *value) {
+    char *copy = must_copy(value);
+    free(*slot);
+    *slot = copy;
+}
+
+static void set_plugin_variable(host_options *o, const char *name, const char *value, bool is_default) {
+    option_value **at = &o->plugin_vars;
+    while (*at && strcmp((*at)->name, name) != 0) at = &(*at)->next;
+    if (!*at) {
+        *at = must_alloc(sizeof **at);
+        (*at)->name = must_copy(name);
+    }
+    free((*at)->value);
+    (*at)->value = value ? must_copy(value) : NULL;
+    (*at)->is_default = is_default;
+}
+
+/* The folder of this program. */
+static char *own_folder(void) {
+    char path[4096];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+    if (length <= 0) return must_copy(".");
+    path[length] = '\0';
+    char *slash = strrchr(path, '/');
+    if (slash) slash[slash == path ? 1 : 0] = '\0';
+    return must_copy(path);
+}
+
+/* `name` with '_' for '-' and in lower case. */
+static char *normalized(const char *name, size_t length) {
+    char *copy = must_alloc(length + 1);
+    for (size_t i = 0; i < length; i++) copy[i] = name[i] == '-' ? '_' : (char)tolower((unsigned char)name[i]);
+    return copy;
+}
+
+static options_result set_variable(host_options *o, const char *name, const char *value, const char *argument) {
+    if (strncmp(name, PLUGIN_PREFIX, sizeof PLUGIN_PREFIX - 1) == 0) {
+        set_plugin_variable(o, name, value, false);
+        return OPTIONS_RUN;
+    }
+    if (strncmp(name, "innodb_", 7) != 0 && strncmp(name, "refengine_", 10) != 0)
+        return bad("unknown option '%s'; see --help", argument);
+    if (value && strchr(value, '\n')) return bad("the value of option '--%s' must not contain a line end", name);
+    buffer_add_text(&o->engine, name);
+    buffer_add_text(&o->engine, "=");
+    buffer_add_text(&o->engine, value ? value : "ON");
+    buffer_add_text(&o->engine, "\n");
+    return OPTIONS_RUN;
+}
+
+/* An option whose argument may follow as the next word. */
+typedef struct word_option {
+    char short_name; /* 0: none */
+    const char *name;
+    size_t slot; /* offset of the char * in host_options */
+} word_option;
+static const word_option word_options[] = {
+    {0, "datadir", offsetof(host_options, datadir)},
+    {0, "plugin_dir", offsetof(host_options, plugin_dir)},
+    {0, "init_file", offsetof(host_options, init_file)},
+    {'e', "execute", offsetof(host_options, execute)},
+};
+
+static const word_option *find_word_option(const char *name, char short_name) {
+    for (size_t i = 0; i < sizeof word_options / sizeof *word_options; i++) {
+        const word_option *w = &word_options[i];
+        if (name ? strcmp(w->name, name) == 0 : w->short_name == short_name) return w;
+    }
+    return NULL;
+}
+
+/* One `--name[=value]`. */
+static options_result long_option(host_options *o, const char *argument, char ***next) {
+    const char *text = argument + 2;
+    const char *equals = strchr(text, '=');
+    const char *value = equals ? equals + 1 : NULL;
+    char *name = normalized(text, equals ? (size_t)(equals - text) : strlen(text));
+    options_result result = OPTIONS_RUN;
+    const word_option *word = find_word_option(name, 0);
+    if (word) {
+        if (!value) value = **next ? *(*next)++ : NULL;
+        if (!value || (!*value && word->slot != offsetof(host_options, execute)))
+            result = bad("option '--%.*s' needs a value", (int)(equals ? equals - text : (ptrdiff_t)strlen(text)), text);
+        else
+            replace((char **)((char *)o + word->slot), value);
+    } else if (strcmp(name, "no_defaults_sql") == 0) {
+        if (value) result = bad("option '--no-defaults-sql' takes no value");
+        o->no_defaults_sql = true;
+    } else if (strcmp(name, "help") == 0) {
+        fputs(usage, stdout);
+        result = OPTIONS_EXIT;
+    } else if (strcmp(name, "version") == 0) {
+        puts(HOST_NAME " " HOST_VERSION);
+        result = OPTIONS_EXIT;
+    } else {
+        result = set_variable(o, name, value, argument);
+    }
+    free(name);
+    return result;
+}
+
+/* One `-x [value]` or `-xvalue`. */
+static options_result short_option(host_options *o, const char *argument, char ***next) {
+    if (strcmp(argument, "-h") == 0 || strcmp(argument, "-?") == 0) return long_option(o, "--help", next);
+    if (strcmp(argument, "-V") == 0) return long_option(o, "--version", next);
+    const word_option *word = argument[1] ? find_word_option(NULL, argument[1]) : NULL;
+    if (!word) return bad("unknown option '%s'; see --help", argument);
+    const char *value = argument[2] ? argument + 2 : **next ? *(*next)++ : NULL;
+    if (!value) return bad("option '%s' needs a value", argument);
+    replace((char **)((char *)o + word->slot), value);
+    return OPTIONS_RUN;
+}
+
+options_result options_parse(host_options *o, int argc, char **argv) {
+    *o = (host_options){.datadir = must_copy("./data"), .plugin_dir = own_folder()};
+    set_plugin_variable(o, PLUGIN_PREFIX "option", "-p 11211", true);
+    buffer_add_text(&o->engine, "");
+    char **next = argv + (argc > 0);
+    while (*next) {
+        const char *argument = *next++;
+        options_result result = OPTIONS_RUN;
+        if (strncmp(argument, "--", 2) == 0 && argument[2])
+            result = long_option(o, argument, &next);
+        else if (argument[0] == '-')
+            result = short_option(o, argument, &next);
+        else
+            result = bad("unexpected argument '%s'; see --help", argument);
+        if (result != OPTIONS_RUN) return result;
+    }
+    return OPTIONS_RUN;
+}
+
+void options_free(host_options *o) {
+    free(o->datadir);
+    free(o->plugin_dir);
+    free(o->init_file);
+    free(o->execute);
+    buffer_free(&o->engine);
+    while (o->plugin_vars) {
+        option_value *v = o->plugin_vars;
+        o->plugin_vars = v->next;
+        free(v->name);
+        free(v->value);
+        free(v);
+    }
+}

@@ -1,0 +1,280 @@
+//! The write phase against rows that fail on demand.
+
+use super::*;
+use crate::bindings::{IB_CB_ENTRIES, ib_cb_t};
+use crate::host::{Callbacks, Host};
+use crate::rows::{Cell, Column, ColumnKind, Error, Index, Mode, Result, Table};
+use crate::server::options::Options;
+use crate::store::CasSource;
+use std::collections::BTreeMap;
+use std::ffi::CStr;
+use std::io::{Read, Write};
+use std::ops::ControlFlow;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A table `k, v` in memory with one transaction at a time, and a script of failures.
+#[derive(Default)]
+struct FakeRows {
+    committed: BTreeMap<Vec<u8>, Vec<u8>>,
+    pending: BTreeMap<Vec<u8>, Vec<u8>>,
+    current: Option<Vec<u8>>,
+    active: Option<Mode>,
+    /// Keys in the order in which they were locked, a `-` at each rollback, a `+` at each commit.
+    trace: Vec<String>,
+    /// Deadlocks to come while more than `alone` keys are locked in the transaction.
+    deadlocks: u32,
+    alone: usize,
+    locked: usize,
+    /// A key that somebody else holds.
+    held: Option<Vec<u8>>,
+    fail_commit: bool,
+}
+
+impl FakeRows {
+    fn key(cell: Cell<'_>) -> Vec<u8> {
+        match cell {
+            Cell::Bytes(bytes) => bytes.to_vec(),
+            other => panic!("{other:?} is no key"),
+        }
+    }
+
+    fn write(&mut self, key: Vec<u8>, cells: &[(usize, Cell<'_>)]) {
+        assert!(self.active.is_some_and(|mode| mode.read_write), "a write in a read-only transaction");
+        let value = cells.iter().find(|(column, _)| *column == 1).map(|(_, cell)| FakeRows::key(*cell));
+        self.pending.insert(key, value.expect("a value"));
+    }
+}
+
+impl Rows for FakeRows {
+    fn begin(&mut self, mode: Mode) -> Result<()> {
+        assert!(self.active.is_none(), "two transactions");
+        self.pending = self.committed.clone();
+        self.active = Some(mode);
+        self.locked = 0;
+        Ok(())
+    }
+
+    fn active(&self) -> bool {
+        self.active.is_some()
+    }
+
+    fn describe(&mut self, path: &CStr) -> Result<Vec<Column>> {
+        let column =
+            |name: &str| Column { name: name.into(), kind: ColumnKind::VarBinary, not_null: false, max_bytes: 250 };
+        Ok(match path.to_bytes() {
+            b"innodb_memcache/containers" => {
+                let names = "name db_schema db_table key_columns value_columns flags cas_column expire_time_column unique_idx_name_on_key";
+                names.split(' ').map(column).collect()
+            }
+            b"innodb_memcache/config_options" => ["name", "value"].map(column).into(),
+            _ => vec![Column { not_null: true, ..column("k") }, column("v")],
+        })
+    }
+
+    fn describe_index(&mut self, _: &CStr, _: &CStr) -> Result<Index> {
+        Ok(Index { columns: vec!["k".into()], unique: true, clustered: true })
+    }
+
+    fn read(&mut self, _: &Table, key: Cell<'_>) -> Result<bool> {
+        let key = FakeRows::key(key);
+        let found = self.pending.contains_key(&key);
+        self.current = Some(key);
+        Ok(found)
+    }
+
+    fn read_for_update(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
+        let bytes = FakeRows::key(key);
+        self.trace.push(String::from_utf8(bytes.clone()).unwrap());
+        self.locked += 1;
+        if self.locked > self.alone && self.deadlocks > 0 {
+            self.deadlocks -= 1;
+            return Err(Error::Deadlock);
+        }
+        if self.held.as_ref() == Some(&bytes) {
+            return Err(Error::LockTimeout);
+        }
+        self.read(table, key)
+    }
+
+    fn bytes(&self, table: &Table, column: usize) -> Option<&[u8]> {
+        if table.id == 0 && table.path.to_bytes() == b"innodb_memcache/containers" {
+            return Some([&b"default"[..], b"db", b"t", b"k", b"v", b"0", b"0", b"0", b"PRIMARY"][column]);
+        }
+        self.pending.get(self.current.as_ref()?).map(Vec::as_slice)
+    }
+
+    fn int(&self, _: &Table, _: usize) -> Option<i128> {
+        None
+    }
+
+    fn insert(&mut self, _: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
+        let key = cells.iter().find(|(column, _)| *column == 0).map(|(_, cell)| FakeRows::key(*cell));
+        self.write(key.expect("a key"), cells);
+        Ok(())
+    }
+
+    fn update(&mut self, _: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
+        let key = self.current.clone().expect("a current row");
+        self.write(key, cells);
+        Ok(())
+    }
+
+    fn delete(&mut self, _: &Table) -> Result<()> {
+        self.pending.remove(self.current.as_ref().expect("a current row"));
+        Ok(())
+    }
+
+    fn scan(&mut self, table: &Table, visit: &mut dyn FnMut(&Self) -> ControlFlow<()>) -> Result<()> {
+        if table.id == 0 {
+            let _ = visit(self);
+        }
+        Ok(())
+    }
+
+    fn truncate(&mut self, _: &Table) -> Result<()> {
+        assert!(self.active.is_none(), "flush inside a transaction");
+        self.trace.push("flush".into());
+        self.committed.clear();
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        let mode = self.active.take().expect("a transaction");
+        if mode.read_write {
+            self.trace.push("+".into());
+            if self.fail_commit {
+                return Err(Error::Engine("the disk is gone".into()));
+            }
+            self.committed = std::mem::take(&mut self.pending);
+        }
+        Ok(())
+    }
+
+    fn rollback(&mut self) {
+        if self.active.take().is_some_and(|mode| mode.read_write) {
+            self.trace.push("-".into());
+        }
+    }
+}
+
+unsafe extern "C" fn never_called() {
+    panic!("the fake rows call no table");
+}
+
+fn shared() -> Shared {
+    let table = Box::leak(Box::new([never_called as unsafe extern "C" fn(); IB_CB_ENTRIES as usize]));
+    // SAFETY: as many pointers as announced, for ever; nothing calls them.
+    let host = unsafe { Host::new(Callbacks::NONE, table.as_ptr().cast::<ib_cb_t>(), table.len()) }.unwrap();
+    Shared::new(host, Options { threads: 1, ..Options::default() })
+}
+
+/// What the clients (one string each) are answered, `None` for a closed connection, and the trace.
+fn tick(mut rows: FakeRows, clients: &[&str]) -> (Vec<Option<String>>, String, Delta) {
+    let config = Arc::new(Config::load(&mut rows, 1).unwrap());
+    rows.trace.clear();
+    let shared = shared();
+    let mut store = Store::new(rows, Arc::clone(&config), CasSource::new(), 1 << 20);
+    let (mut conns, mut theirs, mut pool, mut received) = (Slab::new(), Vec::new(), Default::default(), 0);
+    for text in clients {
+        let (ours, mut client) = UnixStream::pair().unwrap();
+        client.write_all(text.as_bytes()).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut conn = Conn::new(ours.into(), Parser::new(1 << 20), 0);
+        conn.fill(&mut pool, &mut received).unwrap();
+        conns.insert(conn);
+        theirs.push(client);
+    }
+    let ready: Vec<usize> = (0..clients.len()).collect();
+    let (mut stats, mut plans, mut buffers) = (Delta::ZERO, Vec::new(), Buffers::default());
+    Tick { conns: &conns, store: &mut store, config: &config, shared: &shared, stats: &mut stats }.run(
+        &ready,
+        &mut buffers,
+        &mut plans,
+    );
+    let answers = plans
+        .iter()
+        .map(|plan| {
+            let mut answer = String::new();
+            conns.remove(plan.conn);
+            theirs[plan.conn].read_to_string(&mut answer).unwrap();
+            assert!(!plan.drop || answer.is_empty(), "a dropped connection heard {answer}");
+            (!plan.drop).then_some(answer)
+        })
+        .collect();
+    (answers, store.into_rows().trace.join(" "), stats)
+}
+
+const SETS: &[&str] = &["set b 0 0 1\r\n1\r\nset a 0 0 1\r\n1\r\n", "set c 0 0 1\r\n1\r\nget b\r\n"];
+const STORED: &str = "STORED\r\n";
+
+fn answers(all: &[&str]) -> Vec<Option<String>> {
+    all.iter().map(|answer| Some((*answer).to_owned())).collect()
+}
+
+#[test]
+fn keys_are_locked_in_one_order_and_committed_once() {
+    let (answers_, trace, _) = tick(FakeRows::default(), SETS);
+    assert_eq!(answers_, answers(&["STORED\r\nSTORED\r\n", "STORED\r\nVALUE b 0 1\r\n1\r\nEND\r\n"]));
+    assert_eq!(trace, "a b c +");
+}
+
+#[test]
+fn a_deadlock_reruns_the_tick() {
+    let (answers_, trace, stats) =
+        tick(FakeRows { deadlocks: 1, ..FakeRows::default() }, &["set a 0 0 1\r\n1\r\nincr a 1\r\n"]);
+    assert_eq!(answers_, answers(&["STORED\r\n2\r\n"]));
+    assert_eq!(trace, "a - a a +");
+    assert_eq!(stats.get(Counter::CmdSet), 1, "a rerun counts once");
+}
+
+#[test]
+fn repeated_deadlocks_halve_the_tick() {
+    let rows = FakeRows { deadlocks: 5, alone: 1, ..FakeRows::default() };
+    let (answers_, trace, _) = tick(rows, &["set a 0 0 1\r\n1\r\nset b 0 0 1\r\n1\r\n"]);
+    assert_eq!(answers_, answers(&["STORED\r\nSTORED\r\n"]));
+    assert_eq!(trace, "a b - a b - a b - a + b +");
+}
+
+#[test]
+fn a_request_that_deadlocks_alone_is_told_so() {
+    let rows = FakeRows { deadlocks: 3, ..FakeRows::default() };
+    let (answers_, trace, _) = tick(rows, &["set a 0 0 1\r\n1\r\n"]);
+    assert_eq!(answers_, answers(&["SERVER_ERROR deadlock, try again\r\n"]));
+    assert_eq!(trace, "a - a - a -");
+}
+
+#[test]
+fn only_the_guilty_of_a_lock_wait_timeout_fails() {
+    let rows = FakeRows { held: Some(b"b".into()), ..FakeRows::default() };
+    let (answers_, trace, stats) = tick(rows, &[SETS[0], "set c 0 0 1\r\n1\r\n"]);
+    assert_eq!(answers_, answers(&["SERVER_ERROR lock wait timeout\r\nSTORED\r\n", STORED]));
+    assert_eq!(trace, "a b - a c +");
+    assert_eq!((stats.get(Counter::LockTimeouts), stats.get(Counter::CmdSet)), (1, 2));
+}
+
+#[test]
+fn a_failed_commit_answers_readers_only() {
+    let mut rows = FakeRows { fail_commit: true, ..FakeRows::default() };
+    rows.committed.insert(b"r".into(), b"1".into());
+    let (answers_, trace, stats) = tick(rows, &["get r\r\n", SETS[0], SETS[1]]);
+    assert_eq!(answers_, [Some("VALUE r 0 1\r\n1\r\nEND\r\n".into()), None, None]);
+    assert_eq!(trace, "a b c +");
+    assert_eq!((stats.get(Counter::CommitFailures), stats.get(Counter::CmdSet)), (1, 0));
+}
+
+#[test]
+fn flush_all_runs_alone_between_two_commits() {
+    let (answers_, trace, _) =
+        tick(FakeRows::default(), &["set b 0 0 1\r\n1\r\nflush_all\r\nset a 0 0 1\r\n1\r\nget b\r\n"]);
+    assert_eq!(answers_, answers(&["STORED\r\nOK\r\nSTORED\r\nEND\r\n"]));
+    assert_eq!(trace, "b + flush a +");
+}
+
+#[test]
+fn a_request_of_many_keys_ends_a_run() {
+    let (answers_, trace, _) = tick(FakeRows::default(), &["set z 0 0 1\r\n1\r\ngat 0 y x\r\nset a 0 0 1\r\n1\r\n"]);
+    assert_eq!(answers_, answers(&["STORED\r\nEND\r\nSTORED\r\n"]));
+    assert_eq!(trace, "z y x a +");
+}
