@@ -6,7 +6,7 @@
 mod engine_support;
 
 use daemon_memcached::bindings::*;
-use daemon_memcached::refengine::{ColumnType, RowLock, Value};
+use daemon_memcached::refengine::{RowLock, Value};
 use engine_support::ib::*;
 use engine_support::*;
 use ib_err::*;
@@ -341,4 +341,44 @@ fn hot_get_timing() {
     };
     tick(1);
     tick(32);
+}
+
+/// Prints what commits and a reopening cost: `cargo test --release --test engine_api -- --ignored --nocapture commit`.
+#[test]
+#[ignore = "measures, asserts nothing about time"]
+fn commit_and_reopen_timing() {
+    let dir = tempfile::tempdir().unwrap();
+    for level in ["2", "1"] {
+        let engine = open(dir.path(), &[("innodb_flush_log_at_trx_commit", level)]);
+        engine.serve_callback_table();
+        if engine.is_new() {
+            engine.create_database("db").unwrap();
+            engine.create_table(table()).unwrap();
+        }
+        let value = [b'v'; 100];
+        let (trxs, per) = if level == "2" { (10_000, 32) } else { (500, 32) };
+        let begun = Instant::now();
+        for n in 0..trxs {
+            let trx = begin_trx(1, true);
+            let cursor = open_cursor(trx);
+            ib!(set_lock_mode(cursor, ib_lck_mode::IB_LOCK_X));
+            for i in 0..per {
+                let key = format!("{level}key{:08}", (n * per + i) * 7919 % (trxs * per));
+                find(cursor, key.as_bytes());
+                insert(cursor, key.as_bytes(), &value, None);
+            }
+            assert_eq!(end(cursor, trx, true), IB_SUCCESS);
+        }
+        let spent = begun.elapsed();
+        println!(
+            "level {level}: {:.2} us per row, {per} rows per commit",
+            spent.as_micros() as f64 / (trxs * per) as f64
+        );
+        let begun = Instant::now();
+        engine.close().unwrap();
+        println!("close: {:?}", begun.elapsed());
+        let begun = Instant::now();
+        open(dir.path(), &[]).close().unwrap();
+        println!("reopen and close: {:?}", begun.elapsed());
+    }
 }

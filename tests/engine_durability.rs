@@ -351,7 +351,7 @@ fn what_ddl_refuses() {
         (|d| d.indexes.push(d.indexes[0].clone()), 1061),
         (|d| d.indexes[0].name = "primary".into(), 1280),
         (|d| d.columns[2] = column("b", ColumnType::Blob { max_bytes: 65_535, name: "BLOB" }), 1170),
-        (|d| d.columns[2] = column("b", ColumnType::VarBinary { bytes: 4000 }), 1071),
+        (|d| d.columns[2] = column("b", ColumnType::VarBinary { bytes: 16_385 }), 1071),
         (|d| d.columns[1].default = Some(Value::Bytes(vec![b'x'; 101])), 1067),
         (|d| d.columns[1] = ColumnDef { not_null: true, default: Some(Value::Null), ..d.columns[1].clone() }, 1067),
     ];

@@ -57,7 +57,6 @@ pub fn table() -> TableDef {
 }
 
 /// Calls entries by name and unwraps that the table has them.
-
 macro_rules! ib {
     ($entry:ident($($arg:expr),* $(,)?)) => {
         // SAFETY: the handles in this file are used as innodb_api.h says, or are NULL.
