@@ -17,15 +17,17 @@ use super::text::{SourceText, Unit, relative_line};
 /// Parses one statement.
 pub fn parse(source: &SourceText<'_>, unit: Unit) -> Result<Statement> {
     let Unit { tokens, line, end } = unit;
-    let mut front = Front { parser: parser(tokens.clone()), source, end };
+    let mut front = Front { parser: parser(tokens.clone()), source, end, failed_at: None };
     let result = front.statement().and_then(|statement| front.finish().map(|()| statement));
     match result {
         Ok(statement) => Ok(statement),
         Err(Refusal::Sql(error)) => Err(*error),
-        Err(Refusal::Here) => {
-            let at = front.position();
+        Err(refusal) => {
+            let at = front.failed_at.unwrap_or_else(|| front.position());
             let mut full = parser(tokens);
-            let known = full.parse_statement().is_ok() && full.peek_token_ref().token == Token::EOF;
+            let known = matches!(refusal, Refusal::Here)
+                && full.parse_statement().is_ok()
+                && full.peek_token_ref().token == Token::EOF;
             let near = source.near_until(at, end);
             if known {
                 let what = if near.is_empty() { source.slice(Location { line, column: 1 }, end) } else { near };
@@ -40,10 +42,20 @@ fn parser(tokens: Vec<TokenWithSpan>) -> Parser<'static> {
     Parser::new(&MySqlDialect {}).with_tokens_with_locations(tokens)
 }
 
+/// The place at the end of `sqlparser`'s messages; None at the end of the statement.
+fn place_of(error: &ParserError) -> Option<Location> {
+    let ParserError::ParserError(message) = error else { return None };
+    let (line, column) = message.rsplit_once(" at Line: ")?.1.split_once(", Column: ")?;
+    let (line, column) = (line.parse().ok()?, column.parse().ok()?);
+    (line > 0).then_some(Location { line, column })
+}
+
 /// Why the grammar stopped.
 pub(super) enum Refusal {
-    /// At the parser's position.
+    /// At the parser's position; the full grammar may know better.
     Here,
+    /// At the parser's position: a reserved word where none can be.
+    Reserved,
     /// With an error of its own.
     Sql(Box<SqlError>),
 }
@@ -67,6 +79,8 @@ pub(super) struct Front<'a> {
     pub(super) parser: Parser<'static>,
     pub(super) source: &'a SourceText<'a>,
     end: Location,
+    /// Where the expression parser stopped: it may have gone on behind the token it did not want.
+    failed_at: Option<Location>,
 }
 
 impl Front<'_> {
@@ -122,7 +136,15 @@ impl Front<'_> {
     }
 
     pub(super) fn expr(&mut self) -> Parsed<Expr> {
-        Ok(self.parser.parse_expr()?)
+        match &self.parser.peek_token_ref().token {
+            Token::Word(word) if word.quote_style.is_none() && never_begins_expr(word.keyword) => {
+                Err(Refusal::Reserved)
+            }
+            _ => self.parser.parse_expr().map_err(|error| {
+                self.failed_at = place_of(&error);
+                Refusal::Here
+            }),
+        }
     }
 
     /// An identifier: a word that is not reserved, or anything in backticks.
@@ -133,6 +155,7 @@ impl Front<'_> {
                 self.parser.advance_token();
                 Ok(name)
             }
+            Token::Word(_) => Err(Refusal::Reserved),
             _ => Err(Refusal::Here),
         }
     }
@@ -308,15 +331,128 @@ fn is_reserved(keyword: Keyword) -> bool {
     use Keyword::*;
     matches!(
         keyword,
-        ADD | ALL | ALTER | AND | AS | ASC | BETWEEN | BY | CASE | CHECK | COLLATE | COLUMN | CONSTRAINT | CREATE
-            | CROSS | CURRENT_TIMESTAMP | DATABASE | DATABASES | DEFAULT | DELETE | DESC | DESCRIBE | DISTINCT | DIV
-            | DROP | ELSE | EXISTS | EXPLAIN | FALSE | FETCH | FOR | FORCE | FOREIGN | FROM | FULLTEXT | GRANT
-            | GROUP | HAVING | IF | IGNORE | IN | INDEX | INNER | INSERT | INT | INTEGER | INTERVAL | INTO | IS | JOIN
-            | KEY | KEYS | LEFT | LIKE | LIMIT | LOCK | NATURAL | NOT | NULL | ON | OPTION | OR | ORDER | OUTER
-            | PARTITION | PRIMARY | REFERENCES | RENAME | REPLACE | REVOKE | RIGHT | SCHEMA | SCHEMAS | SELECT | SET
-            | SHOW | SPATIAL | TABLE | THEN | TO | TRIGGER | TRUE | UNION | UNIQUE | UPDATE | USE | USING | VALUES
-            | WHEN | WHERE | WITH | XOR
+        ADD | ALL
+            | ALTER
+            | AND
+            | AS
+            | ASC
+            | BETWEEN
+            | BY
+            | CASE
+            | CHECK
+            | COLLATE
+            | COLUMN
+            | CONSTRAINT
+            | CREATE
+            | CROSS
+            | CURRENT_TIMESTAMP
+            | DATABASE
+            | DATABASES
+            | DEFAULT
+            | DELAYED
+            | DELETE
+            | DESC
+            | DESCRIBE
+            | DISTINCT
+            | DISTINCTROW
+            | DIV
+            | HIGH_PRIORITY
+            | LOW_PRIORITY
+            | STRAIGHT_JOIN
+            | DROP
+            | ELSE
+            | EXISTS
+            | EXPLAIN
+            | FALSE
+            | FETCH
+            | FOR
+            | FORCE
+            | FOREIGN
+            | FROM
+            | FULLTEXT
+            | GRANT
+            | GROUP
+            | HAVING
+            | IF
+            | IGNORE
+            | IN
+            | INDEX
+            | INNER
+            | INSERT
+            | INT
+            | INTEGER
+            | INTERVAL
+            | INTO
+            | IS
+            | JOIN
+            | KEY
+            | KEYS
+            | LEFT
+            | LIKE
+            | LIMIT
+            | LOCK
+            | NATURAL
+            | NOT
+            | NULL
+            | ON
+            | OPTION
+            | OR
+            | ORDER
+            | OUTER
+            | PARTITION
+            | PRIMARY
+            | REFERENCES
+            | RENAME
+            | REPLACE
+            | REVOKE
+            | RIGHT
+            | SCHEMA
+            | SCHEMAS
+            | SELECT
+            | SET
+            | SHOW
+            | SPATIAL
+            | TABLE
+            | THEN
+            | TO
+            | TRIGGER
+            | TRUE
+            | UNION
+            | UNIQUE
+            | UPDATE
+            | USE
+            | USING
+            | VALUES
+            | WHEN
+            | WHERE
+            | WITH
+            | XOR
     )
+}
+
+/// Reserved words that `sqlparser` would take for a column.
+fn never_begins_expr(keyword: Keyword) -> bool {
+    use Keyword::*;
+    let begins = matches!(
+        keyword,
+        CASE | CURRENT_TIMESTAMP
+            | DATABASE
+            | DEFAULT
+            | EXISTS
+            | FALSE
+            | IF
+            | INSERT
+            | INTERVAL
+            | LEFT
+            | NOT
+            | NULL
+            | REPLACE
+            | RIGHT
+            | SCHEMA
+            | TRUE
+            | VALUES
+    );
+    is_reserved(keyword) && !begins
 }
 
 /// The identifier parts of a column reference in an expression.

@@ -7,9 +7,23 @@ use super::ast::{Delete, Insert, OrderBy, Select, SelectItem, Source, Statement,
 use super::parse::{Front, Parsed, Refusal};
 use crate::refengine::types::RowLock;
 
+/// What may stand before a SELECT list and is not supported.
+const SELECT_MODIFIERS: [&str; 8] = [
+    "DISTINCT",
+    "DISTINCTROW",
+    "HIGH_PRIORITY",
+    "SQL_BIG_RESULT",
+    "SQL_BUFFER_RESULT",
+    "SQL_CALC_FOUND_ROWS",
+    "SQL_NO_CACHE",
+    "STRAIGHT_JOIN",
+];
+
 impl Front<'_> {
     pub(super) fn select(&mut self) -> Parsed<Statement> {
-        self.word("ALL");
+        if !self.word("ALL") && SELECT_MODIFIERS.iter().any(|word| self.peek_word(0, word)) {
+            return Err(Refusal::Here);
+        }
         let items = self.list(Front::select_item)?;
         let mut select = Select {
             items,

@@ -5,6 +5,9 @@ use sqlparser::tokenizer::Token;
 use super::ast::{ColumnSpec, CreateTable, KeySpec, Statement};
 use super::parse::{Front, Parsed, Refusal};
 
+/// Elements of CREATE TABLE that are valid and not supported.
+const UNSUPPORTED_ELEMENTS: [&str; 6] = ["CHECK", "FOREIGN", "FULLTEXT", "INDEX", "KEY", "SPATIAL"];
+
 impl Front<'_> {
     pub(super) fn create_table(&mut self) -> Parsed<Statement> {
         let if_not_exists = self.if_not_exists();
@@ -51,7 +54,7 @@ impl Front<'_> {
             table.keys.push(KeySpec { primary, name, columns });
             return Ok(());
         }
-        if named {
+        if named || UNSUPPORTED_ELEMENTS.iter().any(|word| self.peek_word(0, word)) {
             return Err(Refusal::Here);
         }
         self.column(table)
@@ -64,8 +67,7 @@ impl Front<'_> {
     fn column(&mut self, table: &mut CreateTable) -> Parsed<()> {
         let name = self.ident()?;
         let data_type = self.parser.parse_data_type()?;
-        let mut column =
-            ColumnSpec { name, data_type, not_null: None, default: None, charset: None, collation: None };
+        let mut column = ColumnSpec { name, data_type, not_null: None, default: None, charset: None, collation: None };
         loop {
             if self.words(&["NOT", "NULL"]) {
                 column.not_null = Some(true);
