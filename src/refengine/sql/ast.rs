@@ -85,7 +85,7 @@ pub struct KeySpec {
 #[derive(Debug)]
 pub enum Source {
     Default,
-    Expr(Expr),
+    Expr(Box<Expr>),
 }
 
 #[derive(Debug)]
@@ -128,7 +128,7 @@ pub enum SelectItem {
     /// `*`, `t.*` or `db.t.*` with what stands before the star.
     Star(Vec<String>),
     Expr {
-        expr: Expr,
+        expr: Box<Expr>,
         heading: String,
         alias: bool,
     },
@@ -169,7 +169,7 @@ pub enum SetItem {
     Variable {
         scope: Scope,
         name: String,
-        value: Option<Expr>,
+        value: Option<Box<Expr>>,
     },
     Names(String),
     Isolation {

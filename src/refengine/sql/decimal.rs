@@ -93,11 +93,6 @@ impl Decimal {
         Some(Decimal { mantissa: self.mantissa.checked_neg()?, scale: self.scale })
     }
 
-    /// Whether this is zero.
-    pub fn is_zero(self) -> bool {
-        self.mantissa == 0
-    }
-
     /// By value: 1.0 equals 1.
     pub fn compare(self, other: Decimal) -> Ordering {
         match self.aligned(other) {

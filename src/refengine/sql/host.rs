@@ -5,21 +5,29 @@ use super::error::{Result, SqlError};
 /// What is handed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostStatement<'a> {
+    /// INSTALL PLUGIN.
     InstallPlugin {
+        /// The plugin.
         name: &'a str,
+        /// Its library, as written.
         soname: &'a str,
     },
+    /// UNINSTALL PLUGIN.
     UninstallPlugin {
+        /// The plugin.
         name: &'a str,
     },
+    /// SHOW PLUGINS.
     ShowPlugins,
     /// Every variable as a row of name and value.
     ShowVariables,
-    /// Likewise.
+    /// Every status variable likewise.
     ShowStatus,
-    /// A variable the engine does not know; None is DEFAULT.
+    /// SET GLOBAL of a variable the engine does not know.
     SetGlobal {
+        /// The variable.
         name: &'a str,
+        /// None is DEFAULT.
         value: Option<&'a str>,
     },
 }
@@ -27,7 +35,9 @@ pub enum HostStatement<'a> {
 /// What comes back.
 #[derive(Debug, Default)]
 pub struct HostReply {
+    /// Headings; none for a reply without a result set, and not needed for rows of name and value.
     pub columns: Vec<String>,
+    /// Rows; None is NULL.
     pub rows: Vec<Vec<Option<Vec<u8>>>>,
 }
 

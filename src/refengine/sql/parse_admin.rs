@@ -101,16 +101,16 @@ impl Front<'_> {
         } else if self.word("DATABASES") || self.word("SCHEMAS") {
             Show::Databases { like: self.optional_like()? }
         } else if self.word("TABLES") {
-            let db = if self.from_or_in() { Some(self.ident()?) } else { None };
+            let db = if self.word_from() { Some(self.ident()?) } else { None };
             Show::Tables { db, like: self.optional_like()? }
         } else if self.words(&["CREATE", "TABLE"]) {
             Show::CreateTable(self.table_name()?)
         } else if self.word("COLUMNS") || self.word("FIELDS") {
-            if !self.from_or_in() {
+            if !self.word_from() {
                 return Err(Refusal::Here);
             }
             let mut table = self.table_name()?;
-            if self.from_or_in() {
+            if self.word_from() {
                 table.db = Some(self.ident()?);
             }
             Show::Columns { table, like: self.optional_like()? }
@@ -124,7 +124,7 @@ impl Front<'_> {
         Ok(Statement::Show(show))
     }
 
-    fn from_or_in(&mut self) -> bool {
+    fn word_from(&mut self) -> bool {
         self.word("FROM") || self.word("IN")
     }
 
@@ -233,7 +233,7 @@ impl Front<'_> {
         if !self.token(&Token::Eq) {
             self.expect(&Token::Assignment)?;
         }
-        let value = if self.word("DEFAULT") { None } else { Some(self.set_value()?) };
+        let value = if self.word("DEFAULT") { None } else { Some(Box::new(self.set_value()?)) };
         Ok(SetItem::Variable { scope, name, value })
     }
 

@@ -65,7 +65,7 @@ impl Front<'_> {
             return Ok(star);
         }
         let start = self.position();
-        let expr = self.expr()?;
+        let expr = Box::new(self.expr()?);
         let text = self.text_since(start);
         if self.word("AS") {
             return Ok(SelectItem::Expr { expr, heading: self.name_or_string()?, alias: true });
@@ -136,7 +136,7 @@ impl Front<'_> {
             self.parser.advance_token();
             return Ok(Source::Default);
         }
-        Ok(Source::Expr(self.expr()?))
+        Ok(Source::Expr(Box::new(self.expr()?)))
     }
 
     fn assignment(&mut self) -> Parsed<(Vec<String>, Source)> {

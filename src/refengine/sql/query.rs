@@ -11,7 +11,7 @@ use super::expr::{Aggregate, AggregateKind, Expr, TableScope};
 use super::plan;
 use super::rows::{self, Opened, Order, Run, SortKey};
 use super::session::{Info, Sink};
-use crate::refengine::types::{RowLock, Value};
+use crate::refengine::types::Value;
 
 /// A SELECT list: heading, whether it is an alias, expression.
 type Items = Vec<(String, bool, Expr)>;
@@ -223,9 +223,4 @@ impl Aggregate {
         }
         Ok(())
     }
-}
-
-/// Whether a SELECT takes row locks, for which it needs a transaction that may write.
-pub fn takes_locks(select: &Select) -> bool {
-    select.lock != RowLock::None
 }

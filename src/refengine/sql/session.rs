@@ -282,7 +282,7 @@ impl Session {
     /// Renames from left to right; what was renamed before a failure is named back.
     fn rename_tables(&mut self, pairs: &[(TableName, TableName)]) -> Result<()> {
         let engine = &self.info.engine;
-        let mut done: Vec<((&str, &str), (&str, &str))> = Vec::new();
+        let mut done = Vec::new();
         for (from, to) in pairs {
             let from = (self.info.database_of(from)?, from.name.as_str());
             let to = (self.info.database_of(to)?, to.name.as_str());

@@ -3,21 +3,25 @@
 //! Called by the host program and by C embedders on their own threads. Handles are boxes whose address is the C
 //! pointer. Every function runs behind the panic guard and checks its pointers for NULL.
 
+mod host;
+mod report;
+
 use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::path::Path;
 use std::ptr;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use super::guard::guard;
-use super::sql::{Host, HostReply, HostStatement, Result, Session, Sink, SqlError};
+use super::sql::{Result, Session, SqlError};
 use super::{Engine, Error};
 use crate::bindings::{
-    ib_cb_t, refengine_event, refengine_host_fn, refengine_host_kind, refengine_host_statement_t, refengine_reply_t,
-    refengine_report_fn, refengine_report_t, refengine_result, refengine_result_t, refengine_session_t, refengine_t,
+    ib_cb_t, refengine_report_fn, refengine_result, refengine_result_t, refengine_session_t, refengine_t,
 };
+use host::HostSlot;
+use report::CallbackSink;
+
+pub use host::{refengine_reply_columns, refengine_reply_error, refengine_reply_row, refengine_set_host};
 
 /// What `refengine_t` is.
 struct EngineHandle {
@@ -48,133 +52,6 @@ impl LastError {
             message: c_string(&error.message),
             line: error.line,
         }
-    }
-}
-
-/// The host's callback. Copied out before each call, so that no lock is held while it runs.
-#[derive(Default)]
-struct HostSlot(Mutex<Option<HostCallback>>);
-
-#[derive(Clone, Copy)]
-struct HostCallback {
-    function: refengine_host_fn,
-    arg: *mut c_void,
-}
-
-// SAFETY: the header lets sessions of any thread call the host, so its function and argument are made for that.
-unsafe impl Send for HostCallback {}
-
-/// What `refengine_reply_t` is: lives on the stack of one callback.
-#[derive(Default)]
-struct Reply {
-    reply: HostReply,
-    error: Option<SqlError>,
-}
-
-impl Host for HostSlot {
-    fn is_present(&self) -> bool {
-        self.0.lock().is_some_and(|callback| callback.function.is_some())
-    }
-
-    fn run(&self, statement: HostStatement<'_>) -> Result<HostReply> {
-        use HostStatement as S;
-        use refengine_host_kind as kind;
-        let callback = *self.0.lock();
-        let Some((function, arg)) = callback.and_then(|callback| Some((callback.function?, callback.arg))) else {
-            return Err(SqlError::new(1105, "HY000", "The engine has no host program"));
-        };
-        let (kind, name, value) = match statement {
-            S::InstallPlugin { name, soname } => (kind::REFENGINE_INSTALL_PLUGIN, Some(name), Some(soname)),
-            S::UninstallPlugin { name } => (kind::REFENGINE_UNINSTALL_PLUGIN, Some(name), None),
-            S::ShowPlugins => (kind::REFENGINE_SHOW_PLUGINS, None, None),
-            S::ShowVariables => (kind::REFENGINE_SHOW_VARIABLES, None, None),
-            S::ShowStatus => (kind::REFENGINE_SHOW_STATUS, None, None),
-            S::SetGlobal { name, value } => (kind::REFENGINE_SET_GLOBAL, Some(name), value),
-        };
-        let (name, value) = (name.map(c_string), value.map(c_string));
-        let pointer = |text: &Option<CString>| text.as_ref().map_or(ptr::null(), |text| text.as_ptr());
-        let statement = refengine_host_statement_t { kind, name: pointer(&name), value: pointer(&value) };
-        let mut reply = Reply::default();
-        // SAFETY: the host gave this function for exactly these arguments; statement and reply outlive the call.
-        let result = unsafe { function(arg, &statement, ptr::from_mut(&mut reply).cast()) };
-        match (result, reply.error) {
-            (0, None) => Ok(reply.reply),
-            (_, Some(error)) => Err(error),
-            (_, None) => Err(SqlError::new(1105, "HY000", "The host program failed without saying why")),
-        }
-    }
-}
-
-/// Hands results to the C callback. The buffers are used again for each row.
-struct CallbackSink {
-    function: refengine_report_fn,
-    arg: *mut c_void,
-    buffer: Vec<u8>,
-    values: Vec<*const c_char>,
-    lengths: Vec<usize>,
-}
-
-impl CallbackSink {
-    fn report(&self, report: &refengine_report_t) -> Result<()> {
-        let Some(function) = self.function else { return Ok(()) };
-        // SAFETY: the caller of refengine_execute gave this function for exactly these arguments.
-        if unsafe { function(self.arg, report) } == 0 { Ok(()) } else { Err(SqlError::interrupted()) }
-    }
-}
-
-fn event(event: refengine_event::Type, columns: usize) -> refengine_report_t {
-    refengine_report_t {
-        event,
-        n_columns: c_uint::try_from(columns).unwrap_or(c_uint::MAX),
-        names: ptr::null(),
-        values: ptr::null(),
-        lengths: ptr::null(),
-        affected_rows: 0,
-    }
-}
-
-impl Sink for CallbackSink {
-    fn columns(&mut self, names: &[&str]) -> Result<()> {
-        let names: Vec<CString> = names.iter().map(|name| c_string(name)).collect();
-        let pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
-        let mut report = event(refengine_event::REFENGINE_COLUMNS, names.len());
-        report.names = pointers.as_ptr();
-        self.report(&report)
-    }
-
-    fn row(&mut self, values: &[Option<Cow<'_, [u8]>>]) -> Result<()> {
-        if self.function.is_none() {
-            return Ok(());
-        }
-        self.buffer.clear();
-        self.values.clear();
-        self.lengths.clear();
-        // All bytes first: the buffer may move while it grows. A NUL behind each value is for the reader's comfort.
-        for value in values.iter().flatten() {
-            self.buffer.extend_from_slice(value);
-            self.buffer.push(0);
-        }
-        let mut rest = self.buffer.as_slice();
-        for value in values {
-            let length = value.as_ref().map_or(0, |value| value.len());
-            self.lengths.push(length);
-            if value.is_none() {
-                self.values.push(ptr::null());
-                continue;
-            }
-            self.values.push(rest.as_ptr().cast());
-            rest = rest.get(length + 1..).unwrap_or_default();
-        }
-        let mut report = event(refengine_event::REFENGINE_ROW, values.len());
-        report.values = self.values.as_ptr();
-        report.lengths = self.lengths.as_ptr();
-        self.report(&report)
-    }
-
-    fn done(&mut self, affected: u64, columns: usize) -> Result<()> {
-        let mut report = event(refengine_event::REFENGINE_DONE, columns);
-        report.affected_rows = affected;
-        self.report(&report)
     }
 }
 
@@ -418,7 +295,7 @@ fn execute(handle: &mut SessionHandle, sql: &[u8], report: refengine_report_fn, 
         failure.line = u32::try_from(line).unwrap_or(u32::MAX);
         failure
     })?;
-    let mut sink = CallbackSink { function: report, arg, buffer: Vec::new(), values: Vec::new(), lengths: Vec::new() };
+    let mut sink = CallbackSink::new(report, arg);
     let host = handle.host.clone();
     handle.session.execute(text, host.as_ref(), &mut sink)
 }
@@ -446,12 +323,10 @@ pub unsafe extern "C" fn refengine_last_errno(session: *const refengine_session_
 /// `session` is NULL or an open session.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn refengine_last_sqlstate(session: *const refengine_session_t) -> *const c_char {
-    // SAFETY: the caller's promise.
-    guard!(
-        "refengine_last_sqlstate",
-        c"".as_ptr(),
+    guard!("refengine_last_sqlstate", c"".as_ptr(), {
+        // SAFETY: the caller's promise.
         unsafe { last_of(session) }.map_or(c"".as_ptr(), |last| last.sqlstate.as_ptr())
-    )
+    })
 }
 
 /// The message of the last failure, empty after a success.
@@ -460,12 +335,10 @@ pub unsafe extern "C" fn refengine_last_sqlstate(session: *const refengine_sessi
 /// `session` is NULL or an open session.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn refengine_last_error(session: *const refengine_session_t) -> *const c_char {
-    // SAFETY: the caller's promise.
-    guard!(
-        "refengine_last_error",
-        c"".as_ptr(),
+    guard!("refengine_last_error", c"".as_ptr(), {
+        // SAFETY: the caller's promise.
         unsafe { last_of(session) }.map_or(c"".as_ptr(), |last| last.message.as_ptr())
-    )
+    })
 }
 
 /// The line of the last failure, 0 after a success.
@@ -476,97 +349,4 @@ pub unsafe extern "C" fn refengine_last_error(session: *const refengine_session_
 pub unsafe extern "C" fn refengine_last_line(session: *const refengine_session_t) -> c_uint {
     // SAFETY: the caller's promise.
     guard!("refengine_last_line", 0, unsafe { last_of(session) }.map_or(0, |last| last.line))
-}
-
-/// Sets the host callback, see `refengine.h`.
-///
-/// # Safety
-/// `engine` is NULL or an open engine; `function` may be called with `arg` from every session's thread until it is replaced.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn refengine_set_host(engine: *mut refengine_t, function: refengine_host_fn, arg: *mut c_void) {
-    guard!("refengine_set_host", (), {
-        // SAFETY: the caller's promise.
-        if let Some(handle) = unsafe { engine_of(engine) } {
-            *handle.host.0.lock() = Some(HostCallback { function, arg });
-        }
-    });
-}
-
-/// # Safety
-/// `reply` is NULL or the reply of the running host callback.
-unsafe fn reply_of<'a>(reply: *mut refengine_reply_t) -> Option<&'a mut Reply> {
-    // SAFETY: the caller's promise.
-    unsafe { reply.cast::<Reply>().as_mut() }
-}
-
-/// # Safety
-/// `list` is NULL or `n` pointers, each NULL or a NUL-terminated string.
-unsafe fn strings(list: *const *const c_char, n: c_uint) -> Vec<Option<Vec<u8>>> {
-    if list.is_null() {
-        return Vec::new();
-    }
-    // SAFETY: the caller's promise.
-    let list = unsafe { std::slice::from_raw_parts(list, n as usize) };
-    // SAFETY: as above.
-    let bytes = |text: &*const c_char| unsafe { CStr::from_ptr(*text) }.to_bytes().to_vec();
-    list.iter().map(|text| (!text.is_null()).then(|| bytes(text))).collect()
-}
-
-/// Names the columns of a host's reply.
-///
-/// # Safety
-/// `reply` is NULL or the running callback's; `names` is NULL or `n` strings.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn refengine_reply_columns(
-    reply: *mut refengine_reply_t,
-    n: c_uint,
-    names: *const *const c_char,
-) {
-    guard!("refengine_reply_columns", (), {
-        // SAFETY: the caller's promise.
-        if let (Some(reply), names) = unsafe { (reply_of(reply), strings(names, n)) } {
-            let text = |name: Option<Vec<u8>>| String::from_utf8_lossy(&name.unwrap_or_default()).into_owned();
-            reply.reply.columns = names.into_iter().map(text).collect();
-        }
-    });
-}
-
-/// Adds a row to a host's reply.
-///
-/// # Safety
-/// `reply` is NULL or the running callback's; `values` is NULL or `n` strings, NULL for SQL NULL.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn refengine_reply_row(reply: *mut refengine_reply_t, n: c_uint, values: *const *const c_char) {
-    guard!("refengine_reply_row", (), {
-        // SAFETY: the caller's promise.
-        if let (Some(reply), values) = unsafe { (reply_of(reply), strings(values, n)) } {
-            reply.reply.rows.push(values);
-        }
-    });
-}
-
-/// Makes a host's reply an error.
-///
-/// # Safety
-/// `reply` is NULL or the running callback's; `sqlstate` and `message` are NULL or NUL-terminated.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn refengine_reply_error(
-    reply: *mut refengine_reply_t,
-    number: c_uint,
-    sqlstate: *const c_char,
-    message: *const c_char,
-) {
-    guard!("refengine_reply_error", (), {
-        // SAFETY: the caller's promise.
-        let (reply, sqlstate, message) = unsafe { (reply_of(reply), text(sqlstate), text(message)) };
-        if let Some(reply) = reply {
-            let sqlstate = sqlstate.filter(|state| state.len() == 5).unwrap_or(Cow::Borrowed("HY000"));
-            reply.error = Some(SqlError {
-                errno: number,
-                sqlstate: Cow::Owned(sqlstate.into_owned()),
-                message: message.unwrap_or_default().into_owned(),
-                line: 0,
-            });
-        }
-    });
 }
