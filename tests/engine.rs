@@ -103,6 +103,17 @@ fn what_each_isolation_level_sees() {
 }
 
 #[test]
+fn a_snapshot_can_be_taken_before_the_first_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = with_table(dir.path(), &[]);
+    let (mut early, mut late) = (engine.begin(RepeatableRead, false), engine.begin(RepeatableRead, false));
+    early.take_snapshot();
+    put(&engine, row(1, "", None));
+    assert_eq!(scan(&mut early, &engine, None, &KeyRange::all(), false).len(), 0);
+    assert_eq!(scan(&mut late, &engine, None, &KeyRange::all(), false).len(), 1);
+}
+
+#[test]
 fn serializable_readers_keep_rows_and_gaps_as_they_are() {
     let dir = tempfile::tempdir().unwrap();
     let engine = with_table(dir.path(), &[]);

@@ -1,155 +1,18 @@
-//! The bundled engine through its callback table, as the plugin uses it.
-//!
-//! The table works on one engine of the process, so these tests take turns.
+//! The bundled engine's callback table: values, tuples, positions and rows.
 
 #![cfg(feature = "refengine")]
 
+#[macro_use]
 mod engine_support;
 
-use daemon_memcached::bindings::{
-    IB_SQL_NULL, ib_cb_t, ib_cfg, ib_col_meta_t, ib_col_type, ib_crsr_t, ib_err, ib_err_t, ib_index_type, ib_lck_mode,
-    ib_match_mode, ib_srch_mode, ib_tpl_t, ib_trx_t, ib_ulint_t,
-};
-use daemon_memcached::refengine::{
-    Charset, ColumnDef, ColumnType, Engine, IndexDef, Isolation, RowLock, TableDef, Value, api,
-};
+use daemon_memcached::bindings::*;
+use daemon_memcached::refengine::{RowLock, Value};
+use engine_support::ib::*;
 use engine_support::*;
 use ib_err::*;
 use std::ffi::{CStr, CString};
 use std::ptr::null_mut;
-use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
-
-const NULL: ib_ulint_t = IB_SQL_NULL as ib_ulint_t;
-
-static TURN: Mutex<()> = Mutex::new(());
-
-/// An engine that serves the table, with `db.t` of [`table`].
-struct Fixture {
-    engine: Engine,
-    _dir: tempfile::TempDir,
-    _turn: MutexGuard<'static, ()>,
-}
-
-fn fixture() -> Fixture {
-    let turn = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let dir = tempfile::tempdir().unwrap();
-    let engine = open(dir.path(), &[]);
-    engine.serve_callback_table();
-    engine.create_database("db").unwrap();
-    engine.create_table(table()).unwrap();
-    Fixture { engine, _dir: dir, _turn: turn }
-}
-
-/// Like memcached's default container, with one column of every kind behind it.
-fn table() -> TableDef {
-    let not_null = |column: ColumnDef| ColumnDef { not_null: true, ..column };
-    TableDef {
-        db: "db".into(),
-        name: "t".into(),
-        columns: vec![
-            column("k", ColumnType::VarBinary { bytes: 250 }),
-            column("v", ColumnType::Blob { max_bytes: 4_294_967_295, name: "LONGBLOB" }),
-            not_null(column("flags", ColumnType::Int { bytes: 4, unsigned: true })),
-            column("cas", ColumnType::Int { bytes: 8, unsigned: true }),
-            column("n", ColumnType::Int { bytes: 2, unsigned: false }),
-            column("name", ColumnType::VarChar { chars: 3 }),
-            column("code", ColumnType::Char { chars: 4 }),
-            ColumnDef { charset: Charset::Latin1, ..column("l", ColumnType::VarChar { chars: 3 }) },
-            column("bin", ColumnType::Binary { bytes: 3 }),
-            column("e", ColumnType::Enum { values: vec!["x".into(), "y".into()] }),
-        ],
-        primary_key: vec![0],
-        indexes: vec![IndexDef { name: "by_cas".into(), columns: vec![3] }],
-    }
-}
-
-/// Calls entries by name and unwraps that the table has them.
-macro_rules! ib {
-    ($entry:ident($($arg:expr),* $(,)?)) => {
-        // SAFETY: the handles in this file are used as innodb_api.h says, or are NULL.
-        unsafe { (api().$entry.expect("the table is complete"))($($arg),*) }
-    };
-}
-
-fn begin_trx(level: u32, read_write: bool) -> ib_trx_t {
-    let trx = ib!(trx_begin(level, read_write.into(), 0));
-    assert!(!trx.is_null());
-    trx
-}
-
-fn open_cursor(trx: ib_trx_t) -> ib_crsr_t {
-    let mut cursor = null_mut();
-    assert_eq!(ib!(open_table(c"db/t".as_ptr(), trx, &mut cursor)), IB_SUCCESS);
-    cursor
-}
-
-fn set(tuple: ib_tpl_t, col: ib_ulint_t, bytes: &[u8]) -> ib_err_t {
-    ib!(col_set_value(tuple, col, bytes.as_ptr().cast(), bytes.len() as ib_ulint_t, 1))
-}
-
-fn get(tuple: ib_tpl_t, col: ib_ulint_t) -> Option<Vec<u8>> {
-    let len = ib!(col_get_meta(tuple, col, null_mut()));
-    let at: *const u8 = ib!(col_get_value(tuple, col)).cast();
-    if len == NULL {
-        assert!(at.is_null());
-        return None;
-    }
-    // SAFETY: the table says that `len` bytes are there.
-    Some(unsafe { std::slice::from_raw_parts(at, len as usize) }.to_vec())
-}
-
-fn search(cursor: ib_crsr_t, key: &[u8], matching: u32, mode: u32) -> ib_err_t {
-    let tuple = ib!(sec_search_tuple_create(cursor));
-    assert_eq!(set(tuple, 0, key), IB_SUCCESS);
-    ib!(set_match_mode(cursor, matching));
-    let found = ib!(moveto(cursor, tuple, mode));
-    ib!(tuple_delete(tuple));
-    found
-}
-
-fn find(cursor: ib_crsr_t, key: &[u8]) -> ib_err_t {
-    search(cursor, key, ib_match_mode::IB_EXACT_MATCH, ib_srch_mode::IB_CUR_GE)
-}
-
-/// The value of a column of the row under the cursor.
-fn current(cursor: ib_crsr_t, col: ib_ulint_t) -> Option<Vec<u8>> {
-    let tuple = ib!(clust_read_tuple_create(cursor));
-    assert_eq!(ib!(read_row(cursor, tuple, null_mut(), null_mut())), IB_SUCCESS);
-    let bytes = get(tuple, col);
-    ib!(tuple_delete(tuple));
-    bytes
-}
-
-fn insert(cursor: ib_crsr_t, key: &[u8], value: &[u8], cas: Option<u64>) -> ib_err_t {
-    let tuple = ib!(clust_read_tuple_create(cursor));
-    assert_eq!(set(tuple, 0, key), IB_SUCCESS);
-    assert_eq!(set(tuple, 1, value), IB_SUCCESS);
-    assert_eq!(set(tuple, 2, &0u32.to_ne_bytes()), IB_SUCCESS);
-    if let Some(cas) = cas {
-        assert_eq!(set(tuple, 3, &cas.to_ne_bytes()), IB_SUCCESS);
-    }
-    let inserted = ib!(insert_row(cursor, tuple));
-    ib!(tuple_delete(tuple));
-    inserted
-}
-
-fn end(cursor: ib_crsr_t, trx: ib_trx_t, commit: bool) -> ib_err_t {
-    assert_eq!(ib!(cursor_close(cursor)), IB_SUCCESS);
-    let ended = if commit { ib!(trx_commit(trx)) } else { ib!(trx_rollback(trx)) };
-    assert_eq!(ib!(trx_release(trx)), IB_SUCCESS);
-    ended
-}
-
-/// Commits rows with these keys and cas numbers.
-fn fill(rows: &[(&str, Option<u64>)]) {
-    let trx = begin_trx(1, true);
-    let cursor = open_cursor(trx);
-    for (key, cas) in rows {
-        assert_eq!(insert(cursor, key.as_bytes(), format!("value of {key}").as_bytes(), *cas), IB_SUCCESS);
-    }
-    assert_eq!(end(cursor, trx, true), IB_SUCCESS);
-}
 
 #[test]
 fn values_are_cut_padded_and_read_back_as_innodb_does() {
@@ -265,7 +128,8 @@ fn moveto_finds_what_its_modes_say() {
     use ib_match_mode::{IB_CLOSEST_MATCH as CLOSEST, IB_EXACT_MATCH as EXACT, IB_EXACT_PREFIX as PREFIX};
     use ib_srch_mode::{IB_CUR_G as G, IB_CUR_GE as GE, IB_CUR_L as L, IB_CUR_LE as LE};
     // Search, result or the key found, the key that `next` finds then.
-    let cases: [(&str, u32, u32, Result<&str, ib_err_t>, Option<&str>); 17] = [
+    type Case = (&'static str, u32, u32, Result<&'static str, ib_err_t>, Option<&'static str>);
+    let cases: [Case; 17] = [
         ("d", EXACT, GE, Ok("d"), Some("da")),
         ("c", EXACT, GE, Err(IB_RECORD_NOT_FOUND), None),
         ("f", EXACT, GE, Ok("f"), None),
@@ -355,7 +219,8 @@ fn updates_replace_whole_rows_or_nothing() {
     // Which columns of the new row are set, and what comes of it.
     let flags = 5u32.to_ne_bytes();
     let two = 2u64.to_ne_bytes();
-    let cases: [(&[(ib_ulint_t, &[u8])], ib_err_t); 5] = [
+    type Set<'a> = &'a [(ib_ulint_t, &'a [u8])];
+    let cases: [(Set<'_>, ib_err_t); 5] = [
         (&[(0, b"a"), (1, b"x")], IB_INVALID_NULL),
         (&[(1, b"x"), (2, &flags)], IB_INVALID_NULL),
         (&[(0, b"b"), (1, b"x"), (2, &flags)], IB_DUPLICATE_KEY),
@@ -411,253 +276,6 @@ fn a_secondary_index_leads_to_whole_rows() {
     assert_eq!(find(index, &10u64.to_ne_bytes()), IB_RECORD_NOT_FOUND);
     ib!(cursor_close(index));
     end(base, trx, true);
-}
-
-#[test]
-fn writers_of_a_missing_key_take_turns() {
-    let _fixture = fixture();
-    let trx = begin_trx(1, true);
-    let cursor = open_cursor(trx);
-    ib!(set_lock_mode(cursor, ib_lck_mode::IB_LOCK_X));
-    assert_eq!(find(cursor, b"new"), IB_RECORD_NOT_FOUND);
-    // The second one waits at its search, not at its insert, and gives up after innodb_api_lock_wait_timeout.
-    let second = std::thread::spawn(|| {
-        let trx = begin_trx(1, true);
-        let cursor = open_cursor(trx);
-        ib!(set_lock_mode(cursor, ib_lck_mode::IB_LOCK_X));
-        let asked = Instant::now();
-        let found = find(cursor, b"new");
-        assert_eq!(ib!(trx_rollback(trx)), IB_SUCCESS);
-        assert_eq!(ib!(cursor_close(cursor)), IB_SUCCESS);
-        // The same object starts again and sees the row.
-        assert_eq!(ib!(trx_start(trx, 1, 0, 0, null_mut())), IB_SUCCESS);
-        ib!(trx_release(trx));
-        (found, asked.elapsed())
-    });
-    let (found, waited) = second.join().unwrap();
-    assert_eq!(found, IB_LOCK_WAIT_TIMEOUT);
-    assert!(waited.as_secs_f64() >= 1.0);
-    assert_eq!(insert(cursor, b"new", b"", None), IB_SUCCESS);
-    assert_eq!(end(cursor, trx, true), IB_SUCCESS);
-}
-
-#[test]
-fn a_deadlock_is_told_at_once() {
-    let fixture = fixture();
-    fixture.engine.set_variable("innodb_api_lock_wait_timeout", "20").unwrap();
-    fill(&[("a", None), ("b", None)]);
-    let barrier = std::sync::Barrier::new(2);
-    let mut results: Vec<ib_err_t> = std::thread::scope(|s| {
-        let run = |first: &'static [u8], second: &'static [u8]| {
-            let barrier = &barrier;
-            s.spawn(move || {
-                let trx = begin_trx(1, true);
-                let cursor = open_cursor(trx);
-                ib!(set_lock_mode(cursor, ib_lck_mode::IB_LOCK_X));
-                assert_eq!(find(cursor, first), IB_SUCCESS);
-                barrier.wait();
-                let result = find(cursor, second);
-                if result == IB_DEADLOCK {
-                    assert_eq!(find(cursor, first), IB_DEADLOCK, "it can only roll back");
-                    assert_eq!(ib!(trx_rollback(trx)), IB_SUCCESS);
-                    assert_eq!(find(cursor, first), IB_ERROR, "no transaction");
-                }
-                assert_eq!(end(cursor, trx, true), IB_SUCCESS);
-                result
-            })
-        };
-        let threads = [run(b"a", b"b"), run(b"b", b"a")];
-        threads.into_iter().map(|t| t.join().unwrap()).collect()
-    });
-    results.sort();
-    assert_eq!(results, [IB_SUCCESS, IB_DEADLOCK]);
-}
-
-#[test]
-fn a_transaction_object_lives_until_its_release() {
-    let fixture = fixture();
-    let trx = begin_trx(1, true);
-    let cursor = open_cursor(trx);
-    assert_ne!(ib!(trx_get_start_time(trx)), 0);
-    assert_eq!(ib!(trx_read_only(trx)), 0);
-    assert_eq!(ib!(cursor_stmt_begin(cursor)), IB_SUCCESS);
-    assert_eq!(insert(cursor, b"a", b"", None), IB_SUCCESS);
-    assert_eq!(ib!(trx_start(trx, 1, 1, 0, null_mut())), IB_ERROR, "it is started");
-    assert_eq!(ib!(commit_trx(cursor, trx)), IB_SUCCESS);
-    assert_eq!(ib!(trx_get_start_time(trx)), 0);
-    // The cursor outlived its transaction: it is open, but can do nothing until it gets another one.
-    assert_eq!(find(cursor, b"a"), IB_ERROR);
-    assert_eq!(ib!(cursor_first(cursor)), IB_ERROR);
-    assert_eq!(insert(cursor, b"b", b"", None), IB_ERROR);
-    assert_eq!(ib!(cursor_new_trx(cursor, trx)), IB_ERROR, "not started");
-    assert_eq!(ib!(trx_start(trx, 4, 1, 0, null_mut())), IB_ERROR, "no such level");
-    assert_eq!(ib!(trx_start(trx, 1, 0, 1, null_mut())), IB_SUCCESS);
-    assert_eq!(ib!(trx_read_only(trx)), 1);
-    assert_eq!(ib!(cursor_new_trx(cursor, trx)), IB_SUCCESS);
-    assert_eq!(find(cursor, b"a"), IB_SUCCESS);
-    assert_eq!(insert(cursor, b"b", b"", None), IB_READ_ONLY);
-    assert_eq!(ib!(delete_row(cursor)), IB_READ_ONLY);
-    assert_eq!(ib!(cursor_reset(cursor)), IB_SUCCESS);
-    assert_eq!(find(cursor, b"a"), IB_ERROR);
-    // A release rolls back; a commit of nothing is fine.
-    assert_eq!(ib!(trx_rollback(trx)), IB_SUCCESS);
-    assert_eq!(ib!(trx_commit(trx)), IB_SUCCESS);
-    assert_eq!(ib!(trx_start(trx, 1, 1, 0, null_mut())), IB_SUCCESS);
-    assert_eq!(ib!(cursor_new_trx(cursor, trx)), IB_SUCCESS);
-    assert_eq!(insert(cursor, b"c", b"", None), IB_SUCCESS);
-    assert_eq!(ib!(trx_release(trx)), IB_SUCCESS);
-    assert_eq!(ib!(cursor_close(cursor)), IB_SUCCESS);
-    let t = fixture.engine.table("db", "t").unwrap();
-    let mut reader = begin(&fixture.engine);
-    assert!(reader.get(&t, &[Value::Bytes(b"a".to_vec())], RowLock::Exclusive).unwrap().is_some());
-    assert!(reader.get(&t, &[Value::Bytes(b"c".to_vec())], RowLock::Exclusive).unwrap().is_none());
-}
-
-#[test]
-fn a_failed_commit_is_an_error_and_frees_its_locks() {
-    let fixture = fixture();
-    fixture.engine.set_variable("refengine_fail_commits", "1").unwrap();
-    let trx = begin_trx(1, true);
-    let cursor = open_cursor(trx);
-    assert_eq!(insert(cursor, b"a", b"", None), IB_SUCCESS);
-    assert_eq!(end(cursor, trx, true), IB_ERROR);
-    fill(&[("a", None)]);
-}
-
-#[test]
-fn truncation_waits_for_cursors_and_gives_a_new_id() {
-    let fixture = fixture();
-    fill(&[("a", None)]);
-    let mut id = 0;
-    let trx = begin_trx(1, false);
-    let cursor = open_cursor(trx);
-    assert_eq!(ib!(table_truncate(c"db/t".as_ptr(), &mut id)), IB_LOCK_WAIT_TIMEOUT);
-    // A cursor that is closed holds nothing, though its transaction goes on.
-    assert_eq!(find(cursor, b"a"), IB_SUCCESS);
-    assert_eq!(ib!(cursor_close(cursor)), IB_SUCCESS);
-    let before = fixture.engine.table("db", "t").unwrap().id();
-    assert_eq!(ib!(table_truncate(c"db/t".as_ptr(), &mut id)), IB_SUCCESS);
-    assert_eq!(id, fixture.engine.table("db", "t").unwrap().id());
-    assert_ne!(id, before);
-    let cursor = open_cursor(trx);
-    assert_eq!(find(cursor, b"a"), IB_RECORD_NOT_FOUND);
-    // An announced table is in use until it is withdrawn.
-    assert_eq!(ib!(set_memcached_sync(cursor, 1)), IB_SUCCESS);
-    assert_eq!(ib!(cursor_close(cursor)), IB_SUCCESS);
-    assert_eq!(ib!(table_truncate(c"db/t".as_ptr(), &mut id)), IB_LOCK_WAIT_TIMEOUT);
-    let cursor = open_cursor(trx);
-    assert_eq!(ib!(set_memcached_sync(cursor, 0)), IB_SUCCESS);
-    end(cursor, trx, true);
-    assert_eq!(ib!(table_truncate(c"db/t".as_ptr(), &mut id)), IB_SUCCESS);
-    assert_eq!(ib!(table_truncate(c"db/none".as_ptr(), &mut id)), IB_TABLE_NOT_FOUND);
-    assert_eq!(ib!(table_truncate(c"nonsense".as_ptr(), &mut id)), IB_TABLE_NOT_FOUND);
-    // Written rows hold the table to the end of their transaction.
-    let trx = begin_trx(1, true);
-    let cursor = open_cursor(trx);
-    assert_eq!(insert(cursor, b"a", b"", None), IB_SUCCESS);
-    assert_eq!(ib!(cursor_close(cursor)), IB_SUCCESS);
-    assert_eq!(ib!(table_truncate(c"db/t".as_ptr(), &mut id)), IB_LOCK_WAIT_TIMEOUT);
-    assert_eq!(ib!(trx_commit(trx)), IB_SUCCESS);
-    ib!(trx_release(trx));
-}
-
-#[test]
-fn a_table_lock_keeps_others_off_every_row() {
-    let fixture = fixture();
-    fill(&[("a", None)]);
-    let trx = begin_trx(1, true);
-    let cursor = open_cursor(trx);
-    assert_eq!(ib!(cursor_lock(cursor, ib_lck_mode::IB_LOCK_IX)), IB_SUCCESS);
-    assert_eq!(ib!(cursor_lock(cursor, ib_lck_mode::IB_LOCK_TABLE_X)), IB_SUCCESS);
-    let t = fixture.engine.table("db", "t").unwrap();
-    let mut other = fixture.engine.begin(Isolation::ReadCommitted, true);
-    other.set_lock_wait_timeout(std::time::Duration::from_millis(10));
-    let key = [Value::Bytes(b"a".to_vec())];
-    assert!(other.get(&t, &key, RowLock::None).unwrap().is_some());
-    assert_eq!(other.get(&t, &key, RowLock::Shared).unwrap_err().errno(), 1205);
-    end(cursor, trx, true);
-    assert!(other.get(&t, &key, RowLock::Shared).unwrap().is_some());
-}
-
-#[test]
-fn settings_come_from_the_variables() {
-    let fixture = fixture();
-    assert_eq!((ib!(get_cfg()), ib!(cfg_trx_level()), ib!(bk_commit_interval())), (0, 0, 5));
-    fixture.engine.set_variable("innodb_api_trx_level", "2").unwrap();
-    fixture.engine.set_variable("innodb_api_bk_commit_interval", "7").unwrap();
-    assert_eq!((ib!(cfg_trx_level()), ib!(bk_commit_interval())), (2, 7));
-    let dir = tempfile::tempdir().unwrap();
-    let other = open(dir.path(), &[("innodb_api_enable_mdl", "ON"), ("innodb_api_disable_rowlock", "1")]);
-    assert_eq!(ib!(get_cfg()), 0, "the second engine of a process does not take the table");
-    other.serve_callback_table();
-    assert_eq!(ib!(get_cfg()) as u32, ib_cfg::IB_CFG_MDL_ENABLED | ib_cfg::IB_CFG_DISABLE_ROWLOCK);
-    other.close().unwrap();
-    assert!(ib!(trx_begin(1, 0, 0)).is_null(), "no engine");
-    let name = |code| {
-        let text = ib!(ut_strerr(code));
-        // SAFETY: every answer is a static string.
-        unsafe { CStr::from_ptr(text) }.to_str().unwrap()
-    };
-    assert_eq!((name(IB_DEADLOCK), name(IB_DATA_MISMATCH), name(77)), ("Deadlock", "Data mismatch", "Unknown error"));
-}
-
-#[test]
-fn null_pointers_are_refused() {
-    let _fixture = fixture();
-    let table: &ib_cb_t = api();
-    // SAFETY: the table is fifty pointers wide, which its header asserts.
-    let entries: &[usize; 50] = unsafe { &*std::ptr::from_ref(table).cast() };
-    assert!(entries.iter().all(|entry| *entry != 0));
-    let (crsr, tpl, trx): (ib_crsr_t, ib_tpl_t, ib_trx_t) = (null_mut(), null_mut(), null_mut());
-    let mut out = null_mut();
-    let codes = [
-        ib!(open_table(std::ptr::null(), trx, &mut out)),
-        ib!(open_table(c"db/t".as_ptr(), trx, null_mut())),
-        ib!(read_row(crsr, tpl, null_mut(), null_mut())),
-        ib!(insert_row(crsr, tpl)),
-        ib!(delete_row(crsr)),
-        ib!(update_row(crsr, tpl, tpl)),
-        ib!(moveto(crsr, tpl, 2)),
-        ib!(cursor_first(crsr)),
-        ib!(cursor_next(crsr)),
-        ib!(tuple_read_u8(tpl, 0, null_mut())),
-        ib!(tuple_read_i64(tpl, 0, null_mut())),
-        ib!(col_set_value(tpl, 0, null_mut(), 0, 0)),
-        ib!(trx_commit(trx)),
-        ib!(trx_rollback(trx)),
-        ib!(trx_start(trx, 1, 0, 0, null_mut())),
-        ib!(trx_release(trx)),
-        ib!(cursor_lock(crsr, 3)),
-        ib!(cursor_close(crsr)),
-        ib!(cursor_new_trx(crsr, trx)),
-        ib!(cursor_reset(crsr)),
-        ib!(table_truncate(std::ptr::null(), null_mut())),
-        ib!(open_index_using_name(crsr, std::ptr::null(), null_mut(), null_mut(), null_mut())),
-        ib!(set_memcached_sync(crsr, 1)),
-        ib!(commit_trx(crsr, trx)),
-        ib!(set_lock_mode(crsr, 3)),
-        ib!(cursor_stmt_begin(crsr)),
-    ];
-    assert!(codes.iter().all(|code| *code == IB_ERROR), "{codes:?}");
-    ib!(set_match_mode(crsr, 1));
-    ib!(tuple_delete(tpl));
-    ib!(set_cluster_access(crsr));
-    assert!(ib!(sec_search_tuple_create(crsr)).is_null());
-    assert!(ib!(clust_read_tuple_create(crsr)).is_null());
-    assert!(ib!(col_get_value(tpl, 0)).is_null());
-    assert!(ib!(col_get_name(crsr, 0)).is_null());
-    assert!(ib!(get_idx_field_name(crsr, 0)).is_null());
-    assert_eq!(ib!(col_get_meta(tpl, 0, null_mut())), NULL);
-    let numbers = (ib!(tuple_get_n_cols(tpl)), ib!(tuple_get_n_user_cols(tpl)), ib!(trx_get_start_time(trx)));
-    assert_eq!((numbers, ib!(trx_read_only(trx)), ib!(is_virtual_table(crsr))), ((0, 0, 0), 0, 0));
-    // Tuples of another table or shape are refused as well.
-    let trx = begin_trx(1, true);
-    let cursor = open_cursor(trx);
-    let search = ib!(sec_search_tuple_create(cursor));
-    assert_eq!(ib!(insert_row(cursor, search)), IB_DATA_MISMATCH);
-    assert_eq!(ib!(read_row(cursor, search, null_mut(), null_mut())), IB_DATA_MISMATCH);
-    ib!(tuple_delete(search));
-    end(cursor, trx, true);
 }
 
 /// A kept search tuple that is refilled for ever must not grow; big values are not copied twice when `copy` is 0.
@@ -723,4 +341,44 @@ fn hot_get_timing() {
     };
     tick(1);
     tick(32);
+}
+
+/// Prints what commits and a reopening cost: `cargo test --release --test engine_api -- --ignored --nocapture commit`.
+#[test]
+#[ignore = "measures, asserts nothing about time"]
+fn commit_and_reopen_timing() {
+    let dir = tempfile::tempdir().unwrap();
+    for level in ["2", "1"] {
+        let engine = open(dir.path(), &[("innodb_flush_log_at_trx_commit", level)]);
+        engine.serve_callback_table();
+        if engine.is_new() {
+            engine.create_database("db").unwrap();
+            engine.create_table(table()).unwrap();
+        }
+        let value = [b'v'; 100];
+        let (trxs, per) = if level == "2" { (10_000, 32) } else { (500, 32) };
+        let begun = Instant::now();
+        for n in 0..trxs {
+            let trx = begin_trx(1, true);
+            let cursor = open_cursor(trx);
+            ib!(set_lock_mode(cursor, ib_lck_mode::IB_LOCK_X));
+            for i in 0..per {
+                let key = format!("{level}key{:08}", (n * per + i) * 7919 % (trxs * per));
+                find(cursor, key.as_bytes());
+                insert(cursor, key.as_bytes(), &value, None);
+            }
+            assert_eq!(end(cursor, trx, true), IB_SUCCESS);
+        }
+        let spent = begun.elapsed();
+        println!(
+            "level {level}: {:.2} us per row, {per} rows per commit",
+            spent.as_micros() as f64 / (trxs * per) as f64
+        );
+        let begun = Instant::now();
+        engine.close().unwrap();
+        println!("close: {:?}", begun.elapsed());
+        let begun = Instant::now();
+        open(dir.path(), &[]).close().unwrap();
+        println!("reopen and close: {:?}", begun.elapsed());
+    }
 }

@@ -20,8 +20,10 @@ const CHILD_LEVEL: &str = "ENGINE_TEST_CHILD_LEVEL";
 #[test]
 fn child() {
     let (Ok(dir), Ok(level)) = (std::env::var(CHILD_DIR), std::env::var(CHILD_LEVEL)) else { return };
-    if level == "threads" {
-        return check_threads(Path::new(&dir));
+    match level.as_str() {
+        "threads" => return check_threads(Path::new(&dir)),
+        "full" => return check_failed_write(Path::new(&dir)),
+        _ => {}
     }
     let engine = open(Path::new(&dir), &[("innodb_flush_log_at_trx_commit", &level)]);
     let first = all(&engine).len() as i64;
@@ -201,6 +203,45 @@ fn the_engines_threads_take_no_signals_and_end_with_it() {
     assert!(status.success(), "{status}");
 }
 
+/// In a process of its own, whose files must not grow any more.
+#[test]
+fn after_a_failed_write_only_reads_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    with_table(dir.path(), &[]).close().unwrap();
+    let status = start_child(dir.path(), "full").wait().unwrap();
+    assert!(status.success(), "{status}");
+    let engine = open(dir.path(), &[]);
+    let left = ids(&all(&engine));
+    assert!(left == [1] || left == [1, 2], "what was acknowledged, and at most what was unknown: {left:?}");
+    put(&engine, row(4, "", None));
+}
+
+fn check_failed_write(dir: &Path) {
+    let engine = open(dir, &[]);
+    let t = engine.table("db", "t").unwrap();
+    put(&engine, row(1, "", None));
+    // SAFETY: changes limits of this process, which runs nothing else.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+        let limit = libc::rlimit { rlim_cur: 1, rlim_max: libc::RLIM_INFINITY };
+        assert_eq!(libc::setrlimit(libc::RLIMIT_FSIZE, &limit), 0);
+    }
+    let mut trx = begin(&engine);
+    trx.insert(&t, row(2, "", None)).unwrap();
+    let mut other = begin(&engine);
+    other.insert(&t, row(3, "", None)).unwrap();
+    let error = trx.commit().unwrap_err();
+    assert!(matches!(error, Error::CommitUnknown(_)), "{error}");
+    let error = other.commit().unwrap_err();
+    assert!(matches!(error, Error::Storage(_)) && error.to_string().contains("restart the engine"), "{error}");
+    let refused = begin(&engine).insert(&t, row(4, "", None)).unwrap_err();
+    assert_eq!(refused.errno(), 1030, "{refused}");
+    assert_eq!(engine.create_database("x").unwrap_err().errno(), 1030);
+    assert_eq!(ids(&all(&engine)), [1]);
+    drop(t);
+    assert_eq!(engine.close().unwrap_err().errno(), 1030, "nothing can be written out");
+}
+
 fn check_threads(dir: &Path) {
     let tasks = || -> Vec<std::path::PathBuf> {
         std::fs::read_dir("/proc/self/task").unwrap().flatten().map(|task| task.path()).collect()
@@ -310,7 +351,7 @@ fn what_ddl_refuses() {
         (|d| d.indexes.push(d.indexes[0].clone()), 1061),
         (|d| d.indexes[0].name = "primary".into(), 1280),
         (|d| d.columns[2] = column("b", ColumnType::Blob { max_bytes: 65_535, name: "BLOB" }), 1170),
-        (|d| d.columns[2] = column("b", ColumnType::VarBinary { bytes: 4000 }), 1071),
+        (|d| d.columns[2] = column("b", ColumnType::VarBinary { bytes: 16_385 }), 1071),
         (|d| d.columns[1].default = Some(Value::Bytes(vec![b'x'; 101])), 1067),
         (|d| d.columns[1] = ColumnDef { not_null: true, default: Some(Value::Null), ..d.columns[1].clone() }, 1067),
     ];

@@ -379,32 +379,31 @@ pub unsafe extern "C" fn refengine_execute(
     };
     let result = guard!("refengine_execute", Err((refengine_result::REFENGINE_PANIC, panic_error())), {
         let bytes = match (sql.is_null(), len) {
-            (_, 0) => &[],
+            (_, 0) => Ok(&[][..]),
             (true, _) => {
                 let error = SqlError::new(1105, "HY000", "The statement is a NULL pointer");
-                return remember(handle, refengine_result::REFENGINE_INVALID_ARGUMENT, &error);
+                Err((refengine_result::REFENGINE_INVALID_ARGUMENT, error))
             }
             // SAFETY: the caller promised `len` readable bytes.
-            (false, _) => unsafe { std::slice::from_raw_parts(sql.cast::<u8>(), len) },
+            (false, _) => Ok(unsafe { std::slice::from_raw_parts(sql.cast::<u8>(), len) }),
         };
-        execute(handle, bytes, report, arg).map_err(|error| (refengine_result::REFENGINE_ERROR, error))
+        let failed = |error| (refengine_result::REFENGINE_ERROR, error);
+        bytes.and_then(|bytes| execute(handle, bytes, report, arg).map_err(failed))
     });
     match result {
         Ok(()) => {
             handle.last = LastError::default();
             refengine_result::REFENGINE_OK
         }
-        Err((code, error)) => remember(handle, code, &error),
+        Err((code, error)) => {
+            handle.last = LastError::of(&error);
+            code
+        }
     }
 }
 
 fn panic_error() -> SqlError {
     SqlError::new(1105, "HY000", PANIC)
-}
-
-fn remember(handle: &mut SessionHandle, code: refengine_result_t, error: &SqlError) -> refengine_result_t {
-    handle.last = LastError::of(error);
-    code
 }
 
 fn execute(handle: &mut SessionHandle, sql: &[u8], report: refengine_report_fn, arg: *mut c_void) -> Result<()> {

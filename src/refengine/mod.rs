@@ -17,6 +17,7 @@
 mod cache;
 mod catalog;
 mod codec;
+mod datadir;
 mod engine;
 mod error;
 pub mod ffi;

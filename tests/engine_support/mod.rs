@@ -2,6 +2,9 @@
 
 #![allow(dead_code)]
 
+#[macro_use]
+pub mod ib;
+
 use daemon_memcached::refengine::{
     Charset, ColumnDef, ColumnType, Engine, Error, IndexDef, Isolation, KeyRange, Row, RowLock, TableDef, Transaction,
     Value,
