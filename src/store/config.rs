@@ -1,7 +1,7 @@
 //! The configuration tables of database `innodb_memcache`, read through the same rows as everything else.
 
-use super::Container;
 use super::container::ContainerRow;
+use super::{Container, Policies};
 use crate::rows::{Error, Mode, Rows, Table};
 use memchr::memmem;
 use std::collections::HashMap;
@@ -64,6 +64,8 @@ pub struct Config {
     pub separator: Vec<u8>,
     /// Bytes between `@@name` and a key.
     pub delimiter: Vec<u8>,
+    /// What goes to memory and what to tables.
+    pub policies: Policies,
     /// See [`Rules`].
     pub rules: Rules,
 }
@@ -82,6 +84,7 @@ impl Config {
                 default: ContainerId::DEFAULT,
                 separator: option(&options, "separator", "|")?,
                 delimiter: option(&options, "table_map_delimiter", ".")?,
+                policies: policies(rows)?,
                 rules,
             };
             let found = container_rows(rows)?;
@@ -119,6 +122,7 @@ impl Config {
                 default: self.default,
                 separator: self.separator.clone(),
                 delimiter: self.delimiter.clone(),
+                policies: self.policies,
                 rules: self.rules,
             };
             config.add(rows, &row, None)?;
@@ -128,7 +132,7 @@ impl Config {
 
     fn add<R: Rows>(&mut self, rows: &mut R, row: &ContainerRow, known: Option<ContainerId>) -> Result<(), String> {
         let id = known.map_or(self.containers.len(), |id| id.0 as usize);
-        let container = Some(Arc::new(Container::check(rows, row, id)?));
+        let container = Some(Arc::new(Container::check(rows, row, id, self.policies)?));
         match known {
             Some(_) => self.containers[id] = container,
             None => self.containers.push(container),
@@ -206,6 +210,13 @@ fn container_rows<R: Rows>(rows: &mut R) -> Result<Vec<ContainerRow>, String> {
             index,
         })
         .collect())
+}
+
+/// The first row of the table; without a row everything goes to the tables.
+fn policies<R: Rows>(rows: &mut R) -> Result<Policies, String> {
+    let columns = ["get_policy", "set_policy", "delete_policy", "flush_policy"];
+    let found = text_rows(rows, 2, "cache_policies", columns)?;
+    found.first().map_or(Ok(Policies::default()), |row| Policies::parse(row.each_ref().map(String::as_str)))
 }
 
 fn option(options: &[[String; 2]], name: &str, default: &str) -> Result<Vec<u8>, String> {

@@ -1,6 +1,6 @@
 //! A container: the mapping of keys, values, flags, cas and expiry to the columns of one table.
 
-use super::{Failure, Item, value};
+use super::{Failure, Item, Policies, value};
 use crate::rows::{Cell, Column, ColumnKind, Error, Rows, Table};
 use std::ffi::CString;
 
@@ -38,6 +38,7 @@ pub struct Container {
     pub(super) flags: Option<usize>,
     pub(super) cas: Option<usize>,
     pub(super) expiry: Option<usize>,
+    pub(super) policies: Policies,
 }
 
 impl Container {
@@ -45,8 +46,13 @@ impl Container {
     ///
     /// # Errors
     /// A sentence that names the container, the column and the rule.
-    pub fn check<R: Rows>(rows: &mut R, row: &ContainerRow, id: usize) -> Result<Container, String> {
-        Checker { row, columns: describe(rows, row)? }.run(rows, id)
+    pub fn check<R: Rows>(
+        rows: &mut R,
+        row: &ContainerRow,
+        id: usize,
+        policies: Policies,
+    ) -> Result<Container, String> {
+        Checker { row, columns: describe(rows, row)? }.run(rows, id, policies)
     }
 
     /// The key as its column takes it; `None` where the column can hold no such key.
@@ -188,7 +194,7 @@ struct Checker<'r> {
 }
 
 impl Checker<'_> {
-    fn run<R: Rows>(self, rows: &mut R, id: usize) -> Result<Container, String> {
+    fn run<R: Rows>(self, rows: &mut R, id: usize, policies: Policies) -> Result<Container, String> {
         let key = self.key()?;
         let values = self.values()?;
         let flags = self.optional("flags", &self.row.flags, 4)?;
@@ -199,8 +205,24 @@ impl Checker<'_> {
         self.distinct(&mapped)?;
         self.unmapped(&mapped)?;
         let index = self.index(rows)?;
+        let policies = self.policies(key, policies);
         let table = Table { id, path: path(self.row)?, index, columns: self.columns, key };
-        Ok(Container { name: self.row.name.clone(), table, values, flags, cas, expiry })
+        Ok(Container { name: self.row.name.clone(), table, values, flags, cas, expiry, policies })
+    }
+
+    /// Memory compares keys byte by byte. Where the table may not (`foo` and `FOO` can be one key), memory is not used.
+    fn policies(&self, key: usize, policies: Policies) -> Policies {
+        let kind = self.columns[key].kind;
+        let binary = matches!(kind, ColumnKind::Int { .. } | ColumnKind::Binary | ColumnKind::VarBinary);
+        if binary || !policies.use_memory() {
+            return policies;
+        }
+        log::info!(
+            "container {}: the cache policies do not apply, because the key column {} is neither INT, BINARY nor VARBINARY",
+            self.row.name,
+            self.row.key
+        );
+        policies.without_memory()
     }
 
     fn refuse<T>(&self, text: String) -> Result<T, String> {

@@ -18,7 +18,7 @@ mod value;
 pub use cas::CasSource;
 pub use config::{Config, ContainerId, Rules, Target};
 pub use container::Container;
-pub use policy::{Policies, Policy};
+use policy::Policies;
 pub use range::KeyRange;
 pub use table::TableStore as Store;
 

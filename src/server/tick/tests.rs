@@ -68,6 +68,9 @@ impl Rows for FakeRows {
                 let names = "name db_schema db_table key_columns value_columns flags cas_column expire_time_column unique_idx_name_on_key";
                 names.split(' ').map(column).collect()
             }
+            b"innodb_memcache/cache_policies" => {
+                ["get_policy", "set_policy", "delete_policy", "flush_policy"].map(column).into()
+            }
             b"innodb_memcache/config_options" => ["name", "value"].map(column).into(),
             _ => vec![Column { not_null: true, ..column("k") }, column("v")],
         })
