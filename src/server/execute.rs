@@ -419,6 +419,7 @@ impl<'w, R: Rows> Executor<'w, R> {
             Failure::Rows(Error::Deadlock) => return Err(Abort::Deadlock),
             Failure::Rows(Error::LockTimeout) => return Err(Abort::LockTimeout),
             Failure::TooLarge => say(out, noreply, reply::TOO_LARGE),
+            Failure::OutOfMemory => say(out, noreply, reply::OUT_OF_MEMORY_STORING),
             Failure::Rows(Error::TooLong(column)) => {
                 self.shared.complain(|| {
                     format!(

@@ -22,6 +22,7 @@ mod sweep;
 mod tick;
 mod worker;
 
+use crate::cache::MemoryStore;
 use crate::host::Host;
 use crate::rows::table::Session;
 use crate::store::{Batch, CasSource, Config, ContainerId, Rules};
@@ -74,6 +75,8 @@ pub struct Shared {
     connections_total: AtomicU64,
     connections_refused: AtomicU64,
     started: Instant,
+    /// Items of the policies cache_only and caching.
+    memory: Arc<MemoryStore>,
     /// The newest configuration; workers take it over when its version changes.
     config: Mutex<Arc<Config>>,
     config_version: AtomicU64,
@@ -105,6 +108,7 @@ impl Shared {
             connections_total: AtomicU64::new(0),
             connections_refused: AtomicU64::new(0),
             started: Instant::now(),
+            memory: Arc::new(MemoryStore::new(options.memory_limit, options.evict)),
             config: Mutex::new(Arc::new(config)),
             config_version: AtomicU64::new(0),
             commit_wanted: AtomicU64::new(0),

@@ -107,8 +107,14 @@ impl<'s> Worker<'s> {
         let config = Arc::clone(&shared.config.lock());
         let session = Session::new(shared.host.api());
         let commit_interval = session.host_commit_interval();
-        let store =
-            Store::new(session, Arc::clone(&config), cas, shared.options.item_size_max, shared.options.settings.batch);
+        let store = Store::new(
+            session,
+            Arc::clone(&shared.memory),
+            Arc::clone(&config),
+            cas,
+            shared.options.item_size_max,
+            shared.options.settings.batch,
+        );
         Worker {
             index: seed.index,
             poll: &mut seed.poll,

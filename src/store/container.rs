@@ -2,6 +2,7 @@
 
 use super::{Failure, Item, Policies, value};
 use crate::rows::{Cell, Column, ColumnKind, Error, Rows, Table};
+use std::borrow::Cow;
 use std::ffi::CString;
 
 /// A row of `innodb_memcache.containers`, as text.
@@ -62,6 +63,28 @@ impl Container {
             ColumnKind::Int { bytes, unsigned } => value::int_cell(key, bytes, unsigned),
             _ => Some(Cell::Bytes(key)),
         }
+    }
+
+    /// The key as memory knows it: one spelling for each key that the table can tell apart.
+    pub(super) fn memory_key<'k>(&self, key: &'k [u8]) -> Cow<'k, [u8]> {
+        match self.table.columns[self.table.key].kind {
+            ColumnKind::Int { .. } => match self.key_cell(key) {
+                Some(Cell::Int(number)) => Cow::Owned(itoa::Buffer::new().format(number).as_bytes().to_vec()),
+                Some(Cell::UInt(number)) => Cow::Owned(itoa::Buffer::new().format(number).as_bytes().to_vec()),
+                _ => Cow::Borrowed(key),
+            },
+            // The table pads with zero bytes.
+            ColumnKind::Binary => Cow::Borrowed(&key[..key.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1)]),
+            _ => Cow::Borrowed(key),
+        }
+    }
+
+    /// Whether a value that is stored comes back as the same bytes, with the same flags and expiry.
+    pub(super) fn gives_back_what_it_takes(&self) -> bool {
+        let [column] = self.values[..] else { return false };
+        let kind = self.table.columns[column].kind;
+        let plain = matches!(kind, ColumnKind::VarChar | ColumnKind::VarBinary | ColumnKind::Blob);
+        plain && self.flags.is_some() && self.expiry.is_some()
     }
 
     pub(super) fn refused_key(&self) -> Failure {

@@ -18,11 +18,11 @@ const INSERT_ATTEMPTS: u32 = 3;
 pub struct TableStore<R> {
     rows: R,
     config: Arc<Config>,
-    cas: CasSource,
+    pub(super) cas: CasSource,
     /// Greatest length of a value in bytes.
-    value_max: usize,
+    pub(super) value_max: usize,
     /// Unix time in seconds, set once per tick.
-    now: i64,
+    pub(super) now: i64,
     /// Whether what is begun from now on may write, and whether what is open may.
     read_write: bool,
     writable: bool,
@@ -68,11 +68,6 @@ impl<R: Rows> TableStore<R> {
     /// Its row breaks a rule; the sentence says which.
     pub fn find_new(&mut self, name: &[u8]) -> std::result::Result<Option<Config>, String> {
         self.config.with_new(&mut self.rows, name)
-    }
-
-    /// Sets the clock that expiry is judged by, Unix time in seconds.
-    pub fn set_now(&mut self, now: i64) {
-        self.now = now;
     }
 
     /// Whether the transactions that operations begin from now on may write.
@@ -140,6 +135,33 @@ impl<R: Rows> TableStore<R> {
         Ok(true)
     }
 
+    /// [`TableStore::get`] with the cas number and with the Unix time at which the item expires, 0 for never.
+    pub fn get_with_deadline(
+        &mut self,
+        container: &Container,
+        key: &[u8],
+        found: impl FnOnce(Item<'_>, i64),
+    ) -> Result<bool> {
+        let Some(key) = container.key_cell(key) else { return Ok(false) };
+        self.begin()?;
+        if !self.rows.read(&container.table, key)? || !self.is_live(container) {
+            return Ok(false);
+        }
+        let deadline = container.expiry.and_then(|column| self.rows.int(&container.table, column)).unwrap_or(0);
+        let deadline = i64::try_from(deadline).unwrap_or(i64::MAX);
+        self.hand_over(container, true, |item| found(item, deadline));
+        Ok(true)
+    }
+
+    /// Makes sure that the next read sees everything committed before it; `false` where the open transaction must stay.
+    pub fn renew_view(&mut self) -> Result<bool> {
+        if self.rows.active() && (self.writable || self.batch.reads > 1) {
+            return Ok(false);
+        }
+        self.commit()?;
+        Ok(true)
+    }
+
     /// Hands the live item over and changes its expiry.
     pub fn get_and_touch(
         &mut self,
@@ -169,14 +191,14 @@ impl<R: Rows> TableStore<R> {
         Ok(true)
     }
 
-    /// Stores an item where `condition` holds.
+    /// Stores an item where `condition` holds; with it comes its cas number, 0 where the container has no cas column.
     pub fn store(
         &mut self,
         container: &Container,
         key: &[u8],
         condition: Condition,
         item: NewItem<'_>,
-    ) -> Result<Stored> {
+    ) -> Result<(Stored, u64)> {
         if item.value.len() > self.value_max {
             return Err(Failure::TooLarge);
         }
@@ -186,15 +208,15 @@ impl<R: Rows> TableStore<R> {
             let found = self.rows.read_for_update(&container.table, key)?;
             let live = found && self.is_live(container);
             if let Some(refused) = self.check(container, condition, live) {
-                return Ok(refused);
+                return Ok((refused, 0));
             }
             match self.write(container, key, condition, item, found) {
                 // Another transaction inserted the key between our search and our insert.
                 Err(Failure::Rows(Error::Duplicate)) if !found && attempt < INSERT_ATTEMPTS => continue,
-                other => return other.map(|()| Stored::Stored),
+                other => return other.map(|cas| (Stored::Stored, cas)),
             }
         }
-        Ok(Stored::NotStored)
+        Ok((Stored::NotStored, 0))
     }
 
     /// Adds to or subtracts from a live number: adding wraps at 2^64, subtracting stops at 0.
@@ -329,7 +351,7 @@ impl<R: Rows> TableStore<R> {
     }
 
     /// Unix time at which `exptime` ends, 0 for never.
-    fn deadline(&self, exptime: i64) -> i64 {
+    pub(super) fn deadline(&self, exptime: i64) -> i64 {
         match exptime {
             0 => 0,
             // In the past for every clock, yet not 0, which would mean never.
@@ -358,7 +380,7 @@ impl<R: Rows> TableStore<R> {
         condition: Condition,
         item: NewItem<'_>,
         found: bool,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         if matches!(condition, Condition::Append | Condition::Prepend) {
             return self.extend(container, condition, item);
         }
@@ -372,16 +394,18 @@ impl<R: Rows> TableStore<R> {
         }
         if !found {
             cells.push((container.table.key, key));
+            let cas = container.cas.map_or(0, |_| self.cas.take());
             if let Some(column) = container.cas {
-                cells.push((column, container.cas_cell(column, self.cas.take())));
+                cells.push((column, container.cas_cell(column, cas)));
             }
-            return Ok(self.rows.insert(&container.table, &cells)?);
+            self.rows.insert(&container.table, &cells)?;
+            return Ok(cas);
         }
         self.update_value(container, &cells)
     }
 
     /// Appends to or prepends before a value column: the one that the command's flags select, else the first.
-    fn extend(&mut self, container: &Container, condition: Condition, item: NewItem<'_>) -> Result<()> {
+    fn extend(&mut self, container: &Container, condition: Condition, item: NewItem<'_>) -> Result<u64> {
         let (column, value) = (container.selected(item.flags), item.value);
         let mut whole = std::mem::take(&mut self.scratch);
         whole.clear();
@@ -402,15 +426,18 @@ impl<R: Rows> TableStore<R> {
         result
     }
 
-    /// Updates the current row and gives it a new cas number.
-    fn update_value(&mut self, container: &Container, cells: &[(usize, Cell<'_>)]) -> Result<()> {
+    /// Updates the current row and gives it a new cas number, which it returns.
+    fn update_value(&mut self, container: &Container, cells: &[(usize, Cell<'_>)]) -> Result<u64> {
         let Some(column) = container.cas else {
-            return Ok(self.rows.update(&container.table, cells)?);
+            self.rows.update(&container.table, cells)?;
+            return Ok(0);
         };
+        let cas = self.cas.take();
         let mut all = Vec::with_capacity(cells.len() + 1);
         all.extend_from_slice(cells);
-        all.push((column, container.cas_cell(column, self.cas.take())));
-        Ok(self.rows.update(&container.table, &all)?)
+        all.push((column, container.cas_cell(column, cas)));
+        self.rows.update(&container.table, &all)?;
+        Ok(cas)
     }
 
     fn hand_over(&mut self, container: &Container, with_cas: bool, found: impl FnOnce(Item<'_>)) {
