@@ -20,6 +20,7 @@
 
 #[rustfmt::skip]
 pub mod bindings;
+pub mod cache;
 pub mod host;
 pub mod plugin;
 pub mod protocol;

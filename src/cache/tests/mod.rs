@@ -1,0 +1,496 @@
+//! Scripts against small stores, which have one shard and hence one order of use.
+
+mod model;
+mod race;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::*;
+
+fn item(value: &[u8], deadline: i64) -> NewItem<'_> {
+    NewItem { flags: 0, cas: 0, deadline, value: Cow::Borrowed(value) }
+}
+
+fn set(store: &MemoryStore, container: u32, key: &str, value: &[u8], deadline: i64, now: i64) -> bool {
+    store.update(container, key.as_bytes(), now, |_| Change::Put { item: item(value, deadline), result: () }).is_ok()
+}
+
+fn get(store: &MemoryStore, container: u32, key: &str, now: i64) -> Option<String> {
+    store.get(container, key.as_bytes(), now, |found| String::from_utf8_lossy(found.value).into_owned())
+}
+
+/// Memory for this many items of a key of one byte and a value of nine.
+fn room_for(items: usize) -> usize {
+    items * (10 + ITEM_OVERHEAD)
+}
+
+const NINE: &str = "123456789";
+
+enum Step {
+    Now(i64),
+    /// Container, key and deadline of an item of nine bytes; whether it is stored.
+    Set(u32, &'static str, i64, bool),
+    /// Key and length of a value in container 1; whether it is stored.
+    SetLong(&'static str, usize, bool),
+    Touch(&'static str, i64),
+    Remove(&'static str),
+    Keep(&'static str),
+    Flush(u32),
+    /// New limit, in items.
+    Limit(usize),
+    /// Keys of container 1 that a get finds, and keys that it does not, in this order.
+    Find(&'static [&'static str], &'static [&'static str]),
+    /// The same of container 2.
+    Find2(&'static [&'static str], &'static [&'static str]),
+    /// Items, evictions, expired.
+    Stats(u64, u64, u64),
+}
+
+use Step::*;
+
+const SCRIPTS: &[(&str, usize, bool, &[Step])] = &[
+    (
+        "the least recently used goes first",
+        3,
+        true,
+        &[
+            Set(1, "a", 0, true),
+            Set(1, "b", 0, true),
+            Set(1, "c", 0, true),
+            Stats(3, 0, 0),
+            Set(1, "d", 0, true),
+            Find(&["b", "c", "d"], &["a"]),
+            Stats(3, 1, 0),
+        ],
+    ),
+    (
+        "get, overwriting and touch count as uses",
+        4,
+        true,
+        &[
+            Set(1, "a", 0, true),
+            Set(1, "b", 0, true),
+            Set(1, "c", 0, true),
+            Set(1, "d", 0, true),
+            Touch("b", 0),
+            Find(&["c"], &[]),
+            Set(1, "a", 0, true),
+            Set(1, "e", 0, true),
+            Find(&["b"], &["d"]),
+            Set(1, "f", 0, true),
+            Find(&["a", "e", "f", "b"], &["c"]),
+            Stats(4, 2, 0),
+        ],
+    ),
+    (
+        "keep is no use",
+        2,
+        true,
+        &[Set(1, "a", 0, true), Set(1, "b", 0, true), Keep("a"), Set(1, "c", 0, true), Find(&["b", "c"], &["a"])],
+    ),
+    (
+        "a large item displaces several small ones",
+        4,
+        true,
+        &[
+            Set(1, "a", 0, true),
+            Set(1, "b", 0, true),
+            Set(1, "c", 0, true),
+            Set(1, "d", 0, true),
+            SetLong("e", 10 + ITEM_OVERHEAD, true),
+            Find(&["c", "d", "e"], &["a", "b"]),
+            Stats(3, 2, 0),
+        ],
+    ),
+    (
+        "an item that grows displaces others, never itself",
+        2,
+        true,
+        &[
+            Set(1, "a", 0, true),
+            Set(1, "b", 0, true),
+            SetLong("a", 10, true),
+            Find(&["a"], &["b"]),
+            SetLong("a", ITEM_OVERHEAD + 19, true),
+            Find(&["a"], &[]),
+            SetLong("a", ITEM_OVERHEAD + 20, false),
+            Find(&["a"], &[]),
+            Stats(1, 1, 0),
+        ],
+    ),
+    (
+        "an item beyond the limit is refused and displaces nothing",
+        2,
+        true,
+        &[Set(1, "a", 0, true), SetLong("b", 2 * ITEM_OVERHEAD, false), Find(&["a"], &["b"]), Stats(1, 0, 0)],
+    ),
+    ("no memory, no item", 0, true, &[Set(1, "a", 0, false), Find(&[], &["a"]), Stats(0, 0, 0)]),
+    (
+        "without eviction a full store refuses, and takes again once there is room",
+        2,
+        false,
+        &[
+            Set(1, "a", 0, true),
+            Set(1, "b", 0, true),
+            Set(1, "c", 0, false),
+            SetLong("a", 10, false),
+            Find(&["a", "b"], &["c"]),
+            Set(1, "a", 0, true),
+            Remove("b"),
+            Set(1, "c", 0, true),
+            Stats(2, 0, 0),
+        ],
+    ),
+    (
+        "without eviction expired items make room",
+        2,
+        false,
+        &[
+            Set(1, "a", 5, true),
+            Set(1, "b", 0, true),
+            Touch("b", 6),
+            Set(1, "c", 0, false),
+            Now(5),
+            Set(1, "c", 0, true),
+            Set(1, "d", 0, false),
+            Now(6),
+            Set(1, "d", 0, true),
+            Find(&["c", "d"], &["a", "b"]),
+            Stats(2, 0, 2),
+        ],
+    ),
+    (
+        "without eviction flushed items make room",
+        2,
+        false,
+        &[
+            Set(1, "a", 0, true),
+            Set(2, "a", 0, true),
+            Flush(1),
+            Set(2, "b", 0, true),
+            Set(2, "c", 0, false),
+            Find2(&["a", "b"], &["c"]),
+            Stats(2, 0, 0),
+        ],
+    ),
+    (
+        "flushed items go before live ones",
+        3,
+        true,
+        &[
+            Set(2, "a", 0, true),
+            Set(1, "a", 0, true),
+            Set(1, "b", 0, true),
+            Flush(1),
+            Set(2, "b", 0, true),
+            Set(2, "c", 0, true),
+            Find2(&["a", "b", "c"], &[]),
+            Stats(3, 0, 0),
+        ],
+    ),
+    (
+        "expiry: absent from the deadline on, freed when met",
+        9,
+        true,
+        &[
+            Now(100),
+            Set(1, "a", 101, true),
+            Set(1, "b", 102, true),
+            Set(1, "n", 0, true),
+            Find(&["a", "b", "n"], &[]),
+            Now(101),
+            Find(&["b", "n"], &["a"]),
+            Stats(2, 0, 1),
+            Touch("b", 200),
+            Now(199),
+            Find(&["b"], &[]),
+            Touch("b", 0),
+            Now(1_000_000),
+            Find(&["b", "n"], &[]),
+            Stats(2, 0, 1),
+        ],
+    ),
+    (
+        "a deadline in the past removes",
+        9,
+        true,
+        &[
+            Now(100),
+            Set(1, "a", 0, true),
+            Set(1, "a", 100, true),
+            Set(1, "b", -1, true),
+            Set(1, "c", 0, true),
+            Touch("c", 99),
+            Find(&[], &["a", "b", "c"]),
+            Stats(0, 0, 0),
+        ],
+    ),
+    (
+        "an expired item is absent for a change",
+        9,
+        true,
+        &[Now(1), Set(1, "a", 2, true), Now(2), Touch("a", 0), Find(&[], &["a"]), Stats(0, 0, 1)],
+    ),
+    (
+        "an expired item at the end of the order is no eviction",
+        2,
+        true,
+        &[
+            Set(1, "a", 5, true),
+            Set(1, "b", 0, true),
+            Now(5),
+            Set(1, "c", 0, true),
+            Find(&["b", "c"], &["a"]),
+            Stats(2, 0, 1),
+        ],
+    ),
+    (
+        "flush empties one container, as often as asked",
+        9,
+        true,
+        &[
+            Set(1, "a", 0, true),
+            Set(2, "a", 0, true),
+            Flush(1),
+            Find(&[], &["a"]),
+            Set(1, "a", 0, true),
+            Set(1, "b", 0, true),
+            Find(&["a", "b"], &[]),
+            Find2(&["a"], &[]),
+            Flush(3),
+            Find(&["a"], &[]),
+            Flush(1),
+            Flush(2),
+            Find(&[], &["a", "b"]),
+            Find2(&[], &["a"]),
+            Stats(0, 0, 0),
+        ],
+    ),
+    (
+        "a lower limit evicts at once",
+        3,
+        true,
+        &[
+            Set(1, "a", 0, true),
+            Set(1, "b", 0, true),
+            Set(1, "c", 0, true),
+            Limit(1),
+            Stats(1, 2, 0),
+            Find(&["c"], &["a", "b"]),
+            Limit(0),
+            Stats(0, 3, 0),
+            Limit(2),
+            Set(1, "a", 0, true),
+            Find(&["a"], &[]),
+        ],
+    ),
+    (
+        "without eviction a lower limit keeps what is there",
+        3,
+        false,
+        &[
+            Set(1, "a", 0, true),
+            Set(1, "b", 0, true),
+            Set(1, "c", 0, true),
+            Limit(1),
+            Find(&["a", "b", "c"], &[]),
+            Set(1, "a", 0, true),
+            Set(1, "d", 0, false),
+            Remove("a"),
+            Remove("b"),
+            Set(1, "d", 0, false),
+            Limit(2),
+            Set(1, "d", 0, true),
+            Stats(2, 0, 0),
+        ],
+    ),
+];
+
+#[test]
+fn scripts() {
+    for &(name, items, evict, steps) in SCRIPTS {
+        let store = MemoryStore::new(room_for(items), evict);
+        let mut now = 1;
+        let find = |container, there: &[&str], absent: &[&str], now, place: &str| {
+            for key in there {
+                assert!(get(&store, container, key, now).is_some(), "{place}: {container}/{key} is absent");
+            }
+            for key in absent {
+                assert_eq!(get(&store, container, key, now), None, "{place}: {container}/{key}");
+            }
+        };
+        let update = |key: &str, now, change| store.update(1, key.as_bytes(), now, |_| change).unwrap();
+        for (number, step) in steps.iter().enumerate() {
+            let place = format!("{name}, step {number}");
+            match *step {
+                Now(time) => now = time,
+                Set(container, key, deadline, stored) => {
+                    assert_eq!(set(&store, container, key, NINE.as_bytes(), deadline, now), stored, "{place}");
+                }
+                SetLong(key, length, stored) => {
+                    assert_eq!(set(&store, 1, key, &vec![b'x'; length], 0, now), stored, "{place}");
+                }
+                Touch(key, deadline) => update(key, now, Change::Touch { deadline, result: () }),
+                Remove(key) => update(key, now, Change::Remove(())),
+                Keep(key) => update(key, now, Change::Keep(())),
+                Flush(container) => store.flush(container),
+                Limit(items) => store.set_limit(room_for(items)),
+                Find(there, absent) => find(1, there, absent, now, &place),
+                Find2(there, absent) => find(2, there, absent, now, &place),
+                Stats(items, evictions, expired) => {
+                    let seen = store.stats();
+                    assert_eq!((seen.items, seen.evictions, seen.expired), (items, evictions, expired), "{place}");
+                    assert_eq!(seen.items == 0, seen.bytes == 0, "{place}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_item_keeps_all_its_parts() {
+    let store = MemoryStore::new(1 << 20, true);
+    let values: [&[u8]; 4] = [b"", b"one", b"two", &[0; 5000]];
+    for (number, value) in values.into_iter().enumerate() {
+        let (flags, cas, deadline) = (number as u32 + 7, u64::MAX - number as u64, 50 + number as i64);
+        let new = NewItem { flags, cas, deadline, value: Cow::Borrowed(value) };
+        store.update(1, b"k", 1, |_| Change::Put { item: new, result: () }).unwrap();
+        let seen = CachedItem { flags, cas, deadline, value };
+        assert_eq!(store.get(1, b"k", 1, |found| found == seen), Some(true));
+        assert_eq!(store.update(1, b"k", 1, |old| Change::Keep(old == Some(seen))), Ok(true));
+        assert_eq!(store.stats().bytes, (1 + value.len() + ITEM_OVERHEAD) as u64);
+    }
+    // An empty key is a key, and key and value do not run into each other.
+    assert!(set(&store, 1, "", b"k", 0, 1) && set(&store, 1, "ka", b"b", 0, 1));
+    assert_eq!(get(&store, 1, "", 1).as_deref(), Some("k"));
+    assert_eq!(get(&store, 1, "kab", 1), None);
+}
+
+/// What happens between a version and its use, and what a fill and a replacement with it then leave.
+type Between = fn(&MemoryStore);
+const AFTER: &[(&str, Between, Option<&str>, Option<&str>)] = &[
+    ("nothing", |_| (), Some("filled"), Some("replaced")),
+    ("another fill", |s| assert!(s.fill(1, b"k", s.version(1, b"k"), &item(b"other", 0))), Some("other"), None),
+    ("invalidation", |s| s.invalidate(1, b"k"), None, None),
+    (
+        "another replacement",
+        |s| s.replace_committed(1, b"k", s.version(1, b"k"), &item(b"other", 0)),
+        Some("other"),
+        None,
+    ),
+    (
+        "a replacement without room",
+        |s| s.replace_committed(1, b"k", s.version(1, b"k"), &item(&[0; 9000], 0)),
+        None,
+        None,
+    ),
+    ("flush", |s| s.flush(1), None, None),
+    ("flush of another container", |s| s.flush(2), None, None),
+    ("set", |s| assert!(set(s, 1, "k", b"set", 0, 1)), Some("set"), None),
+    (
+        "set and remove",
+        |s| {
+            assert!(set(s, 1, "k", b"set", 0, 1));
+            s.update(1, b"k", 1, |_| Change::Remove(())).unwrap();
+        },
+        None,
+        None,
+    ),
+    ("a look", |s| s.update(1, b"k", 1, |_| Change::Keep(())).unwrap(), Some("filled"), Some("replaced")),
+    ("eviction by others", |s| s.set_limit(0), None, None),
+];
+
+#[test]
+fn versions() {
+    for &(name, between, after_fill, after_replace) in AFTER {
+        let store = MemoryStore::new(8000, true);
+        let version = store.version(1, b"k");
+        between(&store);
+        let before = get(&store, 1, "k", 1);
+        let stored = store.fill(1, b"k", version, &item(b"filled", 0));
+        assert_eq!(get(&store, 1, "k", 1).as_deref(), after_fill, "fill after {name}");
+        assert_eq!(stored, before.is_none() && after_fill.is_some(), "fill after {name}");
+
+        let store = MemoryStore::new(8000, true);
+        assert!(set(&store, 1, "k", b"old", 0, 1));
+        let version = store.version(1, b"k");
+        if name == "another fill" {
+            // Only an absent item can be filled.
+            store.set_limit(0);
+            store.set_limit(8000);
+        }
+        between(&store);
+        store.replace_committed(1, b"k", version, &item(b"replaced", 0));
+        assert_eq!(get(&store, 1, "k", 1).as_deref(), after_replace, "replacement after {name}");
+        assert_ne!(store.version(1, b"k"), version, "replacement after {name}");
+    }
+}
+
+#[test]
+fn a_failed_or_panicking_change_leaves_the_item() {
+    let store = MemoryStore::new(1000, true);
+    assert!(set(&store, 1, "k", b"old", 0, 1));
+    let version = store.version(1, b"k");
+    assert!(!set(&store, 1, "k", &[0; 1000], 0, 1));
+    let panics = || store.update(1, b"k", 1, |_| -> Change<'_, ()> { std::panic::panic_any("on purpose") });
+    assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
+    assert_eq!(get(&store, 1, "k", 1).as_deref(), Some("old"));
+    assert_eq!(store.version(1, b"k"), version, "nothing changed");
+}
+
+#[test]
+fn shards_follow_the_limit() {
+    for (limit, shards) in [(0, 1), (15 << 20, 1), (16 << 20, 2), (64 << 20, 8), (1 << 29, 64), (usize::MAX, 64)] {
+        assert_eq!(MemoryStore::new(limit, true).shards.len(), shards, "{limit}");
+    }
+    let store = MemoryStore::new(64 << 20, true);
+    assert!(set(&store, 1, "k", &vec![b'v'; 1 << 20], 0, 1), "an item of 1 MiB fits at the default");
+}
+
+#[test]
+fn many_items_in_many_shards() {
+    const ITEMS: usize = 30_000;
+    let store = MemoryStore::new(1 << 30, true);
+    let keys: Vec<String> = (0..ITEMS).map(|n| format!("key:{n}")).collect();
+    for key in &keys {
+        assert!(set(&store, 1, key, key.as_bytes(), 0, 1) && set(&store, 2, key, b"", 0, 1));
+    }
+    for key in &keys {
+        assert_eq!(get(&store, 1, key, 1).as_ref(), Some(key));
+    }
+    let versions: Vec<Version> = keys.iter().map(|key| store.version(1, key.as_bytes())).collect();
+    store.flush(1);
+    for (key, version) in keys.iter().zip(versions) {
+        assert!(!store.fill(1, key.as_bytes(), version, &item(b"old", 0)), "a fill from before the flush");
+        assert_eq!(get(&store, 1, key, 1), None);
+        assert_eq!(get(&store, 2, key, 1).as_deref(), Some(""));
+    }
+    assert_eq!(store.stats().items, ITEMS as u64);
+    // Eviction over all shards keeps within the limit, whatever the sizes.
+    store.set_limit(1 << 20);
+    for (number, key) in keys.iter().enumerate() {
+        assert!(set(&store, 1, key, &vec![b'x'; number % 3000], 0, 1));
+    }
+    let stats = store.stats();
+    assert!(stats.bytes <= 1 << 20 && stats.bytes > 1 << 19 && stats.evictions > 0, "{stats:?}");
+}
+
+/// Keys with one hash are told apart, and leaving one out keeps the others found.
+#[test]
+fn chains_of_one_hash() {
+    let at = |key| Address { hash: 42, container: 1, key };
+    let keys: [&[u8]; 4] = [b"a", b"b", b"c", b"d"];
+    for gone in keys {
+        let mut items = items::Items::new();
+        for key in keys {
+            items.insert(Item::new(at(key), key).unwrap()).unwrap();
+        }
+        let slot = items.find(at(gone)).unwrap();
+        assert!(items.remove(slot).is_some());
+        for key in keys {
+            let found = items.find(at(key)).and_then(|slot| items.get(slot)).map(|item| item.seen().value.to_vec());
+            assert_eq!(found.as_deref(), (key != gone).then_some(key));
+        }
+        assert_eq!(items.find(Address { hash: 42, container: 2, key: b"a" }), None);
+    }
+}
