@@ -31,8 +31,7 @@ impl Engine {
         let mut raw = ptr::null_mut();
         let mut err = [0 as c_char; 256];
         // SAFETY: all pointers are valid for the call.
-        let result =
-            unsafe { refengine_open(path.as_ptr(), options.as_ptr(), &mut raw, err.as_mut_ptr(), err.len()) };
+        let result = unsafe { refengine_open(path.as_ptr(), options.as_ptr(), &mut raw, err.as_mut_ptr(), err.len()) };
         // SAFETY: terminated by the engine, or all zeros.
         assert_eq!(result, refengine_result::REFENGINE_OK, "{:?}", unsafe { CStr::from_ptr(err.as_ptr()) });
         Engine { raw, dir: Some(dir) }
@@ -195,19 +194,37 @@ fn expressions() {
             ("SELECT 6 & 3, 6 | 3", "2|7"),
             ("SELECT 1 = 1, 1 <> 1, 'a' = 'A', 'a' < 'b', '10' < 9, 2 >= 2, 1 != 2", "1|0|0|1|0|1|1"),
             ("SELECT NULL = NULL, NULL <=> NULL, 1 <=> NULL, NULL IS NULL, 1 IS NOT NULL", "NULL|1|0|1|1"),
-            ("SELECT TRUE AND NULL, FALSE AND NULL, TRUE OR NULL, FALSE OR NULL, NOT NULL, 1 XOR 1", "NULL|0|1|NULL|NULL|0"),
+            (
+                "SELECT TRUE AND NULL, FALSE AND NULL, TRUE OR NULL, FALSE OR NULL, NOT NULL, 1 XOR 1",
+                "NULL|0|1|NULL|NULL|0",
+            ),
             ("SELECT 1 IS TRUE, 0 IS FALSE, NULL IS UNKNOWN, 0 IS NOT TRUE", "1|1|1|1"),
             ("SELECT 2 IN (1, 2), 3 IN (1, 2), 3 NOT IN (1, NULL), NULL IN (1)", "1|0|NULL|NULL"),
             ("SELECT 2 BETWEEN 1 AND 3, 4 NOT BETWEEN 1 AND 3, 'b' BETWEEN 'a' AND 'c'", "1|1|1"),
-            ("SELECT 'abc' LIKE 'a%', 'abc' LIKE '_b_', 'abc' NOT LIKE 'x%', 'a%' LIKE 'a\\%', 'ab' LIKE 'a\\%'", "1|1|1|1|0"),
+            (
+                "SELECT 'abc' LIKE 'a%', 'abc' LIKE '_b_', 'abc' NOT LIKE 'x%', 'a%' LIKE 'a\\%', 'ab' LIKE 'a\\%'",
+                "1|1|1|1|0",
+            ),
             ("SELECT 'a_b' LIKE 'a|_b' ESCAPE '|', 'axb' LIKE 'a|_b' ESCAPE '|', NULL LIKE 'a'", "1|0|NULL"),
             ("SELECT 'it''s', \"a \"\"b\"\"\", 'tab\\tend', 'x' 'y', 'nul\\0'", "it's|a \"b\"|tab\tend|xy|nul\0"),
-            ("SELECT LENGTH('\u{e4}'), CHAR_LENGTH('\u{e4}'), HEX('AB'), HEX(255), CONCAT('a', 1, 'b'), CONCAT('a', NULL)", "2|1|4142|FF|a1b|NULL"),
+            (
+                "SELECT LENGTH('\u{e4}'), CHAR_LENGTH('\u{e4}'), HEX('AB'), HEX(255), CONCAT('a', 1, 'b'), CONCAT('a', NULL)",
+                "2|1|4142|FF|a1b|NULL",
+            ),
             ("SELECT x'4142', 0x4142, 0x41 + 1, X'' = ''", "AB|AB|66|1"),
-            ("SELECT IFNULL(NULL, 2), COALESCE(NULL, NULL, 3), IF(1 > 2, 'a', 'b'), REPEAT('ab', 3), UNHEX('4D5A')", "2|3|b|ababab|MZ"),
+            (
+                "SELECT IFNULL(NULL, 2), COALESCE(NULL, NULL, 3), IF(1 > 2, 'a', 'b'), REPEAT('ab', 3), UNHEX('4D5A')",
+                "2|3|b|ababab|MZ",
+            ),
             ("SELECT UPPER('a'), LOWER('B'), DATABASE(), _utf8mb4'x'", "A|b|NULL|x"),
-            ("SELECT NOW() LIKE '20__-__-__ __:__:__', UNIX_TIMESTAMP() > 1500000000, NOW() = CURRENT_TIMESTAMP", "1|1|1"),
-            ("SELECT @@autocommit, @@version = VERSION(), @@session.autocommit, @@global.innodb_lock_wait_timeout", "1|1|1|50"),
+            (
+                "SELECT NOW() LIKE '20__-__-__ __:__:__', UNIX_TIMESTAMP() > 1500000000, NOW() = CURRENT_TIMESTAMP",
+                "1|1|1",
+            ),
+            (
+                "SELECT @@autocommit, @@version = VERSION(), @@session.autocommit, @@global.innodb_lock_wait_timeout",
+                "1|1|1|50",
+            ),
             ("SELECT @@nope", "!1193"),
             ("SELECT a", "!1054"),
             ("SELECT LENGTH()", "!1582"),
@@ -228,7 +245,10 @@ fn headings() {
         ("SELECT 1+ 1, 'abc', 1 AS one, 2 two, 3 AS 'three', VERSION()", "[1+ 1,abc,one,two,three,VERSION()]"),
         ("SELECT *, t.id, `two words`, COUNT FROM (t)", "!"),
         ("SELECT *, t.id, d.t.id x, `two words` FROM t", "[id,two words,id,x,two words]"),
-        ("SELECT COUNT(*), @@autocommit, @@global.innodb_api_trx_level FROM t", "[COUNT(*),@@autocommit,@@global.innodb_api_trx_level]"),
+        (
+            "SELECT COUNT(*), @@autocommit, @@global.innodb_api_trx_level FROM t",
+            "[COUNT(*),@@autocommit,@@global.innodb_api_trx_level]",
+        ),
     ];
     for (sql, expected) in cases {
         let mut report = Report { headings: true, ..Report::default() };
@@ -273,7 +293,10 @@ fn databases_and_tables() {
             ("SELECT * FROM t", "!1146"),
             ("SELECT * FROM nope.t", "!1049"),
             ("SELECT * FROM T1", "!1146"),
-            ("INSERT INTO t1 VALUES (1, 'x'); TRUNCATE t1; TRUNCATE TABLE t1; SELECT COUNT(*) FROM t1", "ok 1\nok 0\nok 0\n0"),
+            (
+                "INSERT INTO t1 VALUES (1, 'x'); TRUNCATE t1; TRUNCATE TABLE t1; SELECT COUNT(*) FROM t1",
+                "ok 1\nok 0\nok 0\n0",
+            ),
             ("TRUNCATE TABLE nope", "!1146"),
             ("DROP TABLE t1, nope", "!1051"),
             ("SHOW TABLES", "t1\nt3"),
@@ -409,7 +432,10 @@ fn insert_and_its_relatives() {
             ("INSERT IGNORE INTO t (id) VALUES (8), (1), (9)", "ok 2"),
             ("SHOW WARNINGS", "Warning|1062|Duplicate entry '1' for key 't.PRIMARY'"),
             ("INSERT IGNORE INTO t (id, name, n) VALUES (10, 'toolong', 999)", "ok 1"),
-            ("SHOW WARNINGS", "Warning|1406|Data too long for column 'name' at row 1\nWarning|1264|Out of range value for column 'n' at row 1"),
+            (
+                "SHOW WARNINGS",
+                "Warning|1406|Data too long for column 'name' at row 1\nWarning|1264|Out of range value for column 'n' at row 1",
+            ),
             ("SELECT * FROM t WHERE id = 10", "10|toolo|255|NULL"),
             ("INSERT INTO s (k) VALUES ('a')", "!1364"),
             ("INSERT INTO s (k, v) VALUES ('a', 1)", "ok 1"),
@@ -499,10 +525,8 @@ fn select_where_order_limit() {
 #[test]
 fn update_and_delete() {
     let (_engine, session) = in_database();
-    session.ok(
-        "CREATE TABLE t (k INT PRIMARY KEY, v INT, s VARCHAR(4), UNIQUE (v));
-         INSERT INTO t VALUES (1, 10, 'a'), (2, 20, 'b'), (3, 30, 'c'), (4, NULL, 'd')",
-    );
+    session.ok("CREATE TABLE t (k INT PRIMARY KEY, v INT, s VARCHAR(4), UNIQUE (v));
+         INSERT INTO t VALUES (1, 10, 'a'), (2, 20, 'b'), (3, 30, 'c'), (4, NULL, 'd')");
     check(
         &session,
         &[
@@ -569,7 +593,10 @@ fn several_statements_comments_and_quotes() {
             ("SELECT 1; SELECT 'a;b' -- c;\n; SELECT \"`\"; # d;\nSELECT 4", "1\na;b\n`\n4"),
             ("/*!40101 SELECT 5 */; SELECT /* inner */ 6", "5\n6"),
             ("SELECT 5--1", "6"),
-            ("CREATE TABLE `odd ``name` (`select` INT, PRIMARY KEY (`select`)); INSERT INTO `odd ``name` VALUES (1); SELECT `select` FROM `odd ``name`", "ok 0\nok 1\n1"),
+            (
+                "CREATE TABLE `odd ``name` (`select` INT, PRIMARY KEY (`select`)); INSERT INTO `odd ``name` VALUES (1); SELECT `select` FROM `odd ``name`",
+                "ok 0\nok 1\n1",
+            ),
         ],
     );
 }
@@ -587,14 +614,32 @@ fn errors_have_mysqls_words_and_the_line() {
     let cases = [
         ("SELEKT 1", 1064, "42000", syntax("SELEKT 1", 1), 1),
         ("SELECT 1;\n\nSELECT *\nFROM WHERE", 1064, "42000", syntax("WHERE", 2), 3),
-        ("INSERT INTO t VALUES ('b');\nINSERT INTO t VALUES ('a'); SELECT 1", 1062, "23000", "Duplicate entry 'a' for key 't.PRIMARY'".into(), 2),
+        (
+            "INSERT INTO t VALUES ('b');\nINSERT INTO t VALUES ('a'); SELECT 1",
+            1062,
+            "23000",
+            "Duplicate entry 'a' for key 't.PRIMARY'".into(),
+            2,
+        ),
         ("SELECT 1;\nSELECT 'open", 1064, "42000", syntax("'open", 1), 2),
         ("-- c\n/* d\n */ DROP TABLE nope", 1051, "42S02", "Unknown table 'd.nope'".into(), 3),
         ("SELECT * FROM nope", 1146, "42S02", "Table 'd.nope' doesn't exist".into(), 1),
         ("SELECT x FROM t", 1054, "42S22", "Unknown column 'x' in 'field list'".into(), 1),
         ("USE nope", 1049, "42000", "Unknown database 'nope'".into(), 1),
-        ("\nLOCK TABLES t READ", 1235, "42000", "This version of the bundled engine doesn't yet support 'LOCK TABLES t READ'".into(), 2),
-        ("SELECT k FROM t\nGROUP BY k", 1235, "42000", "This version of the bundled engine doesn't yet support 'GROUP BY k'".into(), 1),
+        (
+            "\nLOCK TABLES t READ",
+            1235,
+            "42000",
+            "This version of the bundled engine doesn't yet support 'LOCK TABLES t READ'".into(),
+            2,
+        ),
+        (
+            "SELECT k FROM t\nGROUP BY k",
+            1235,
+            "42000",
+            "This version of the bundled engine doesn't yet support 'GROUP BY k'".into(),
+            1,
+        ),
         ("SELECT (1", 1064, "42000", syntax("", 1), 1),
     ];
     for (sql, errno, sqlstate, message, line) in cases {
@@ -626,9 +671,18 @@ fn transactions_and_statement_rollback() {
         &one,
         &[
             ("START TRANSACTION; UPDATE t SET v = 5; ROLLBACK; SELECT v FROM t", "ok 0\nok 1\nok 0\n1"),
-            ("SET autocommit = 0; INSERT INTO t VALUES (3, 3); ROLLBACK; SELECT COUNT(*) FROM t", "ok 0\nok 1\nok 0\n1"),
-            ("INSERT INTO t VALUES (4, 4); SET autocommit = ON; ROLLBACK; SELECT COUNT(*) FROM t", "ok 1\nok 0\nok 0\n2"),
-            ("BEGIN; INSERT INTO t VALUES (5, 5); CREATE TABLE u (k INT PRIMARY KEY); ROLLBACK; SELECT COUNT(*) FROM t", "ok 0\nok 1\nok 0\nok 0\n3"),
+            (
+                "SET autocommit = 0; INSERT INTO t VALUES (3, 3); ROLLBACK; SELECT COUNT(*) FROM t",
+                "ok 0\nok 1\nok 0\n1",
+            ),
+            (
+                "INSERT INTO t VALUES (4, 4); SET autocommit = ON; ROLLBACK; SELECT COUNT(*) FROM t",
+                "ok 1\nok 0\nok 0\n2",
+            ),
+            (
+                "BEGIN; INSERT INTO t VALUES (5, 5); CREATE TABLE u (k INT PRIMARY KEY); ROLLBACK; SELECT COUNT(*) FROM t",
+                "ok 0\nok 1\nok 0\nok 0\n3",
+            ),
             ("START TRANSACTION READ ONLY; INSERT INTO t VALUES (6, 6)", "!1792"),
             ("ROLLBACK", "ok 0"),
             ("SET TRANSACTION READ ONLY; INSERT INTO t VALUES (6, 6)", "!1792"),
@@ -641,7 +695,10 @@ fn transactions_and_statement_rollback() {
     assert_eq!(two.ok("SELECT v FROM t WHERE k = 1"), "1");
     assert_eq!(two.ok("COMMIT; SELECT v FROM t WHERE k = 1"), "ok 0\n100");
     two.ok("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
-    assert_eq!(two.ok("SELECT @@transaction_isolation; BEGIN; SELECT v FROM t WHERE k = 1"), "READ-COMMITTED\nok 0\n100");
+    assert_eq!(
+        two.ok("SELECT @@transaction_isolation; BEGIN; SELECT v FROM t WHERE k = 1"),
+        "READ-COMMITTED\nok 0\n100"
+    );
     one.ok("UPDATE t SET v = 101 WHERE k = 1");
     assert_eq!(two.ok("SELECT v FROM t WHERE k = 1; COMMIT"), "101\nok 0");
     two.ok("SET TRANSACTION ISOLATION LEVEL READ UNCOMMITTED");
@@ -726,7 +783,10 @@ fn null_pointers_are_refused() {
         assert_eq!(refengine_execute(ptr::null_mut(), ptr::null(), 0, None, ptr::null_mut()), invalid);
         assert_eq!(refengine_execute(session.0, ptr::null(), 5, None, ptr::null_mut()), invalid);
         assert_eq!(refengine_execute(session.0, ptr::null(), 0, None, ptr::null_mut()), refengine_result::REFENGINE_OK);
-        assert_eq!(refengine_execute(session.0, c"SELECT 1".as_ptr(), 8, None, ptr::null_mut()), refengine_result::REFENGINE_OK);
+        assert_eq!(
+            refengine_execute(session.0, c"SELECT 1".as_ptr(), 8, None, ptr::null_mut()),
+            refengine_result::REFENGINE_OK
+        );
         assert_eq!(refengine_session_open(ptr::null_mut(), ptr::null_mut()), invalid);
         assert_eq!(refengine_session_open(engine.raw, ptr::null_mut()), invalid);
         let mut err = [1 as c_char; 8];
@@ -749,8 +809,7 @@ fn open_refuses_with_a_sentence() {
         let path = CString::new(dir.path().to_str().unwrap()).unwrap();
         let (mut raw, mut err) = (ptr::null_mut(), [0 as c_char; 256]);
         // SAFETY: all pointers are valid for the call.
-        let result =
-            unsafe { refengine_open(path.as_ptr(), options.as_ptr(), &mut raw, err.as_mut_ptr(), err.len()) };
+        let result = unsafe { refengine_open(path.as_ptr(), options.as_ptr(), &mut raw, err.as_mut_ptr(), err.len()) };
         assert!(raw.is_null());
         // SAFETY: terminated by the engine.
         (result, unsafe { CStr::from_ptr(err.as_ptr()) }.to_str().unwrap().to_owned())
@@ -774,7 +833,10 @@ fn variables() {
             ("SHOW VARIABLES LIKE 'INNODB\\_flush%'", "innodb_flush_log_at_trx_commit|1"),
             ("SET GLOBAL innodb_flush_log_at_trx_commit = 2", "ok 0"),
             ("SELECT @@global.innodb_flush_log_at_trx_commit, @@innodb_flush_log_at_trx_commit", "2|2"),
-            ("SET @@global.innodb_flush_log_at_trx_commit = DEFAULT; SELECT @@innodb_flush_log_at_trx_commit", "ok 0\n1"),
+            (
+                "SET @@global.innodb_flush_log_at_trx_commit = DEFAULT; SELECT @@innodb_flush_log_at_trx_commit",
+                "ok 0\n1",
+            ),
             ("SET GLOBAL innodb_flush_log_at_trx_commit = 3", "!1231"),
             ("SET GLOBAL innodb_buffer_pool_size = 10000000", "!1238"),
             ("SET innodb_flush_log_at_trx_commit = 1", "!1229"),
@@ -900,7 +962,10 @@ fn host_statements() {
     check(
         &session,
         &[
-            ("BEGIN; INSERT INTO plugins VALUES (1); INSTALL PLUGIN daemon_memcached SONAME \"libmemcached.so\"", "ok 0\nok 1\nok 0"),
+            (
+                "BEGIN; INSERT INTO plugins VALUES (1); INSTALL PLUGIN daemon_memcached SONAME \"libmemcached.so\"",
+                "ok 0\nok 1\nok 0",
+            ),
             ("UNINSTALL PLUGIN `daemon_memcached`", "ok 0"),
             ("SHOW PLUGINS", "daemon_memcached|NULL"),
             ("SHOW VARIABLES LIKE 'daemon%'", "daemon_memcached_option|-p 0"),
@@ -918,7 +983,8 @@ fn host_statements() {
     assert_eq!((failure.errno, failure.message.as_str()), (1123, "Can't initialize function 'bad'; port taken"));
     // SAFETY: no statement runs.
     unsafe { refengine_set_host(engine.raw, None, ptr::null_mut()) };
-    let set: Vec<&String> = host.seen.iter().filter(|seen| !seen.starts_with("4 ") && !seen.starts_with("5 ")).collect();
+    let set: Vec<&String> =
+        host.seen.iter().filter(|seen| !seen.starts_with("4 ") && !seen.starts_with("5 ")).collect();
     assert_eq!(
         set,
         [

@@ -418,8 +418,7 @@ fn execute(handle: &mut SessionHandle, sql: &[u8], report: refengine_report_fn, 
         failure.line = u32::try_from(line).unwrap_or(u32::MAX);
         failure
     })?;
-    let mut sink =
-        CallbackSink { function: report, arg, buffer: Vec::new(), values: Vec::new(), lengths: Vec::new() };
+    let mut sink = CallbackSink { function: report, arg, buffer: Vec::new(), values: Vec::new(), lengths: Vec::new() };
     let host = handle.host.clone();
     handle.session.execute(text, host.as_ref(), &mut sink)
 }
@@ -448,7 +447,11 @@ pub unsafe extern "C" fn refengine_last_errno(session: *const refengine_session_
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn refengine_last_sqlstate(session: *const refengine_session_t) -> *const c_char {
     // SAFETY: the caller's promise.
-    guard!("refengine_last_sqlstate", c"".as_ptr(), unsafe { last_of(session) }.map_or(c"".as_ptr(), |last| last.sqlstate.as_ptr()))
+    guard!(
+        "refengine_last_sqlstate",
+        c"".as_ptr(),
+        unsafe { last_of(session) }.map_or(c"".as_ptr(), |last| last.sqlstate.as_ptr())
+    )
 }
 
 /// The message of the last failure, empty after a success.
@@ -458,7 +461,11 @@ pub unsafe extern "C" fn refengine_last_sqlstate(session: *const refengine_sessi
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn refengine_last_error(session: *const refengine_session_t) -> *const c_char {
     // SAFETY: the caller's promise.
-    guard!("refengine_last_error", c"".as_ptr(), unsafe { last_of(session) }.map_or(c"".as_ptr(), |last| last.message.as_ptr()))
+    guard!(
+        "refengine_last_error",
+        c"".as_ptr(),
+        unsafe { last_of(session) }.map_or(c"".as_ptr(), |last| last.message.as_ptr())
+    )
 }
 
 /// The line of the last failure, 0 after a success.

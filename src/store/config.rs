@@ -252,8 +252,11 @@ fn text_rows<R: Rows, const N: usize>(
     let mut all = Vec::new();
     rows.scan(&table, Bound::Unbounded, &mut |rows| {
         all.push(wanted.map(|column| {
-            let bytes = rows.bytes(&table, column).unwrap_or_default();
-            String::from_utf8_lossy(bytes).into_owned()
+            // An ENUM comes as the number of its word.
+            match rows.int(&table, column) {
+                Some(number) => number.to_string(),
+                None => String::from_utf8_lossy(rows.bytes(&table, column).unwrap_or_default()).into_owned(),
+            }
         }));
         ControlFlow::Continue(())
     })

@@ -127,7 +127,11 @@ pub struct OrderBy {
 pub enum SelectItem {
     /// `*`, `t.*` or `db.t.*` with what stands before the star.
     Star(Vec<String>),
-    Expr { expr: Expr, heading: String, alias: bool },
+    Expr {
+        expr: Expr,
+        heading: String,
+        alias: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -162,9 +166,17 @@ pub enum Scope {
 #[derive(Debug)]
 pub enum SetItem {
     /// None as value: DEFAULT.
-    Variable { scope: Scope, name: String, value: Option<Expr> },
+    Variable {
+        scope: Scope,
+        name: String,
+        value: Option<Expr>,
+    },
     Names(String),
-    Isolation { scope: IsolationScope, level: Option<Isolation>, read_only: Option<bool> },
+    Isolation {
+        scope: IsolationScope,
+        level: Option<Isolation>,
+        read_only: Option<bool>,
+    },
 }
 
 /// Where SET TRANSACTION applies.

@@ -44,8 +44,7 @@ fn default_of(target: &Target<'_>, run: &mut Run<'_>) -> Result<Value> {
         // As in MySQL, an ENUM's first label is its default.
         None if matches!(column.ty, ColumnType::Enum { .. }) => Ok(implicit_default(column)),
         None => {
-            let error =
-                SqlError::new(1364, "HY000", format!("Field '{}' doesn't have a default value", column.name));
+            let error = SqlError::new(1364, "HY000", format!("Field '{}' doesn't have a default value", column.name));
             if !target.ignore {
                 return Err(error);
             }
@@ -203,12 +202,8 @@ pub fn update(run: &mut Run<'_>, update: &Update) -> Result<u64> {
         let mut compiler = info.compiler(Some(opened.scope()), "field list");
         assignments.push((compiler.column(name)?, Assigned::compile(source, &mut compiler)?));
     }
-    let selection = Selection {
-        filter: update.filter.as_ref(),
-        order_by: &update.order_by,
-        limit: update.limit,
-        key_only: false,
-    };
+    let selection =
+        Selection { filter: update.filter.as_ref(), order_by: &update.order_by, limit: update.limit, key_only: false };
     let mut affected = 0;
     for (number, old) in (1..).zip(rows::select_for_change(run, &opened, &selection)?) {
         let new = assign(run, &opened, &assignments, &old, &Row::new(), number, update.ignore)?;
@@ -224,12 +219,8 @@ pub fn update(run: &mut Run<'_>, update: &Update) -> Result<u64> {
 /// Runs DELETE; returns the deleted rows.
 pub fn delete(run: &mut Run<'_>, delete: &Delete) -> Result<u64> {
     let opened = run.open_ref(&delete.table)?;
-    let selection = Selection {
-        filter: delete.filter.as_ref(),
-        order_by: &delete.order_by,
-        limit: delete.limit,
-        key_only: true,
-    };
+    let selection =
+        Selection { filter: delete.filter.as_ref(), order_by: &delete.order_by, limit: delete.limit, key_only: true };
     let rows = rows::select_for_change(run, &opened, &selection)?;
     for row in &rows {
         run.trx.delete(&opened.table, row)?;

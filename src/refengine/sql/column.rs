@@ -17,7 +17,8 @@ pub struct Target<'a> {
 impl Target<'_> {
     /// Reports a value that does not fit: the error, or a warning about the adjustment.
     fn misfit(&self, errno: u32, state: &'static str, text: String, warnings: &mut Warnings) -> Result<()> {
-        let error = SqlError::new(errno, state, format!("{text} for column '{}' at row {}", self.column.name, self.row));
+        let error =
+            SqlError::new(errno, state, format!("{text} for column '{}' at row {}", self.column.name, self.row));
         if !self.ignore {
             return Err(error);
         }
@@ -92,7 +93,8 @@ impl Target<'_> {
             other => other.as_number().unwrap_or(Number::Int(0)),
         };
         let bits = 8 * u32::from(bytes.clamp(1, 8));
-        let (low, high) = if unsigned { (0, (1i128 << bits) - 1) } else { (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1) };
+        let (low, high) =
+            if unsigned { (0, (1i128 << bits) - 1) } else { (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1) };
         let wanted = number.round();
         let kept = wanted.clamp(low, high);
         if kept != wanted {

@@ -266,7 +266,9 @@ mod tests {
 
     #[test]
     fn doubles_print_as_in_mysql() {
-        for (value, text) in [(0.1, "0.1"), (1e15, "1e15"), (-2.5, "-2.5"), (1e-16, "1e-16"), (100.0, "100"), (-0.0, "0")] {
+        for (value, text) in
+            [(0.1, "0.1"), (1e15, "1e15"), (-2.5, "-2.5"), (1e-16, "1e-16"), (100.0, "100"), (-0.0, "0")]
+        {
             assert_eq!(double_text(value), text);
         }
     }

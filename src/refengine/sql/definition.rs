@@ -33,8 +33,13 @@ pub fn table_def(create: &CreateTable, db: &str, info: &Info) -> Result<TableDef
     for spec in &create.columns {
         columns.push(column_def(spec, charset.unwrap_or(Charset::Utf8mb4), info)?);
     }
-    let mut def =
-        TableDef { db: db.to_owned(), name: create.name.name.clone(), columns, primary_key: Vec::new(), indexes: Vec::new() };
+    let mut def = TableDef {
+        db: db.to_owned(),
+        name: create.name.name.clone(),
+        columns,
+        primary_key: Vec::new(),
+        indexes: Vec::new(),
+    };
     for key in &create.keys {
         let mut places = Vec::with_capacity(key.columns.len());
         for name in &key.columns {
@@ -162,8 +167,7 @@ fn char_length(spec: &ColumnSpec, length: Option<&CharacterLength>, default: Opt
 
 fn fits(spec: &ColumnSpec, length: u64, most: u64) -> Result<u32> {
     u32::try_from(length).ok().filter(|length| u64::from(*length) <= most).ok_or_else(|| {
-        let text =
-            format!("Column length too big for column '{}' (max = {most}); use BLOB or TEXT instead", spec.name);
+        let text = format!("Column length too big for column '{}' (max = {most}); use BLOB or TEXT instead", spec.name);
         SqlError::new(1074, "42000", text)
     })
 }

@@ -128,9 +128,7 @@ fn negate(value: &Datum) -> Result<Datum> {
     let overflow = || SqlError::out_of_range("BIGINT", &format!("-({})", text(value)));
     Ok(match value.as_number() {
         None => Datum::Null,
-        Some(Number::Int(n)) => {
-            Datum::Int(n.checked_neg().and_then(|n| i64::try_from(n).ok()).ok_or_else(overflow)?)
-        }
+        Some(Number::Int(n)) => Datum::Int(n.checked_neg().and_then(|n| i64::try_from(n).ok()).ok_or_else(overflow)?),
         Some(Number::Decimal(d)) => Datum::Decimal(d.neg().ok_or_else(overflow)?),
         Some(Number::Double(d)) => Datum::Double(-d),
     })
@@ -142,7 +140,8 @@ fn arithmetic(op: Arithmetic, left: &Datum, right: &Datum) -> Result<Datum> {
     if divides && b.to_f64() == 0.0 {
         return Ok(Datum::Null);
     }
-    let overflow = |kind: &str| SqlError::out_of_range(kind, &format!("({} {} {})", text(left), op.symbol(), text(right)));
+    let overflow =
+        |kind: &str| SqlError::out_of_range(kind, &format!("({} {} {})", text(left), op.symbol(), text(right)));
     if matches!(op, Arithmetic::BitAnd | Arithmetic::BitOr) {
         // Two's complement, as MySQL has it.
         let (a, b) = (a.round() as u64, b.round() as u64);

@@ -28,10 +28,28 @@ pub enum Expr {
     Compare(Comparison, Box<Expr>, Box<Expr>),
     Arithmetic(Arithmetic, Box<Expr>, Box<Expr>),
     /// IS [NOT] TRUE, FALSE, UNKNOWN or NULL: the truth looked for, and whether the answer is turned round.
-    Is { expr: Box<Expr>, truth: Truth, negated: bool },
-    In { expr: Box<Expr>, list: Vec<Expr>, negated: bool },
-    Between { expr: Box<Expr>, low: Box<Expr>, high: Box<Expr>, negated: bool },
-    Like { expr: Box<Expr>, pattern: Box<Expr>, escape: Option<char>, negated: bool },
+    Is {
+        expr: Box<Expr>,
+        truth: Truth,
+        negated: bool,
+    },
+    In {
+        expr: Box<Expr>,
+        list: Vec<Expr>,
+        negated: bool,
+    },
+    Between {
+        expr: Box<Expr>,
+        low: Box<Expr>,
+        high: Box<Expr>,
+        negated: bool,
+    },
+    Like {
+        expr: Box<Expr>,
+        pattern: Box<Expr>,
+        escape: Option<char>,
+        negated: bool,
+    },
     Call(Function, Vec<Expr>),
 }
 
@@ -208,13 +226,7 @@ impl Compiler<'_> {
         })
     }
 
-    fn binary(
-        &mut self,
-        left: &ast::Expr,
-        op: &BinaryOperator,
-        right: &ast::Expr,
-        whole: &ast::Expr,
-    ) -> Result<Expr> {
+    fn binary(&mut self, left: &ast::Expr, op: &BinaryOperator, right: &ast::Expr, whole: &ast::Expr) -> Result<Expr> {
         use BinaryOperator as B;
         let (left, right) = (self.boxed(left)?, self.boxed(right)?);
         let comparison = |kind| Ok(Expr::Compare(kind, left.clone(), right.clone()));
@@ -263,9 +275,7 @@ impl Compiler<'_> {
             return Err(SqlError::unsupported(whole));
         }
         let upper = name.value.to_ascii_uppercase();
-        if upper == "COUNT"
-            && matches!(list, [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Wildcard)])
-        {
+        if upper == "COUNT" && matches!(list, [ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Wildcard)]) {
             return self.aggregate(AggregateKind::Count, None);
         }
         let mut arguments = Vec::with_capacity(list.len());
@@ -330,9 +340,9 @@ pub fn literal(value: &Literal, whole: &ast::Expr) -> Result<Datum> {
         Literal::Null => Datum::Null,
         Literal::Boolean(value) => Datum::bool(*value),
         Literal::Number(digits, false) => number(digits).ok_or_else(|| SqlError::unsupported(whole))?,
-        Literal::SingleQuotedString(text) | Literal::DoubleQuotedString(text) | Literal::NationalStringLiteral(text) => {
-            Datum::Bytes(text.clone().into_bytes())
-        }
+        Literal::SingleQuotedString(text)
+        | Literal::DoubleQuotedString(text)
+        | Literal::NationalStringLiteral(text) => Datum::Bytes(text.clone().into_bytes()),
         Literal::HexStringLiteral(digits) => {
             Datum::Hex(function::unhex(digits.as_bytes()).ok_or_else(|| SqlError::unsupported(whole))?)
         }

@@ -146,8 +146,12 @@ fn one_string(function: Function, arguments: Vec<Datum>) -> Datum {
         Function::Length => length(bytes.len()),
         Function::CharLength => length(std::str::from_utf8(&bytes).map_or(bytes.len(), |text| text.chars().count())),
         Function::Unhex => unhex(&bytes).map_or(Datum::Null, Datum::Bytes),
-        Function::Upper => std::str::from_utf8(&bytes).map(str::to_uppercase).map_or(Datum::Bytes(bytes.clone()), Datum::text),
-        Function::Lower => std::str::from_utf8(&bytes).map(str::to_lowercase).map_or(Datum::Bytes(bytes.clone()), Datum::text),
+        Function::Upper => {
+            std::str::from_utf8(&bytes).map(str::to_uppercase).map_or(Datum::Bytes(bytes.clone()), Datum::text)
+        }
+        Function::Lower => {
+            std::str::from_utf8(&bytes).map(str::to_lowercase).map_or(Datum::Bytes(bytes.clone()), Datum::text)
+        }
         _ => Datum::Null,
     }
 }

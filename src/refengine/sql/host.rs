@@ -5,15 +5,23 @@ use super::error::{Result, SqlError};
 /// What is handed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostStatement<'a> {
-    InstallPlugin { name: &'a str, soname: &'a str },
-    UninstallPlugin { name: &'a str },
+    InstallPlugin {
+        name: &'a str,
+        soname: &'a str,
+    },
+    UninstallPlugin {
+        name: &'a str,
+    },
     ShowPlugins,
     /// Every variable as a row of name and value.
     ShowVariables,
     /// Likewise.
     ShowStatus,
     /// A variable the engine does not know; None is DEFAULT.
-    SetGlobal { name: &'a str, value: Option<&'a str> },
+    SetGlobal {
+        name: &'a str,
+        value: Option<&'a str>,
+    },
 }
 
 /// What comes back.

@@ -308,14 +308,97 @@ fn is_reserved(keyword: Keyword) -> bool {
     use Keyword::*;
     matches!(
         keyword,
-        ADD | ALL | ALTER | AND | AS | ASC | BETWEEN | BY | CASE | CHECK | COLLATE | COLUMN | CONSTRAINT | CREATE
-            | CROSS | CURRENT_TIMESTAMP | DATABASE | DATABASES | DEFAULT | DELETE | DESC | DESCRIBE | DISTINCT | DIV
-            | DROP | ELSE | EXISTS | EXPLAIN | FALSE | FETCH | FOR | FORCE | FOREIGN | FROM | FULLTEXT | GRANT
-            | GROUP | HAVING | IF | IGNORE | IN | INDEX | INNER | INSERT | INT | INTEGER | INTERVAL | INTO | IS | JOIN
-            | KEY | KEYS | LEFT | LIKE | LIMIT | LOCK | NATURAL | NOT | NULL | ON | OPTION | OR | ORDER | OUTER
-            | PARTITION | PRIMARY | REFERENCES | RENAME | REPLACE | REVOKE | RIGHT | SCHEMA | SCHEMAS | SELECT | SET
-            | SHOW | SPATIAL | TABLE | THEN | TO | TRIGGER | TRUE | UNION | UNIQUE | UPDATE | USE | USING | VALUES
-            | WHEN | WHERE | WITH | XOR
+        ADD | ALL
+            | ALTER
+            | AND
+            | AS
+            | ASC
+            | BETWEEN
+            | BY
+            | CASE
+            | CHECK
+            | COLLATE
+            | COLUMN
+            | CONSTRAINT
+            | CREATE
+            | CROSS
+            | CURRENT_TIMESTAMP
+            | DATABASE
+            | DATABASES
+            | DEFAULT
+            | DELETE
+            | DESC
+            | DESCRIBE
+            | DISTINCT
+            | DIV
+            | DROP
+            | ELSE
+            | EXISTS
+            | EXPLAIN
+            | FALSE
+            | FETCH
+            | FOR
+            | FORCE
+            | FOREIGN
+            | FROM
+            | FULLTEXT
+            | GRANT
+            | GROUP
+            | HAVING
+            | IF
+            | IGNORE
+            | IN
+            | INDEX
+            | INNER
+            | INSERT
+            | INT
+            | INTEGER
+            | INTERVAL
+            | INTO
+            | IS
+            | JOIN
+            | KEY
+            | KEYS
+            | LEFT
+            | LIKE
+            | LIMIT
+            | LOCK
+            | NATURAL
+            | NOT
+            | NULL
+            | ON
+            | OPTION
+            | OR
+            | ORDER
+            | OUTER
+            | PARTITION
+            | PRIMARY
+            | REFERENCES
+            | RENAME
+            | REPLACE
+            | REVOKE
+            | RIGHT
+            | SCHEMA
+            | SCHEMAS
+            | SELECT
+            | SET
+            | SHOW
+            | SPATIAL
+            | TABLE
+            | THEN
+            | TO
+            | TRIGGER
+            | TRUE
+            | UNION
+            | UNIQUE
+            | UPDATE
+            | USE
+            | USING
+            | VALUES
+            | WHEN
+            | WHERE
+            | WITH
+            | XOR
     )
 }
 

@@ -9,10 +9,36 @@ use crate::refengine::types::Isolation;
 
 /// What GRANT and REVOKE take besides ALL.
 pub(super) const PRIVILEGES: &[&str] = &[
-    "ALTER", "ALTER ROUTINE", "CREATE", "CREATE ROUTINE", "CREATE TABLESPACE", "CREATE TEMPORARY TABLES",
-    "CREATE USER", "CREATE VIEW", "DELETE", "DROP", "EVENT", "EXECUTE", "FILE", "GRANT OPTION", "INDEX", "INSERT",
-    "LOCK TABLES", "PROCESS", "REFERENCES", "RELOAD", "REPLICATION CLIENT", "REPLICATION SLAVE", "SELECT",
-    "SHOW DATABASES", "SHOW VIEW", "SHUTDOWN", "SUPER", "TRIGGER", "UPDATE", "USAGE",
+    "ALTER",
+    "ALTER ROUTINE",
+    "CREATE",
+    "CREATE ROUTINE",
+    "CREATE TABLESPACE",
+    "CREATE TEMPORARY TABLES",
+    "CREATE USER",
+    "CREATE VIEW",
+    "DELETE",
+    "DROP",
+    "EVENT",
+    "EXECUTE",
+    "FILE",
+    "GRANT OPTION",
+    "INDEX",
+    "INSERT",
+    "LOCK TABLES",
+    "PROCESS",
+    "REFERENCES",
+    "RELOAD",
+    "REPLICATION CLIENT",
+    "REPLICATION SLAVE",
+    "SELECT",
+    "SHOW DATABASES",
+    "SHOW VIEW",
+    "SHUTDOWN",
+    "SUPER",
+    "TRIGGER",
+    "UPDATE",
+    "USAGE",
 ];
 
 impl Front<'_> {
@@ -149,7 +175,13 @@ impl Front<'_> {
     }
 
     fn default_or_name(&mut self) -> Parsed<String> {
-        if self.word("DEFAULT") { Ok("utf8mb4".to_owned()) } else if self.word("BINARY") { Ok("binary".to_owned()) } else { self.name_or_string() }
+        if self.word("DEFAULT") {
+            Ok("utf8mb4".to_owned())
+        } else if self.word("BINARY") {
+            Ok("binary".to_owned())
+        } else {
+            self.name_or_string()
+        }
     }
 
     fn set_transaction(&mut self, scope: IsolationScope) -> Parsed<Statement> {

@@ -64,8 +64,7 @@ impl Front<'_> {
     fn column(&mut self, table: &mut CreateTable) -> Parsed<()> {
         let name = self.ident()?;
         let data_type = self.parser.parse_data_type()?;
-        let mut column =
-            ColumnSpec { name, data_type, not_null: None, default: None, charset: None, collation: None };
+        let mut column = ColumnSpec { name, data_type, not_null: None, default: None, charset: None, collation: None };
         loop {
             if self.words(&["NOT", "NULL"]) {
                 column.not_null = Some(true);

@@ -72,10 +72,8 @@ fn ranges_of(def: &TableDef, columns: &[usize], conditions: &[&Expr]) -> (usize,
         let limits = limits_of(def, *column, conditions);
         match limits.equal {
             Some(values) if values.len() == 1 || score == 0 && columns.len() == 1 => {
-                prefixes = prefixes
-                    .iter()
-                    .flat_map(|prefix| values.iter().map(|value| extended(prefix, value)))
-                    .collect();
+                prefixes =
+                    prefixes.iter().flat_map(|prefix| values.iter().map(|value| extended(prefix, value))).collect();
                 score += 2;
             }
             _ => {

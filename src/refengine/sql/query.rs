@@ -28,7 +28,11 @@ pub fn select(run: &mut Run<'_>, select: &Select, sink: &mut dyn Sink) -> Result
     let order = Order::compile(&select.order_by, scope, info, &items, Some(&mut aggregates))?;
     let query = Query { select, opened: opened.as_ref(), items, filter, order };
     sink.columns(&query.items.iter().map(|(heading, ..)| heading.as_str()).collect::<Vec<_>>())?;
-    if aggregates.is_empty() { query.rows(run, sink)? } else { query.aggregate(run, &aggregates, sink)? }
+    if aggregates.is_empty() {
+        query.rows(run, sink)?
+    } else {
+        query.aggregate(run, &aggregates, sink)?
+    }
     sink.done(0, query.items.len())
 }
 
@@ -114,9 +118,10 @@ impl Query<'_> {
             return Ok(());
         }
         let access = self.access();
-        let by_index = self.opened.zip(self.order.plain_columns()).and_then(|(opened, columns)| {
-            plan::gives_order(opened.def(), &access, &columns)
-        });
+        let by_index = self
+            .opened
+            .zip(self.order.plain_columns())
+            .and_then(|(opened, columns)| plan::gives_order(opened.def(), &access, &columns));
         if !self.order.is_empty() && by_index.is_none() {
             return self.sorted_rows(run, &access, offset, last, sink);
         }
@@ -202,10 +207,15 @@ impl Aggregate {
             (AggregateKind::Count, _) => *result = super::eval::add(result, &Datum::Int(1))?,
             (_, None) => {}
             (AggregateKind::Sum, Some(value)) => {
-                *result = if result.is_null() { super::eval::add(&Datum::Int(0), &value)? } else { super::eval::add(result, &value)? };
+                *result = if result.is_null() {
+                    super::eval::add(&Datum::Int(0), &value)?
+                } else {
+                    super::eval::add(result, &value)?
+                };
             }
             (kind, Some(value)) => {
-                let wanted = if kind == AggregateKind::Min { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater };
+                let wanted =
+                    if kind == AggregateKind::Min { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater };
                 if result.is_null() || value.compare(result) == Some(wanted) {
                     *result = value;
                 }

@@ -74,13 +74,7 @@ pub struct Session {
 impl Session {
     /// A session without a database, with autocommit.
     pub fn new(engine: Engine) -> Session {
-        let info = Info {
-            database: None,
-            variables: Variables::default(),
-            engine,
-            now: 0,
-            host_variables: Vec::new(),
-        };
+        let info = Info { database: None, variables: Variables::default(), engine, now: 0, host_variables: Vec::new() };
         Session { info, trx: None, begun: false, next: (None, None), warnings: Warnings::default() }
     }
 
@@ -314,8 +308,7 @@ impl Session {
             trx.set_lock_wait_timeout(timeout);
         }
         let savepoint = trx.savepoint();
-        let mut run =
-            Run { engine: &self.info.engine, trx: &mut trx, info: &self.info, warnings: &mut self.warnings };
+        let mut run = Run { engine: &self.info.engine, trx: &mut trx, info: &self.info, warnings: &mut self.warnings };
         let result = f(&mut run);
         match &result {
             // The engine has rolled back all of it.
