@@ -77,6 +77,7 @@ impl Config {
     /// One sentence that names the table, container, column and rule.
     pub fn load<R: Rows>(rows: &mut R, rules: Rules, before: Option<&Config>) -> Result<Config, String> {
         in_transaction(rows, |rows| {
+            let found = container_rows(rows)?;
             let options = text_rows(rows, 1, "config_options", ["name", "value"])?;
             let mut config = Config {
                 containers: before.map_or(Vec::new(), |before| vec![None; before.containers.len()]),
@@ -87,7 +88,6 @@ impl Config {
                 policies: policies(rows)?,
                 rules,
             };
-            let found = container_rows(rows)?;
             if found.is_empty() {
                 return Err("table innodb_memcache.containers is empty; insert a row that maps a table".into());
             }

@@ -95,6 +95,10 @@ impl<R: Rows> TableStore<R> {
     /// Ends a phase in which `operations` ran: commits unless the batch that they belong to has room for more.
     /// After an error the outcome is unknown.
     pub fn end_phase(&mut self, operations: usize) -> std::result::Result<(), Error> {
+        if self.writable && !self.read_write {
+            // Reads inside an open batch of writes: they count for nothing.
+            return Ok(());
+        }
         self.operations += operations as u64;
         let batch = if self.writable { self.batch.writes } else { self.batch.reads };
         if self.operations < u64::from(batch) { Ok(()) } else { self.commit() }
