@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS innodb_memcache.containers (
   db_table VARCHAR(250) NOT NULL,
   key_columns VARCHAR(250) NOT NULL,
   value_columns VARCHAR(250),
-  flags VARCHAR(250) NOT NULL DEFAULT '0',
+  flags VARCHAR(250) DEFAULT '0',
   cas_column VARCHAR(250),
   expire_time_column VARCHAR(250),
   unique_idx_name_on_key VARCHAR(250) NOT NULL,

@@ -118,11 +118,12 @@ unsafe fn start(plugin: *mut dm_plugin_int) -> Result<(), String> {
     let callbacks = unsafe { service() };
     let mut slot = DAEMON.lock();
     variables::reset_status();
-    let daemon = Daemon::start(callbacks, &settings.option, Some(Box::new(variables::observe)), || {
-        // SAFETY: a table that arrives through `data` has the canonical layout and length.
-        unsafe { Host::new(callbacks, table.cast(), IB_CB_ENTRIES as usize) }
-    })
-    .map_err(|refusal| refusal.message().to_owned())?;
+    let daemon =
+        Daemon::start(callbacks, &settings.option, settings.server, Some(Box::new(variables::observe)), || {
+            // SAFETY: a table that arrives through `data` has the canonical layout and length.
+            unsafe { Host::new(callbacks, table.cast(), IB_CB_ENTRIES as usize) }
+        })
+        .map_err(|refusal| refusal.message().to_owned())?;
     settings.warn();
     if let Some(server) = &daemon.server {
         variables::publish_listening(server.addresses());

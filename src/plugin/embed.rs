@@ -3,6 +3,7 @@
 use super::{Daemon, Refusal, guard};
 use crate::bindings::{DM_ABI_VERSION, dm_config, dm_result};
 use crate::host::{Callbacks, Host};
+use crate::server::options::{Batch, Settings};
 use crate::server::{Address, StartError};
 use std::ffi::{CStr, CString, c_char, c_void};
 
@@ -59,9 +60,7 @@ unsafe fn start(config: *const dm_config, no_out: bool) -> Result<Daemon, (dm_re
     if config.r_batch_size > 1 << 30 || config.w_batch_size > 1 << 20 {
         return invalid("r_batch_size is at most 2^30 and w_batch_size at most 1048576");
     }
-    if config.r_batch_size > 1 || config.w_batch_size > 1 {
-        return invalid("batches are not supported: leave r_batch_size and w_batch_size 0 or 1");
-    }
+    let batch = Batch { reads: config.r_batch_size.max(1), writes: config.w_batch_size.max(1) };
     let option = match config.option.is_null() {
         true => String::new(),
         // SAFETY: a NUL-terminated string.
@@ -70,7 +69,10 @@ unsafe fn start(config: *const dm_config, no_out: bool) -> Result<Daemon, (dm_re
     let callbacks = Callbacks::of_config(config);
     let (table, entries) = (config.innodb_api, config.innodb_api_entries);
     // SAFETY: the caller's promise about the table.
-    Daemon::start(callbacks, &option, None, || unsafe { Host::new(callbacks, table, entries) }).map_err(|refusal| {
+    Daemon::start(callbacks, &option, Settings { batch, ..Settings::default() }, None, || unsafe {
+        Host::new(callbacks, table, entries)
+    })
+    .map_err(|refusal| {
         let code = match &refusal {
             Refusal::AlreadyRunning => dm_result::DM_ALREADY_RUNNING,
             Refusal::Option(_) => dm_result::DM_BAD_OPTION,

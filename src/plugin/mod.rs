@@ -12,7 +12,7 @@ pub mod embed;
 mod variables;
 
 use crate::host::{Callbacks, Host, log_sink};
-use crate::server::options::Options;
+use crate::server::options::{Options, Settings};
 use crate::server::{Observer, Server, StartError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -60,6 +60,7 @@ impl Daemon {
     fn start(
         callbacks: Callbacks,
         option: &str,
+        settings: Settings,
         observer: Option<Observer>,
         make_host: impl FnOnce() -> Result<Host, String>,
     ) -> Result<Daemon, Refusal> {
@@ -68,7 +69,7 @@ impl Daemon {
         }
         // From here on the drop of `daemon` undoes what was done.
         let mut daemon = Daemon { server: None };
-        let options = Options::parse(option).map_err(Refusal::Option)?;
+        let options = Options { settings, ..Options::parse(option).map_err(Refusal::Option)? };
         log_sink::install(callbacks, options.verbose);
         let host = make_host().map_err(Refusal::Table)?;
         let server = Server::start(host, options, observer).map_err(Refusal::Start)?;

@@ -2,10 +2,11 @@
 
 use super::descriptor::Exported;
 use crate::bindings::*;
+use crate::server::options::Batch;
 use crate::server::{Address, Shared};
-use std::ffi::{CStr, c_char, c_int};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
-use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, Ordering};
 
 static OPTION: Exported<*mut c_char> = Exported::new(ptr::null_mut());
 static ENGINE_LIB_NAME: Exported<*mut c_char> = Exported::new(ptr::null_mut());
@@ -13,6 +14,14 @@ static ENGINE_LIB_PATH: Exported<*mut c_char> = Exported::new(ptr::null_mut());
 static R_BATCH_SIZE: Exported<u32> = Exported::new(1);
 static W_BATCH_SIZE: Exported<u32> = Exported::new(1);
 static ENABLE_BINLOG: Exported<c_char> = Exported::new(0);
+static SKIP_INVALID: Exported<c_char> = Exported::new(0);
+static RELOAD: Exported<c_char> = Exported::new(0);
+static SWEEP_INTERVAL: Exported<u32> = Exported::new(0);
+
+/// A client set `daemon_memcached_reload_containers`; the supervisor takes it from here.
+static RELOAD_WANTED: AtomicBool = AtomicBool::new(false);
+/// The value of `daemon_memcached_expire_sweep_interval` that the supervisor passes on.
+static SWEEP_WANTED: AtomicU32 = AtomicU32::new(0);
 
 const fn head(flags: u32, name: &'static CStr, comment: &'static CStr) -> dm_sys_var {
     dm_sys_var {
@@ -79,14 +88,74 @@ static ENABLE_BINLOG_VAR: Exported<dm_sys_var_bool> = Exported::new(dm_sys_var_b
     def_val: 0,
 });
 
+static SKIP_INVALID_VAR: Exported<dm_sys_var_bool> = Exported::new(dm_sys_var_bool {
+    head: head(
+        dm_var_flags::DM_VAR_BOOL,
+        c"skip_invalid_containers",
+        c"leave out and log containers that break a rule, instead of refusing to start",
+    ),
+    value: SKIP_INVALID.get(),
+    def_val: 0,
+});
+static RELOAD_VAR: Exported<dm_sys_var_bool> = Exported::new(dm_sys_var_bool {
+    head: dm_sys_var {
+        flags: dm_var_flags::DM_VAR_BOOL as c_int,
+        name: c"reload_containers".as_ptr(),
+        comment: c"ON reads the configuration tables again; returns to OFF at once".as_ptr(),
+        check: None,
+        update: Some(reload_update),
+    },
+    value: RELOAD.get(),
+    def_val: 0,
+});
+static SWEEP_INTERVAL_VAR: Exported<dm_sys_var_uint> = Exported::new(dm_sys_var_uint {
+    head: dm_sys_var {
+        flags: (dm_var_flags::DM_VAR_INT | dm_var_flags::DM_VAR_UNSIGNED) as c_int,
+        name: c"expire_sweep_interval".as_ptr(),
+        comment: c"seconds between two sweeps that delete expired rows, 0 for never".as_ptr(),
+        check: None,
+        update: Some(sweep_update),
+    },
+    value: SWEEP_INTERVAL.get(),
+    def_val: 0,
+    min_val: 0,
+    max_val: 1 << 30,
+    blk_sz: 0,
+});
+
+/// # Safety
+/// `save` points to the new value.
+unsafe extern "C" fn reload_update(_thd: *mut c_void, _var: *mut dm_sys_var, _ptr: *mut c_void, save: *const c_void) {
+    // SAFETY: a boolean variable's new value.
+    if !save.is_null() && unsafe { *save.cast::<c_char>() } != 0 {
+        RELOAD_WANTED.store(true, Ordering::Relaxed);
+    }
+}
+
+/// # Safety
+/// `ptr` points to the variable, `save` to the new value.
+unsafe extern "C" fn sweep_update(_thd: *mut c_void, _var: *mut dm_sys_var, ptr: *mut c_void, save: *const c_void) {
+    if !save.is_null() && !ptr.is_null() {
+        // SAFETY: an unsigned variable and its new value.
+        unsafe {
+            let seconds = *save.cast::<u32>();
+            *ptr.cast::<u32>() = seconds;
+            SWEEP_WANTED.store(seconds, Ordering::Relaxed);
+        }
+    }
+}
+
 /// All system variables, ended by null.
-pub static SYSTEM: Exported<[*mut dm_sys_var; 7]> = Exported::new([
+pub static SYSTEM: Exported<[*mut dm_sys_var; 10]> = Exported::new([
     OPTION_VAR.get().cast(),
     ENGINE_LIB_NAME_VAR.get().cast(),
     ENGINE_LIB_PATH_VAR.get().cast(),
     R_BATCH_SIZE_VAR.get().cast(),
     W_BATCH_SIZE_VAR.get().cast(),
     ENABLE_BINLOG_VAR.get().cast(),
+    SKIP_INVALID_VAR.get().cast(),
+    RELOAD_VAR.get().cast(),
+    SWEEP_INTERVAL_VAR.get().cast(),
     ptr::null_mut(),
 ]);
 
@@ -94,8 +163,8 @@ pub static SYSTEM: Exported<[*mut dm_sys_var; 7]> = Exported::new([
 pub struct Settings {
     /// The option string.
     pub option: String,
-    r_batch_size: u32,
-    w_batch_size: u32,
+    /// What the server takes from variables.
+    pub server: crate::server::options::Settings,
     enable_binlog: bool,
 }
 
@@ -108,13 +177,19 @@ impl Settings {
         // SAFETY: the caller's promise; a string is null or NUL-terminated.
         unsafe {
             let option = *OPTION.get();
+            let sweep_interval = *SWEEP_INTERVAL.get();
+            RELOAD_WANTED.store(false, Ordering::Relaxed);
+            SWEEP_WANTED.store(sweep_interval, Ordering::Relaxed);
             Settings {
                 option: match option.is_null() {
                     true => String::new(),
                     false => CStr::from_ptr(option).to_string_lossy().into_owned(),
                 },
-                r_batch_size: *R_BATCH_SIZE.get(),
-                w_batch_size: *W_BATCH_SIZE.get(),
+                server: crate::server::options::Settings {
+                    batch: Batch { reads: *R_BATCH_SIZE.get(), writes: *W_BATCH_SIZE.get() },
+                    skip_invalid_containers: *SKIP_INVALID.get() != 0,
+                    sweep_interval,
+                },
                 enable_binlog: *ENABLE_BINLOG.get() != 0,
             }
         }
@@ -122,9 +197,6 @@ impl Settings {
 
     /// Says which settings have no effect.
     pub fn warn(&self) {
-        if self.r_batch_size > 1 || self.w_batch_size > 1 {
-            log::warn!("batches are not supported: every reply follows its commit, as with a batch size of 1");
-        }
         if self.enable_binlog {
             log::warn!("daemon_memcached_enable_binlog has no effect: this host has no binary log");
         }
@@ -176,8 +248,12 @@ pub static STATUS: Exported<[dm_show_var; NUMBERS.len() + 2]> = Exported::new({
     all
 });
 
-/// Copies the daemon's statistics to where the server reads them.
+/// Passes changed variables on and copies the daemon's statistics to where the server reads them.
 pub fn observe(shared: &Shared) {
+    if RELOAD_WANTED.swap(false, Ordering::Relaxed) {
+        shared.reload_containers();
+    }
+    shared.set_sweep_interval(SWEEP_WANTED.load(Ordering::Relaxed));
     shared.general(&mut |name, value| {
         if let Some(i) = NUMBERS.iter().position(|(_, known)| *known == name) {
             VALUES[i].store(value.parse().unwrap_or(0), Ordering::Relaxed);

@@ -12,7 +12,7 @@ pub mod table;
 
 use std::ffi::{CStr, CString};
 use std::fmt;
-use std::ops::ControlFlow;
+use std::ops::{Bound, ControlFlow};
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,7 +155,7 @@ impl fmt::Display for Error {
             Error::Constraint(text) => f.write_str(text),
             Error::ReadOnly => f.write_str("read only"),
             Error::Changed(name) => {
-                write!(f, "table {name} has changed; reload the containers")
+                write!(f, "table {name} has changed")
             }
             Error::DiskFull => f.write_str("out of disk space"),
             Error::Engine(text) => f.write_str(text),
@@ -205,8 +205,13 @@ pub trait Rows {
     /// Deletes the row that [`Rows::read_for_update`] found last.
     fn delete(&mut self, table: &Table) -> Result<()>;
 
-    /// Visits all rows in key order until told to stop.
-    fn scan(&mut self, table: &Table, visit: &mut dyn FnMut(&Self) -> ControlFlow<()>) -> Result<()>;
+    /// Visits rows in key order, from `lower` on, until told to stop.
+    fn scan(
+        &mut self,
+        table: &Table,
+        lower: Bound<Cell<'_>>,
+        visit: &mut dyn FnMut(&Self) -> ControlFlow<()>,
+    ) -> Result<()>;
 
     /// Empties a table, outside any transaction.
     fn truncate(&mut self, table: &Table) -> Result<()>;

@@ -11,7 +11,7 @@ use crate::bindings::{ib_col_type, ib_lck_mode, ib_match_mode, ib_srch_mode};
 pub use handles::Api;
 use handles::{Cursor, Transaction, Tuple};
 use std::ffi::CStr;
-use std::ops::ControlFlow;
+use std::ops::{Bound, ControlFlow};
 
 /// InnoDB copies each row it reads into the tuple's heap, which only grows: a read tuple is replaced after this many rows.
 const READS_PER_TUPLE: u32 = 16;
@@ -45,6 +45,20 @@ impl Open {
         Ok(())
     }
 
+    /// Puts the cursor on the first row that is not below `lower`.
+    fn seek(&self, table: &Table, lower: Bound<Cell<'_>>) -> Result<bool> {
+        let (mode, key) = match lower {
+            Bound::Unbounded => return self.cursor().first(),
+            Bound::Included(key) => (ib_srch_mode::IB_CUR_GE, key),
+            Bound::Excluded(key) => (ib_srch_mode::IB_CUR_G, key),
+        };
+        self.search.set(0, key, &table.columns[table.key])?;
+        self.cursor().set_match_mode(ib_match_mode::IB_CLOSEST_MATCH);
+        let found = self.cursor().move_to(&self.search, mode);
+        self.cursor().set_match_mode(ib_match_mode::IB_EXACT_MATCH);
+        found
+    }
+
     fn read_current(&mut self) -> Result<bool> {
         if self.reads == READS_PER_TUPLE {
             self.row = self.base.read_tuple()?;
@@ -62,6 +76,8 @@ pub struct Session {
     trx: Option<Transaction>,
     mode: Mode,
     active: bool,
+    /// Row lock of reads that a write follows; none where the host disables it.
+    write_lock: ib_lck_mode::Type,
     api: Api,
 }
 
@@ -69,12 +85,18 @@ impl Session {
     /// A session without a transaction.
     pub fn new(api: Api) -> Session {
         let mode = Mode { level: 1, read_write: false };
-        Session { open: Vec::new(), trx: None, mode, active: false, api }
+        let write_lock = if api.row_locks() { ib_lck_mode::IB_LOCK_X } else { ib_lck_mode::IB_LOCK_NONE };
+        Session { open: Vec::new(), trx: None, mode, active: false, write_lock, api }
     }
 
     /// The host's `innodb_api_trx_level`, 0 to 3.
     pub fn host_trx_level(&self) -> u8 {
         self.api.trx_level()
+    }
+
+    /// The host's `innodb_api_bk_commit_interval` in seconds, at least 1.
+    pub fn host_commit_interval(&self) -> i64 {
+        self.api.commit_interval()
     }
 
     fn cursor(&mut self, path: &CStr) -> Result<Cursor> {
@@ -102,7 +124,10 @@ impl Session {
             searched.set_match_mode(ib_match_mode::IB_EXACT_MATCH);
             let search = searched.search_tuple()?;
             let row = base.read_tuple()?;
-            if row.user_columns() != table.columns.len() {
+            let same = |(i, column): (usize, &Column)| {
+                base.column_is(i, &column.name) && column_kind(&row.meta(i).0) == column.kind
+            };
+            if row.user_columns() != table.columns.len() || !table.columns.iter().enumerate().all(same) {
                 return Err(Error::Changed(table.display().into_owned()));
             }
             let lock = ib_lck_mode::IB_LOCK_NONE;
@@ -213,7 +238,7 @@ impl Rows for Session {
     }
 
     fn read_for_update(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
-        self.find(table, key, ib_lck_mode::IB_LOCK_X)
+        self.find(table, key, self.write_lock)
     }
 
     fn bytes(&self, table: &Table, column: usize) -> Option<&[u8]> {
@@ -231,7 +256,7 @@ impl Rows for Session {
     }
 
     fn insert(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
-        let open = self.open(table, ib_lck_mode::IB_LOCK_X)?;
+        let open = self.open(table, self.write_lock)?;
         let row = open.base.read_tuple()?;
         for (column, cell) in cells {
             row.set(*column, *cell, &table.columns[*column])?;
@@ -240,7 +265,7 @@ impl Rows for Session {
     }
 
     fn update(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
-        let open = self.open(table, ib_lck_mode::IB_LOCK_X)?;
+        let open = self.open(table, self.write_lock)?;
         let new = open.base.read_tuple()?;
         for (i, column) in table.columns.iter().enumerate() {
             match cells.iter().find(|(changed, _)| *changed == i) {
@@ -252,11 +277,16 @@ impl Rows for Session {
     }
 
     fn delete(&mut self, table: &Table) -> Result<()> {
-        self.open(table, ib_lck_mode::IB_LOCK_X)?.cursor().delete()
+        self.open(table, self.write_lock)?.cursor().delete()
     }
 
-    fn scan(&mut self, table: &Table, visit: &mut dyn FnMut(&Self) -> ControlFlow<()>) -> Result<()> {
-        let mut found = self.open(table, ib_lck_mode::IB_LOCK_NONE)?.cursor().first()?;
+    fn scan(
+        &mut self,
+        table: &Table,
+        lower: Bound<Cell<'_>>,
+        visit: &mut dyn FnMut(&Self) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let mut found = self.open(table, ib_lck_mode::IB_LOCK_NONE)?.seek(table, lower)?;
         while found {
             if !self.open(table, ib_lck_mode::IB_LOCK_NONE)?.read_current()? {
                 break;

@@ -1,6 +1,8 @@
 //! A client's connection: its socket, what it sent and was not yet consumed, what could not yet be sent.
 
+use super::execute::Resume;
 use crate::protocol::ascii::Parser;
+use crate::store::ContainerId;
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -53,10 +55,12 @@ pub struct Conn {
     output: Vec<u8>,
     /// State of the parser at the head of the input.
     pub parser: Parser,
-    /// Keys of the get at the head of the input that are answered already.
-    pub answered_keys: usize,
+    /// How much of the request at the head of the input is answered.
+    pub resume: Resume,
     /// Container that keys without a mapping belong to.
-    pub container: usize,
+    pub container: ContainerId,
+    /// Wrote into a batch that may still be open.
+    pub wrote: bool,
     /// In the worker's list of connections to look at in the next tick.
     pub queued: bool,
     /// The kernel may hold more input.
@@ -73,15 +77,16 @@ pub struct Conn {
 
 impl Conn {
     /// A fresh connection.
-    pub fn new(socket: OwnedFd, parser: Parser, container: usize) -> Conn {
+    pub fn new(socket: OwnedFd, parser: Parser) -> Conn {
         Conn {
             socket,
             input: Input::default(),
             wanted: 0,
             output: Vec::new(),
             parser,
-            answered_keys: 0,
-            container,
+            resume: Resume::Start,
+            container: ContainerId::DEFAULT,
+            wrote: false,
             queued: false,
             readable: true,
             end_announced: false,

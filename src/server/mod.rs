@@ -18,20 +18,23 @@ mod listen;
 pub mod options;
 mod report;
 pub mod stats;
+mod sweep;
 mod tick;
 mod worker;
 
+use crate::cache::MemoryStore;
 use crate::host::Host;
 use crate::rows::table::Session;
-use crate::store::{CasSource, Config};
+use crate::store::{Batch, CasSource, Config, ContainerId, Rules};
 pub use listen::Address;
 use listen::Listener;
 use options::Options;
+use parking_lot::Mutex;
 use stats::WorkerStats;
 use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use worker::Mailbox;
@@ -72,25 +75,50 @@ pub struct Shared {
     connections_total: AtomicU64,
     connections_refused: AtomicU64,
     started: Instant,
-    /// Unix time of a delayed flush_all, 0 for none.
-    flush_at: AtomicI64,
+    /// Items of the policies cache_only and caching.
+    memory: Arc<MemoryStore>,
+    /// The newest configuration; workers take it over when its version changes.
+    config: Mutex<Arc<Config>>,
+    config_version: AtomicU64,
+    /// Changes whenever somebody waits for what other workers' batches hold.
+    commit_wanted: AtomicU64,
+    mailboxes: OnceLock<Vec<Arc<Mailbox>>>,
+    /// By worker: milliseconds since the start at which its write phase began, 0 outside one. Kept in batch mode only.
+    busy: Vec<AtomicU64>,
+    /// The first worker is to read the configuration again.
+    reload: AtomicBool,
+    /// The first worker is to delete expired rows.
+    sweep: AtomicBool,
+    /// Seconds between two sweeps, 0 for never.
+    sweep_interval: AtomicU32,
+    /// Containers with a delayed flush_all, and the Unix time at which it is due.
+    flushes: Mutex<Vec<(ContainerId, i64)>>,
     /// Second in which the last complaint was logged: a client's mistakes must not fill the host's log.
     complained: AtomicI64,
 }
 
 impl Shared {
-    fn new(host: Host, options: Options) -> Shared {
+    fn new(host: Host, options: Options, config: Config) -> Shared {
         Shared {
             host,
             stats: (0..options.threads).map(|_| WorkerStats::new()).collect(),
             reset: [const { AtomicU64::new(0) }; stats::COUNT],
-            options,
             stop: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
             connections_total: AtomicU64::new(0),
             connections_refused: AtomicU64::new(0),
             started: Instant::now(),
-            flush_at: AtomicI64::new(0),
+            memory: Arc::new(MemoryStore::new(options.memory_limit, options.evict)),
+            config: Mutex::new(Arc::new(config)),
+            config_version: AtomicU64::new(0),
+            commit_wanted: AtomicU64::new(0),
+            mailboxes: OnceLock::new(),
+            busy: (0..options.threads).map(|_| AtomicU64::new(0)).collect(),
+            reload: AtomicBool::new(false),
+            sweep: AtomicBool::new(false),
+            sweep_interval: AtomicU32::new(options.settings.sweep_interval),
+            flushes: Mutex::default(),
+            options,
             complained: AtomicI64::new(0),
         }
     }
@@ -99,17 +127,65 @@ impl Shared {
         self.stop.load(Ordering::Relaxed)
     }
 
-    fn flush_later(&self, delay: i64) {
-        self.flush_at.store(unix_time().saturating_add(delay), Ordering::Relaxed);
+    /// Whether transactions stay open across ticks.
+    fn batches(&self) -> bool {
+        let Batch { reads, writes } = self.options.settings.batch;
+        reads > 1 || writes > 1
     }
 
-    fn cancel_flush(&self) {
-        self.flush_at.store(0, Ordering::Relaxed);
+    /// Asks every worker to commit its batch.
+    fn commit_batches(&self) {
+        if self.batches() {
+            self.commit_wanted.fetch_add(1, Ordering::Release);
+            for mailbox in self.mailboxes.get().into_iter().flatten() {
+                mailbox.wake();
+            }
+        }
+    }
+
+    fn uptime_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64 + 1
+    }
+
+    /// Whether a worker has been in a write phase for so long that it probably waits for a lock.
+    fn somebody_waits(&self) -> bool {
+        let now = self.uptime_ms();
+        self.busy
+            .iter()
+            .map(|since| since.load(Ordering::Relaxed))
+            .any(|since| since != 0 && now > since + LOCK_WAIT_SUSPECTED_MS)
+    }
+
+    /// The configuration tables are read again soon; until then, and if they break a rule, everything stays as it is.
+    pub fn reload_containers(&self) {
+        self.reload.store(true, Ordering::Relaxed);
+    }
+
+    /// Seconds between two sweeps that delete expired rows, 0 for never; takes effect within that time.
+    pub fn set_sweep_interval(&self, seconds: u32) {
+        self.sweep_interval.store(seconds, Ordering::Relaxed);
+    }
+
+    fn flush_later(&self, container: ContainerId, delay: i64) {
+        let mut flushes = self.flushes.lock();
+        flushes.retain(|(other, _)| *other != container);
+        flushes.push((container, unix_time().saturating_add(delay)));
+    }
+
+    /// As in memcached, a new flush_all takes the place of an earlier one.
+    fn cancel_flush(&self, container: ContainerId) {
+        self.flushes.lock().retain(|(other, _)| *other != container);
     }
 
     fn flush_is_due(&self) -> bool {
-        let at = self.flush_at.load(Ordering::Relaxed);
-        at != 0 && at <= unix_time()
+        let now = unix_time();
+        self.flushes.lock().iter().any(|(_, at)| *at <= now)
+    }
+
+    /// Takes the flushes that are due.
+    fn due_flushes(&self) -> Vec<ContainerId> {
+        let now = unix_time();
+        self.flushes.lock().extract_if(.., |(_, at)| *at <= now).map(|(container, _)| container).collect()
     }
 
     /// Logs a warning about a client's request, at most one a second.
@@ -124,6 +200,9 @@ impl Shared {
 fn unix_time() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64)
 }
+
+/// Milliseconds in a write phase after which a worker is taken to wait for a lock.
+const LOCK_WAIT_SUSPECTED_MS: u64 = 50;
 
 /// Called by the supervisor with the daemon's state, ten times a second.
 pub type Observer = Box<dyn Fn(&Shared) + Send>;
@@ -143,12 +222,13 @@ impl Server {
     /// # Errors
     /// What was refused and why.
     pub fn start(host: Host, options: Options, observer: Option<Observer>) -> Result<Server, StartError> {
-        let config = Arc::new(load_config(&host)?);
+        let rules = Rules { trx_level: 0, skip_invalid: options.settings.skip_invalid_containers };
+        let config = load_config(&host, rules)?;
         let listeners = Listener::bind_all(&options).map_err(StartError::Listen)?;
         for flag in &options.without_meaning {
             log::info!("option -{flag} has no meaning inside a host and is ignored");
         }
-        let shared = Arc::new(Shared::new(host, options));
+        let shared = Arc::new(Shared::new(host, options, config));
         let poll = mio::Poll::new().map_err(system)?;
         let mut server = Server {
             addresses: listeners.iter().map(|l| l.address.clone()).collect(),
@@ -157,7 +237,7 @@ impl Server {
             acceptor_waker: Arc::new(mio::Waker::new(poll.registry(), mio::Token(usize::MAX)).map_err(system)?),
             threads: Vec::new(),
         };
-        match server.spawn_all(poll, listeners, config, observer) {
+        match server.spawn_all(poll, listeners, observer) {
             Ok(()) => Ok(server),
             Err(error) => {
                 server.stop();
@@ -170,16 +250,16 @@ impl Server {
         &mut self,
         poll: mio::Poll,
         listeners: Vec<Listener>,
-        config: Arc<Config>,
         observer: Option<Observer>,
     ) -> std::io::Result<()> {
         let cas = CasSource::new();
         for index in 0..self.shared.options.threads {
             let seed = worker::Seed::new(index)?;
             self.mailboxes.push(seed.mailbox());
-            let (shared, config, cas) = (Arc::clone(&self.shared), Arc::clone(&config), cas.clone());
-            self.threads.push(spawn(&format!("memcached-{index}"), move || worker::run(seed, &shared, config, cas))?);
+            let (shared, cas) = (Arc::clone(&self.shared), cas.clone());
+            self.threads.push(spawn(&format!("memcached-{index}"), move || worker::run(seed, &shared, cas))?);
         }
+        let _ = self.shared.mailboxes.set(self.mailboxes.clone());
         let (shared, mailboxes) = (Arc::clone(&self.shared), self.mailboxes.clone());
         self.threads.push(spawn("memcached-accept", move || accept(poll, &listeners, &shared, &mailboxes))?);
         let (shared, mailboxes) = (Arc::clone(&self.shared), self.mailboxes.clone());
@@ -215,11 +295,11 @@ fn system(error: std::io::Error) -> StartError {
     StartError::System(format!("cannot start the daemon's threads: {error}"))
 }
 
-fn load_config(host: &Host) -> Result<Config, StartError> {
+fn load_config(host: &Host, rules: Rules) -> Result<Config, StartError> {
     let _attached = host.attach_thread().map_err(StartError::System)?;
     let mut session = Session::new(host.api());
-    let level = session.host_trx_level();
-    Config::load(&mut session, level).map_err(StartError::Configuration)
+    let rules = Rules { trx_level: session.host_trx_level(), ..rules };
+    Config::load(&mut session, rules, None).map_err(StartError::Configuration)
 }
 
 /// Starts a thread that blocks all signals.
@@ -244,6 +324,7 @@ fn wake_all(mailboxes: &[Arc<Mailbox>], acceptor: &mio::Waker) {
 
 /// Watches the host and the clock, so that the workers need no timers.
 fn supervise(shared: &Shared, mailboxes: &[Arc<Mailbox>], acceptor: &mio::Waker, observer: Option<Observer>) {
+    let mut swept = Instant::now();
     while !shared.stopping() {
         if let Some(observe) = &observer {
             observe(shared);
@@ -253,7 +334,16 @@ fn supervise(shared: &Shared, mailboxes: &[Arc<Mailbox>], acceptor: &mio::Waker,
             shared.stop.store(true, Ordering::Relaxed);
             wake_all(mailboxes, acceptor);
         }
-        if shared.flush_is_due()
+        if shared.batches() && shared.somebody_waits() {
+            shared.commit_batches();
+        }
+        let interval = u64::from(shared.sweep_interval.load(Ordering::Relaxed));
+        let sweep = interval > 0 && swept.elapsed() >= Duration::from_secs(interval);
+        if sweep {
+            swept = Instant::now();
+            shared.sweep.store(true, Ordering::Relaxed);
+        }
+        if (sweep || shared.reload.load(Ordering::Relaxed) || shared.flush_is_due())
             && let Some(first) = mailboxes.first()
         {
             first.wake();

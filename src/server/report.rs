@@ -52,6 +52,12 @@ impl Shared {
         for (counter, name) in ALL.iter().zip(NAMES) {
             number(name, self.total(*counter));
         }
+        let memory = self.memory.stats();
+        let mut number = |name: &str, value: u64| tell(name, itoa::Buffer::new().format(value));
+        number("limit_maxbytes", self.options.memory_limit as u64);
+        number("bytes", memory.bytes);
+        number("curr_items", memory.items);
+        number("evictions", memory.evictions);
         tell("version", super::VERSION);
     }
 

@@ -16,12 +16,12 @@ mod tests;
 
 use super::Shared;
 use super::conn::Conn;
-use super::execute::{Abort, Executor, Progress, REPLY_BUDGET, is_read, sort_key};
+use super::execute::{Abort, Executor, Progress, REPLY_BUDGET, Resume, is_range, is_read, sort_key};
 use super::stats::{Counter, Delta};
 use crate::protocol::ascii::{Parsed, Parser, Request};
 use crate::protocol::reply;
 use crate::rows::Rows;
-use crate::store::{Config, Store};
+use crate::store::{Config, ContainerId, Store, Target};
 use slab::Slab;
 use std::ops::Range;
 
@@ -35,6 +35,11 @@ const VALUES_PER_WRITE_PHASE: usize = 64;
 struct Planned<'t> {
     plan: usize,
     request: Request<'t>,
+    /// Container that the connection is switched to before it and behind it.
+    before: ContainerId,
+    after: ContainerId,
+    /// Where a request of one key stands in the order of locks.
+    sort: Option<(ContainerId, &'t [u8])>,
     /// Input that is consumed once this request is answered, and the parser behind it.
     end: usize,
     parser: Parser,
@@ -49,7 +54,8 @@ pub struct Plan {
     /// Its key in the worker's slab.
     pub conn: usize,
     requests: Range<usize>,
-    writes: bool,
+    /// Whether it takes part in the write phase.
+    pub writes: bool,
     /// Input to consume, the parser behind it.
     pub consumed: usize,
     /// See [`Plan::consumed`].
@@ -58,8 +64,10 @@ pub struct Plan {
     tail: (usize, Parser),
     /// Bytes the next request is known to need, 0 when unknown.
     pub wanted: usize,
-    /// Keys answered of the get at the head of what remains.
-    pub answered_keys: usize,
+    /// Container that the connection is switched to from now on.
+    pub container: ContainerId,
+    /// How much of the request at the head of what remains is answered.
+    pub resume: Resume,
     /// Replies that the socket did not take.
     pub unsent: Vec<u8>,
     /// Close once everything is sent.
@@ -95,18 +103,33 @@ pub struct Tick<'t, R> {
 
 impl<R: Rows> Tick<'_, R> {
     /// Runs one tick over `ready` connections and fills `plans` with what to do with each.
-    pub fn run(&mut self, ready: &[usize], buffers: &mut Buffers, plans: &mut Vec<Plan>) {
+    ///
+    /// # Errors
+    /// Nothing was done: a request names these containers, which may have been configured meanwhile. Not with `sure`.
+    pub fn run(
+        &mut self,
+        ready: &[usize],
+        buffers: &mut Buffers,
+        plans: &mut Vec<Plan>,
+        sure: bool,
+    ) -> Result<(), Vec<Vec<u8>>> {
         plans.clear();
         let conns = self.conns;
         let mut planned = recycle(std::mem::take(&mut buffers.planned));
+        let mut unknown = Vec::new();
         for key in ready {
             if let Some(conn) = conns.get(*key) {
-                plans.push(plan_conn(*key, conn, plans.len(), self.shared.options.requests_per_tick, &mut planned));
+                let limit = self.shared.options.requests_per_tick;
+                let planner = Planner { config: self.config, limit, unknown: &mut unknown, planned: &mut planned };
+                plans.push(planner.plan(*key, conn, plans.len()));
             }
+        }
+        if !unknown.is_empty() && !sure {
+            return Err(unknown);
         }
         self.store.set_read_write(false);
         self.read_phase(&planned, plans, &mut buffers.out);
-        order(&planned, plans, conns, &mut buffers.order);
+        order(&planned, plans, &mut buffers.order);
         if !buffers.order.is_empty() {
             let Buffers { order, arena, out, .. } = buffers;
             arena.clear();
@@ -118,37 +141,38 @@ impl<R: Rows> Tick<'_, R> {
         buffers.planned = recycle(planned);
         buffers.out.shrink_to(REPLY_BUDGET);
         buffers.arena.shrink_to(REPLY_BUDGET);
+        Ok(())
     }
 
-    fn executor(&mut self, conn: usize) -> Executor<'_, R> {
-        let container = &self.config.containers[self.conns[conn].container];
-        Executor { store: &mut *self.store, container, shared: self.shared, stats: &mut *self.stats }
+    fn executor(&mut self, container: ContainerId) -> Executor<'_, R> {
+        let (config, shared) = (self.config, self.shared);
+        Executor { store: &mut *self.store, config, container, shared, stats: &mut *self.stats }
     }
 
     fn read_phase(&mut self, planned: &[Planned<'_>], plans: &mut [Plan], out: &mut Vec<u8>) {
         for plan in plans.iter_mut().filter(|plan| !plan.writes && !plan.requests.is_empty()) {
             out.clear();
-            let mut skip = self.conns[plan.conn].answered_keys;
+            let (start, mut resume) = (Resume::Start, &self.conns[plan.conn].resume);
             for planned in &planned[plan.requests.clone()] {
                 if out.len() >= REPLY_BUDGET {
                     plan.more = true;
                     break;
                 }
-                let start = out.len();
-                match self.executor(plan.conn).run(&planned.request, std::mem::take(&mut skip), out) {
+                let length = out.len();
+                match self.executor(planned.before).run(&planned.request, std::mem::replace(&mut resume, &start), out) {
                     Ok(Progress::Done) => {}
-                    Ok(Progress::Keys(answered)) => {
-                        plan.answered_keys = answered;
+                    Ok(Progress::Part(resume)) => {
+                        plan.resume = resume;
                         plan.more = true;
                         break;
                     }
                     Err(abort) => {
                         self.store.rollback();
-                        out.truncate(start);
+                        out.truncate(length);
                         out.extend_from_slice(verdict(abort));
                     }
                 }
-                (plan.consumed, plan.parser) = (planned.end, planned.parser);
+                (plan.consumed, plan.parser, plan.container) = (planned.end, planned.parser, planned.after);
             }
             if plan.consumed == planned[plan.requests.end - 1].end {
                 (plan.consumed, plan.parser) = plan.tail;
@@ -158,8 +182,11 @@ impl<R: Rows> Tick<'_, R> {
             }
             self.send(plan, out);
         }
-        if let Err(error) = self.store.commit() {
-            log::warn!("a read-only transaction did not end cleanly: {error}");
+        let reads = plans.iter().filter(|plan| !plan.writes).map(|plan| plan.requests.len()).sum();
+        if reads > 0
+            && let Err(error) = self.store.end_phase(reads)
+        {
+            log::warn!("the transaction of a read phase did not end cleanly: {error}");
         }
     }
 
@@ -170,6 +197,7 @@ impl<R: Rows> Tick<'_, R> {
                 out.extend_from_slice(&arena[planned.reply.clone()]);
             }
             (plan.consumed, plan.parser) = plan.tail;
+            plan.container = planned[plan.requests.end - 1].after;
             self.send(plan, out);
         }
     }
@@ -188,85 +216,145 @@ impl<R: Rows> Tick<'_, R> {
     }
 }
 
-fn plan_conn<'t>(key: usize, conn: &'t Conn, index: usize, limit: usize, planned: &mut Vec<Planned<'t>>) -> Plan {
-    let input = conn.input();
-    let first = planned.len();
-    let mut plan = Plan {
-        conn: key,
-        requests: first..first,
-        writes: false,
-        consumed: 0,
-        parser: conn.parser,
-        tail: (0, conn.parser),
-        wanted: 0,
-        answered_keys: 0,
-        unsent: Vec::new(),
-        close: false,
-        drop: false,
-        more: false,
-    };
-    let (mut parser, mut end, mut values) = (conn.parser, 0, 0);
-    loop {
-        if planned.len() - first >= limit || (plan.writes && values >= VALUES_PER_WRITE_PHASE) {
-            plan.more = true;
-            break;
-        }
-        match parser.parse(&input[end..]) {
-            Parsed::Incomplete { wanted } => {
-                plan.wanted = wanted;
+/// Parses what connections sent.
+struct Planner<'w, 't> {
+    config: &'w Config,
+    /// Requests that one connection may have in a tick.
+    limit: usize,
+    /// Names of containers that are not known.
+    unknown: &'w mut Vec<Vec<u8>>,
+    planned: &'w mut Vec<Planned<'t>>,
+}
+
+impl<'t> Planner<'_, 't> {
+    fn plan(mut self, key: usize, conn: &'t Conn, index: usize) -> Plan {
+        let input = conn.input();
+        let first = self.planned.len();
+        let mut plan = Plan {
+            conn: key,
+            requests: first..first,
+            writes: false,
+            consumed: 0,
+            parser: conn.parser,
+            tail: (0, conn.parser),
+            wanted: 0,
+            container: conn.container,
+            resume: Resume::Start,
+            unsent: Vec::new(),
+            close: false,
+            drop: false,
+            more: false,
+        };
+        let (mut parser, mut end, mut values, mut container) = (conn.parser, 0, 0, conn.container);
+        loop {
+            if self.planned.len() - first >= self.limit || (plan.writes && values >= VALUES_PER_WRITE_PHASE) {
+                plan.more = true;
                 break;
             }
-            Parsed::Swallowed { consumed } => end += consumed,
-            Parsed::Close => {
-                plan.close = true;
-                break;
-            }
-            Parsed::Request { request, consumed } => {
-                end += consumed;
-                plan.writes |= !is_read(&request);
-                if let Request::Get { keys, .. } | Request::GetAndTouch { keys, .. } = &request {
-                    values += keys.len_hint();
+            let unparsed = parser;
+            match parser.parse(&input[end..]) {
+                Parsed::Incomplete { wanted } => {
+                    plan.wanted = wanted;
+                    break;
                 }
-                planned.push(Planned { plan: index, request, end, parser, reply: 0..0, verdict: None });
-                if matches!(request, Request::Quit) {
+                Parsed::Swallowed { consumed } => end += consumed,
+                Parsed::Close => {
                     plan.close = true;
                     break;
                 }
+                Parsed::Request { request, consumed } => {
+                    // A range streams for many ticks, each with a view of its own: it has its ticks for itself.
+                    if is_range(&request) && self.planned.len() > first {
+                        (parser, plan.more) = (unparsed, true);
+                        break;
+                    }
+                    end += consumed;
+                    plan.writes |= !is_read(&request);
+                    if let Request::Get { keys, .. } | Request::GetAndTouch { keys, .. } = &request {
+                        values += keys.len_hint();
+                    }
+                    let before = container;
+                    let sort = self.follow(&request, &mut container);
+                    let (reply, verdict) = (0..0, None);
+                    let planned =
+                        Planned { plan: index, request, before, after: container, sort, end, parser, reply, verdict };
+                    self.planned.push(planned);
+                    if matches!(request, Request::Quit) {
+                        plan.close = true;
+                        break;
+                    }
+                    if is_range(&request) {
+                        plan.more = end < input.len();
+                        break;
+                    }
+                }
+            }
+        }
+        plan.requests = first..self.planned.len();
+        plan.tail = (end, parser);
+        if plan.requests.is_empty() {
+            (plan.consumed, plan.parser) = plan.tail;
+        }
+        plan
+    }
+
+    /// Follows the containers that a request names; where it has one key, tells where that stands in the order of locks.
+    fn follow(&mut self, request: &Request<'t>, container: &mut ContainerId) -> Option<(ContainerId, &'t [u8])> {
+        match request {
+            Request::Bind { name } => {
+                match self.config.find(name) {
+                    Some(id) => *container = id,
+                    None => self.unknown.push(name.to_vec()),
+                }
+                return None;
+            }
+            Request::Get { keys, .. } | Request::GetAndTouch { keys, .. } if !keys.is_single() => {
+                for key in keys.iter() {
+                    self.resolve(key, container);
+                }
+                return None;
+            }
+            _ => {}
+        }
+        let key = sort_key(request)?;
+        let key = self.resolve(key, container)?;
+        Some((*container, key))
+    }
+
+    fn resolve(&mut self, key: &'t [u8], container: &mut ContainerId) -> Option<&'t [u8]> {
+        match self.config.resolve(*container, key) {
+            Target::Key(id, key) => {
+                *container = id;
+                Some(key)
+            }
+            Target::Name(id) => {
+                *container = id;
+                None
+            }
+            Target::Unknown(name) => {
+                self.unknown.push(name.to_vec());
+                None
             }
         }
     }
-    plan.requests = first..planned.len();
-    plan.tail = (end, parser);
-    if plan.requests.is_empty() {
-        (plan.consumed, plan.parser) = plan.tail;
-    }
-    plan
 }
 
 /// Lists the requests of the write phase in the order in which they run: between two requests of several keys,
 /// single-key requests by container and key, those of one key as they came. All workers then lock in one order.
-fn order(planned: &[Planned<'_>], plans: &[Plan], conns: &Slab<Conn>, order: &mut Vec<usize>) {
+fn order(planned: &[Planned<'_>], plans: &[Plan], order: &mut Vec<usize>) {
+    let sort_run = |run: &mut [usize]| run.sort_unstable_by_key(|i| (planned[*i].sort, *i));
     order.clear();
     let mut run = 0;
-    for plan in plans.iter().filter(|plan| plan.writes) {
-        for i in plan.requests.clone() {
-            if sort_key(&planned[i].request).is_none() {
-                sort_run(planned, plans, conns, &mut order[run..]);
-                order.push(i);
-                run = order.len();
-            } else {
-                order.push(i);
-            }
+    for i in plans.iter().filter(|plan| plan.writes).flat_map(|plan| plan.requests.clone()) {
+        if planned[i].sort.is_none() {
+            sort_run(&mut order[run..]);
+            order.push(i);
+            run = order.len();
+        } else {
+            order.push(i);
         }
     }
-    sort_run(planned, plans, conns, &mut order[run..]);
-}
-
-fn sort_run(planned: &[Planned<'_>], plans: &[Plan], conns: &Slab<Conn>, run: &mut [usize]) {
-    run.sort_unstable_by(|a, b| {
-        let by = |i: usize| (conns[plans[planned[i].plan].conn].container, sort_key(&planned[i].request), i);
-        by(*a).cmp(&by(*b))
-    });
+    sort_run(&mut order[run..]);
 }
 
 /// The second half of a tick; replies go to the arena until they may be sent.
@@ -297,7 +385,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     /// after deadlocks.
     fn segment(&mut self, requests: &[usize]) {
         let start = self.arena.len();
-        let mut deadlocks = 0;
+        let (mut deadlocks, mut asked) = (0, !self.tick.shared.batches());
         loop {
             let mut stats = Delta::ZERO;
             let (guilty, abort) = match self.attempt(requests, &mut stats) {
@@ -307,6 +395,11 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             self.tick.store.rollback();
             self.arena.truncate(start);
             match abort {
+                // The lock may belong to a batch that another worker keeps open.
+                Abort::LockTimeout if !asked => {
+                    asked = true;
+                    self.tick.shared.commit_batches();
+                }
                 Abort::LockTimeout => self.planned[guilty].verdict = Some(self.give_up(abort)),
                 Abort::Deadlock => {
                     self.tick.stats.one(Counter::Deadlocks);
@@ -347,18 +440,19 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             match planned.verdict {
                 Some(reply) => self.arena.extend_from_slice(if is_silent(&planned.request) { b"" } else { reply }),
                 None => {
-                    let container = &self.tick.config.containers[self.tick.conns[plan.conn].container];
-                    let (store, shared) = (&mut *self.tick.store, self.tick.shared);
-                    let mut executor = Executor { store, container, shared, stats };
-                    let mut skip = match *i == plan.requests.start {
-                        true => self.tick.conns[plan.conn].answered_keys,
-                        false => 0,
+                    let (store, config, shared) = (&mut *self.tick.store, self.tick.config, self.tick.shared);
+                    let mut resume = match *i == plan.requests.start {
+                        true => self.tick.conns[plan.conn].resume.clone(),
+                        false => Resume::Start,
                     };
                     // In a write phase a get is answered whole: the view it began with ends with the commit.
-                    while let Progress::Keys(answered) =
-                        executor.run(&planned.request, skip, self.arena).map_err(|abort| (*i, abort))?
-                    {
-                        skip = answered;
+                    loop {
+                        let mut executor =
+                            Executor { store, config, container: planned.before, shared, stats: &mut *stats };
+                        match executor.run(&planned.request, &resume, self.arena).map_err(|abort| (*i, abort))? {
+                            Progress::Done => break,
+                            Progress::Part(part) => resume = part,
+                        }
                     }
                 }
             }
@@ -368,7 +462,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     }
 
     fn commit(&mut self, requests: &[usize], stats: &mut Delta) {
-        match self.tick.store.commit() {
+        match self.tick.store.end_phase(requests.len()) {
             Ok(()) => {
                 self.tick.stats.one(Counter::Commits);
                 self.tick.stats.merge(stats);

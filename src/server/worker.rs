@@ -1,10 +1,11 @@
 //! A worker: one thread, one poller, the connections it owns, one session on the tables.
 
-use super::Shared;
 use super::conn::{BufferPool, Conn, Filled};
-use super::execute::Executor;
+use super::execute::{Executor, Resume};
 use super::stats::{Counter, Delta};
+use super::sweep::Sweep;
 use super::tick::{Buffers, Plan, Tick};
+use super::{Shared, unix_time};
 use crate::protocol::ascii::Parser;
 use crate::rows::table::Session;
 use crate::store::{CasSource, Config, Store};
@@ -15,7 +16,7 @@ use slab::Slab;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 const WAKE: Token = Token(usize::MAX);
 
@@ -68,24 +69,30 @@ pub struct Worker<'s> {
     mailbox: &'s Mailbox,
     shared: &'s Shared,
     config: Arc<Config>,
+    config_version: u64,
+    /// Seconds after which an open batch is committed.
+    commit_interval: i64,
+    /// The last request to commit batches that was seen.
+    commit_seen: u64,
     store: Store<Session>,
     conns: Slab<Conn>,
     /// Connections to look at in the next tick.
     queue: Vec<usize>,
     pool: BufferPool,
     stats: Delta,
+    sweep: Option<Sweep>,
 }
 
 /// The body of a worker thread: serves until the daemon stops. A panic costs the worker its connections, not the
 /// host its life.
-pub fn run(mut seed: Seed, shared: &Shared, config: Arc<Config>, cas: CasSource) {
+pub fn run(mut seed: Seed, shared: &Shared, cas: CasSource) {
     let attached = match shared.host.attach_thread() {
         Ok(attached) => attached,
         Err(error) => return log::error!("worker {}: {error}", seed.index),
     };
     while !shared.stopping() {
         let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            Worker::new(&mut seed, shared, Arc::clone(&config), cas.clone()).serve();
+            Worker::new(&mut seed, shared, cas.clone()).serve();
         }));
         if served.is_err() {
             log::error!("worker {} met a defect of the daemon: its connections are closed, it goes on", seed.index);
@@ -95,20 +102,34 @@ pub fn run(mut seed: Seed, shared: &Shared, config: Arc<Config>, cas: CasSource)
 }
 
 impl<'s> Worker<'s> {
-    fn new(seed: &'s mut Seed, shared: &'s Shared, config: Arc<Config>, cas: CasSource) -> Worker<'s> {
+    fn new(seed: &'s mut Seed, shared: &'s Shared, cas: CasSource) -> Worker<'s> {
+        let config_version = shared.config_version.load(Ordering::Acquire);
+        let config = Arc::clone(&shared.config.lock());
         let session = Session::new(shared.host.api());
-        let store = Store::new(session, Arc::clone(&config), cas, shared.options.item_size_max);
+        let commit_interval = session.host_commit_interval();
+        let store = Store::new(
+            session,
+            Arc::clone(&shared.memory),
+            Arc::clone(&config),
+            cas,
+            shared.options.item_size_max,
+            shared.options.settings.batch,
+        );
         Worker {
             index: seed.index,
             poll: &mut seed.poll,
             mailbox: &seed.mailbox,
             shared,
             config,
+            config_version,
+            commit_interval,
+            commit_seen: 0,
             store,
             conns: Slab::new(),
             queue: Vec::new(),
             pool: BufferPool::default(),
             stats: Delta::ZERO,
+            sweep: None,
         }
     }
 
@@ -117,7 +138,13 @@ impl<'s> Worker<'s> {
         let mut buffers = Buffers::default();
         let (mut ready, mut plans) = (Vec::new(), Vec::new());
         while !self.shared.stopping() {
-            let timeout = (!self.queue.is_empty()).then_some(Duration::ZERO);
+            // A sweep goes on in the gaps that clients leave.
+            let timeout = match (self.queue.is_empty(), &self.sweep) {
+                (false, _) => Some(Duration::ZERO),
+                (true, Some(_)) => Some(Duration::from_millis(1)),
+                // An open batch is looked at each second.
+                (true, None) => self.store.batch_begun().map(|_| Duration::from_secs(1)),
+            };
             if let Err(error) = self.poll.poll(&mut events, timeout)
                 && error.kind() != std::io::ErrorKind::Interrupted
             {
@@ -127,7 +154,12 @@ impl<'s> Worker<'s> {
                 self.note(event);
             }
             self.tick(&mut buffers, &mut ready, &mut plans);
+            self.sweep_on();
+            if self.shared.batches() {
+                self.mind_batch();
+            }
         }
+        self.commit_batch();
     }
 
     fn note(&mut self, event: &mio::event::Event) {
@@ -135,8 +167,8 @@ impl<'s> Worker<'s> {
             for socket in std::mem::take(&mut *self.mailbox.sockets.lock()) {
                 self.adopt(socket);
             }
-            if self.index == 0 && self.shared.flush_is_due() {
-                self.flush_default();
+            if self.index == 0 {
+                self.chores();
             }
             return;
         }
@@ -161,7 +193,7 @@ impl<'s> Worker<'s> {
 
     fn adopt(&mut self, socket: OwnedFd) {
         let parser = Parser::new(self.shared.options.item_size_max);
-        let conn = Conn::new(socket, parser, self.config.default);
+        let conn = Conn::new(socket, parser);
         let fd = conn.fd();
         let key = self.conns.insert(conn);
         match self.poll.registry().register(&mut SourceFd(&fd), Token(key), Interest::READABLE) {
@@ -177,6 +209,9 @@ impl<'s> Worker<'s> {
         if let Some(conn) = self.conns.try_remove(key) {
             let _ = self.poll.registry().deregister(&mut SourceFd(&conn.fd()));
             self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+            if conn.wrote {
+                self.commit_batch();
+            }
         }
     }
 
@@ -214,20 +249,91 @@ impl<'s> Worker<'s> {
         if ready.is_empty() {
             return;
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64);
-        self.store.set_now(now);
-        Tick {
+        self.store.set_now(unix_time());
+        self.follow_config();
+        if let Err(unknown) = self.run_tick(ready, buffers, plans, false) {
+            unknown.iter().for_each(|name| self.look_up(name));
+            let _ = self.run_tick(ready, buffers, plans, true);
+        }
+        for plan in plans.drain(..) {
+            self.settle(plan);
+        }
+        self.shared.stats[self.index].publish(&mut self.stats);
+    }
+
+    /// Commits the open batch when it is old enough or when somebody waits for what it holds.
+    fn mind_batch(&mut self) {
+        let wanted = self.shared.commit_wanted.load(Ordering::Acquire);
+        let Some(begun) = self.store.batch_begun() else {
+            self.commit_seen = wanted;
+            return;
+        };
+        if wanted != self.commit_seen || unix_time() >= begun.saturating_add(self.commit_interval) {
+            self.commit_seen = wanted;
+            self.commit_batch();
+        }
+    }
+
+    fn commit_batch(&mut self) {
+        if let Err(error) = self.store.commit() {
+            log::error!("a batch failed to commit, its outcome is unknown: {error}");
+            self.shared.stats[self.index].publish(&mut self.stats);
+        }
+    }
+
+    fn run_tick(
+        &mut self,
+        ready: &[usize],
+        buffers: &mut Buffers,
+        plans: &mut Vec<Plan>,
+        sure: bool,
+    ) -> Result<(), Vec<Vec<u8>>> {
+        let batches = self.shared.batches();
+        if batches {
+            self.shared.busy[self.index].store(self.shared.uptime_ms(), Ordering::Relaxed);
+        }
+        let result = Tick {
             conns: &self.conns,
             store: &mut self.store,
             config: &self.config,
             shared: self.shared,
             stats: &mut self.stats,
         }
-        .run(ready, buffers, plans);
-        for plan in plans.drain(..) {
-            self.settle(plan);
+        .run(ready, buffers, plans, sure);
+        if batches {
+            self.shared.busy[self.index].store(0, Ordering::Relaxed);
         }
-        self.shared.stats[self.index].publish(&mut self.stats);
+        result
+    }
+
+    /// Takes the newest configuration; between ticks, so that one tick knows one configuration.
+    fn follow_config(&mut self) {
+        let version = self.shared.config_version.load(Ordering::Acquire);
+        if version != self.config_version {
+            self.config_version = version;
+            self.config = Arc::clone(&self.shared.config.lock());
+            self.store.set_config(Arc::clone(&self.config));
+        }
+    }
+
+    /// A client names a container that is not known: it may have been configured since.
+    fn look_up(&mut self, name: &[u8]) {
+        // Whoever comes second finds it in the shared configuration.
+        let mut newest = self.shared.config.lock();
+        self.store.set_config(Arc::clone(&newest));
+        if newest.find(name).is_none() {
+            match self.store.find_new(name) {
+                Ok(Some(config)) => {
+                    log::info!("container {} was found", String::from_utf8_lossy(name));
+                    *newest = Arc::new(config);
+                    self.shared.config_version.fetch_add(1, Ordering::Release);
+                }
+                Ok(None) => {}
+                Err(error) => self.shared.complain(|| error),
+            }
+        }
+        drop(newest);
+        self.follow_config();
     }
 
     /// Reads every queued socket before anything runs, so that the read phase's view is younger than all of them.
@@ -262,10 +368,19 @@ impl<'s> Worker<'s> {
         if plan.drop {
             return self.close(key);
         }
+        let batches = self.shared.batches();
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        conn.wrote |= batches && plan.writes;
+        if conn.wrote && conn.container != plan.container {
+            // Whoever switches leaves nothing uncommitted behind.
+            conn.wrote = false;
+            self.commit_batch();
+        }
         let Some(conn) = self.conns.get_mut(key) else { return };
         conn.consume(plan.consumed, plan.wanted, &mut self.pool);
         conn.parser = plan.parser;
-        conn.answered_keys = plan.answered_keys;
+        conn.resume = plan.resume;
+        conn.container = plan.container;
         conn.closing |= plan.close || (conn.half_closed && !plan.more);
         if !plan.unsent.is_empty() {
             conn.keep(&plan.unsent);
@@ -278,13 +393,51 @@ impl<'s> Worker<'s> {
         }
     }
 
-    /// The deadline of a delayed flush_all has come.
-    fn flush_default(&mut self) {
-        let container = self.config.default_container();
-        let mut out = Vec::new();
-        let request = crate::protocol::ascii::Request::FlushAll { delay: 0, noreply: true };
-        let mut executor = Executor { store: &mut self.store, container, shared: self.shared, stats: &mut self.stats };
-        let _ = executor.run(&request, 0, &mut out);
+    /// What the first worker does for all, when the supervisor wakes it.
+    fn chores(&mut self) {
+        self.flush_due();
+        if self.shared.reload.swap(false, Ordering::Relaxed) {
+            self.reload();
+        }
+        if self.shared.sweep.swap(false, Ordering::Relaxed) && self.sweep.is_none() {
+            self.sweep = Some(Sweep::new(&self.config));
+        }
+    }
+
+    fn reload(&mut self) {
+        let mut newest = self.shared.config.lock();
+        self.store.set_config(Arc::clone(&newest));
+        match self.store.reload() {
+            Ok(config) => {
+                log::info!("the containers were read again");
+                *newest = Arc::new(config);
+                self.shared.config_version.fetch_add(1, Ordering::Release);
+            }
+            Err(error) => log::error!("the containers stay as they were: {error}"),
+        }
+        drop(newest);
+        self.follow_config();
+    }
+
+    /// A step of the sweep that is under way, between two ticks.
+    fn sweep_on(&mut self) {
+        if let Some(sweep) = &mut self.sweep {
+            self.store.set_now(unix_time());
+            if !sweep.step(&mut self.store, &self.config, self.shared) {
+                self.sweep = None;
+            }
+        }
+    }
+
+    /// Deadlines of delayed flush_alls have come.
+    fn flush_due(&mut self) {
+        self.follow_config();
+        for container in self.shared.due_flushes() {
+            let (config, shared) = (&self.config, self.shared);
+            let mut executor = Executor { store: &mut self.store, config, container, shared, stats: &mut self.stats };
+            let request = crate::protocol::ascii::Request::FlushAll { delay: 0, noreply: true };
+            let _ = executor.run(&request, &Resume::Start, &mut Vec::new());
+        }
     }
 }
 

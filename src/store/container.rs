@@ -1,7 +1,8 @@
 //! A container: the mapping of keys, values, flags, cas and expiry to the columns of one table.
 
-use super::{Failure, value};
+use super::{Failure, Item, Policies, value};
 use crate::rows::{Cell, Column, ColumnKind, Error, Rows, Table};
+use std::borrow::Cow;
 use std::ffi::CString;
 
 /// A row of `innodb_memcache.containers`, as text.
@@ -38,6 +39,7 @@ pub struct Container {
     pub(super) flags: Option<usize>,
     pub(super) cas: Option<usize>,
     pub(super) expiry: Option<usize>,
+    pub(super) policies: Policies,
 }
 
 impl Container {
@@ -45,8 +47,13 @@ impl Container {
     ///
     /// # Errors
     /// A sentence that names the container, the column and the rule.
-    pub fn check<R: Rows>(rows: &mut R, row: &ContainerRow, id: usize) -> Result<Container, String> {
-        Checker { row, columns: describe(rows, row)? }.run(rows, id)
+    pub fn check<R: Rows>(
+        rows: &mut R,
+        row: &ContainerRow,
+        id: usize,
+        policies: Policies,
+    ) -> Result<Container, String> {
+        Checker { row, columns: describe(rows, row)? }.run(rows, id, policies)
     }
 
     /// The key as its column takes it; `None` where the column can hold no such key.
@@ -58,22 +65,100 @@ impl Container {
         }
     }
 
+    /// The key as memory knows it: one spelling for each key that the table can tell apart.
+    pub(super) fn memory_key<'k>(&self, key: &'k [u8]) -> Cow<'k, [u8]> {
+        match self.table.columns[self.table.key].kind {
+            ColumnKind::Int { .. } => match self.key_cell(key) {
+                Some(Cell::Int(number)) => Cow::Owned(itoa::Buffer::new().format(number).as_bytes().to_vec()),
+                Some(Cell::UInt(number)) => Cow::Owned(itoa::Buffer::new().format(number).as_bytes().to_vec()),
+                _ => Cow::Borrowed(key),
+            },
+            // The table pads with zero bytes.
+            ColumnKind::Binary => Cow::Borrowed(&key[..key.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1)]),
+            _ => Cow::Borrowed(key),
+        }
+    }
+
+    /// Whether a value that is stored comes back as the same bytes, with the same flags and expiry.
+    pub(super) fn gives_back_what_it_takes(&self) -> bool {
+        let [column] = self.values[..] else { return false };
+        let kind = self.table.columns[column].kind;
+        let plain = matches!(kind, ColumnKind::VarChar | ColumnKind::VarBinary | ColumnKind::Blob);
+        plain && self.flags.is_some() && self.expiry.is_some()
+    }
+
     pub(super) fn refused_key(&self) -> Failure {
         let column = &self.table.columns[self.table.key].name;
         Failure::Client(format!("key is not an integer in the range of column {column}"))
     }
 
-    /// The column that incr and decr change.
-    pub(super) fn counter_column(&self) -> usize {
-        self.values[0]
+    /// The value column of that number, else the first.
+    pub(super) fn selected(&self, flags: u32) -> usize {
+        *self.values.get(flags as usize).unwrap_or(&self.values[0])
+    }
+
+    /// The column that incr and decr change: the one that the row's flags select.
+    pub(super) fn counter_column<R: Rows>(&self, rows: &R) -> usize {
+        self.selected(self.flags_of(rows))
+    }
+
+    /// Whether the current row has not expired at Unix time `now`.
+    pub(super) fn is_live<R: Rows>(&self, rows: &R, now: i64) -> bool {
+        let Some(column) = self.expiry else { return true };
+        match rows.int(&self.table, column) {
+            None | Some(0) => true,
+            Some(deadline) => deadline > i128::from(now),
+        }
+    }
+
+    /// The current row as an item, its cas number only `with_cas`; `scratch` holds the value where it is not in one column.
+    pub(super) fn item<'r, R: Rows>(
+        &self,
+        rows: &'r R,
+        with_cas: bool,
+        separator: &[u8],
+        scratch: &'r mut Vec<u8>,
+    ) -> Item<'r> {
+        let flags = self.flags_of(rows);
+        let cas = if with_cas { self.cas_of(rows) } else { 0 };
+        if let [column] = self.values[..]
+            && let Some(value) = value::plain(rows, self, column)
+        {
+            return Item { flags, cas, value };
+        }
+        scratch.clear();
+        value::join(rows, self, separator, scratch);
+        Item { flags, cas, value: scratch }
     }
 
     pub(super) fn flags_of<R: Rows>(&self, rows: &R) -> u32 {
         self.flags.and_then(|column| rows.int(&self.table, column)).unwrap_or(0) as u32
     }
 
+    /// The cas number of the current row. Without a cas column it is a digest of what the client can see of the row, so that
+    /// a change by anybody, SQL included, changes it.
     pub(super) fn cas_of<R: Rows>(&self, rows: &R) -> u64 {
-        self.cas.and_then(|column| rows.int(&self.table, column)).unwrap_or(0) as u64
+        match self.cas {
+            Some(column) => rows.int(&self.table, column).unwrap_or(0) as u64,
+            None => self.digest(rows),
+        }
+    }
+
+    /// FNV-1a over every mapped column with its length; never 0, which would mean "no cas number".
+    fn digest<R: Rows>(&self, rows: &R) -> u64 {
+        let mapped = [Some(self.table.key), self.flags, self.expiry].into_iter().flatten();
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        let mut eat = |bytes: &[u8]| {
+            for byte in bytes {
+                hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+            }
+        };
+        for column in mapped.chain(self.values.iter().copied()) {
+            let bytes = rows.bytes(&self.table, column);
+            eat(&bytes.map_or(u64::MAX, |bytes| bytes.len() as u64).to_le_bytes());
+            eat(bytes.unwrap_or_default());
+        }
+        hash.max(1)
     }
 
     /// Flags are 32 bits; a signed 32-bit column keeps the bits, so large flags show as negative numbers in SQL.
@@ -132,7 +217,7 @@ struct Checker<'r> {
 }
 
 impl Checker<'_> {
-    fn run<R: Rows>(self, rows: &mut R, id: usize) -> Result<Container, String> {
+    fn run<R: Rows>(self, rows: &mut R, id: usize, policies: Policies) -> Result<Container, String> {
         let key = self.key()?;
         let values = self.values()?;
         let flags = self.optional("flags", &self.row.flags, 4)?;
@@ -143,8 +228,24 @@ impl Checker<'_> {
         self.distinct(&mapped)?;
         self.unmapped(&mapped)?;
         let index = self.index(rows)?;
+        let policies = self.policies(key, policies);
         let table = Table { id, path: path(self.row)?, index, columns: self.columns, key };
-        Ok(Container { name: self.row.name.clone(), table, values, flags, cas, expiry })
+        Ok(Container { name: self.row.name.clone(), table, values, flags, cas, expiry, policies })
+    }
+
+    /// Memory compares keys byte by byte. Where the table may not (`foo` and `FOO` can be one key), memory is not used.
+    fn policies(&self, key: usize, policies: Policies) -> Policies {
+        let kind = self.columns[key].kind;
+        let binary = matches!(kind, ColumnKind::Int { .. } | ColumnKind::Binary | ColumnKind::VarBinary);
+        if binary || !policies.use_memory() {
+            return policies;
+        }
+        log::info!(
+            "container {}: the cache policies do not apply, because the key column {} is neither INT, BINARY nor VARBINARY",
+            self.row.name,
+            self.row.key
+        );
+        policies.without_memory()
     }
 
     fn refuse<T>(&self, text: String) -> Result<T, String> {

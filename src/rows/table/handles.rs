@@ -53,6 +53,18 @@ impl Api {
         unsafe { ib!(self, cfg_trx_level()) }.min(3) as u8
     }
 
+    /// The host's `innodb_api_bk_commit_interval` in seconds, at least 1.
+    pub fn commit_interval(self) -> i64 {
+        // SAFETY: takes no argument.
+        i64::try_from(unsafe { ib!(self, bk_commit_interval()) }).unwrap_or(i64::MAX).max(1)
+    }
+
+    /// Whether rows are locked before they are changed (`innodb_api_disable_rowlock` is off).
+    pub fn row_locks(self) -> bool {
+        // SAFETY: takes no argument.
+        unsafe { ib!(self, get_cfg()) & ib_cfg::IB_CFG_DISABLE_ROWLOCK as c_int == 0 }
+    }
+
     /// TRUNCATE TABLE.
     pub fn truncate(self, path: &CStr) -> Result<()> {
         let mut id = 0;
@@ -194,6 +206,14 @@ impl Cursor {
     pub(super) fn column_name(&self, i: usize) -> Option<String> {
         // SAFETY: the cursor lives; any number is allowed.
         owned_name(unsafe { ib!(self.api, col_get_name(self.raw, i as ib_ulint_t)) })
+    }
+
+    /// Whether column `i` has that name.
+    pub(super) fn column_is(&self, i: usize, name: &str) -> bool {
+        // SAFETY: the cursor lives; any number is allowed.
+        let found = unsafe { ib!(self.api, col_get_name(self.raw, i as ib_ulint_t)) };
+        // SAFETY: a non-null answer is a NUL-terminated string that lives as long as the cursor.
+        !found.is_null() && unsafe { CStr::from_ptr(found) }.to_bytes() == name.as_bytes()
     }
 
     pub(super) fn index_column_name(&self, i: usize) -> Option<String> {

@@ -5,11 +5,11 @@ use crate::bindings::{IB_CB_ENTRIES, ib_cb_t};
 use crate::host::{Callbacks, Host};
 use crate::rows::{Cell, Column, ColumnKind, Error, Index, Mode, Result, Table};
 use crate::server::options::Options;
-use crate::store::CasSource;
+use crate::store::{Batch, CasSource, Rules};
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::io::{Read, Write};
-use std::ops::ControlFlow;
+use std::ops::{Bound, ControlFlow};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +67,9 @@ impl Rows for FakeRows {
             b"innodb_memcache/containers" => {
                 let names = "name db_schema db_table key_columns value_columns flags cas_column expire_time_column unique_idx_name_on_key";
                 names.split(' ').map(column).collect()
+            }
+            b"innodb_memcache/cache_policies" => {
+                ["get_policy", "set_policy", "delete_policy", "flush_policy"].map(column).into()
             }
             b"innodb_memcache/config_options" => ["name", "value"].map(column).into(),
             _ => vec![Column { not_null: true, ..column("k") }, column("v")],
@@ -126,7 +129,12 @@ impl Rows for FakeRows {
         Ok(())
     }
 
-    fn scan(&mut self, table: &Table, visit: &mut dyn FnMut(&Self) -> ControlFlow<()>) -> Result<()> {
+    fn scan(
+        &mut self,
+        table: &Table,
+        _: Bound<Cell<'_>>,
+        visit: &mut dyn FnMut(&Self) -> ControlFlow<()>,
+    ) -> Result<()> {
         if table.id == 0 {
             let _ = visit(self);
         }
@@ -163,36 +171,36 @@ unsafe extern "C" fn never_called() {
     panic!("the fake rows call no table");
 }
 
-fn shared() -> Shared {
+fn shared(config: Config) -> Shared {
     let table = Box::leak(Box::new([never_called as unsafe extern "C" fn(); IB_CB_ENTRIES as usize]));
     // SAFETY: as many pointers as announced, for ever; nothing calls them.
     let host = unsafe { Host::new(Callbacks::NONE, table.as_ptr().cast::<ib_cb_t>(), table.len()) }.unwrap();
-    Shared::new(host, Options { threads: 1, ..Options::default() })
+    Shared::new(host, Options { threads: 1, ..Options::default() }, config)
 }
 
 /// What the clients (one string each) are answered, `None` for a closed connection, and the trace.
 fn tick(mut rows: FakeRows, clients: &[&str]) -> (Vec<Option<String>>, String, Delta) {
-    let config = Arc::new(Config::load(&mut rows, 1).unwrap());
+    let config = Config::load(&mut rows, Rules { trx_level: 1, skip_invalid: false }, None).unwrap();
     rows.trace.clear();
-    let shared = shared();
-    let mut store = Store::new(rows, Arc::clone(&config), CasSource::new(), 1 << 20);
+    let shared = shared(config);
+    let config = Arc::clone(&shared.config.lock());
+    let mut store =
+        Store::new(rows, Arc::clone(&shared.memory), Arc::clone(&config), CasSource::new(), 1 << 20, Batch::default());
     let (mut conns, mut theirs, mut pool, mut received) = (Slab::new(), Vec::new(), Default::default(), 0);
     for text in clients {
         let (ours, mut client) = UnixStream::pair().unwrap();
         client.write_all(text.as_bytes()).unwrap();
         client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let mut conn = Conn::new(ours.into(), Parser::new(1 << 20), 0);
+        let mut conn = Conn::new(ours.into(), Parser::new(1 << 20));
         conn.fill(&mut pool, &mut received).unwrap();
         conns.insert(conn);
         theirs.push(client);
     }
     let ready: Vec<usize> = (0..clients.len()).collect();
     let (mut stats, mut plans, mut buffers) = (Delta::ZERO, Vec::new(), Buffers::default());
-    Tick { conns: &conns, store: &mut store, config: &config, shared: &shared, stats: &mut stats }.run(
-        &ready,
-        &mut buffers,
-        &mut plans,
-    );
+    Tick { conns: &conns, store: &mut store, config: &config, shared: &shared, stats: &mut stats }
+        .run(&ready, &mut buffers, &mut plans, true)
+        .unwrap();
     let answers = plans
         .iter()
         .map(|plan| {

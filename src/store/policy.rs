@@ -1,0 +1,87 @@
+//! Cache policies: which of an operation's effects go to memory, to the table, to both or nowhere.
+
+/// What an operation uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Policy {
+    /// The table.
+    #[default]
+    InnodbOnly,
+    /// Memory.
+    CacheOnly,
+    /// Memory first, then the table; writes go to both.
+    Caching,
+    /// Neither: a get misses, a store and a delete claim success, a flush is refused.
+    Disabled,
+}
+
+/// The first row of `innodb_memcache.cache_policies`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Policies {
+    /// get, gets, gat.
+    pub get: Policy,
+    /// set, add, replace, append, prepend, cas, incr, decr, touch.
+    pub set: Policy,
+    /// delete.
+    pub delete: Policy,
+    /// flush_all.
+    pub flush: Policy,
+}
+
+impl Policies {
+    /// Reads the four policies of a row.
+    ///
+    /// # Errors
+    /// A word that is no policy; the sentence names the column.
+    pub fn parse([get, set, delete, flush]: [&str; 4]) -> Result<Policies, String> {
+        Ok(Policies {
+            get: Policy::parse("get_policy", get)?,
+            set: Policy::parse("set_policy", set)?,
+            delete: Policy::parse("delete_policy", delete)?,
+            flush: Policy::parse("flush_policy", flush)?,
+        })
+    }
+
+    /// Whether memory is used at all.
+    pub fn use_memory(&self) -> bool {
+        let memory = |policy| matches!(policy, Policy::CacheOnly | Policy::Caching);
+        [self.get, self.set, self.delete, self.flush].into_iter().any(memory)
+    }
+
+    /// The policies of a container whose keys memory cannot tell apart as the table does: everything goes to the table.
+    pub fn without_memory(self) -> Policies {
+        let plain = |policy| match policy {
+            Policy::Disabled => Policy::Disabled,
+            _ => Policy::InnodbOnly,
+        };
+        Policies { get: plain(self.get), set: plain(self.set), delete: plain(self.delete), flush: plain(self.flush) }
+    }
+}
+
+impl Policy {
+    fn parse(column: &str, word: &str) -> Result<Policy, String> {
+        // The words of the configuration script's ENUM, or their numbers.
+        match word.to_ascii_lowercase().as_str() {
+            "innodb_only" | "1" | "" => Ok(Policy::InnodbOnly),
+            "cache_only" | "2" => Ok(Policy::CacheOnly),
+            "caching" | "3" => Ok(Policy::Caching),
+            "disabled" | "disable" | "4" => Ok(Policy::Disabled),
+            _ => Err(format!(
+                "innodb_memcache.cache_policies: {column} is {word:?}; it must be innodb_only, cache_only, caching or disabled"
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_policies() {
+        let policies = Policies::parse(["innodb_only", "cache_only", "Caching", "disabled"]).unwrap();
+        let expected = [Policy::InnodbOnly, Policy::CacheOnly, Policy::Caching, Policy::Disabled];
+        assert_eq!([policies.get, policies.set, policies.delete, policies.flush], expected);
+        assert!(policies.use_memory() && !policies.without_memory().use_memory());
+        assert!(Policies::parse(["x", "", "", ""]).unwrap_err().contains("get_policy"));
+    }
+}

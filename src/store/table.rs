@@ -1,0 +1,459 @@
+//! The operations on a container's table, without regard to cache policies.
+
+use super::{
+    Arithmetic, Batch, CasSource, Condition, Config, Container, Failure, Item, KeyRange, NewItem, RangeProgress,
+    Result, Stored, value,
+};
+use crate::rows::{Cell, Error, Mode, Rows};
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+
+/// Seconds up to which an exptime is relative to now: 30 days.
+const RELATIVE_EXPTIME_MAX: i64 = 60 * 60 * 24 * 30;
+
+/// How often a store retries after losing a race for a new key before it reports the duplicate.
+const INSERT_ATTEMPTS: u32 = 3;
+
+/// The operations, over the rows of one worker thread.
+pub struct TableStore<R> {
+    rows: R,
+    config: Arc<Config>,
+    pub(super) cas: CasSource,
+    /// Greatest length of a value in bytes.
+    pub(super) value_max: usize,
+    /// Unix time in seconds, set once per tick.
+    pub(super) now: i64,
+    /// Whether what is begun from now on may write, and whether what is open may.
+    read_write: bool,
+    writable: bool,
+    batch: Batch,
+    /// Operations of the open transaction, and the Unix time at which it began.
+    operations: u64,
+    begun: i64,
+    scratch: Vec<u8>,
+}
+
+impl<R: Rows> TableStore<R> {
+    /// A store over `rows`; values longer than `value_max` bytes are refused.
+    pub fn new(rows: R, config: Arc<Config>, cas: CasSource, value_max: usize, batch: Batch) -> TableStore<R> {
+        TableStore {
+            rows,
+            config,
+            cas,
+            value_max,
+            now: 0,
+            read_write: false,
+            writable: false,
+            batch,
+            operations: 0,
+            begun: 0,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// The rows, for tests that look at what was done.
+    #[cfg(test)]
+    pub fn into_rows(self) -> R {
+        self.rows
+    }
+
+    /// Takes a new configuration, between two transactions.
+    pub fn set_config(&mut self, config: Arc<Config>) {
+        self.config = config;
+    }
+
+    /// Reads whether a container of that name has appeared since the configuration was read.
+    ///
+    /// # Errors
+    /// Its row breaks a rule; the sentence says which.
+    pub fn find_new(&mut self, name: &[u8]) -> std::result::Result<Option<Config>, String> {
+        self.config.with_new(&mut self.rows, name)
+    }
+
+    /// Whether the transactions that operations begin from now on may write.
+    pub fn set_read_write(&mut self, read_write: bool) {
+        self.read_write = read_write;
+    }
+
+    /// Makes sure of a transaction that suits what is to come. One that may write serves reads too; one that may not ends first.
+    /// Outside batches reads never see uncommitted rows of others: their transactions may yet be undone, and a reply is for ever.
+    fn begin(&mut self) -> Result<()> {
+        if self.rows.active() {
+            if self.writable || !self.read_write {
+                return Ok(());
+            }
+            self.commit()?;
+        }
+        let (level, batch) =
+            (self.config.rules.trx_level, if self.read_write { self.batch.writes } else { self.batch.reads });
+        let level = if batch > 1 { level } else { level.max(1) };
+        self.rows.begin(Mode { level, read_write: self.read_write })?;
+        (self.writable, self.operations, self.begun) = (self.read_write, 0, self.now);
+        Ok(())
+    }
+
+    /// Ends a phase in which `operations` ran: commits unless the batch that they belong to has room for more.
+    /// After an error the outcome is unknown.
+    pub fn end_phase(&mut self, operations: usize) -> std::result::Result<(), Error> {
+        if self.writable && !self.read_write {
+            // Reads inside an open batch of writes: they count for nothing.
+            return Ok(());
+        }
+        self.operations += operations as u64;
+        let batch = if self.writable { self.batch.writes } else { self.batch.reads };
+        if self.operations < u64::from(batch) { Ok(()) } else { self.commit() }
+    }
+
+    /// Unix time at which the batch that is open was begun.
+    pub fn batch_begun(&self) -> Option<i64> {
+        self.rows.active().then_some(self.begun)
+    }
+
+    /// Commits what is open. After an error the outcome is unknown.
+    pub fn commit(&mut self) -> std::result::Result<(), Error> {
+        if !self.rows.active() {
+            return Ok(());
+        }
+        self.rows.commit()
+    }
+
+    /// Undoes what is open.
+    pub fn rollback(&mut self) {
+        self.rows.rollback();
+    }
+
+    /// Hands the live item of `key` to `found`; `false` if there is none.
+    pub fn get(
+        &mut self,
+        container: &Container,
+        key: &[u8],
+        with_cas: bool,
+        found: impl FnOnce(Item<'_>),
+    ) -> Result<bool> {
+        let Some(key) = container.key_cell(key) else { return Ok(false) };
+        self.begin()?;
+        if !self.rows.read(&container.table, key)? || !self.is_live(container) {
+            return Ok(false);
+        }
+        self.hand_over(container, with_cas, found);
+        Ok(true)
+    }
+
+    /// [`TableStore::get`] with the cas number and with the Unix time at which the item expires, 0 for never.
+    pub fn get_with_deadline(
+        &mut self,
+        container: &Container,
+        key: &[u8],
+        found: impl FnOnce(Item<'_>, i64),
+    ) -> Result<bool> {
+        let Some(key) = container.key_cell(key) else { return Ok(false) };
+        self.begin()?;
+        if !self.rows.read(&container.table, key)? || !self.is_live(container) {
+            return Ok(false);
+        }
+        let deadline = container.expiry.and_then(|column| self.rows.int(&container.table, column)).unwrap_or(0);
+        let deadline = i64::try_from(deadline).unwrap_or(i64::MAX);
+        self.hand_over(container, true, |item| found(item, deadline));
+        Ok(true)
+    }
+
+    /// Makes sure that the next read sees everything committed before it; `false` where the open transaction must stay.
+    pub fn renew_view(&mut self) -> Result<bool> {
+        if self.rows.active() && (self.writable || self.batch.reads > 1) {
+            return Ok(false);
+        }
+        self.commit()?;
+        Ok(true)
+    }
+
+    /// Hands the live item over and changes its expiry.
+    pub fn get_and_touch(
+        &mut self,
+        container: &Container,
+        key: &[u8],
+        exptime: i64,
+        with_cas: bool,
+        found: impl FnOnce(Item<'_>),
+    ) -> Result<bool> {
+        if !self.touch(container, key, exptime)? {
+            return Ok(false);
+        }
+        self.hand_over(container, with_cas, found);
+        Ok(true)
+    }
+
+    /// Changes the expiry of a live item; `false` if there is none.
+    pub fn touch(&mut self, container: &Container, key: &[u8], exptime: i64) -> Result<bool> {
+        let Some(key) = container.key_cell(key) else { return Ok(false) };
+        if !self.find_live(container, key)? {
+            return Ok(false);
+        }
+        if let Some(column) = container.expiry {
+            let cell = container.expiry_cell(column, self.deadline(exptime));
+            self.rows.update(&container.table, &[(column, cell)])?;
+        }
+        Ok(true)
+    }
+
+    /// Stores an item where `condition` holds; with it comes its cas number, 0 where the container has no cas column.
+    pub fn store(
+        &mut self,
+        container: &Container,
+        key: &[u8],
+        condition: Condition,
+        item: NewItem<'_>,
+    ) -> Result<(Stored, u64)> {
+        if item.value.len() > self.value_max {
+            return Err(Failure::TooLarge);
+        }
+        let key = container.key_cell(key).ok_or_else(|| container.refused_key())?;
+        for attempt in 1.. {
+            self.begin()?;
+            let found = self.rows.read_for_update(&container.table, key)?;
+            let live = found && self.is_live(container);
+            if let Some(refused) = self.check(container, condition, live) {
+                return Ok((refused, 0));
+            }
+            match self.write(container, key, condition, item, found) {
+                // Another transaction inserted the key between our search and our insert.
+                Err(Failure::Rows(Error::Duplicate)) if !found && attempt < INSERT_ATTEMPTS => continue,
+                other => return other.map(|cas| (Stored::Stored, cas)),
+            }
+        }
+        Ok((Stored::NotStored, 0))
+    }
+
+    /// Adds to or subtracts from a live number: adding wraps at 2^64, subtracting stops at 0.
+    pub fn arithmetic(&mut self, container: &Container, key: &[u8], increment: bool, delta: u64) -> Result<Arithmetic> {
+        let Some(key) = container.key_cell(key) else { return Ok(Arithmetic::NotFound) };
+        if !self.find_live(container, key)? {
+            return Ok(Arithmetic::NotFound);
+        }
+        let column = container.counter_column(&self.rows);
+        let Some(old) = value::number(&self.rows, container, column) else { return Ok(Arithmetic::NonNumeric) };
+        let new = if increment { old.wrapping_add(delta) } else { old.saturating_sub(delta) };
+        let mut text = itoa::Buffer::new();
+        let cell = value::number_cell(container, column, new, &mut text)?;
+        self.update_value(container, &[(column, cell)])?;
+        Ok(Arithmetic::Value(new))
+    }
+
+    /// Deletes an item; `false` if there was no live one.
+    pub fn delete(&mut self, container: &Container, key: &[u8]) -> Result<bool> {
+        let Some(key) = container.key_cell(key) else { return Ok(false) };
+        self.begin()?;
+        if !self.rows.read_for_update(&container.table, key)? {
+            return Ok(false);
+        }
+        let live = self.is_live(container);
+        self.rows.delete(&container.table)?;
+        Ok(live)
+    }
+
+    /// Hands live items of a key range to `found`, with their keys, in key order: at most `rows_max` rows are looked at, and none
+    /// after `found` answers `Break`. `after` is the key behind which an earlier call stopped.
+    pub fn range(
+        &mut self,
+        container: &Container,
+        range: KeyRange<'_>,
+        after: Option<&[u8]>,
+        rows_max: usize,
+        with_cas: bool,
+        mut found: impl FnMut(&[u8], Item<'_>) -> ControlFlow<()>,
+    ) -> Result<RangeProgress> {
+        let lower = after.map_or(range.lower, Bound::Excluded);
+        let Some(lower) = bound_cell(container, lower) else { return Ok(RangeProgress::Done) };
+        self.begin()?;
+        let (now, separator) = (self.now, &self.config.separator);
+        let mut progress = RangeProgress::Done;
+        let (mut looked_at, mut key, scratch) = (0, Vec::new(), &mut self.scratch);
+        self.rows.scan(&container.table, lower, &mut |rows| {
+            if looked_at == rows_max {
+                progress = RangeProgress::Stopped(std::mem::take(&mut key));
+                return ControlFlow::Break(());
+            }
+            looked_at += 1;
+            key.clear();
+            value::append_column(rows, container, container.table.key, &mut key);
+            if !range.contains_below(container, &key) {
+                return ControlFlow::Break(());
+            }
+            if !container.is_live(rows, now) {
+                return ControlFlow::Continue(());
+            }
+            let item = container.item(rows, with_cas, separator, scratch);
+            match found(&key, item) {
+                ControlFlow::Continue(()) => ControlFlow::Continue(()),
+                ControlFlow::Break(()) => {
+                    progress = RangeProgress::Stopped(std::mem::take(&mut key));
+                    ControlFlow::Break(())
+                }
+            }
+        })?;
+        Ok(progress)
+    }
+
+    /// Looks at up to `rows_max` rows behind the key `after` and deletes those that have expired, in transactions of its own; tells how
+    /// far it came and how many it deleted.
+    pub fn sweep(
+        &mut self,
+        container: &Container,
+        after: Option<&[u8]>,
+        rows_max: usize,
+    ) -> Result<(RangeProgress, u64)> {
+        let (mut looked_at, mut last, mut expired, now) = (0, Vec::new(), Vec::new(), self.now);
+        let lower = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let Some(lower) = bound_cell(container, lower) else { return Ok((RangeProgress::Done, 0)) };
+        self.set_read_write(false);
+        self.begin()?;
+        self.rows.scan(&container.table, lower, &mut |rows| {
+            last.clear();
+            value::append_column(rows, container, container.table.key, &mut last);
+            if !container.is_live(rows, now) {
+                expired.push(last.clone());
+            }
+            looked_at += 1;
+            if looked_at < rows_max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        self.commit()?;
+        let progress = if looked_at < rows_max { RangeProgress::Done } else { RangeProgress::Stopped(last) };
+        self.set_read_write(true);
+        let mut deleted = 0;
+        for key in expired.iter().filter_map(|key| container.key_cell(key)) {
+            self.begin()?;
+            // It may have been stored anew since it was seen.
+            if self.rows.read_for_update(&container.table, key)? && !self.is_live(container) {
+                self.rows.delete(&container.table)?;
+                deleted += 1;
+            }
+        }
+        self.commit()?;
+        Ok((progress, deleted))
+    }
+
+    /// Reads the configuration again; containers keep their ids.
+    ///
+    /// # Errors
+    /// A rule is broken; the sentence says which.
+    pub fn reload(&mut self) -> std::result::Result<Config, String> {
+        Config::load(&mut self.rows, self.config.rules, Some(&self.config))
+    }
+
+    /// Empties the container's table; outside any transaction.
+    pub fn flush(&mut self, container: &Container) -> Result<()> {
+        Ok(self.rows.truncate(&container.table)?)
+    }
+
+    fn find_live(&mut self, container: &Container, key: Cell<'_>) -> Result<bool> {
+        self.begin()?;
+        Ok(self.rows.read_for_update(&container.table, key)? && self.is_live(container))
+    }
+
+    /// Whether the current row has not expired.
+    fn is_live(&self, container: &Container) -> bool {
+        container.is_live(&self.rows, self.now)
+    }
+
+    /// Unix time at which `exptime` ends, 0 for never.
+    pub(super) fn deadline(&self, exptime: i64) -> i64 {
+        match exptime {
+            0 => 0,
+            // In the past for every clock, yet not 0, which would mean never.
+            negative if negative < 0 => 1,
+            relative if relative <= RELATIVE_EXPTIME_MAX => self.now + relative,
+            absolute => absolute,
+        }
+    }
+
+    /// The answer that `condition` gives without writing, if it does.
+    fn check(&self, container: &Container, condition: Condition, live: bool) -> Option<Stored> {
+        match condition {
+            Condition::Set => None,
+            Condition::Add => live.then_some(Stored::NotStored),
+            Condition::Replace | Condition::Append | Condition::Prepend => (!live).then_some(Stored::NotStored),
+            Condition::Cas(_) if !live => Some(Stored::NotFound),
+            Condition::Cas(expected) => (container.cas_of(&self.rows) != expected).then_some(Stored::Exists),
+        }
+    }
+
+    /// Inserts or, where a row was `found`, updates.
+    fn write(
+        &mut self,
+        container: &Container,
+        key: Cell<'_>,
+        condition: Condition,
+        item: NewItem<'_>,
+        found: bool,
+    ) -> Result<u64> {
+        if matches!(condition, Condition::Append | Condition::Prepend) {
+            return self.extend(container, condition, item);
+        }
+        let mut cells = Vec::with_capacity(container.values.len() + 4);
+        value::split(container, &self.config.separator, item.value, &mut cells)?;
+        if let Some(column) = container.flags {
+            cells.push((column, container.flags_cell(column, item.flags)));
+        }
+        if let Some(column) = container.expiry {
+            cells.push((column, container.expiry_cell(column, self.deadline(item.exptime))));
+        }
+        if !found {
+            cells.push((container.table.key, key));
+            let cas = container.cas.map_or(0, |_| self.cas.take());
+            if let Some(column) = container.cas {
+                cells.push((column, container.cas_cell(column, cas)));
+            }
+            self.rows.insert(&container.table, &cells)?;
+            return Ok(cas);
+        }
+        self.update_value(container, &cells)
+    }
+
+    /// Appends to or prepends before a value column: the one that the command's flags select, else the first.
+    fn extend(&mut self, container: &Container, condition: Condition, item: NewItem<'_>) -> Result<u64> {
+        let (column, value) = (container.selected(item.flags), item.value);
+        let mut whole = std::mem::take(&mut self.scratch);
+        whole.clear();
+        if condition == Condition::Prepend {
+            whole.extend_from_slice(value);
+        }
+        value::append_column(&self.rows, container, column, &mut whole);
+        if condition == Condition::Append {
+            whole.extend_from_slice(value);
+        }
+        let result = match whole.len() > self.value_max {
+            true => Err(Failure::TooLarge),
+            false => {
+                value::cell(container, column, &whole).and_then(|cell| self.update_value(container, &[(column, cell)]))
+            }
+        };
+        self.scratch = whole;
+        result
+    }
+
+    /// Updates the current row and gives it a new cas number, which it returns.
+    fn update_value(&mut self, container: &Container, cells: &[(usize, Cell<'_>)]) -> Result<u64> {
+        let Some(column) = container.cas else {
+            self.rows.update(&container.table, cells)?;
+            return Ok(0);
+        };
+        let cas = self.cas.take();
+        let mut all = Vec::with_capacity(cells.len() + 1);
+        all.extend_from_slice(cells);
+        all.push((column, container.cas_cell(column, cas)));
+        self.rows.update(&container.table, &all)?;
+        Ok(cas)
+    }
+
+    fn hand_over(&mut self, container: &Container, with_cas: bool, found: impl FnOnce(Item<'_>)) {
+        found(container.item(&self.rows, with_cas, &self.config.separator, &mut self.scratch));
+    }
+}
+
+/// A range's lower bound as the key column takes it; `None` where no key can lie above it.
+fn bound_cell<'a>(container: &Container, bound: Bound<&'a [u8]>) -> Option<Bound<Cell<'a>>> {
+    Some(match bound {
+        Bound::Unbounded => Bound::Unbounded,
+        Bound::Included(key) => Bound::Included(container.key_cell(key)?),
+        Bound::Excluded(key) => Bound::Excluded(container.key_cell(key)?),
+    })
+}
