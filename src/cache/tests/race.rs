@@ -10,7 +10,7 @@ use super::*;
 
 const KEYS: [&[u8]; 3] = [b"a", b"b", b"c"];
 const WRITERS: u64 = 3;
-const READERS: u64 = 2;
+const READERS: u64 = 3;
 const WRITES: u64 = 2_000;
 
 /// A row: its value only grows, by one per committed write.
@@ -42,7 +42,7 @@ impl Chance {
 
     /// Lets others in, now and then.
     fn pause(&mut self) {
-        if self.below(8) == 0 {
+        if self.below(4) == 0 {
             thread::yield_now();
         }
     }
