@@ -147,9 +147,9 @@ impl<R: Rows> Store<R> {
         match container.policies.get {
             Policy::InnodbOnly => self.table.get(container, key, with_cas, found),
             Policy::Disabled => Ok(false),
-            Policy::CacheOnly => Ok(self.from_memory(container, key, found).is_ok()),
+            Policy::CacheOnly => Ok(self.look_in_memory(container, key, found).is_ok()),
             Policy::Caching if !self.journal.is_empty() => self.table.get(container, key, with_cas, found),
-            Policy::Caching => match self.from_memory(container, key, found) {
+            Policy::Caching => match self.look_in_memory(container, key, found) {
                 Ok(()) => Ok(true),
                 Err(found) => self.read_through(container, key, found),
             },
@@ -158,7 +158,7 @@ impl<R: Rows> Store<R> {
 
     /// # Errors
     /// Memory does not have the key; `found` comes back.
-    fn from_memory<F: FnOnce(Item<'_>)>(
+    fn look_in_memory<F: FnOnce(Item<'_>)>(
         &self,
         container: &Container,
         key: &[u8],
@@ -202,7 +202,7 @@ impl<R: Rows> Store<R> {
         match container.policies.set {
             Policy::Disabled => self.get(container, key, with_cas, found),
             Policy::CacheOnly => {
-                Ok(self.touch_memory(container, key, exptime) && self.from_memory(container, key, found).is_ok())
+                Ok(self.touch_memory(container, key, exptime) && self.look_in_memory(container, key, found).is_ok())
             }
             Policy::InnodbOnly | Policy::Caching => {
                 self.forget(container, key);
