@@ -72,6 +72,19 @@ pub fn is_read(request: &Request<'_>) -> bool {
     )
 }
 
+/// Whether the cache policies of its container keep a request that is no plain read away from the table.
+pub fn spares_table(request: &Request<'_>, config: &Config, container: ContainerId) -> bool {
+    let Some(policies) = config.container(container).map(Container::policies) else { return false };
+    let policy = match request {
+        Request::Store { .. } | Request::Arith { .. } | Request::Touch { .. } => policies.set,
+        Request::GetAndTouch { keys, .. } if keys.is_single() => policies.set,
+        Request::Delete { .. } => policies.delete,
+        Request::FlushAll { .. } => policies.flush,
+        _ => return false,
+    };
+    policy.spares_table()
+}
+
 /// The key by which a request of the write phase is sorted; `None` for requests that end a run.
 pub fn sort_key<'a>(request: &Request<'a>) -> Option<&'a [u8]> {
     match request {

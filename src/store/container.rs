@@ -56,6 +56,11 @@ impl Container {
         Checker { row, columns: describe(rows, row)? }.run(rows, id, policies)
     }
 
+    /// What its operations use.
+    pub fn policies(&self) -> Policies {
+        self.policies
+    }
+
     /// The key as its column takes it; `None` where the column can hold no such key.
     pub(super) fn key_cell<'a>(&self, key: &'a [u8]) -> Option<Cell<'a>> {
         let column = &self.table.columns[self.table.key];

@@ -58,6 +58,11 @@ impl Policies {
 }
 
 impl Policy {
+    /// Whether an operation under this policy leaves the table alone.
+    pub fn spares_table(self) -> bool {
+        matches!(self, Policy::CacheOnly | Policy::Disabled)
+    }
+
     fn parse(column: &str, word: &str) -> Result<Policy, String> {
         // The words of the configuration script's ENUM, or their numbers.
         match word.to_ascii_lowercase().as_str() {
