@@ -650,7 +650,29 @@ fn errors_have_mysqls_words_and_the_line() {
         assert_eq!(session.run(sql).unwrap_err(), expected, "{sql}");
     }
     assert_eq!(session.ok("SELECT k FROM t"), "a\nb", "the statement before the failing one stays done");
-    assert_eq!(session.answer(&format!("SELECT {}1{}", "(".repeat(5000), ")".repeat(5000))), "!1064");
+}
+
+#[test]
+fn deep_and_long_expressions_do_not_overflow_the_stack() {
+    let (_engine, session) = in_database();
+    session.ok("CREATE TABLE t (k INT PRIMARY KEY, v INT); INSERT INTO t VALUES (-7, 1)");
+    let many = (0..20_000).map(|n| format!("-{n}")).collect::<Vec<_>>().join(",");
+    let rows = (0..5_000).map(|n| format!("({n}, 1 + 1)")).collect::<Vec<_>>().join(",");
+    let cases = [
+        (format!("SELECT {}1{}", "(".repeat(5000), ")".repeat(5000)), "!1064"),
+        (format!("SELECT {}1", "- ".repeat(5000)), "!1436"),
+        (format!("SELECT 1{}", " + 1".repeat(900)), "901"),
+        (format!("SELECT 1{}", " + 1".repeat(100_000)), "!1436"),
+        (format!("SELECT k FROM t WHERE k = -7{}", " OR k = 5".repeat(490)), "-7"),
+        (format!("SELECT k FROM t WHERE k = 5{}", " OR k = 5".repeat(100_000)), "!1436"),
+        (format!("DELETE FROM t WHERE k = {}1", "(1 + (".repeat(1000)), "!1436"),
+        (format!("DELETE FROM t WHERE k = {}1{}", "(1 + (".repeat(300), "))".repeat(300)), "!1064"),
+        (format!("SELECT k FROM t WHERE k IN ({many})"), "-7"),
+        (format!("INSERT INTO t VALUES {rows}"), "ok 5000"),
+    ];
+    for (sql, expected) in cases {
+        assert_eq!(session.answer(&sql), expected, "{}", sql.get(..60).unwrap());
+    }
 }
 
 #[test]
@@ -690,6 +712,16 @@ fn transactions_and_statement_rollback() {
             ("ROLLBACK", "ok 0"),
             ("SET TRANSACTION READ ONLY; INSERT INTO t VALUES (6, 6)", "!1792"),
             ("INSERT INTO t VALUES (6, 6)", "ok 1"),
+        ],
+    );
+    check(
+        &one,
+        &[
+            ("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE; SELECT COUNT(*) FROM t", "ok 0\n4"),
+            ("SET GLOBAL refengine_fail_commits = 2; INSERT INTO t VALUES (7, 7)", "!1180"),
+            ("BEGIN; UPDATE t SET v = v WHERE k = 1; INSERT INTO t VALUES (8, 8); COMMIT", "!1180"),
+            ("SELECT k FROM t WHERE k > 6", "8"),
+            ("DELETE FROM t WHERE k = 8", "ok 1"),
         ],
     );
     // A snapshot keeps its view, READ COMMITTED does not.

@@ -17,14 +17,14 @@ use super::text::{SourceText, Unit, relative_line};
 /// Parses one statement.
 pub fn parse(source: &SourceText<'_>, unit: Unit) -> Result<Statement> {
     let Unit { tokens, line, end } = unit;
-    let mut front = Front { parser: parser(tokens.clone()), source, end, failed_at: None };
+    let mut front = Front { parser: parser(tokens), source, end, failed_at: None };
     let result = front.statement().and_then(|statement| front.finish().map(|()| statement));
     match result {
         Ok(statement) => Ok(statement),
         Err(Refusal::Sql(error)) => Err(*error),
         Err(refusal) => {
             let at = front.failed_at.unwrap_or_else(|| front.position());
-            let mut full = parser(tokens);
+            let mut full = parser(front.parser.into_tokens());
             let known = matches!(refusal, Refusal::Here)
                 && full.parse_statement().is_ok()
                 && full.peek_token_ref().token == Token::EOF;
@@ -140,11 +140,39 @@ impl Front<'_> {
             Token::Word(word) if word.quote_style.is_none() && never_begins_expr(word.keyword) => {
                 Err(Refusal::Reserved)
             }
+            _ if self.operators_ahead() > MAX_OPERATORS => Err(too_complex().into()),
             _ => self.parser.parse_expr().map_err(|error| {
                 self.failed_at = place_of(&error);
                 Refusal::Here
             }),
         }
+    }
+
+    /// The most operators of the expression that begins here that may end up inside each other. A chain like
+    /// `a AND b AND c` becomes as deep a tree as it has operators, and trees are walked recursively.
+    fn operators_ahead(&self) -> usize {
+        let mut open = vec![0usize];
+        let mut most = 0;
+        for at in self.parser.index().. {
+            match &self.parser.token_at(at).token {
+                Token::EOF => break,
+                Token::LParen => open.push(0),
+                Token::RParen => {
+                    open.pop();
+                }
+                Token::Comma if open.len() == 1 => break,
+                Token::Comma => open.last_mut().into_iter().for_each(|count| *count = 0),
+                token if is_operator(token) => {
+                    open.last_mut().into_iter().for_each(|count| *count += 1);
+                    most = most.max(open.iter().sum());
+                }
+                _ => {}
+            }
+            if open.is_empty() {
+                break;
+            }
+        }
+        most
     }
 
     /// An identifier: a word that is not reserved, or anything in backticks.
@@ -428,6 +456,26 @@ fn is_reserved(keyword: Keyword) -> bool {
             | WITH
             | XOR
     )
+}
+
+/// Depth of the deepest expression: what fits into a small thread's stack several times.
+const MAX_OPERATORS: usize = 1000;
+
+fn too_complex() -> SqlError {
+    let text = format!("Expression too complex: more than {MAX_OPERATORS} operators in one; use IN (...) for lists");
+    SqlError::new(1436, "HY000", text)
+}
+
+fn is_operator(token: &Token) -> bool {
+    match token {
+        Token::Word(word) => {
+            use Keyword::*;
+            matches!(word.keyword, AND | BETWEEN | COLLATE | DIV | IN | IS | LIKE | NOT | OR | REGEXP | RLIKE | XOR)
+        }
+        Token::SingleQuotedString(_) | Token::DoubleQuotedString(_) | Token::Number(..) | Token::Whitespace(_) => false,
+        Token::HexStringLiteral(_) | Token::Period | Token::SemiColon => false,
+        _ => true,
+    }
 }
 
 /// Reserved words that `sqlparser` would take for a column.
