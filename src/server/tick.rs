@@ -17,7 +17,7 @@ mod tests;
 use super::Shared;
 use super::conn::Conn;
 use super::execute::{Abort, Executor, Progress, REPLY_BUDGET, Resume, is_range, is_read, sort_key, spares_table};
-use super::stats::{Counter, Delta};
+use super::stats::{ContainerCount, Counter, Delta};
 use crate::protocol::ascii::{Parsed, Parser, Request};
 use crate::protocol::reply;
 use crate::rows::Rows;
@@ -102,6 +102,8 @@ pub struct Tick<'t, R> {
     pub shared: &'t Shared,
     /// What happened, published by the worker.
     pub stats: &'t mut Delta,
+    /// What happened to containers, likewise.
+    pub counts: &'t mut Vec<ContainerCount>,
 }
 
 impl<R: Rows> Tick<'_, R> {
@@ -149,7 +151,14 @@ impl<R: Rows> Tick<'_, R> {
 
     fn executor(&mut self, container: ContainerId) -> Executor<'_, R> {
         let (config, shared) = (self.config, self.shared);
-        Executor { store: &mut *self.store, config, container, shared, stats: &mut *self.stats }
+        Executor {
+            store: &mut *self.store,
+            config,
+            container,
+            shared,
+            stats: &mut *self.stats,
+            counts: &mut *self.counts,
+        }
     }
 
     fn read_phase(&mut self, planned: &[Planned<'_>], plans: &mut [Plan], out: &mut Vec<u8>) {
@@ -467,8 +476,14 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                     };
                     // In a write phase a get is answered whole: the view it began with ends with the commit.
                     loop {
-                        let mut executor =
-                            Executor { store, config, container: planned.before, shared, stats: &mut *stats };
+                        let mut executor = Executor {
+                            store,
+                            config,
+                            container: planned.before,
+                            shared,
+                            stats: &mut *stats,
+                            counts: &mut *self.tick.counts,
+                        };
                         match executor.run(&planned.request, &resume, self.arena).map_err(|abort| (*i, abort))? {
                             Progress::Done => break,
                             Progress::Part(part) => resume = part,

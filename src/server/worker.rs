@@ -2,7 +2,7 @@
 
 use super::conn::{BufferPool, Conn, Filled};
 use super::execute::{Executor, Resume};
-use super::stats::{Counter, Delta};
+use super::stats::{ContainerCount, Counter, Delta};
 use super::sweep::Sweep;
 use super::tick::{Buffers, Plan, Tick};
 use super::{Shared, unix_time};
@@ -80,6 +80,7 @@ pub struct Worker<'s> {
     queue: Vec<usize>,
     pool: BufferPool,
     stats: Delta,
+    counts: Vec<ContainerCount>,
     sweep: Option<Sweep>,
 }
 
@@ -129,6 +130,7 @@ impl<'s> Worker<'s> {
             queue: Vec::new(),
             pool: BufferPool::default(),
             stats: Delta::ZERO,
+            counts: Vec::new(),
             sweep: None,
         }
     }
@@ -259,6 +261,7 @@ impl<'s> Worker<'s> {
             self.settle(plan);
         }
         self.shared.stats[self.index].publish(&mut self.stats);
+        self.shared.stats[self.index].publish_containers(&mut self.counts);
     }
 
     /// Commits the open batch when it is old enough or when somebody waits for what it holds.
@@ -298,6 +301,7 @@ impl<'s> Worker<'s> {
             config: &self.config,
             shared: self.shared,
             stats: &mut self.stats,
+            counts: &mut self.counts,
         }
         .run(ready, buffers, plans, sure);
         if batches {
@@ -434,7 +438,14 @@ impl<'s> Worker<'s> {
         self.follow_config();
         for container in self.shared.due_flushes() {
             let (config, shared) = (&self.config, self.shared);
-            let mut executor = Executor { store: &mut self.store, config, container, shared, stats: &mut self.stats };
+            let mut executor = Executor {
+                store: &mut self.store,
+                config,
+                container,
+                shared,
+                stats: &mut self.stats,
+                counts: &mut self.counts,
+            };
             let request = crate::protocol::ascii::Request::FlushAll { delay: 0, noreply: true };
             let _ = executor.run(&request, &Resume::Start, &mut Vec::new());
         }

@@ -4,6 +4,7 @@ use super::{Failure, Item, Policies, value};
 use crate::rows::{Cell, Column, ColumnKind, Error, Rows, Table};
 use std::borrow::Cow;
 use std::ffi::CString;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A row of `innodb_memcache.containers`, as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct Container {
     pub(super) cas: Option<usize>,
     pub(super) expiry: Option<usize>,
     pub(super) policies: Policies,
+    /// Whether the log knows that clients' exptimes are ignored here.
+    exptime_said: AtomicBool,
 }
 
 impl Container {
@@ -54,6 +57,16 @@ impl Container {
         policies: Policies,
     ) -> Result<Container, String> {
         Checker { row, columns: describe(rows, row)? }.run(rows, id, policies)
+    }
+
+    /// Says once that an exptime is ignored, where there is no column for it.
+    pub(super) fn note_exptime(&self, exptime: i64) {
+        if exptime != 0 && self.expiry.is_none() && !self.exptime_said.swap(true, Ordering::Relaxed) {
+            log::info!(
+                "container {}: exptimes are ignored, because it has no expire_time_column; this is said once",
+                self.name
+            );
+        }
     }
 
     /// What its operations use.
@@ -235,7 +248,16 @@ impl Checker<'_> {
         let index = self.index(rows)?;
         let policies = self.policies(key, policies);
         let table = Table { id, path: path(self.row)?, index, columns: self.columns, key };
-        Ok(Container { name: self.row.name.clone(), table, values, flags, cas, expiry, policies })
+        Ok(Container {
+            name: self.row.name.clone(),
+            table,
+            values,
+            flags,
+            cas,
+            expiry,
+            policies,
+            exptime_said: AtomicBool::new(false),
+        })
     }
 
     /// Memory compares keys byte by byte. Where the table may not (`foo` and `FOO` can be one key), memory is not used.

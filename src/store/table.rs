@@ -184,6 +184,7 @@ impl<R: Rows> TableStore<R> {
 
     /// Changes the expiry of a live item; `false` if there is none.
     pub fn touch(&mut self, container: &Container, key: &[u8], exptime: i64) -> Result<bool> {
+        container.note_exptime(exptime);
         let Some(key) = container.key_cell(key) else { return Ok(false) };
         if !self.find_live(container, key)? {
             return Ok(false);
@@ -388,6 +389,7 @@ impl<R: Rows> TableStore<R> {
         if matches!(condition, Condition::Append | Condition::Prepend) {
             return self.extend(container, condition, item);
         }
+        container.note_exptime(item.exptime);
         let mut cells = Vec::with_capacity(container.values.len() + 4);
         value::split(container, &self.config.separator, item.value, &mut cells)?;
         if let Some(column) = container.flags {

@@ -198,7 +198,8 @@ fn tick(mut rows: FakeRows, clients: &[&str]) -> (Vec<Option<String>>, String, D
     }
     let ready: Vec<usize> = (0..clients.len()).collect();
     let (mut stats, mut plans, mut buffers) = (Delta::ZERO, Vec::new(), Buffers::default());
-    Tick { conns: &conns, store: &mut store, config: &config, shared: &shared, stats: &mut stats }
+    let counts = &mut Vec::new();
+    Tick { conns: &conns, store: &mut store, config: &config, shared: &shared, stats: &mut stats, counts }
         .run(&ready, &mut buffers, &mut plans, true)
         .unwrap();
     let answers = plans
