@@ -1,8 +1,11 @@
--- A table for everything that memcached can store, and the container `default` that connections begin with.
--- Keys compare byte by byte, as in memcached. expiry is Unix time, unsigned so that it lasts until 2106; 0 means never.
+-- The table that serves plain memcached traffic, and its container. Runs after innodb_memcached_config.sql, on the same
+-- servers, and again without a change.
 
 CREATE DATABASE IF NOT EXISTS memcached;
 
+-- Keys are bytes, as in the protocol, at most 250; values are bytes.
+-- flags: the client's 32 bits. cas: unique for each change. expiry: seconds since 1970, 0 for never; unsigned, so
+-- that it lasts beyond the year 2038.
 CREATE TABLE IF NOT EXISTS memcached.cache (
   `key` VARBINARY(250) NOT NULL,
   value LONGBLOB,
@@ -13,4 +16,6 @@ CREATE TABLE IF NOT EXISTS memcached.cache (
 ) ENGINE = InnoDB;
 
 INSERT IGNORE INTO innodb_memcache.containers
-  VALUES ('default', 'memcached', 'cache', 'key', 'value', 'flags', 'cas', 'expiry', 'PRIMARY');
+  (name, db_schema, db_table, key_columns, value_columns, flags, cas_column, expire_time_column, unique_idx_name_on_key)
+VALUES
+  ('default', 'memcached', 'cache', 'key', 'value', 'flags', 'cas', 'expiry', 'PRIMARY');

@@ -160,12 +160,9 @@ const _: () = {
     ["Alignment of ib_col_meta"][::std::mem::align_of::<ib_col_meta>() - 8usize];
     ["Offset of field: ib_col_meta::type_"][::std::mem::offset_of!(ib_col_meta, type_) - 0usize];
     ["Offset of field: ib_col_meta::attr"][::std::mem::offset_of!(ib_col_meta, attr) - 4usize];
-    ["Offset of field: ib_col_meta::type_len"]
-        [::std::mem::offset_of!(ib_col_meta, type_len) - 8usize];
-    ["Offset of field: ib_col_meta::client_type"]
-        [::std::mem::offset_of!(ib_col_meta, client_type) - 12usize];
-    ["Offset of field: ib_col_meta::charset"]
-        [::std::mem::offset_of!(ib_col_meta, charset) - 16usize];
+    ["Offset of field: ib_col_meta::type_len"][::std::mem::offset_of!(ib_col_meta, type_len) - 8usize];
+    ["Offset of field: ib_col_meta::client_type"][::std::mem::offset_of!(ib_col_meta, client_type) - 12usize];
+    ["Offset of field: ib_col_meta::charset"][::std::mem::offset_of!(ib_col_meta, charset) - 16usize];
 };
 pub type ib_col_meta_t = ib_col_meta;
 pub mod ib_cfg {
@@ -181,11 +178,7 @@ pub use self::ib_cfg::Type as ib_cfg_t;
 #[derive(Debug, Copy, Clone)]
 pub struct ib_cb {
     pub open_table: ::std::option::Option<
-        unsafe extern "C" fn(
-            name: *const ::std::os::raw::c_char,
-            trx: ib_trx_t,
-            crsr: *mut ib_crsr_t,
-        ) -> ib_err_t,
+        unsafe extern "C" fn(name: *const ::std::os::raw::c_char, trx: ib_trx_t, crsr: *mut ib_crsr_t) -> ib_err_t,
     >,
     pub read_row: ::std::option::Option<
         unsafe extern "C" fn(
@@ -195,48 +188,34 @@ pub struct ib_cb {
             len: *mut ib_ulint_t,
         ) -> ib_err_t,
     >,
-    pub insert_row:
-        ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t, tpl: ib_tpl_t) -> ib_err_t>,
+    pub insert_row: ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t, tpl: ib_tpl_t) -> ib_err_t>,
     pub delete_row: ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t) -> ib_err_t>,
-    pub update_row: ::std::option::Option<
-        unsafe extern "C" fn(crsr: ib_crsr_t, old_tpl: ib_tpl_t, new_tpl: ib_tpl_t) -> ib_err_t,
-    >,
-    pub moveto: ::std::option::Option<
-        unsafe extern "C" fn(crsr: ib_crsr_t, tpl: ib_tpl_t, mode: ib_srch_mode_t) -> ib_err_t,
-    >,
+    pub update_row:
+        ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t, old_tpl: ib_tpl_t, new_tpl: ib_tpl_t) -> ib_err_t>,
+    pub moveto:
+        ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t, tpl: ib_tpl_t, mode: ib_srch_mode_t) -> ib_err_t>,
     pub cursor_first: ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t) -> ib_err_t>,
     pub cursor_next: ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t) -> ib_err_t>,
-    pub set_match_mode:
-        ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t, mode: ib_match_mode_t)>,
-    pub sec_search_tuple_create:
-        ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t) -> ib_tpl_t>,
-    pub clust_read_tuple_create:
-        ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t) -> ib_tpl_t>,
+    pub set_match_mode: ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t, mode: ib_match_mode_t)>,
+    pub sec_search_tuple_create: ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t) -> ib_tpl_t>,
+    pub clust_read_tuple_create: ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t) -> ib_tpl_t>,
     pub tuple_delete: ::std::option::Option<unsafe extern "C" fn(tpl: ib_tpl_t)>,
-    pub tuple_read_u8: ::std::option::Option<
-        unsafe extern "C" fn(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut u8) -> ib_err_t,
-    >,
-    pub tuple_read_u16: ::std::option::Option<
-        unsafe extern "C" fn(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut u16) -> ib_err_t,
-    >,
-    pub tuple_read_u32: ::std::option::Option<
-        unsafe extern "C" fn(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut u32) -> ib_err_t,
-    >,
-    pub tuple_read_u64: ::std::option::Option<
-        unsafe extern "C" fn(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut u64) -> ib_err_t,
-    >,
-    pub tuple_read_i8: ::std::option::Option<
-        unsafe extern "C" fn(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut i8) -> ib_err_t,
-    >,
-    pub tuple_read_i16: ::std::option::Option<
-        unsafe extern "C" fn(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut i16) -> ib_err_t,
-    >,
-    pub tuple_read_i32: ::std::option::Option<
-        unsafe extern "C" fn(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut i32) -> ib_err_t,
-    >,
-    pub tuple_read_i64: ::std::option::Option<
-        unsafe extern "C" fn(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut i64) -> ib_err_t,
-    >,
+    pub tuple_read_u8:
+        ::std::option::Option<unsafe extern "C" fn(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut u8) -> ib_err_t>,
+    pub tuple_read_u16:
+        ::std::option::Option<unsafe extern "C" fn(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut u16) -> ib_err_t>,
+    pub tuple_read_u32:
+        ::std::option::Option<unsafe extern "C" fn(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut u32) -> ib_err_t>,
+    pub tuple_read_u64:
+        ::std::option::Option<unsafe extern "C" fn(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut u64) -> ib_err_t>,
+    pub tuple_read_i8:
+        ::std::option::Option<unsafe extern "C" fn(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut i8) -> ib_err_t>,
+    pub tuple_read_i16:
+        ::std::option::Option<unsafe extern "C" fn(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut i16) -> ib_err_t>,
+    pub tuple_read_i32:
+        ::std::option::Option<unsafe extern "C" fn(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut i32) -> ib_err_t>,
+    pub tuple_read_i64:
+        ::std::option::Option<unsafe extern "C" fn(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut i64) -> ib_err_t>,
     pub tuple_get_n_cols: ::std::option::Option<unsafe extern "C" fn(tpl: ib_tpl_t) -> ib_ulint_t>,
     pub col_set_value: ::std::option::Option<
         unsafe extern "C" fn(
@@ -247,22 +226,13 @@ pub struct ib_cb {
             copy: ib_bool_t,
         ) -> ib_err_t,
     >,
-    pub col_get_value: ::std::option::Option<
-        unsafe extern "C" fn(tpl: ib_tpl_t, col: ib_ulint_t) -> *const ::std::os::raw::c_void,
-    >,
+    pub col_get_value:
+        ::std::option::Option<unsafe extern "C" fn(tpl: ib_tpl_t, col: ib_ulint_t) -> *const ::std::os::raw::c_void>,
     pub col_get_meta: ::std::option::Option<
-        unsafe extern "C" fn(
-            tpl: ib_tpl_t,
-            col: ib_ulint_t,
-            meta: *mut ib_col_meta_t,
-        ) -> ib_ulint_t,
+        unsafe extern "C" fn(tpl: ib_tpl_t, col: ib_ulint_t, meta: *mut ib_col_meta_t) -> ib_ulint_t,
     >,
     pub trx_begin: ::std::option::Option<
-        unsafe extern "C" fn(
-            level: ib_trx_level_t,
-            read_write: ib_bool_t,
-            auto_commit: ib_bool_t,
-        ) -> ib_trx_t,
+        unsafe extern "C" fn(level: ib_trx_level_t, read_write: ib_bool_t, auto_commit: ib_bool_t) -> ib_trx_t,
     >,
     pub trx_commit: ::std::option::Option<unsafe extern "C" fn(trx: ib_trx_t) -> ib_err_t>,
     pub trx_rollback: ::std::option::Option<unsafe extern "C" fn(trx: ib_trx_t) -> ib_err_t>,
@@ -276,16 +246,12 @@ pub struct ib_cb {
         ) -> ib_err_t,
     >,
     pub trx_release: ::std::option::Option<unsafe extern "C" fn(trx: ib_trx_t) -> ib_err_t>,
-    pub cursor_lock: ::std::option::Option<
-        unsafe extern "C" fn(crsr: ib_crsr_t, mode: ib_lck_mode_t) -> ib_err_t,
-    >,
+    pub cursor_lock: ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t, mode: ib_lck_mode_t) -> ib_err_t>,
     pub cursor_close: ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t) -> ib_err_t>,
-    pub cursor_new_trx:
-        ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t, trx: ib_trx_t) -> ib_err_t>,
+    pub cursor_new_trx: ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t, trx: ib_trx_t) -> ib_err_t>,
     pub cursor_reset: ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t) -> ib_err_t>,
-    pub col_get_name: ::std::option::Option<
-        unsafe extern "C" fn(crsr: ib_crsr_t, col: ib_ulint_t) -> *const ::std::os::raw::c_char,
-    >,
+    pub col_get_name:
+        ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t, col: ib_ulint_t) -> *const ::std::os::raw::c_char>,
     pub table_truncate: ::std::option::Option<
         unsafe extern "C" fn(name: *const ::std::os::raw::c_char, id: *mut ib_id_u64_t) -> ib_err_t,
     >,
@@ -299,24 +265,17 @@ pub struct ib_cb {
         ) -> ib_err_t,
     >,
     pub get_cfg: ::std::option::Option<unsafe extern "C" fn() -> ::std::os::raw::c_int>,
-    pub set_memcached_sync:
-        ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t, on: ib_bool_t) -> ib_err_t>,
+    pub set_memcached_sync: ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t, on: ib_bool_t) -> ib_err_t>,
     pub set_cluster_access: ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t)>,
-    pub commit_trx:
-        ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t, trx: ib_trx_t) -> ib_err_t>,
+    pub commit_trx: ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t, trx: ib_trx_t) -> ib_err_t>,
     pub cfg_trx_level: ::std::option::Option<unsafe extern "C" fn() -> ib_trx_level_t>,
-    pub tuple_get_n_user_cols:
-        ::std::option::Option<unsafe extern "C" fn(tpl: ib_tpl_t) -> ib_ulint_t>,
-    pub set_lock_mode: ::std::option::Option<
-        unsafe extern "C" fn(crsr: ib_crsr_t, mode: ib_lck_mode_t) -> ib_err_t,
-    >,
-    pub get_idx_field_name: ::std::option::Option<
-        unsafe extern "C" fn(crsr: ib_crsr_t, col: ib_ulint_t) -> *const ::std::os::raw::c_char,
-    >,
+    pub tuple_get_n_user_cols: ::std::option::Option<unsafe extern "C" fn(tpl: ib_tpl_t) -> ib_ulint_t>,
+    pub set_lock_mode: ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t, mode: ib_lck_mode_t) -> ib_err_t>,
+    pub get_idx_field_name:
+        ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t, col: ib_ulint_t) -> *const ::std::os::raw::c_char>,
     pub trx_get_start_time: ::std::option::Option<unsafe extern "C" fn(trx: ib_trx_t) -> u64>,
     pub bk_commit_interval: ::std::option::Option<unsafe extern "C" fn() -> ib_ulint_t>,
-    pub ut_strerr:
-        ::std::option::Option<unsafe extern "C" fn(err: ib_err_t) -> *const ::std::os::raw::c_char>,
+    pub ut_strerr: ::std::option::Option<unsafe extern "C" fn(err: ib_err_t) -> *const ::std::os::raw::c_char>,
     pub cursor_stmt_begin: ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t) -> ib_err_t>,
     pub trx_read_only: ::std::option::Option<unsafe extern "C" fn(trx: ib_trx_t) -> u32>,
     pub is_virtual_table: ::std::option::Option<unsafe extern "C" fn(crsr: ib_crsr_t) -> ib_bool_t>,
@@ -333,81 +292,50 @@ const _: () = {
     ["Offset of field: ib_cb::moveto"][::std::mem::offset_of!(ib_cb, moveto) - 40usize];
     ["Offset of field: ib_cb::cursor_first"][::std::mem::offset_of!(ib_cb, cursor_first) - 48usize];
     ["Offset of field: ib_cb::cursor_next"][::std::mem::offset_of!(ib_cb, cursor_next) - 56usize];
-    ["Offset of field: ib_cb::set_match_mode"]
-        [::std::mem::offset_of!(ib_cb, set_match_mode) - 64usize];
+    ["Offset of field: ib_cb::set_match_mode"][::std::mem::offset_of!(ib_cb, set_match_mode) - 64usize];
     ["Offset of field: ib_cb::sec_search_tuple_create"]
         [::std::mem::offset_of!(ib_cb, sec_search_tuple_create) - 72usize];
     ["Offset of field: ib_cb::clust_read_tuple_create"]
         [::std::mem::offset_of!(ib_cb, clust_read_tuple_create) - 80usize];
     ["Offset of field: ib_cb::tuple_delete"][::std::mem::offset_of!(ib_cb, tuple_delete) - 88usize];
-    ["Offset of field: ib_cb::tuple_read_u8"]
-        [::std::mem::offset_of!(ib_cb, tuple_read_u8) - 96usize];
-    ["Offset of field: ib_cb::tuple_read_u16"]
-        [::std::mem::offset_of!(ib_cb, tuple_read_u16) - 104usize];
-    ["Offset of field: ib_cb::tuple_read_u32"]
-        [::std::mem::offset_of!(ib_cb, tuple_read_u32) - 112usize];
-    ["Offset of field: ib_cb::tuple_read_u64"]
-        [::std::mem::offset_of!(ib_cb, tuple_read_u64) - 120usize];
-    ["Offset of field: ib_cb::tuple_read_i8"]
-        [::std::mem::offset_of!(ib_cb, tuple_read_i8) - 128usize];
-    ["Offset of field: ib_cb::tuple_read_i16"]
-        [::std::mem::offset_of!(ib_cb, tuple_read_i16) - 136usize];
-    ["Offset of field: ib_cb::tuple_read_i32"]
-        [::std::mem::offset_of!(ib_cb, tuple_read_i32) - 144usize];
-    ["Offset of field: ib_cb::tuple_read_i64"]
-        [::std::mem::offset_of!(ib_cb, tuple_read_i64) - 152usize];
-    ["Offset of field: ib_cb::tuple_get_n_cols"]
-        [::std::mem::offset_of!(ib_cb, tuple_get_n_cols) - 160usize];
-    ["Offset of field: ib_cb::col_set_value"]
-        [::std::mem::offset_of!(ib_cb, col_set_value) - 168usize];
-    ["Offset of field: ib_cb::col_get_value"]
-        [::std::mem::offset_of!(ib_cb, col_get_value) - 176usize];
-    ["Offset of field: ib_cb::col_get_meta"]
-        [::std::mem::offset_of!(ib_cb, col_get_meta) - 184usize];
+    ["Offset of field: ib_cb::tuple_read_u8"][::std::mem::offset_of!(ib_cb, tuple_read_u8) - 96usize];
+    ["Offset of field: ib_cb::tuple_read_u16"][::std::mem::offset_of!(ib_cb, tuple_read_u16) - 104usize];
+    ["Offset of field: ib_cb::tuple_read_u32"][::std::mem::offset_of!(ib_cb, tuple_read_u32) - 112usize];
+    ["Offset of field: ib_cb::tuple_read_u64"][::std::mem::offset_of!(ib_cb, tuple_read_u64) - 120usize];
+    ["Offset of field: ib_cb::tuple_read_i8"][::std::mem::offset_of!(ib_cb, tuple_read_i8) - 128usize];
+    ["Offset of field: ib_cb::tuple_read_i16"][::std::mem::offset_of!(ib_cb, tuple_read_i16) - 136usize];
+    ["Offset of field: ib_cb::tuple_read_i32"][::std::mem::offset_of!(ib_cb, tuple_read_i32) - 144usize];
+    ["Offset of field: ib_cb::tuple_read_i64"][::std::mem::offset_of!(ib_cb, tuple_read_i64) - 152usize];
+    ["Offset of field: ib_cb::tuple_get_n_cols"][::std::mem::offset_of!(ib_cb, tuple_get_n_cols) - 160usize];
+    ["Offset of field: ib_cb::col_set_value"][::std::mem::offset_of!(ib_cb, col_set_value) - 168usize];
+    ["Offset of field: ib_cb::col_get_value"][::std::mem::offset_of!(ib_cb, col_get_value) - 176usize];
+    ["Offset of field: ib_cb::col_get_meta"][::std::mem::offset_of!(ib_cb, col_get_meta) - 184usize];
     ["Offset of field: ib_cb::trx_begin"][::std::mem::offset_of!(ib_cb, trx_begin) - 192usize];
     ["Offset of field: ib_cb::trx_commit"][::std::mem::offset_of!(ib_cb, trx_commit) - 200usize];
-    ["Offset of field: ib_cb::trx_rollback"]
-        [::std::mem::offset_of!(ib_cb, trx_rollback) - 208usize];
+    ["Offset of field: ib_cb::trx_rollback"][::std::mem::offset_of!(ib_cb, trx_rollback) - 208usize];
     ["Offset of field: ib_cb::trx_start"][::std::mem::offset_of!(ib_cb, trx_start) - 216usize];
     ["Offset of field: ib_cb::trx_release"][::std::mem::offset_of!(ib_cb, trx_release) - 224usize];
     ["Offset of field: ib_cb::cursor_lock"][::std::mem::offset_of!(ib_cb, cursor_lock) - 232usize];
-    ["Offset of field: ib_cb::cursor_close"]
-        [::std::mem::offset_of!(ib_cb, cursor_close) - 240usize];
-    ["Offset of field: ib_cb::cursor_new_trx"]
-        [::std::mem::offset_of!(ib_cb, cursor_new_trx) - 248usize];
-    ["Offset of field: ib_cb::cursor_reset"]
-        [::std::mem::offset_of!(ib_cb, cursor_reset) - 256usize];
-    ["Offset of field: ib_cb::col_get_name"]
-        [::std::mem::offset_of!(ib_cb, col_get_name) - 264usize];
-    ["Offset of field: ib_cb::table_truncate"]
-        [::std::mem::offset_of!(ib_cb, table_truncate) - 272usize];
-    ["Offset of field: ib_cb::open_index_using_name"]
-        [::std::mem::offset_of!(ib_cb, open_index_using_name) - 280usize];
+    ["Offset of field: ib_cb::cursor_close"][::std::mem::offset_of!(ib_cb, cursor_close) - 240usize];
+    ["Offset of field: ib_cb::cursor_new_trx"][::std::mem::offset_of!(ib_cb, cursor_new_trx) - 248usize];
+    ["Offset of field: ib_cb::cursor_reset"][::std::mem::offset_of!(ib_cb, cursor_reset) - 256usize];
+    ["Offset of field: ib_cb::col_get_name"][::std::mem::offset_of!(ib_cb, col_get_name) - 264usize];
+    ["Offset of field: ib_cb::table_truncate"][::std::mem::offset_of!(ib_cb, table_truncate) - 272usize];
+    ["Offset of field: ib_cb::open_index_using_name"][::std::mem::offset_of!(ib_cb, open_index_using_name) - 280usize];
     ["Offset of field: ib_cb::get_cfg"][::std::mem::offset_of!(ib_cb, get_cfg) - 288usize];
-    ["Offset of field: ib_cb::set_memcached_sync"]
-        [::std::mem::offset_of!(ib_cb, set_memcached_sync) - 296usize];
-    ["Offset of field: ib_cb::set_cluster_access"]
-        [::std::mem::offset_of!(ib_cb, set_cluster_access) - 304usize];
+    ["Offset of field: ib_cb::set_memcached_sync"][::std::mem::offset_of!(ib_cb, set_memcached_sync) - 296usize];
+    ["Offset of field: ib_cb::set_cluster_access"][::std::mem::offset_of!(ib_cb, set_cluster_access) - 304usize];
     ["Offset of field: ib_cb::commit_trx"][::std::mem::offset_of!(ib_cb, commit_trx) - 312usize];
-    ["Offset of field: ib_cb::cfg_trx_level"]
-        [::std::mem::offset_of!(ib_cb, cfg_trx_level) - 320usize];
-    ["Offset of field: ib_cb::tuple_get_n_user_cols"]
-        [::std::mem::offset_of!(ib_cb, tuple_get_n_user_cols) - 328usize];
-    ["Offset of field: ib_cb::set_lock_mode"]
-        [::std::mem::offset_of!(ib_cb, set_lock_mode) - 336usize];
-    ["Offset of field: ib_cb::get_idx_field_name"]
-        [::std::mem::offset_of!(ib_cb, get_idx_field_name) - 344usize];
-    ["Offset of field: ib_cb::trx_get_start_time"]
-        [::std::mem::offset_of!(ib_cb, trx_get_start_time) - 352usize];
-    ["Offset of field: ib_cb::bk_commit_interval"]
-        [::std::mem::offset_of!(ib_cb, bk_commit_interval) - 360usize];
+    ["Offset of field: ib_cb::cfg_trx_level"][::std::mem::offset_of!(ib_cb, cfg_trx_level) - 320usize];
+    ["Offset of field: ib_cb::tuple_get_n_user_cols"][::std::mem::offset_of!(ib_cb, tuple_get_n_user_cols) - 328usize];
+    ["Offset of field: ib_cb::set_lock_mode"][::std::mem::offset_of!(ib_cb, set_lock_mode) - 336usize];
+    ["Offset of field: ib_cb::get_idx_field_name"][::std::mem::offset_of!(ib_cb, get_idx_field_name) - 344usize];
+    ["Offset of field: ib_cb::trx_get_start_time"][::std::mem::offset_of!(ib_cb, trx_get_start_time) - 352usize];
+    ["Offset of field: ib_cb::bk_commit_interval"][::std::mem::offset_of!(ib_cb, bk_commit_interval) - 360usize];
     ["Offset of field: ib_cb::ut_strerr"][::std::mem::offset_of!(ib_cb, ut_strerr) - 368usize];
-    ["Offset of field: ib_cb::cursor_stmt_begin"]
-        [::std::mem::offset_of!(ib_cb, cursor_stmt_begin) - 376usize];
-    ["Offset of field: ib_cb::trx_read_only"]
-        [::std::mem::offset_of!(ib_cb, trx_read_only) - 384usize];
-    ["Offset of field: ib_cb::is_virtual_table"]
-        [::std::mem::offset_of!(ib_cb, is_virtual_table) - 392usize];
+    ["Offset of field: ib_cb::cursor_stmt_begin"][::std::mem::offset_of!(ib_cb, cursor_stmt_begin) - 376usize];
+    ["Offset of field: ib_cb::trx_read_only"][::std::mem::offset_of!(ib_cb, trx_read_only) - 384usize];
+    ["Offset of field: ib_cb::is_virtual_table"][::std::mem::offset_of!(ib_cb, is_virtual_table) - 392usize];
 };
 pub type ib_cb_t = ib_cb;
 #[repr(C)]
@@ -438,34 +366,21 @@ pub struct dm_mysql_plugin {
 const _: () = {
     ["Size of dm_mysql_plugin"][::std::mem::size_of::<dm_mysql_plugin>() - 112usize];
     ["Alignment of dm_mysql_plugin"][::std::mem::align_of::<dm_mysql_plugin>() - 8usize];
-    ["Offset of field: dm_mysql_plugin::type_"]
-        [::std::mem::offset_of!(dm_mysql_plugin, type_) - 0usize];
-    ["Offset of field: dm_mysql_plugin::info"]
-        [::std::mem::offset_of!(dm_mysql_plugin, info) - 8usize];
-    ["Offset of field: dm_mysql_plugin::name"]
-        [::std::mem::offset_of!(dm_mysql_plugin, name) - 16usize];
-    ["Offset of field: dm_mysql_plugin::author"]
-        [::std::mem::offset_of!(dm_mysql_plugin, author) - 24usize];
-    ["Offset of field: dm_mysql_plugin::descr"]
-        [::std::mem::offset_of!(dm_mysql_plugin, descr) - 32usize];
-    ["Offset of field: dm_mysql_plugin::license"]
-        [::std::mem::offset_of!(dm_mysql_plugin, license) - 40usize];
-    ["Offset of field: dm_mysql_plugin::init"]
-        [::std::mem::offset_of!(dm_mysql_plugin, init) - 48usize];
+    ["Offset of field: dm_mysql_plugin::type_"][::std::mem::offset_of!(dm_mysql_plugin, type_) - 0usize];
+    ["Offset of field: dm_mysql_plugin::info"][::std::mem::offset_of!(dm_mysql_plugin, info) - 8usize];
+    ["Offset of field: dm_mysql_plugin::name"][::std::mem::offset_of!(dm_mysql_plugin, name) - 16usize];
+    ["Offset of field: dm_mysql_plugin::author"][::std::mem::offset_of!(dm_mysql_plugin, author) - 24usize];
+    ["Offset of field: dm_mysql_plugin::descr"][::std::mem::offset_of!(dm_mysql_plugin, descr) - 32usize];
+    ["Offset of field: dm_mysql_plugin::license"][::std::mem::offset_of!(dm_mysql_plugin, license) - 40usize];
+    ["Offset of field: dm_mysql_plugin::init"][::std::mem::offset_of!(dm_mysql_plugin, init) - 48usize];
     ["Offset of field: dm_mysql_plugin::check_uninstall"]
         [::std::mem::offset_of!(dm_mysql_plugin, check_uninstall) - 56usize];
-    ["Offset of field: dm_mysql_plugin::deinit"]
-        [::std::mem::offset_of!(dm_mysql_plugin, deinit) - 64usize];
-    ["Offset of field: dm_mysql_plugin::version"]
-        [::std::mem::offset_of!(dm_mysql_plugin, version) - 72usize];
-    ["Offset of field: dm_mysql_plugin::status_vars"]
-        [::std::mem::offset_of!(dm_mysql_plugin, status_vars) - 80usize];
-    ["Offset of field: dm_mysql_plugin::system_vars"]
-        [::std::mem::offset_of!(dm_mysql_plugin, system_vars) - 88usize];
-    ["Offset of field: dm_mysql_plugin::reserved1"]
-        [::std::mem::offset_of!(dm_mysql_plugin, reserved1) - 96usize];
-    ["Offset of field: dm_mysql_plugin::flags"]
-        [::std::mem::offset_of!(dm_mysql_plugin, flags) - 104usize];
+    ["Offset of field: dm_mysql_plugin::deinit"][::std::mem::offset_of!(dm_mysql_plugin, deinit) - 64usize];
+    ["Offset of field: dm_mysql_plugin::version"][::std::mem::offset_of!(dm_mysql_plugin, version) - 72usize];
+    ["Offset of field: dm_mysql_plugin::status_vars"][::std::mem::offset_of!(dm_mysql_plugin, status_vars) - 80usize];
+    ["Offset of field: dm_mysql_plugin::system_vars"][::std::mem::offset_of!(dm_mysql_plugin, system_vars) - 88usize];
+    ["Offset of field: dm_mysql_plugin::reserved1"][::std::mem::offset_of!(dm_mysql_plugin, reserved1) - 96usize];
+    ["Offset of field: dm_mysql_plugin::flags"][::std::mem::offset_of!(dm_mysql_plugin, flags) - 104usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -492,32 +407,21 @@ pub struct dm_mysql57_plugin {
 const _: () = {
     ["Size of dm_mysql57_plugin"][::std::mem::size_of::<dm_mysql57_plugin>() - 104usize];
     ["Alignment of dm_mysql57_plugin"][::std::mem::align_of::<dm_mysql57_plugin>() - 8usize];
-    ["Offset of field: dm_mysql57_plugin::type_"]
-        [::std::mem::offset_of!(dm_mysql57_plugin, type_) - 0usize];
-    ["Offset of field: dm_mysql57_plugin::info"]
-        [::std::mem::offset_of!(dm_mysql57_plugin, info) - 8usize];
-    ["Offset of field: dm_mysql57_plugin::name"]
-        [::std::mem::offset_of!(dm_mysql57_plugin, name) - 16usize];
-    ["Offset of field: dm_mysql57_plugin::author"]
-        [::std::mem::offset_of!(dm_mysql57_plugin, author) - 24usize];
-    ["Offset of field: dm_mysql57_plugin::descr"]
-        [::std::mem::offset_of!(dm_mysql57_plugin, descr) - 32usize];
-    ["Offset of field: dm_mysql57_plugin::license"]
-        [::std::mem::offset_of!(dm_mysql57_plugin, license) - 40usize];
-    ["Offset of field: dm_mysql57_plugin::init"]
-        [::std::mem::offset_of!(dm_mysql57_plugin, init) - 48usize];
-    ["Offset of field: dm_mysql57_plugin::deinit"]
-        [::std::mem::offset_of!(dm_mysql57_plugin, deinit) - 56usize];
-    ["Offset of field: dm_mysql57_plugin::version"]
-        [::std::mem::offset_of!(dm_mysql57_plugin, version) - 64usize];
+    ["Offset of field: dm_mysql57_plugin::type_"][::std::mem::offset_of!(dm_mysql57_plugin, type_) - 0usize];
+    ["Offset of field: dm_mysql57_plugin::info"][::std::mem::offset_of!(dm_mysql57_plugin, info) - 8usize];
+    ["Offset of field: dm_mysql57_plugin::name"][::std::mem::offset_of!(dm_mysql57_plugin, name) - 16usize];
+    ["Offset of field: dm_mysql57_plugin::author"][::std::mem::offset_of!(dm_mysql57_plugin, author) - 24usize];
+    ["Offset of field: dm_mysql57_plugin::descr"][::std::mem::offset_of!(dm_mysql57_plugin, descr) - 32usize];
+    ["Offset of field: dm_mysql57_plugin::license"][::std::mem::offset_of!(dm_mysql57_plugin, license) - 40usize];
+    ["Offset of field: dm_mysql57_plugin::init"][::std::mem::offset_of!(dm_mysql57_plugin, init) - 48usize];
+    ["Offset of field: dm_mysql57_plugin::deinit"][::std::mem::offset_of!(dm_mysql57_plugin, deinit) - 56usize];
+    ["Offset of field: dm_mysql57_plugin::version"][::std::mem::offset_of!(dm_mysql57_plugin, version) - 64usize];
     ["Offset of field: dm_mysql57_plugin::status_vars"]
         [::std::mem::offset_of!(dm_mysql57_plugin, status_vars) - 72usize];
     ["Offset of field: dm_mysql57_plugin::system_vars"]
         [::std::mem::offset_of!(dm_mysql57_plugin, system_vars) - 80usize];
-    ["Offset of field: dm_mysql57_plugin::reserved1"]
-        [::std::mem::offset_of!(dm_mysql57_plugin, reserved1) - 88usize];
-    ["Offset of field: dm_mysql57_plugin::flags"]
-        [::std::mem::offset_of!(dm_mysql57_plugin, flags) - 96usize];
+    ["Offset of field: dm_mysql57_plugin::reserved1"][::std::mem::offset_of!(dm_mysql57_plugin, reserved1) - 88usize];
+    ["Offset of field: dm_mysql57_plugin::flags"][::std::mem::offset_of!(dm_mysql57_plugin, flags) - 96usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -544,32 +448,19 @@ pub struct dm_maria_plugin {
 const _: () = {
     ["Size of dm_maria_plugin"][::std::mem::size_of::<dm_maria_plugin>() - 104usize];
     ["Alignment of dm_maria_plugin"][::std::mem::align_of::<dm_maria_plugin>() - 8usize];
-    ["Offset of field: dm_maria_plugin::type_"]
-        [::std::mem::offset_of!(dm_maria_plugin, type_) - 0usize];
-    ["Offset of field: dm_maria_plugin::info"]
-        [::std::mem::offset_of!(dm_maria_plugin, info) - 8usize];
-    ["Offset of field: dm_maria_plugin::name"]
-        [::std::mem::offset_of!(dm_maria_plugin, name) - 16usize];
-    ["Offset of field: dm_maria_plugin::author"]
-        [::std::mem::offset_of!(dm_maria_plugin, author) - 24usize];
-    ["Offset of field: dm_maria_plugin::descr"]
-        [::std::mem::offset_of!(dm_maria_plugin, descr) - 32usize];
-    ["Offset of field: dm_maria_plugin::license"]
-        [::std::mem::offset_of!(dm_maria_plugin, license) - 40usize];
-    ["Offset of field: dm_maria_plugin::init"]
-        [::std::mem::offset_of!(dm_maria_plugin, init) - 48usize];
-    ["Offset of field: dm_maria_plugin::deinit"]
-        [::std::mem::offset_of!(dm_maria_plugin, deinit) - 56usize];
-    ["Offset of field: dm_maria_plugin::version"]
-        [::std::mem::offset_of!(dm_maria_plugin, version) - 64usize];
-    ["Offset of field: dm_maria_plugin::status_vars"]
-        [::std::mem::offset_of!(dm_maria_plugin, status_vars) - 72usize];
-    ["Offset of field: dm_maria_plugin::system_vars"]
-        [::std::mem::offset_of!(dm_maria_plugin, system_vars) - 80usize];
-    ["Offset of field: dm_maria_plugin::version_info"]
-        [::std::mem::offset_of!(dm_maria_plugin, version_info) - 88usize];
-    ["Offset of field: dm_maria_plugin::maturity"]
-        [::std::mem::offset_of!(dm_maria_plugin, maturity) - 96usize];
+    ["Offset of field: dm_maria_plugin::type_"][::std::mem::offset_of!(dm_maria_plugin, type_) - 0usize];
+    ["Offset of field: dm_maria_plugin::info"][::std::mem::offset_of!(dm_maria_plugin, info) - 8usize];
+    ["Offset of field: dm_maria_plugin::name"][::std::mem::offset_of!(dm_maria_plugin, name) - 16usize];
+    ["Offset of field: dm_maria_plugin::author"][::std::mem::offset_of!(dm_maria_plugin, author) - 24usize];
+    ["Offset of field: dm_maria_plugin::descr"][::std::mem::offset_of!(dm_maria_plugin, descr) - 32usize];
+    ["Offset of field: dm_maria_plugin::license"][::std::mem::offset_of!(dm_maria_plugin, license) - 40usize];
+    ["Offset of field: dm_maria_plugin::init"][::std::mem::offset_of!(dm_maria_plugin, init) - 48usize];
+    ["Offset of field: dm_maria_plugin::deinit"][::std::mem::offset_of!(dm_maria_plugin, deinit) - 56usize];
+    ["Offset of field: dm_maria_plugin::version"][::std::mem::offset_of!(dm_maria_plugin, version) - 64usize];
+    ["Offset of field: dm_maria_plugin::status_vars"][::std::mem::offset_of!(dm_maria_plugin, status_vars) - 72usize];
+    ["Offset of field: dm_maria_plugin::system_vars"][::std::mem::offset_of!(dm_maria_plugin, system_vars) - 80usize];
+    ["Offset of field: dm_maria_plugin::version_info"][::std::mem::offset_of!(dm_maria_plugin, version_info) - 88usize];
+    ["Offset of field: dm_maria_plugin::maturity"][::std::mem::offset_of!(dm_maria_plugin, maturity) - 96usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -586,18 +477,12 @@ pub struct dm_plugin_int {
 const _: () = {
     ["Size of dm_plugin_int"][::std::mem::size_of::<dm_plugin_int>() - 48usize];
     ["Alignment of dm_plugin_int"][::std::mem::align_of::<dm_plugin_int>() - 8usize];
-    ["Offset of field: dm_plugin_int::name_str"]
-        [::std::mem::offset_of!(dm_plugin_int, name_str) - 0usize];
-    ["Offset of field: dm_plugin_int::name_length"]
-        [::std::mem::offset_of!(dm_plugin_int, name_length) - 8usize];
-    ["Offset of field: dm_plugin_int::plugin"]
-        [::std::mem::offset_of!(dm_plugin_int, plugin) - 16usize];
-    ["Offset of field: dm_plugin_int::plugin_dl"]
-        [::std::mem::offset_of!(dm_plugin_int, plugin_dl) - 24usize];
-    ["Offset of field: dm_plugin_int::state"]
-        [::std::mem::offset_of!(dm_plugin_int, state) - 32usize];
-    ["Offset of field: dm_plugin_int::ref_count"]
-        [::std::mem::offset_of!(dm_plugin_int, ref_count) - 36usize];
+    ["Offset of field: dm_plugin_int::name_str"][::std::mem::offset_of!(dm_plugin_int, name_str) - 0usize];
+    ["Offset of field: dm_plugin_int::name_length"][::std::mem::offset_of!(dm_plugin_int, name_length) - 8usize];
+    ["Offset of field: dm_plugin_int::plugin"][::std::mem::offset_of!(dm_plugin_int, plugin) - 16usize];
+    ["Offset of field: dm_plugin_int::plugin_dl"][::std::mem::offset_of!(dm_plugin_int, plugin_dl) - 24usize];
+    ["Offset of field: dm_plugin_int::state"][::std::mem::offset_of!(dm_plugin_int, state) - 32usize];
+    ["Offset of field: dm_plugin_int::ref_count"][::std::mem::offset_of!(dm_plugin_int, ref_count) - 36usize];
     ["Offset of field: dm_plugin_int::data"][::std::mem::offset_of!(dm_plugin_int, data) - 40usize];
 };
 pub mod dm_show_type {
@@ -683,12 +568,9 @@ pub struct dm_sys_var_str {
 const _: () = {
     ["Size of dm_sys_var_str"][::std::mem::size_of::<dm_sys_var_str>() - 56usize];
     ["Alignment of dm_sys_var_str"][::std::mem::align_of::<dm_sys_var_str>() - 8usize];
-    ["Offset of field: dm_sys_var_str::head"]
-        [::std::mem::offset_of!(dm_sys_var_str, head) - 0usize];
-    ["Offset of field: dm_sys_var_str::value"]
-        [::std::mem::offset_of!(dm_sys_var_str, value) - 40usize];
-    ["Offset of field: dm_sys_var_str::def_val"]
-        [::std::mem::offset_of!(dm_sys_var_str, def_val) - 48usize];
+    ["Offset of field: dm_sys_var_str::head"][::std::mem::offset_of!(dm_sys_var_str, head) - 0usize];
+    ["Offset of field: dm_sys_var_str::value"][::std::mem::offset_of!(dm_sys_var_str, value) - 40usize];
+    ["Offset of field: dm_sys_var_str::def_val"][::std::mem::offset_of!(dm_sys_var_str, def_val) - 48usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -701,12 +583,9 @@ pub struct dm_sys_var_bool {
 const _: () = {
     ["Size of dm_sys_var_bool"][::std::mem::size_of::<dm_sys_var_bool>() - 56usize];
     ["Alignment of dm_sys_var_bool"][::std::mem::align_of::<dm_sys_var_bool>() - 8usize];
-    ["Offset of field: dm_sys_var_bool::head"]
-        [::std::mem::offset_of!(dm_sys_var_bool, head) - 0usize];
-    ["Offset of field: dm_sys_var_bool::value"]
-        [::std::mem::offset_of!(dm_sys_var_bool, value) - 40usize];
-    ["Offset of field: dm_sys_var_bool::def_val"]
-        [::std::mem::offset_of!(dm_sys_var_bool, def_val) - 48usize];
+    ["Offset of field: dm_sys_var_bool::head"][::std::mem::offset_of!(dm_sys_var_bool, head) - 0usize];
+    ["Offset of field: dm_sys_var_bool::value"][::std::mem::offset_of!(dm_sys_var_bool, value) - 40usize];
+    ["Offset of field: dm_sys_var_bool::def_val"][::std::mem::offset_of!(dm_sys_var_bool, def_val) - 48usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -722,18 +601,12 @@ pub struct dm_sys_var_int {
 const _: () = {
     ["Size of dm_sys_var_int"][::std::mem::size_of::<dm_sys_var_int>() - 64usize];
     ["Alignment of dm_sys_var_int"][::std::mem::align_of::<dm_sys_var_int>() - 8usize];
-    ["Offset of field: dm_sys_var_int::head"]
-        [::std::mem::offset_of!(dm_sys_var_int, head) - 0usize];
-    ["Offset of field: dm_sys_var_int::value"]
-        [::std::mem::offset_of!(dm_sys_var_int, value) - 40usize];
-    ["Offset of field: dm_sys_var_int::def_val"]
-        [::std::mem::offset_of!(dm_sys_var_int, def_val) - 48usize];
-    ["Offset of field: dm_sys_var_int::min_val"]
-        [::std::mem::offset_of!(dm_sys_var_int, min_val) - 52usize];
-    ["Offset of field: dm_sys_var_int::max_val"]
-        [::std::mem::offset_of!(dm_sys_var_int, max_val) - 56usize];
-    ["Offset of field: dm_sys_var_int::blk_sz"]
-        [::std::mem::offset_of!(dm_sys_var_int, blk_sz) - 60usize];
+    ["Offset of field: dm_sys_var_int::head"][::std::mem::offset_of!(dm_sys_var_int, head) - 0usize];
+    ["Offset of field: dm_sys_var_int::value"][::std::mem::offset_of!(dm_sys_var_int, value) - 40usize];
+    ["Offset of field: dm_sys_var_int::def_val"][::std::mem::offset_of!(dm_sys_var_int, def_val) - 48usize];
+    ["Offset of field: dm_sys_var_int::min_val"][::std::mem::offset_of!(dm_sys_var_int, min_val) - 52usize];
+    ["Offset of field: dm_sys_var_int::max_val"][::std::mem::offset_of!(dm_sys_var_int, max_val) - 56usize];
+    ["Offset of field: dm_sys_var_int::blk_sz"][::std::mem::offset_of!(dm_sys_var_int, blk_sz) - 60usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -749,18 +622,12 @@ pub struct dm_sys_var_uint {
 const _: () = {
     ["Size of dm_sys_var_uint"][::std::mem::size_of::<dm_sys_var_uint>() - 64usize];
     ["Alignment of dm_sys_var_uint"][::std::mem::align_of::<dm_sys_var_uint>() - 8usize];
-    ["Offset of field: dm_sys_var_uint::head"]
-        [::std::mem::offset_of!(dm_sys_var_uint, head) - 0usize];
-    ["Offset of field: dm_sys_var_uint::value"]
-        [::std::mem::offset_of!(dm_sys_var_uint, value) - 40usize];
-    ["Offset of field: dm_sys_var_uint::def_val"]
-        [::std::mem::offset_of!(dm_sys_var_uint, def_val) - 48usize];
-    ["Offset of field: dm_sys_var_uint::min_val"]
-        [::std::mem::offset_of!(dm_sys_var_uint, min_val) - 52usize];
-    ["Offset of field: dm_sys_var_uint::max_val"]
-        [::std::mem::offset_of!(dm_sys_var_uint, max_val) - 56usize];
-    ["Offset of field: dm_sys_var_uint::blk_sz"]
-        [::std::mem::offset_of!(dm_sys_var_uint, blk_sz) - 60usize];
+    ["Offset of field: dm_sys_var_uint::head"][::std::mem::offset_of!(dm_sys_var_uint, head) - 0usize];
+    ["Offset of field: dm_sys_var_uint::value"][::std::mem::offset_of!(dm_sys_var_uint, value) - 40usize];
+    ["Offset of field: dm_sys_var_uint::def_val"][::std::mem::offset_of!(dm_sys_var_uint, def_val) - 48usize];
+    ["Offset of field: dm_sys_var_uint::min_val"][::std::mem::offset_of!(dm_sys_var_uint, min_val) - 52usize];
+    ["Offset of field: dm_sys_var_uint::max_val"][::std::mem::offset_of!(dm_sys_var_uint, max_val) - 56usize];
+    ["Offset of field: dm_sys_var_uint::blk_sz"][::std::mem::offset_of!(dm_sys_var_uint, blk_sz) - 60usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -775,14 +642,10 @@ pub struct dm_host_service {
         ),
     >,
     pub init_error: ::std::option::Option<
-        unsafe extern "C" fn(
-            arg: *mut ::std::os::raw::c_void,
-            message: *const ::std::os::raw::c_char,
-        ),
+        unsafe extern "C" fn(arg: *mut ::std::os::raw::c_void, message: *const ::std::os::raw::c_char),
     >,
-    pub is_shutting_down: ::std::option::Option<
-        unsafe extern "C" fn(arg: *mut ::std::os::raw::c_void) -> ::std::os::raw::c_int,
-    >,
+    pub is_shutting_down:
+        ::std::option::Option<unsafe extern "C" fn(arg: *mut ::std::os::raw::c_void) -> ::std::os::raw::c_int>,
     pub thread_attach: ::std::option::Option<
         unsafe extern "C" fn(
             arg: *mut ::std::os::raw::c_void,
@@ -797,14 +660,10 @@ pub struct dm_host_service {
 const _: () = {
     ["Size of dm_host_service"][::std::mem::size_of::<dm_host_service>() - 56usize];
     ["Alignment of dm_host_service"][::std::mem::align_of::<dm_host_service>() - 8usize];
-    ["Offset of field: dm_host_service::struct_size"]
-        [::std::mem::offset_of!(dm_host_service, struct_size) - 0usize];
-    ["Offset of field: dm_host_service::arg"]
-        [::std::mem::offset_of!(dm_host_service, arg) - 8usize];
-    ["Offset of field: dm_host_service::log"]
-        [::std::mem::offset_of!(dm_host_service, log) - 16usize];
-    ["Offset of field: dm_host_service::init_error"]
-        [::std::mem::offset_of!(dm_host_service, init_error) - 24usize];
+    ["Offset of field: dm_host_service::struct_size"][::std::mem::offset_of!(dm_host_service, struct_size) - 0usize];
+    ["Offset of field: dm_host_service::arg"][::std::mem::offset_of!(dm_host_service, arg) - 8usize];
+    ["Offset of field: dm_host_service::log"][::std::mem::offset_of!(dm_host_service, log) - 16usize];
+    ["Offset of field: dm_host_service::init_error"][::std::mem::offset_of!(dm_host_service, init_error) - 24usize];
     ["Offset of field: dm_host_service::is_shutting_down"]
         [::std::mem::offset_of!(dm_host_service, is_shutting_down) - 32usize];
     ["Offset of field: dm_host_service::thread_attach"]
@@ -858,36 +717,26 @@ pub struct dm_config {
     pub thread_detach: ::std::option::Option<
         unsafe extern "C" fn(arg: *mut ::std::os::raw::c_void, state: *mut ::std::os::raw::c_void),
     >,
-    pub is_shutting_down: ::std::option::Option<
-        unsafe extern "C" fn(arg: *mut ::std::os::raw::c_void) -> ::std::os::raw::c_int,
-    >,
+    pub is_shutting_down:
+        ::std::option::Option<unsafe extern "C" fn(arg: *mut ::std::os::raw::c_void) -> ::std::os::raw::c_int>,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
     ["Size of dm_config"][::std::mem::size_of::<dm_config>() - 88usize];
     ["Alignment of dm_config"][::std::mem::align_of::<dm_config>() - 8usize];
-    ["Offset of field: dm_config::struct_size"]
-        [::std::mem::offset_of!(dm_config, struct_size) - 0usize];
-    ["Offset of field: dm_config::abi_version"]
-        [::std::mem::offset_of!(dm_config, abi_version) - 8usize];
-    ["Offset of field: dm_config::r_batch_size"]
-        [::std::mem::offset_of!(dm_config, r_batch_size) - 12usize];
-    ["Offset of field: dm_config::w_batch_size"]
-        [::std::mem::offset_of!(dm_config, w_batch_size) - 16usize];
+    ["Offset of field: dm_config::struct_size"][::std::mem::offset_of!(dm_config, struct_size) - 0usize];
+    ["Offset of field: dm_config::abi_version"][::std::mem::offset_of!(dm_config, abi_version) - 8usize];
+    ["Offset of field: dm_config::r_batch_size"][::std::mem::offset_of!(dm_config, r_batch_size) - 12usize];
+    ["Offset of field: dm_config::w_batch_size"][::std::mem::offset_of!(dm_config, w_batch_size) - 16usize];
     ["Offset of field: dm_config::reserved"][::std::mem::offset_of!(dm_config, reserved) - 20usize];
-    ["Offset of field: dm_config::innodb_api"]
-        [::std::mem::offset_of!(dm_config, innodb_api) - 24usize];
-    ["Offset of field: dm_config::innodb_api_entries"]
-        [::std::mem::offset_of!(dm_config, innodb_api_entries) - 32usize];
+    ["Offset of field: dm_config::innodb_api"][::std::mem::offset_of!(dm_config, innodb_api) - 24usize];
+    ["Offset of field: dm_config::innodb_api_entries"][::std::mem::offset_of!(dm_config, innodb_api_entries) - 32usize];
     ["Offset of field: dm_config::option"][::std::mem::offset_of!(dm_config, option) - 40usize];
     ["Offset of field: dm_config::arg"][::std::mem::offset_of!(dm_config, arg) - 48usize];
     ["Offset of field: dm_config::log"][::std::mem::offset_of!(dm_config, log) - 56usize];
-    ["Offset of field: dm_config::thread_attach"]
-        [::std::mem::offset_of!(dm_config, thread_attach) - 64usize];
-    ["Offset of field: dm_config::thread_detach"]
-        [::std::mem::offset_of!(dm_config, thread_detach) - 72usize];
-    ["Offset of field: dm_config::is_shutting_down"]
-        [::std::mem::offset_of!(dm_config, is_shutting_down) - 80usize];
+    ["Offset of field: dm_config::thread_attach"][::std::mem::offset_of!(dm_config, thread_attach) - 64usize];
+    ["Offset of field: dm_config::thread_detach"][::std::mem::offset_of!(dm_config, thread_detach) - 72usize];
+    ["Offset of field: dm_config::is_shutting_down"][::std::mem::offset_of!(dm_config, is_shutting_down) - 80usize];
 };
 pub type dm_status_fn = ::std::option::Option<
     unsafe extern "C" fn(
@@ -942,25 +791,17 @@ pub struct refengine_report {
 const _: () = {
     ["Size of refengine_report"][::std::mem::size_of::<refengine_report>() - 40usize];
     ["Alignment of refengine_report"][::std::mem::align_of::<refengine_report>() - 8usize];
-    ["Offset of field: refengine_report::event"]
-        [::std::mem::offset_of!(refengine_report, event) - 0usize];
-    ["Offset of field: refengine_report::n_columns"]
-        [::std::mem::offset_of!(refengine_report, n_columns) - 4usize];
-    ["Offset of field: refengine_report::names"]
-        [::std::mem::offset_of!(refengine_report, names) - 8usize];
-    ["Offset of field: refengine_report::values"]
-        [::std::mem::offset_of!(refengine_report, values) - 16usize];
-    ["Offset of field: refengine_report::lengths"]
-        [::std::mem::offset_of!(refengine_report, lengths) - 24usize];
+    ["Offset of field: refengine_report::event"][::std::mem::offset_of!(refengine_report, event) - 0usize];
+    ["Offset of field: refengine_report::n_columns"][::std::mem::offset_of!(refengine_report, n_columns) - 4usize];
+    ["Offset of field: refengine_report::names"][::std::mem::offset_of!(refengine_report, names) - 8usize];
+    ["Offset of field: refengine_report::values"][::std::mem::offset_of!(refengine_report, values) - 16usize];
+    ["Offset of field: refengine_report::lengths"][::std::mem::offset_of!(refengine_report, lengths) - 24usize];
     ["Offset of field: refengine_report::affected_rows"]
         [::std::mem::offset_of!(refengine_report, affected_rows) - 32usize];
 };
 pub type refengine_report_t = refengine_report;
 pub type refengine_report_fn = ::std::option::Option<
-    unsafe extern "C" fn(
-        arg: *mut ::std::os::raw::c_void,
-        report: *const refengine_report_t,
-    ) -> ::std::os::raw::c_int,
+    unsafe extern "C" fn(arg: *mut ::std::os::raw::c_void, report: *const refengine_report_t) -> ::std::os::raw::c_int,
 >;
 pub mod refengine_host_kind {
     #[allow(unused_imports)]
@@ -983,10 +824,8 @@ pub struct refengine_host_statement {
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of refengine_host_statement"]
-        [::std::mem::size_of::<refengine_host_statement>() - 24usize];
-    ["Alignment of refengine_host_statement"]
-        [::std::mem::align_of::<refengine_host_statement>() - 8usize];
+    ["Size of refengine_host_statement"][::std::mem::size_of::<refengine_host_statement>() - 24usize];
+    ["Alignment of refengine_host_statement"][::std::mem::align_of::<refengine_host_statement>() - 8usize];
     ["Offset of field: refengine_host_statement::kind"]
         [::std::mem::offset_of!(refengine_host_statement, kind) - 0usize];
     ["Offset of field: refengine_host_statement::name"]

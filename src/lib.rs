@@ -12,6 +12,7 @@
 //! | [`host`] | one file per kind of host: tables, threads, log, messages, shutdown | memcached |
 //! | [`rows`] | reading and writing rows, transactions; every raw call of the table | containers, protocol |
 //! | [`store`] | containers, mapping, values, expiry, cas, counters on rows | sockets, bytes on the wire |
+//! | [`cache`] | the memory store behind cache_only and caching | tables |
 //! | [`protocol`] | bytes to requests, replies to bytes; pure | store, sockets |
 //! | [`server`] | listeners, workers, connections, ticks, limits, statistics | columns, tables |
 //! | `refengine` | the bundled engine: the same table from the other side, and SQL | everything left of the table |
@@ -20,6 +21,7 @@
 
 #[rustfmt::skip]
 pub mod bindings;
+pub mod cache;
 pub mod host;
 pub mod plugin;
 pub mod protocol;

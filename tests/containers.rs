@@ -61,7 +61,9 @@ fn mapped_keys_switch_the_connection_for_every_command() {
             ("bind default\r\n", "SUCCEED\r\n"),
             ("bind none\r\n", "NOT_FOUND\r\n"),
             ("get k\r\n", "END\r\n"),
-            ("set @@x 0 0 1\r\ny\r\n", "CLIENT_ERROR no such container\r\n"),
+            ("set @@xx 0 0 1\r\ny\r\n", "CLIENT_ERROR no such container\r\n"),
+            ("set @@x 0 0 1\r\ny\r\nget @@x\r\n", "STORED\r\nVALUE @@x 0 1\r\ny\r\nEND\r\n"),
+            ("delete @@x\r\n", "DELETED\r\n"),
             ("bind bee\r\nflush_all\r\nget k\r\n", "SUCCEED\r\nOK\r\nEND\r\n"),
         ],
     );

@@ -2,7 +2,9 @@
 //!
 //! `UPDATE_EXPORTS=1 cargo test --release --test exports` writes the lists anew.
 
-use std::path::{Path, PathBuf};
+mod common;
+
+use std::path::Path;
 use std::process::Command;
 
 fn exported(library: &Path) -> String {
@@ -28,18 +30,14 @@ fn compare(library: &Path, list: &str) {
     assert_eq!(found, kept, "{} against {}", library.display(), list.display());
 }
 
-fn target() -> PathBuf {
-    Path::new(env!("CARGO_BIN_EXE_memcached-host")).parent().unwrap().to_path_buf()
-}
-
 #[test]
 fn the_default_library_exports_plugin_embedding_and_engine() {
-    compare(&target().join("libdaemon_memcached.so"), "default.txt");
+    compare(&common::library_folder().join("libdaemon_memcached.so"), "default.txt");
 }
 
 #[test]
 fn the_plugin_for_a_server_exports_no_engine() {
-    let folder = target().join("plugin-only");
+    let folder = common::program().parent().unwrap().join("plugin-only");
     let status = Command::new(env!("CARGO"))
         .args(["build", "--release", "--quiet", "--lib", "--no-default-features", "--target-dir"])
         .arg(&folder)

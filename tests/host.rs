@@ -117,9 +117,9 @@ fn execute_prints_as_mysql_batch_and_tells_failure_by_its_status() {
         ("CREATE DATABASE d; CREATE TABLE d.t (a INT PRIMARY KEY); SELECT a FROM d.t", "", ""),
         ("", "", ""),
         (
-            "SELECT 1 AS a;\n\nSELECT * FROM d.t;\nSELECT 2",
+            "SELECT 1 AS a;\n\nSELECT * FROM mysql.t;\nSELECT 2",
             "a\n1\n",
-            "ERROR 1146 (42S02) at line 3: Table 'd.t' doesn't exist\n",
+            "ERROR 1146 (42S02) at line 3: Table 'mysql.t' doesn't exist\n",
         ),
         ("SELEC 1", "", "ERROR 1064 (42000) at line 1: "),
     ] {

@@ -73,14 +73,20 @@ fn scripts(server: &Mysqld) {
 fn both_sides(server: &Mysqld) {
     let mut client = server.client();
     client.ask("set apple 3 0 3\r\nred\r\n", "STORED\r\n");
-    assert_eq!(server.sql("SELECT `key`, value, flags, expiry FROM memcached.cache WHERE `key`='apple'"), "apple\tred\t3\t0");
+    assert_eq!(
+        server.sql("SELECT `key`, value, flags, expiry FROM memcached.cache WHERE `key`='apple'"),
+        "apple\tred\t3\t0"
+    );
     server.sql("UPDATE memcached.cache SET value = 'green' WHERE `key` = 'apple'");
     client.ask("get apple\r\n", "VALUE apple 3 5\r\ngreen\r\nEND\r\n");
     server.sql("DELETE FROM memcached.cache WHERE `key` = 'apple'");
     client.ask("get apple\r\n", "END\r\n");
     client.ask("get @@aaa.AA\r\n", "VALUE @@aaa.AA 8 12\r\nHELLO, HELLO\r\nEND\r\n");
     // A get behind a set of the same tick sees it, whichever way it reads.
-    client.ask("set p 0 0 1\r\n1\r\nget p\r\nincr p 1\r\nget p q\r\n", "STORED\r\nVALUE p 0 1\r\n1\r\nEND\r\n2\r\nVALUE p 0 1\r\n2\r\nEND\r\n");
+    client.ask(
+        "set p 0 0 1\r\n1\r\nget p\r\nincr p 1\r\nget p q\r\n",
+        "STORED\r\nVALUE p 0 1\r\n1\r\nEND\r\n2\r\nVALUE p 0 1\r\n2\r\nEND\r\n",
+    );
 }
 
 fn large_values(server: &Mysqld) {
@@ -127,9 +133,24 @@ fn sql_rules(server: &Mysqld) {
 
 fn character_sets(server: &Mysqld) {
     let tables: [(&str, &str, &[&str], &[&[u8]]); 6] = [
-        ("u8", "k VARCHAR(40) CHARACTER SET utf8mb4 PRIMARY KEY, v TEXT CHARACTER SET utf8mb4", &["ä", "日本"], &["größe €".as_bytes()]),
-        ("l1", "k VARCHAR(40) CHARACTER SET latin1 COLLATE latin1_german1_ci PRIMARY KEY, v TEXT CHARACTER SET latin1", &["ab"], &[b"caf\xe9"]),
-        ("u3", "k CHAR(10) CHARACTER SET utf8mb3 PRIMARY KEY, v CHAR(40) CHARACTER SET utf8mb3", &["ü"], &["œuvre".as_bytes()]),
+        (
+            "u8",
+            "k VARCHAR(40) CHARACTER SET utf8mb4 PRIMARY KEY, v TEXT CHARACTER SET utf8mb4",
+            &["ä", "日本"],
+            &["größe €".as_bytes()],
+        ),
+        (
+            "l1",
+            "k VARCHAR(40) CHARACTER SET latin1 COLLATE latin1_german1_ci PRIMARY KEY, v TEXT CHARACTER SET latin1",
+            &["ab"],
+            &[b"caf\xe9"],
+        ),
+        (
+            "u3",
+            "k CHAR(10) CHARACTER SET utf8mb3 PRIMARY KEY, v CHAR(40) CHARACTER SET utf8mb3",
+            &["ü"],
+            &["œuvre".as_bytes()],
+        ),
         ("vb", "k VARBINARY(40) PRIMARY KEY, v VARBINARY(300)", &["\u{1}\u{7f}ÿ"], &[&[0, 255, 254, 13, 10, 39, 92]]),
         ("bn", "k BINARY(8) PRIMARY KEY, v BLOB", &["12345678"], &[&[0, 255]]),
         ("nk", "k BIGINT PRIMARY KEY, v INT UNSIGNED", &["-5", "9223372036854775807"], &[b"4294967295", b"0"]),
@@ -226,7 +247,14 @@ fn alter(server: &Mysqld) {
         stop.store(true, Ordering::Relaxed);
     });
     let mut client = server.client();
-    wait("the new mapping", || { client.send("get @@altered.a\r\n"); client.read_reply().starts_with(b"VALUE") }, || server.log());
+    wait(
+        "the new mapping",
+        || {
+            client.send("get @@altered.a\r\n");
+            client.read_reply().starts_with(b"VALUE")
+        },
+        || server.log(),
+    );
     client.ask("set @@altered.b 0 0 1\r\n2\r\nget @@altered.b\r\n", "STORED\r\nVALUE @@altered.b 0 1\r\n2\r\nEND\r\n");
 }
 
@@ -246,7 +274,11 @@ fn table_locks(server: &Mysqld) {
     let mut client = server.client();
     client.ask("set tl 0 0 1\r\n1\r\n", "STORED\r\n");
     let mut session = server.session();
-    for (lock, reads) in [("FLUSH TABLES WITH READ LOCK", true), ("LOCK TABLES memcached.cache READ", true), ("LOCK TABLES memcached.cache WRITE", true)] {
+    for (lock, reads) in [
+        ("FLUSH TABLES WITH READ LOCK", true),
+        ("LOCK TABLES memcached.cache READ", true),
+        ("LOCK TABLES memcached.cache WRITE", true),
+    ] {
         session.sql(lock);
         let start = Instant::now();
         client.ask("set tl 0 0 1\r\n2\r\n", "SERVER_ERROR lock wait timeout\r\n");
@@ -271,7 +303,8 @@ fn row_locks(server: &Mysqld) {
 
 /// Connection ids of the daemon's sessions.
 fn sessions(server: &Mysqld) -> Vec<String> {
-    let ids = server.sql("SELECT PROCESSLIST_ID FROM performance_schema.threads WHERE PROCESSLIST_USER='daemon_memcached'");
+    let ids =
+        server.sql("SELECT PROCESSLIST_ID FROM performance_schema.threads WHERE PROCESSLIST_USER='daemon_memcached'");
     ids.lines().map(str::to_owned).collect()
 }
 
@@ -285,7 +318,14 @@ fn kill(server: &Mysqld) {
             server.sql(&format!("{statement} {id}"));
         }
         client.ask("get ki\r\nset ki 0 0 1\r\n1\r\n", "VALUE ki 0 1\r\n1\r\nEND\r\nSTORED\r\n");
-        wait("new sessions", || { let now = sessions(server); now.len() == 4 && now.iter().all(|id| !before.contains(id)) }, || sessions(server).join(" ") + &server.log());
+        wait(
+            "new sessions",
+            || {
+                let now = sessions(server);
+                now.len() == 4 && now.iter().all(|id| !before.contains(id))
+            },
+            || sessions(server).join(" ") + &server.log(),
+        );
     }
     // In the middle of a wait: answered at once, and the connection goes on.
     let mut session = server.session();
@@ -302,7 +342,10 @@ fn kill(server: &Mysqld) {
             let _ = server.try_sql(&format!("{statement} {id}"));
         }
         let reply = String::from_utf8(client.read_reply()).unwrap();
-        assert!(["SERVER_ERROR interrupted\r\n", "SERVER_ERROR lock wait timeout\r\n"].contains(&reply.as_str()), "{reply}");
+        assert!(
+            ["SERVER_ERROR interrupted\r\n", "SERVER_ERROR lock wait timeout\r\n"].contains(&reply.as_str()),
+            "{reply}"
+        );
         session.sql("ROLLBACK");
         client.ask("incr ki 0\r\n", "1\r\n");
     }
@@ -354,7 +397,10 @@ fn bad_containers(server: &Mysqld) {
     ] {
         server.sql(&format!("INSERT INTO innodb_memcache.containers VALUES ('bad', 'test', '{table}', 'k', 'v', '0', '0', '0', '{index}')"));
         let error = server.install().expect_err(table);
-        assert!(error.contains("ERROR 3130") && error.contains("container bad") && error.contains(part), "{table}: {error}");
+        assert!(
+            error.contains("ERROR 3130") && error.contains("container bad") && error.contains(part),
+            "{table}: {error}"
+        );
         assert!(server.log().contains(part), "the log does not say why: {part}");
         server.sql("DELETE FROM innodb_memcache.containers WHERE name='bad'");
     }
@@ -434,9 +480,14 @@ fn a_hundred_rounds_of_install_and_uninstall_under_load_leave_nothing_behind() {
             for i in 0..3 {
                 scope.spawn(move || {
                     let mut client = common::Client::connect(port);
-                    client.ask(format!("set r{i} 0 0 1\r\n1\r\nget r{i}\r\n"), format!("STORED\r\nVALUE r{i} 0 1\r\n1\r\nEND\r\n"));
+                    client.ask(
+                        format!("set r{i} 0 0 1\r\n1\r\nget r{i}\r\n"),
+                        format!("STORED\r\nVALUE r{i} 0 1\r\n1\r\nEND\r\n"),
+                    );
                     // Until the daemon closes.
-                    while client.try_send(format!("incr r{i} 1\r\n")).is_ok() && matches!(client.try_read_line(), Ok(Some(_))) {}
+                    while client.try_send(format!("incr r{i} 1\r\n")).is_ok()
+                        && matches!(client.try_read_line(), Ok(Some(_)))
+                    {}
                 });
             }
             server.sql("UNINSTALL PLUGIN daemon_memcached");

@@ -5,13 +5,14 @@ use std::path::Path;
 
 /// Room, and the rooms that it must not know.
 const FORBIDDEN: &[(&str, &[&str])] = &[
-    ("plugin", &["protocol", "rows", "store", "refengine"]),
-    ("host", &["protocol", "store", "server", "plugin", "refengine"]),
-    ("rows", &["protocol", "store", "server", "plugin", "host", "refengine"]),
+    ("plugin", &["protocol", "rows", "store", "cache", "refengine"]),
+    ("host", &["protocol", "store", "cache", "server", "plugin", "refengine"]),
+    ("rows", &["protocol", "store", "cache", "server", "plugin", "host", "refengine"]),
     ("store", &["protocol", "server", "plugin", "host", "refengine"]),
-    ("protocol", &["store", "rows", "server", "plugin", "host", "refengine"]),
+    ("cache", &["protocol", "rows", "store", "server", "plugin", "host", "refengine"]),
+    ("protocol", &["store", "cache", "rows", "server", "plugin", "host", "refengine"]),
     ("server", &["plugin", "refengine"]),
-    ("refengine", &["plugin", "host", "rows", "store", "protocol", "server"]),
+    ("refengine", &["plugin", "host", "rows", "store", "cache", "protocol", "server"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<(String, String)>) {

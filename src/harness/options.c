@@ -163,6 +163,7 @@ static options_result short_option(host_options *o, const char *argument, char *
 options_result options_parse(host_options *o, int argc, char **argv) {
     *o = (host_options){.datadir = must_copy("./data"), .plugin_dir = own_folder()};
     set_plugin_variable(o, PLUGIN_PREFIX "option", "-p 11211", true);
+    set_plugin_variable(o, PLUGIN_PREFIX "expire_sweep_interval", "60", true);
     buffer_add_text(&o->engine, "");
     char **next = argv + (argc > 0);
     while (*next) {

@@ -133,8 +133,9 @@ fn arith(rest: &[u8], increment: bool) -> Request<'_> {
 /// The number that old clients send behind the key is a surplus argument like any other.
 fn delete(rest: &[u8]) -> Request<'_> {
     let noreply = noreply(rest);
-    match Args(rest).next() {
-        Some(key) if key.len() <= KEY_MAX => Request::Delete { key, noreply },
+    let mut args = Args(rest);
+    match args.next() {
+        Some(key) if key.len() <= KEY_MAX && args.count() <= 2 => Request::Delete { key, noreply },
         Some(_) => refused_unless(noreply, reply::BAD_FORMAT),
         None => refused(reply::BAD_FORMAT),
     }

@@ -24,6 +24,7 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+const KEYSPACE: &str = "catalog";
 const FORMAT: u8 = 1;
 const FIRST_DATABASE: &str = "mysql";
 
@@ -58,41 +59,39 @@ fn table_key(db: &str, table: &str) -> Vec<u8> {
 }
 
 impl Catalog {
-    /// Reads the catalog, or makes a new one (`true`), and deletes what crashed DDL left.
-    pub(crate) fn open(storage: &Storage) -> Result<(Catalog, bool)> {
-        let keyspace = storage.keyspace("catalog")?;
+    /// Writes the catalog of a new data directory and returns its keyspace.
+    pub(crate) fn create(storage: &Storage) -> Result<Keyspace> {
+        let keyspace = storage.keyspace(KEYSPACE)?;
+        let put = |key: Vec<u8>, value: Vec<u8>| Change {
+            keyspace: keyspace.clone(),
+            key: key.into(),
+            value: Some(value.into()),
+        };
+        storage
+            .commit_durably(vec![put(b"v".to_vec(), vec![FORMAT]), put(database_key(FIRST_DATABASE), Vec::new())])?;
+        Ok(keyspace)
+    }
+
+    /// Reads the catalog and deletes what crashed DDL left.
+    pub(crate) fn open(storage: &Storage) -> Result<Catalog> {
+        let keyspace = storage.keyspace(KEYSPACE)?;
         let get = |key: &[u8]| keyspace.get(key).map_err(super::storage::storage_error);
-        let is_new = match get(b"v")? {
-            None => true,
-            Some(v) if *v == [FORMAT] => false,
-            Some(v) => {
-                return Err(Error::Unsupported(format!(
-                    "a data directory of format {}",
-                    v.first().copied().unwrap_or_default()
-                )));
+        match get(b"v")? {
+            Some(version) if *version == [FORMAT] => {}
+            Some(version) => {
+                let version = version.first().copied().unwrap_or_default();
+                return Err(Error::Unsupported(format!("a data directory of format {version}")));
             }
+            None => return Err(corrupt("it has no version")),
+        }
+        let next_id = match get(b"n")? {
+            Some(id) => u64::from_be_bytes(id.as_ref().try_into().map_err(|_| corrupt("the next table id"))?),
+            None => 1,
         };
         let mut names = Names::default();
-        let mut next_id = 1;
-        if is_new {
-            let put = |key: Vec<u8>, value: Vec<u8>| Change {
-                keyspace: keyspace.clone(),
-                key: key.into(),
-                value: Some(value.into()),
-            };
-            storage.commit_durably(vec![
-                put(b"v".to_vec(), vec![FORMAT]),
-                put(database_key(FIRST_DATABASE), Vec::new()),
-            ])?;
-            names.databases.insert(FIRST_DATABASE.into());
-        } else {
-            if let Some(id) = get(b"n")? {
-                next_id = u64::from_be_bytes(id.as_ref().try_into().map_err(|_| corrupt("the next table id"))?);
-            }
-            load(storage, &keyspace, &mut names)?;
-        }
+        load(storage, &keyspace, &mut names)?;
         delete_orphans(storage, &names)?;
-        Ok((Catalog { keyspace, names: RwLock::new(names), ddl: Mutex::new(next_id) }, is_new))
+        Ok(Catalog { keyspace, names: RwLock::new(names), ddl: Mutex::new(next_id) })
     }
 
     /// By `database/table`.
@@ -233,7 +232,7 @@ fn load(storage: &Storage, keyspace: &Keyspace, names: &mut Names) -> Result<()>
 fn delete_orphans(storage: &Storage, names: &Names) -> Result<()> {
     let used: BTreeSet<String> = names.tables.values().map(|t| keyspace_name(t.id())).collect();
     for name in storage.keyspace_names() {
-        if name != "catalog" && !used.contains(&name) {
+        if name != KEYSPACE && !used.contains(&name) {
             log::info!("refengine: deletes {name}, left by a statement that a crash interrupted");
             storage.delete_keyspace(storage.keyspace(&name)?)?;
         }

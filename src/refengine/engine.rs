@@ -2,6 +2,7 @@
 
 use super::cache::RowCache;
 use super::catalog::{Catalog, Ddl};
+use super::datadir::DataDir;
 use super::error::{Error, Result};
 use super::lock::LockManager;
 use super::mdl::{self, Exclusive};
@@ -34,6 +35,8 @@ pub(crate) struct Core {
     announced: Mutex<Vec<mdl::Shared>>,
     last_trx: AtomicU64,
     is_new: bool,
+    /// Last: the directory is free when everything else is closed.
+    dir: DataDir,
 }
 
 impl Core {
@@ -167,22 +170,28 @@ impl Engine {
     /// [`Error::Storage`] and [`Error::Corrupt`] if it cannot be read.
     pub fn open(dir: &Path, options: &[(String, String)]) -> Result<Engine> {
         let variables = Variables::new(options)?;
-        std::fs::create_dir_all(dir)
-            .map_err(|e| Error::Storage(format!("cannot create the data directory {}: {e}", dir.display())))?;
+        let dir = DataDir::claim(dir)?;
         let pool = variables.get(Var::BufferPoolSize);
         // A quarter for the storage's blocks: they serve scans and the first read of a row.
-        let storage = Storage::open(&dir.join("refengine"), pool / 4, variables.get(Var::FlushLevel) as u8)?;
+        let block_cache = pool / 4;
+        let (path, is_new) = dir.storage(|path| {
+            let storage = Storage::open(path, block_cache, 1)?;
+            let catalog = Catalog::create(&storage)?;
+            storage.close(vec![catalog])
+        })?;
+        let storage = Storage::open(&path, block_cache, variables.get(Var::FlushLevel) as u8)?;
         storage.fail_commits(variables.get(Var::FailCommits));
-        let (catalog, is_new) = Catalog::open(&storage)?;
+        let catalog = Catalog::open(&storage)?;
         let core = Arc::new(Core {
             storage,
             catalog,
-            cache: RowCache::new(pool - pool / 4),
+            cache: RowCache::new(pool - block_cache),
             locks: LockManager::default(),
             variables,
             announced: Mutex::default(),
             last_trx: AtomicU64::new(0),
             is_new,
+            dir,
         });
         let mut serving = SERVING.write();
         if serving.strong_count() == 0 {
@@ -216,10 +225,11 @@ impl Engine {
             }
             std::thread::sleep(Duration::from_millis(1));
         };
-        let Core { storage, catalog, announced, .. } = core;
+        let Core { storage, catalog, announced, dir, .. } = core;
         drop(announced);
-        let keyspaces = catalog.close()?;
-        storage.close(keyspaces)
+        let closed = catalog.close().and_then(|keyspaces| storage.close(keyspaces));
+        drop(dir);
+        closed
     }
 
     /// Whether [`Engine::open`] created the data directory.

@@ -217,7 +217,7 @@ impl fmt::Display for Error {
             }
             Error::Syntax(text) => f.write_str(text),
             Error::InvalidDefault(column) => write!(f, "Invalid default value for '{column}'"),
-            Error::KeyTooLong => f.write_str("Specified key was too long; max key length is 3072 bytes"),
+            Error::KeyTooLong => f.write_str("Specified key was too long; max key length is 16384 bytes"),
             Error::BlobKey(column) => {
                 write!(f, "BLOB/TEXT column '{column}' used in key specification without a key length")
             }

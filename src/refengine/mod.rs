@@ -17,14 +17,17 @@
 mod cache;
 mod catalog;
 mod codec;
+mod datadir;
 mod engine;
 mod error;
+pub mod ffi;
 pub(crate) mod guard;
 mod lock;
 mod mdl;
 mod scan;
 mod signals;
 mod span;
+pub mod sql;
 mod storage;
 mod table;
 mod table_api;

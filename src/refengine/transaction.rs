@@ -35,6 +35,11 @@ impl Transaction {
         self.trx.set_timeout(timeout);
     }
 
+    /// Takes the snapshot of REPEATABLE READ now instead of at the first read; nothing happens at other levels.
+    pub fn take_snapshot(&mut self) {
+        self.trx.view();
+    }
+
     /// Takes the table's metadata lock until the transaction ends; every row operation does so by itself.
     ///
     /// # Errors

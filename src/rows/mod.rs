@@ -238,5 +238,8 @@ pub trait Rows {
     fn rollback(&mut self);
 
     /// Looks after a session that may have been idle for long: one that was killed gives its locks back and is replaced.
-    fn tend(&mut self) {}
+    /// `true`: a transaction that was open was undone with it.
+    fn tend(&mut self) -> bool {
+        false
+    }
 }

@@ -38,16 +38,18 @@ impl<S: SqlSession> Hybrid<S> {
         Ok(())
     }
 
-    fn tend(&mut self) {
+    fn tend(&mut self) -> bool {
         if !self.sql.is_lost() {
-            return;
+            return false;
         }
-        if self.table.active() || self.sql.active() {
+        let undone = self.table.active() || self.sql.active();
+        if undone {
             log::error!("an open batch was undone: somebody killed the session it belonged to");
         }
         if let Err(error) = self.renew() {
             log::warn!("a session of the daemon cannot be replaced: {error}");
         }
+        undone
     }
 
     fn begin(&mut self, mode: Mode) -> Result<()> {
@@ -286,9 +288,10 @@ impl<S: SqlSession> Rows for Session<S> {
         either!(self, rows => rows.rollback())
     }
 
-    fn tend(&mut self) {
-        if let Session::Hybrid(both) = self {
-            both.tend();
+    fn tend(&mut self) -> bool {
+        match self {
+            Session::Table(_) => false,
+            Session::Hybrid(both) => both.tend(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! One request: protocol on one side, store on the other.
 
 use super::Shared;
-use super::stats::{Counter, Delta};
+use super::stats::{ContainerCount, Counter, Delta};
 use crate::protocol::ascii::{Keys, Request, StoreVerb};
 use crate::protocol::reply;
 use crate::rows::{Error, Rows};
@@ -74,6 +74,19 @@ pub fn is_read(request: &Request<'_>) -> bool {
     )
 }
 
+/// Whether the cache policies of its container keep a request that is no plain read away from the table.
+pub fn spares_table(request: &Request<'_>, config: &Config, container: ContainerId) -> bool {
+    let Some(policies) = config.container(container).map(Container::policies) else { return false };
+    let policy = match request {
+        Request::Store { .. } | Request::Arith { .. } | Request::Touch { .. } => policies.set,
+        Request::GetAndTouch { keys, .. } if keys.is_single() => policies.set,
+        Request::Delete { .. } => policies.delete,
+        Request::FlushAll { .. } => policies.flush,
+        _ => return false,
+    };
+    policy.spares_table()
+}
+
 /// The key by which a request of the write phase is sorted; `None` for requests that end a run.
 pub fn sort_key<'a>(request: &Request<'a>) -> Option<&'a [u8]> {
     match request {
@@ -103,6 +116,8 @@ pub struct Executor<'w, R> {
     pub shared: &'w Shared,
     /// What happened.
     pub stats: &'w mut Delta,
+    /// What happened to containers, by table id. Runs that are undone count too.
+    pub counts: &'w mut Vec<ContainerCount>,
 }
 
 impl<'w, R: Rows> Executor<'w, R> {
@@ -148,7 +163,7 @@ impl<'w, R: Rows> Executor<'w, R> {
             Request::FlushAll { delay, noreply } => self.flush(delay, noreply, out)?,
             Request::Version => reply::version(out, super::VERSION),
             Request::Verbosity { noreply } => say(out, noreply, reply::OK),
-            Request::Stats { args } => self.shared.stats(args, out),
+            Request::Stats { args } => self.shared.stats(args, self.config, out),
             Request::Bind { name } => self.bind(name, out),
             Request::Shutdown { noreply } => say(out, noreply, reply::SHUTDOWN_NOT_ENABLED),
             Request::Quit => {}
@@ -157,13 +172,23 @@ impl<'w, R: Rows> Executor<'w, R> {
         Ok(Progress::Done)
     }
 
+    fn count(&mut self, container: &Container) -> &mut ContainerCount {
+        let id = container.table.id;
+        if self.counts.len() <= id {
+            self.counts.resize(id + 1, ContainerCount::default());
+        }
+        &mut self.counts[id]
+    }
+
     /// Follows a key to its container; a mapped key switches the connection.
     #[inline]
     fn locate<'k>(&mut self, key: &'k [u8]) -> Located<'w, 'k> {
         match self.config.resolve(self.container, key) {
             Target::Key(id, key) => {
                 self.container = id;
-                self.config.container(id).map_or(Located::Nowhere, |container| Located::Row(container, key))
+                let Some(container) = self.config.container(id) else { return Located::Nowhere };
+                self.count(container).operations += 1;
+                Located::Row(container, key)
             }
             Target::Name(id) => {
                 self.container = id;
@@ -422,6 +447,7 @@ impl<'w, R: Rows> Executor<'w, R> {
             Failure::Rows(Error::LockTimeout) => return Err(Abort::LockTimeout),
             Failure::Rows(Error::Interrupted) => return Err(Abort::Interrupted),
             Failure::TooLarge => say(out, noreply, reply::TOO_LARGE),
+            Failure::OutOfMemory => say(out, noreply, reply::OUT_OF_MEMORY_STORING),
             Failure::Rows(Error::TooLong(column)) => {
                 self.shared.complain(|| {
                     format!(
@@ -441,6 +467,7 @@ impl<'w, R: Rows> Executor<'w, R> {
 
     fn refuse(&mut self, container: &Container, error: &Error, noreply: bool, out: &mut Vec<u8>) {
         self.stats.one(Counter::ServerErrors);
+        self.count(container).errors += 1;
         if matches!(error, Error::Changed(_) | Error::NotFound(_)) {
             // Somebody altered the table: the next request finds the mapping read anew.
             self.shared.reload_containers();

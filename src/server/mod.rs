@@ -22,6 +22,7 @@ mod sweep;
 mod tick;
 mod worker;
 
+use crate::cache::MemoryStore;
 use crate::host::Host;
 use crate::store::{Batch, CasSource, Config, ContainerId, Rules};
 pub use listen::Address;
@@ -73,6 +74,8 @@ pub struct Shared {
     connections_total: AtomicU64,
     connections_refused: AtomicU64,
     started: Instant,
+    /// Items of the policies cache_only and caching.
+    memory: Arc<MemoryStore>,
     /// The newest configuration; workers take it over when its version changes.
     config: Mutex<Arc<Config>>,
     config_version: AtomicU64,
@@ -104,6 +107,7 @@ impl Shared {
             connections_total: AtomicU64::new(0),
             connections_refused: AtomicU64::new(0),
             started: Instant::now(),
+            memory: Arc::new(MemoryStore::new(options.memory_limit, options.evict)),
             config: Mutex::new(Arc::new(config)),
             config_version: AtomicU64::new(0),
             commit_wanted: AtomicU64::new(0),
@@ -305,7 +309,8 @@ fn load_config(host: &Host, rules: Rules) -> Result<Config, StartError> {
         Config::load(&mut session, rules, None).map_err(StartError::Configuration)
     };
     std::thread::scope(|scope| {
-        let thread = without_signals(|| thread_builder("memcached-config").spawn_scoped(scope, read)).map_err(system)?;
+        let thread =
+            without_signals(|| thread_builder("memcached-config").spawn_scoped(scope, read)).map_err(system)?;
         let defect = StartError::System("a defect of the daemon was met while it read its configuration".into());
         thread.join().unwrap_or(Err(defect))
     })

@@ -4,7 +4,7 @@ pub use crate::store::Batch;
 use std::path::PathBuf;
 
 /// Flags that mean something to a process of its own and nothing inside a host; each is logged once.
-const WITHOUT_MEANING: &str = "dkriuPfnLEeqACDhmM";
+const WITHOUT_MEANING: &str = "dkriuPfnLEeqACDh";
 
 /// Flags that take an argument.
 const WITH_ARGUMENT: &str = "apsUmculPftDRbBInEeXYo";
@@ -39,6 +39,10 @@ pub struct Options {
     pub max_connections: usize,
     /// Largest value in bytes.
     pub item_size_max: usize,
+    /// Bytes of the memory store.
+    pub memory_limit: usize,
+    /// Whether a full memory store evicts instead of refusing.
+    pub evict: bool,
     /// Length of the accept queue.
     pub backlog: i32,
     /// Requests of one connection that one tick takes.
@@ -64,6 +68,8 @@ impl Default for Options {
             threads: 4,
             max_connections: 1024,
             item_size_max: 1 << 20,
+            memory_limit: 64 << 20,
+            evict: true,
             backlog: 1024,
             requests_per_tick: 1024,
             flush_disabled: false,
@@ -121,6 +127,8 @@ impl Options {
             'b' => self.backlog = number(flag, argument, 1, 1 << 20)? as i32,
             'R' => self.requests_per_tick = number(flag, argument, 1, 1 << 20)? as usize,
             'I' => self.item_size_max = size(argument)?,
+            'm' => self.memory_limit = (number(flag, argument, 1, 1 << 30)? as usize) << 20,
+            'M' => self.evict = false,
             'F' => self.flush_disabled = true,
             'v' => self.verbose = self.verbose.saturating_add(1),
             'B' if matches!(argument, "auto" | "ascii") => {}
@@ -184,7 +192,7 @@ mod tests {
         assert_eq!(options.addresses, ["127.0.0.1", "[::1]:5", "::1"]);
         assert_eq!(options.item_size_max, 2 << 20);
         assert!(options.flush_disabled && options.listens_on_tcp());
-        assert_eq!(options.without_meaning, ['u', 'm']);
+        assert_eq!((options.without_meaning, options.memory_limit), (vec!['u'], 64 << 20));
         assert!(!Options::parse("-s /tmp/x -p 0").unwrap().listens_on_tcp());
         assert!(Options::parse("-s /tmp/x -p 11212").unwrap().listens_on_tcp());
     }

@@ -3,21 +3,38 @@
 use super::stats::{ALL, Counter, NAMES};
 use super::{Shared, unix_time};
 use crate::protocol::reply;
+use crate::store::Config;
 use std::sync::atomic::Ordering;
 
 impl Shared {
     /// Answers `stats` with its arguments.
-    pub(super) fn stats(&self, args: &[u8], out: &mut Vec<u8>) {
+    pub(super) fn stats(&self, args: &[u8], config: &Config, out: &mut Vec<u8>) {
         let mut tell = |name: &str, value: &str| reply::stat(out, name, value);
-        match args {
+        // As in memcached the first word counts, whatever follows.
+        let first = args.split(|byte| *byte == b' ').next().unwrap_or_default();
+        match first {
             b"" => self.general(&mut tell),
             b"settings" => self.settings(&mut tell),
             b"reset" => return self.reset(out),
+            b"containers" => self.containers(config, &mut tell),
             b"items" | b"slabs" => {}
             b"sizes" => tell("sizes_status", "disabled"),
             _ => return out.extend_from_slice(b"ERROR\r\n"),
         }
         out.extend_from_slice(reply::END);
+    }
+
+    fn containers(&self, config: &Config, tell: &mut dyn FnMut(&str, &str)) {
+        for container in config.containers() {
+            let name = &container.name;
+            let id = container.table.id;
+            let counts = self.stats.iter().map(|worker| worker.container(id));
+            let (operations, errors) =
+                counts.fold((0, 0), |sum, count| (sum.0 + count.operations, sum.1 + count.errors));
+            tell(&format!("{name}:table"), &container.table.display());
+            tell(&format!("{name}:operations"), &operations.to_string());
+            tell(&format!("{name}:errors"), &errors.to_string());
+        }
     }
 
     /// The sum of a counter over all workers since the start or the last reset.
@@ -52,6 +69,12 @@ impl Shared {
         for (counter, name) in ALL.iter().zip(NAMES) {
             number(name, self.total(*counter));
         }
+        let memory = self.memory.stats();
+        let mut number = |name: &str, value: u64| tell(name, itoa::Buffer::new().format(value));
+        number("limit_maxbytes", self.options.memory_limit as u64);
+        number("bytes", memory.bytes);
+        number("curr_items", memory.items);
+        number("evictions", memory.evictions);
         tell("version", super::VERSION);
     }
 

@@ -1,5 +1,6 @@
 //! Counters. Each worker has its own and is their only writer; readers add them up.
 
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! counters {
@@ -80,20 +81,33 @@ impl Delta {
     }
 }
 
+/// Operations on one container, and how many of them failed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ContainerCount {
+    /// Keys that operations named.
+    pub operations: u64,
+    /// Operations that the table refused.
+    pub errors: u64,
+}
+
 /// A worker's counters. Aligned so that two workers share no cache line.
 #[derive(Debug)]
 #[repr(align(128))]
-pub struct WorkerStats([AtomicU64; COUNT]);
+pub struct WorkerStats {
+    counters: [AtomicU64; COUNT],
+    /// By table id; locked once a tick by its worker, and by whoever asks for statistics.
+    containers: Mutex<Vec<ContainerCount>>,
+}
 
 impl WorkerStats {
     /// All zero.
     pub fn new() -> WorkerStats {
-        WorkerStats([const { AtomicU64::new(0) }; COUNT])
+        WorkerStats { counters: [const { AtomicU64::new(0) }; COUNT], containers: Mutex::default() }
     }
 
     /// Adds what happened; only the owning worker calls this.
     pub fn publish(&self, delta: &mut Delta) {
-        for (total, new) in self.0.iter().zip(&mut delta.0) {
+        for (total, new) in self.counters.iter().zip(&mut delta.0) {
             if *new != 0 {
                 // One writer: a plain load and store lose nothing and cost no locked instruction.
                 total.store(total.load(Ordering::Relaxed).wrapping_add(*new), Ordering::Relaxed);
@@ -102,9 +116,29 @@ impl WorkerStats {
         }
     }
 
+    /// Adds what happened to containers; only the owning worker calls this.
+    pub fn publish_containers(&self, counts: &mut Vec<ContainerCount>) {
+        if counts.is_empty() {
+            return;
+        }
+        let mut totals = self.containers.lock();
+        if totals.len() < counts.len() {
+            totals.resize(counts.len(), ContainerCount::default());
+        }
+        for (total, new) in totals.iter_mut().zip(counts.drain(..)) {
+            total.operations += new.operations;
+            total.errors += new.errors;
+        }
+    }
+
+    /// What happened to the container with that table id.
+    pub fn container(&self, id: usize) -> ContainerCount {
+        self.containers.lock().get(id).copied().unwrap_or_default()
+    }
+
     /// The present value of a counter.
     pub fn get(&self, counter: Counter) -> u64 {
-        self.0[counter as usize].load(Ordering::Relaxed)
+        self.counters[counter as usize].load(Ordering::Relaxed)
     }
 }
 

@@ -16,8 +16,8 @@ mod tests;
 
 use super::Shared;
 use super::conn::Conn;
-use super::execute::{Abort, Executor, Progress, REPLY_BUDGET, Resume, is_range, is_read, sort_key};
-use super::stats::{Counter, Delta};
+use super::execute::{Abort, Executor, Progress, REPLY_BUDGET, Resume, is_range, is_read, sort_key, spares_table};
+use super::stats::{ContainerCount, Counter, Delta};
 use crate::protocol::ascii::{Parsed, Parser, Request};
 use crate::protocol::reply;
 use crate::rows::{Error, Rows};
@@ -47,6 +47,9 @@ struct Planned<'t> {
     reply: Range<usize>,
     /// A reply that was decided without running it.
     verdict: Option<&'static [u8]>,
+    /// It works on memory alone: no rollback undoes it, so it never runs again; its reply is kept.
+    memory_only: bool,
+    kept: Option<Vec<u8>>,
 }
 
 /// What becomes of a connection in this tick.
@@ -99,6 +102,8 @@ pub struct Tick<'t, R> {
     pub shared: &'t Shared,
     /// What happened, published by the worker.
     pub stats: &'t mut Delta,
+    /// What happened to containers, likewise.
+    pub counts: &'t mut Vec<ContainerCount>,
 }
 
 impl<R: Rows> Tick<'_, R> {
@@ -146,7 +151,14 @@ impl<R: Rows> Tick<'_, R> {
 
     fn executor(&mut self, container: ContainerId) -> Executor<'_, R> {
         let (config, shared) = (self.config, self.shared);
-        Executor { store: &mut *self.store, config, container, shared, stats: &mut *self.stats }
+        Executor {
+            store: &mut *self.store,
+            config,
+            container,
+            shared,
+            stats: &mut *self.stats,
+            counts: &mut *self.counts,
+        }
     }
 
     fn read_phase(&mut self, planned: &[Planned<'_>], plans: &mut [Plan], out: &mut Vec<u8>) {
@@ -269,15 +281,27 @@ impl<'t> Planner<'_, 't> {
                         break;
                     }
                     end += consumed;
-                    plan.writes |= !is_read(&request);
                     if let Request::Get { keys, .. } | Request::GetAndTouch { keys, .. } = &request {
                         values += keys.len_hint();
                     }
                     let before = container;
                     let sort = self.follow(&request, &mut container);
-                    let (reply, verdict) = (0..0, None);
-                    let planned =
-                        Planned { plan: index, request, before, after: container, sort, end, parser, reply, verdict };
+                    let memory_only = spares_table(&request, self.config, container);
+                    plan.writes |= !is_read(&request) && !memory_only;
+                    let (reply, verdict, kept) = (0..0, None, None);
+                    let planned = Planned {
+                        plan: index,
+                        request,
+                        before,
+                        after: container,
+                        sort,
+                        end,
+                        parser,
+                        reply,
+                        verdict,
+                        memory_only,
+                        kept,
+                    };
                     self.planned.push(planned);
                     if matches!(request, Request::Quit) {
                         plan.close = true;
@@ -437,6 +461,11 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             if plan.drop {
                 continue;
             }
+            if let Some(kept) = &planned.kept {
+                self.arena.extend_from_slice(kept);
+                planned.reply = start..self.arena.len();
+                continue;
+            }
             match planned.verdict {
                 Some(reply) => self.arena.extend_from_slice(if is_silent(&planned.request) { b"" } else { reply }),
                 None => {
@@ -447,8 +476,14 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                     };
                     // In a write phase a get is answered whole: the view it began with ends with the commit.
                     loop {
-                        let mut executor =
-                            Executor { store, config, container: planned.before, shared, stats: &mut *stats };
+                        let mut executor = Executor {
+                            store,
+                            config,
+                            container: planned.before,
+                            shared,
+                            stats: &mut *stats,
+                            counts: &mut *self.tick.counts,
+                        };
                         match executor.run(&planned.request, &resume, self.arena).map_err(|abort| (*i, abort))? {
                             Progress::Done => break,
                             Progress::Part(part) => resume = part,
@@ -457,6 +492,9 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 }
             }
             planned.reply = start..self.arena.len();
+            if planned.memory_only {
+                planned.kept = Some(self.arena[start..].to_vec());
+            }
         }
         Ok(())
     }

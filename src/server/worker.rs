@@ -2,12 +2,12 @@
 
 use super::conn::{BufferPool, Conn, Filled};
 use super::execute::{Executor, Resume};
-use super::stats::{Counter, Delta};
+use super::stats::{ContainerCount, Counter, Delta};
 use super::sweep::Sweep;
 use super::tick::{Buffers, Plan, Tick};
 use super::{Shared, unix_time};
-use crate::protocol::ascii::Parser;
 use crate::host::Session;
+use crate::protocol::ascii::Parser;
 use crate::store::{CasSource, Config, Store};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -83,6 +83,7 @@ pub struct Worker<'s> {
     queue: Vec<usize>,
     pool: BufferPool,
     stats: Delta,
+    counts: Vec<ContainerCount>,
     sweep: Option<Sweep>,
 }
 
@@ -116,8 +117,14 @@ impl<'s> Worker<'s> {
         let config_version = shared.config_version.load(Ordering::Acquire);
         let config = Arc::clone(&shared.config.lock());
         let commit_interval = session.host_commit_interval();
-        let store =
-            Store::new(session, Arc::clone(&config), cas, shared.options.item_size_max, shared.options.settings.batch);
+        let store = Store::new(
+            session,
+            Arc::clone(&shared.memory),
+            Arc::clone(&config),
+            cas,
+            shared.options.item_size_max,
+            shared.options.settings.batch,
+        );
         Worker {
             index: seed.index,
             poll: &mut seed.poll,
@@ -132,6 +139,7 @@ impl<'s> Worker<'s> {
             queue: Vec::new(),
             pool: BufferPool::default(),
             stats: Delta::ZERO,
+            counts: Vec::new(),
             sweep: None,
         }
     }
@@ -263,6 +271,7 @@ impl<'s> Worker<'s> {
             self.settle(plan);
         }
         self.shared.stats[self.index].publish(&mut self.stats);
+        self.shared.stats[self.index].publish_containers(&mut self.counts);
     }
 
     /// Commits the open batch when it is old enough or when somebody waits for what it holds.
@@ -302,6 +311,7 @@ impl<'s> Worker<'s> {
             config: &self.config,
             shared: self.shared,
             stats: &mut self.stats,
+            counts: &mut self.counts,
         }
         .run(ready, buffers, plans, sure);
         if batches {
@@ -438,7 +448,14 @@ impl<'s> Worker<'s> {
         self.follow_config();
         for container in self.shared.due_flushes() {
             let (config, shared) = (&self.config, self.shared);
-            let mut executor = Executor { store: &mut self.store, config, container, shared, stats: &mut self.stats };
+            let mut executor = Executor {
+                store: &mut self.store,
+                config,
+                container,
+                shared,
+                stats: &mut self.stats,
+                counts: &mut self.counts,
+            };
             let request = crate::protocol::ascii::Request::FlushAll { delay: 0, noreply: true };
             let _ = executor.run(&request, &Resume::Start, &mut Vec::new());
         }

@@ -1,7 +1,7 @@
 //! The configuration tables of database `innodb_memcache`, read through the same rows as everything else.
 
-use super::Container;
 use super::container::ContainerRow;
+use super::{Container, Policies};
 use crate::rows::{Error, Mode, Rows, Table};
 use memchr::memmem;
 use std::collections::HashMap;
@@ -64,6 +64,8 @@ pub struct Config {
     pub separator: Vec<u8>,
     /// Bytes between `@@name` and a key.
     pub delimiter: Vec<u8>,
+    /// What goes to memory and what to tables.
+    pub policies: Policies,
     /// See [`Rules`].
     pub rules: Rules,
 }
@@ -75,6 +77,7 @@ impl Config {
     /// One sentence that names the table, container, column and rule.
     pub fn load<R: Rows>(rows: &mut R, rules: Rules, before: Option<&Config>) -> Result<Config, String> {
         in_transaction(rows, |rows| {
+            let found = container_rows(rows)?;
             let options = text_rows(rows, 1, "config_options", ["name", "value"])?;
             let mut config = Config {
                 containers: before.map_or(Vec::new(), |before| vec![None; before.containers.len()]),
@@ -82,9 +85,9 @@ impl Config {
                 default: ContainerId::DEFAULT,
                 separator: option(&options, "separator", "|")?,
                 delimiter: option(&options, "table_map_delimiter", ".")?,
+                policies: policies(rows)?,
                 rules,
             };
-            let found = container_rows(rows)?;
             if found.is_empty() {
                 return Err("table innodb_memcache.containers is empty; insert a row that maps a table".into());
             }
@@ -119,6 +122,7 @@ impl Config {
                 default: self.default,
                 separator: self.separator.clone(),
                 delimiter: self.delimiter.clone(),
+                policies: self.policies,
                 rules: self.rules,
             };
             config.add(rows, &row, None)?;
@@ -128,7 +132,7 @@ impl Config {
 
     fn add<R: Rows>(&mut self, rows: &mut R, row: &ContainerRow, known: Option<ContainerId>) -> Result<(), String> {
         let id = known.map_or(self.containers.len(), |id| id.0 as usize);
-        let container = Some(Arc::new(Container::check(rows, row, id)?));
+        let container = Some(Arc::new(Container::check(rows, row, id, self.policies)?));
         match known {
             Some(_) => self.containers[id] = container,
             None => self.containers.push(container),
@@ -208,6 +212,13 @@ fn container_rows<R: Rows>(rows: &mut R) -> Result<Vec<ContainerRow>, String> {
         .collect())
 }
 
+/// The first row of the table; without a row everything goes to the tables.
+fn policies<R: Rows>(rows: &mut R) -> Result<Policies, String> {
+    let columns = ["get_policy", "set_policy", "delete_policy", "flush_policy"];
+    let found = text_rows(rows, 2, "cache_policies", columns)?;
+    found.first().map_or(Ok(Policies::default()), |row| Policies::parse(row.each_ref().map(String::as_str)))
+}
+
 fn option(options: &[[String; 2]], name: &str, default: &str) -> Result<Vec<u8>, String> {
     let value = options.iter().find(|[known, _]| known == name).map_or(default, |[_, value]| value);
     match value.len() {
@@ -241,8 +252,11 @@ fn text_rows<R: Rows, const N: usize>(
     let mut all = Vec::new();
     rows.scan(&table, Bound::Unbounded, &mut |rows| {
         all.push(wanted.map(|column| {
-            let bytes = rows.bytes(&table, column).unwrap_or_default();
-            String::from_utf8_lossy(bytes).into_owned()
+            // An ENUM comes as the number of its word.
+            match rows.int(&table, column) {
+                Some(number) => number.to_string(),
+                None => String::from_utf8_lossy(rows.bytes(&table, column).unwrap_or_default()).into_owned(),
+            }
         }));
         ControlFlow::Continue(())
     })

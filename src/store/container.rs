@@ -1,8 +1,10 @@
 //! A container: the mapping of keys, values, flags, cas and expiry to the columns of one table.
 
-use super::{Failure, Item, value};
+use super::{Failure, Item, Policies, value};
 use crate::rows::{Cell, Column, ColumnKind, Error, Rows, Table};
+use std::borrow::Cow;
 use std::ffi::CString;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A row of `innodb_memcache.containers`, as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,6 +40,9 @@ pub struct Container {
     pub(super) flags: Option<usize>,
     pub(super) cas: Option<usize>,
     pub(super) expiry: Option<usize>,
+    pub(super) policies: Policies,
+    /// Whether the log knows that clients' exptimes are ignored here.
+    exptime_said: AtomicBool,
 }
 
 impl Container {
@@ -45,8 +50,28 @@ impl Container {
     ///
     /// # Errors
     /// A sentence that names the container, the column and the rule.
-    pub fn check<R: Rows>(rows: &mut R, row: &ContainerRow, id: usize) -> Result<Container, String> {
-        Checker { row, columns: describe(rows, row)? }.run(rows, id)
+    pub fn check<R: Rows>(
+        rows: &mut R,
+        row: &ContainerRow,
+        id: usize,
+        policies: Policies,
+    ) -> Result<Container, String> {
+        Checker { row, columns: describe(rows, row)? }.run(rows, id, policies)
+    }
+
+    /// Says once that an exptime is ignored, where there is no column for it.
+    pub(super) fn note_exptime(&self, exptime: i64) {
+        if exptime != 0 && self.expiry.is_none() && !self.exptime_said.swap(true, Ordering::Relaxed) {
+            log::info!(
+                "container {}: exptimes are ignored, because it has no expire_time_column; this is said once",
+                self.name
+            );
+        }
+    }
+
+    /// What its operations use.
+    pub fn policies(&self) -> Policies {
+        self.policies
     }
 
     /// The key as its column takes it; `None` where the column can hold no such key.
@@ -56,6 +81,28 @@ impl Container {
             ColumnKind::Int { bytes, unsigned } => value::int_cell(key, bytes, unsigned),
             _ => Some(Cell::Bytes(key)),
         }
+    }
+
+    /// The key as memory knows it: one spelling for each key that the table can tell apart.
+    pub(super) fn memory_key<'k>(&self, key: &'k [u8]) -> Cow<'k, [u8]> {
+        match self.table.columns[self.table.key].kind {
+            ColumnKind::Int { .. } => match self.key_cell(key) {
+                Some(Cell::Int(number)) => Cow::Owned(itoa::Buffer::new().format(number).as_bytes().to_vec()),
+                Some(Cell::UInt(number)) => Cow::Owned(itoa::Buffer::new().format(number).as_bytes().to_vec()),
+                _ => Cow::Borrowed(key),
+            },
+            // The table pads with zero bytes.
+            ColumnKind::Binary => Cow::Borrowed(&key[..key.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1)]),
+            _ => Cow::Borrowed(key),
+        }
+    }
+
+    /// Whether a value that is stored comes back as the same bytes, with the same flags and expiry.
+    pub(super) fn gives_back_what_it_takes(&self) -> bool {
+        let [column] = self.values[..] else { return false };
+        let kind = self.table.columns[column].kind;
+        let plain = matches!(kind, ColumnKind::VarChar | ColumnKind::VarBinary | ColumnKind::Blob);
+        plain && self.flags.is_some() && self.expiry.is_some()
     }
 
     pub(super) fn refused_key(&self) -> Failure {
@@ -188,7 +235,7 @@ struct Checker<'r> {
 }
 
 impl Checker<'_> {
-    fn run<R: Rows>(self, rows: &mut R, id: usize) -> Result<Container, String> {
+    fn run<R: Rows>(self, rows: &mut R, id: usize, policies: Policies) -> Result<Container, String> {
         let key = self.key()?;
         let values = self.values()?;
         let flags = self.optional("flags", &self.row.flags, 4)?;
@@ -199,8 +246,33 @@ impl Checker<'_> {
         self.distinct(&mapped)?;
         self.unmapped(&mapped)?;
         let index = self.index(rows)?;
+        let policies = self.policies(key, policies);
         let table = Table { id, path: path(self.row)?, index, columns: self.columns, key };
-        Ok(Container { name: self.row.name.clone(), table, values, flags, cas, expiry })
+        Ok(Container {
+            name: self.row.name.clone(),
+            table,
+            values,
+            flags,
+            cas,
+            expiry,
+            policies,
+            exptime_said: AtomicBool::new(false),
+        })
+    }
+
+    /// Memory compares keys byte by byte. Where the table may not (`foo` and `FOO` can be one key), memory is not used.
+    fn policies(&self, key: usize, policies: Policies) -> Policies {
+        let kind = self.columns[key].kind;
+        let binary = matches!(kind, ColumnKind::Int { .. } | ColumnKind::Binary | ColumnKind::VarBinary);
+        if binary || !policies.use_memory() {
+            return policies;
+        }
+        log::info!(
+            "container {}: the cache policies do not apply, because the key column {} is neither INT, BINARY nor VARBINARY",
+            self.row.name,
+            self.row.key
+        );
+        policies.without_memory()
     }
 
     fn refuse<T>(&self, text: String) -> Result<T, String> {
@@ -280,7 +352,11 @@ impl Checker<'_> {
 
     /// A new row could not fill such a column. (The callback table cannot tell a default.)
     fn unmapped(&self, mapped: &[usize]) -> Result<(), String> {
-        let needed = self.columns.iter().enumerate().find(|(i, column)| column.not_null && !column.has_default && !mapped.contains(i));
+        let needed = self
+            .columns
+            .iter()
+            .enumerate()
+            .find(|(i, column)| column.not_null && !column.has_default && !mapped.contains(i));
         match needed {
             Some((_, column)) => {
                 self.refuse(format!("column {} is NOT NULL but not mapped, so no row could be inserted", column.name))

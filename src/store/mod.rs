@@ -1,6 +1,7 @@
 //! memcached's operations on table rows.
 //!
-//! `server` calls this room, one [`Store`] per worker thread. It turns a key and a container into rows
+//! `server` calls this room, one [`Store`] per worker thread: it decides by the cache policies between [`crate::cache`] and the
+//! container's table. It turns a key and a container into rows
 //! through [`crate::rows`] and knows nothing of sockets or of bytes on the wire.
 //!
 //! A transaction begins with the first operation that needs one; the caller commits or rolls back. An operation's
@@ -10,6 +11,7 @@
 mod cas;
 mod config;
 mod container;
+mod items;
 mod policy;
 mod range;
 mod table;
@@ -18,9 +20,9 @@ mod value;
 pub use cas::CasSource;
 pub use config::{Config, ContainerId, Rules, Target};
 pub use container::Container;
+pub use items::Store;
 pub use policy::{Policies, Policy};
 pub use range::KeyRange;
-pub use table::TableStore as Store;
 
 use crate::rows::Error;
 
@@ -105,6 +107,8 @@ pub enum Failure {
     Client(String),
     /// The value, or what it would have grown to, is larger than allowed.
     TooLarge,
+    /// Memory is full.
+    OutOfMemory,
 }
 
 impl From<Error> for Failure {

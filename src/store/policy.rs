@@ -58,12 +58,18 @@ impl Policies {
 }
 
 impl Policy {
+    /// Whether an operation under this policy leaves the table alone.
+    pub fn spares_table(self) -> bool {
+        matches!(self, Policy::CacheOnly | Policy::Disabled)
+    }
+
     fn parse(column: &str, word: &str) -> Result<Policy, String> {
+        // The words of the configuration script's ENUM, or their numbers.
         match word.to_ascii_lowercase().as_str() {
-            "innodb_only" | "" => Ok(Policy::InnodbOnly),
-            "cache_only" => Ok(Policy::CacheOnly),
-            "caching" => Ok(Policy::Caching),
-            "disabled" | "disable" => Ok(Policy::Disabled),
+            "innodb_only" | "1" | "" => Ok(Policy::InnodbOnly),
+            "cache_only" | "2" => Ok(Policy::CacheOnly),
+            "caching" | "3" => Ok(Policy::Caching),
+            "disabled" | "disable" | "4" => Ok(Policy::Disabled),
             _ => Err(format!(
                 "innodb_memcache.cache_policies: {column} is {word:?}; it must be innodb_only, cache_only, caching or disabled"
             )),

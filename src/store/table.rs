@@ -18,11 +18,11 @@ const INSERT_ATTEMPTS: u32 = 3;
 pub struct TableStore<R> {
     rows: R,
     config: Arc<Config>,
-    cas: CasSource,
+    pub(super) cas: CasSource,
     /// Greatest length of a value in bytes.
-    value_max: usize,
+    pub(super) value_max: usize,
     /// Unix time in seconds, set once per tick.
-    now: i64,
+    pub(super) now: i64,
     /// Whether what is begun from now on may write, and whether what is open may.
     read_write: bool,
     writable: bool,
@@ -70,11 +70,6 @@ impl<R: Rows> TableStore<R> {
         self.config.with_new(&mut self.rows, name)
     }
 
-    /// Sets the clock that expiry is judged by, Unix time in seconds.
-    pub fn set_now(&mut self, now: i64) {
-        self.now = now;
-    }
-
     /// Whether the transactions that operations begin from now on may write.
     pub fn set_read_write(&mut self, read_write: bool) {
         self.read_write = read_write;
@@ -100,6 +95,10 @@ impl<R: Rows> TableStore<R> {
     /// Ends a phase in which `operations` ran: commits unless the batch that they belong to has room for more.
     /// After an error the outcome is unknown.
     pub fn end_phase(&mut self, operations: usize) -> std::result::Result<(), Error> {
+        if self.writable && !self.read_write {
+            // Reads inside an open batch of writes: they count for nothing.
+            return Ok(());
+        }
         self.operations += operations as u64;
         let batch = if self.writable { self.batch.writes } else { self.batch.reads };
         if self.operations < u64::from(batch) { Ok(()) } else { self.commit() }
@@ -118,9 +117,9 @@ impl<R: Rows> TableStore<R> {
         self.rows.commit()
     }
 
-    /// Looks after the session between two ticks.
-    pub fn tend(&mut self) {
-        self.rows.tend();
+    /// Looks after the session between two ticks; `true`: an open transaction was undone.
+    pub fn tend(&mut self) -> bool {
+        self.rows.tend()
     }
 
     /// Undoes what is open.
@@ -145,6 +144,33 @@ impl<R: Rows> TableStore<R> {
         Ok(true)
     }
 
+    /// [`TableStore::get`] with the cas number and with the Unix time at which the item expires, 0 for never.
+    pub fn get_with_deadline(
+        &mut self,
+        container: &Container,
+        key: &[u8],
+        found: impl FnOnce(Item<'_>, i64),
+    ) -> Result<bool> {
+        let Some(key) = container.key_cell(key) else { return Ok(false) };
+        self.begin()?;
+        if !self.rows.read(&container.table, key)? || !self.is_live(container) {
+            return Ok(false);
+        }
+        let deadline = container.expiry.and_then(|column| self.rows.int(&container.table, column)).unwrap_or(0);
+        let deadline = i64::try_from(deadline).unwrap_or(i64::MAX);
+        self.hand_over(container, true, |item| found(item, deadline));
+        Ok(true)
+    }
+
+    /// Makes sure that the next read sees everything committed before it; `false` where the open transaction must stay.
+    pub fn renew_view(&mut self) -> Result<bool> {
+        if self.rows.active() && (self.writable || self.batch.reads > 1) {
+            return Ok(false);
+        }
+        self.commit()?;
+        Ok(true)
+    }
+
     /// Hands the live item over and changes its expiry.
     pub fn get_and_touch(
         &mut self,
@@ -163,6 +189,7 @@ impl<R: Rows> TableStore<R> {
 
     /// Changes the expiry of a live item; `false` if there is none.
     pub fn touch(&mut self, container: &Container, key: &[u8], exptime: i64) -> Result<bool> {
+        container.note_exptime(exptime);
         let Some(key) = container.key_cell(key) else { return Ok(false) };
         if !self.find_live(container, key)? {
             return Ok(false);
@@ -174,14 +201,14 @@ impl<R: Rows> TableStore<R> {
         Ok(true)
     }
 
-    /// Stores an item where `condition` holds.
+    /// Stores an item where `condition` holds; with it comes its cas number, 0 where the container has no cas column.
     pub fn store(
         &mut self,
         container: &Container,
         key: &[u8],
         condition: Condition,
         item: NewItem<'_>,
-    ) -> Result<Stored> {
+    ) -> Result<(Stored, u64)> {
         if item.value.len() > self.value_max {
             return Err(Failure::TooLarge);
         }
@@ -191,15 +218,15 @@ impl<R: Rows> TableStore<R> {
             let found = self.rows.read_for_update(&container.table, key)?;
             let live = found && self.is_live(container);
             if let Some(refused) = self.check(container, condition, live) {
-                return Ok(refused);
+                return Ok((refused, 0));
             }
             match self.write(container, key, condition, item, found) {
                 // Another transaction inserted the key between our search and our insert.
                 Err(Failure::Rows(Error::Duplicate)) if !found && attempt < INSERT_ATTEMPTS => continue,
-                other => return other.map(|()| Stored::Stored),
+                other => return other.map(|cas| (Stored::Stored, cas)),
             }
         }
-        Ok(Stored::NotStored)
+        Ok((Stored::NotStored, 0))
     }
 
     /// Adds to or subtracts from a live number: adding wraps at 2^64, subtracting stops at 0.
@@ -334,7 +361,7 @@ impl<R: Rows> TableStore<R> {
     }
 
     /// Unix time at which `exptime` ends, 0 for never.
-    fn deadline(&self, exptime: i64) -> i64 {
+    pub(super) fn deadline(&self, exptime: i64) -> i64 {
         match exptime {
             0 => 0,
             // In the past for every clock, yet not 0, which would mean never.
@@ -363,10 +390,11 @@ impl<R: Rows> TableStore<R> {
         condition: Condition,
         item: NewItem<'_>,
         found: bool,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         if matches!(condition, Condition::Append | Condition::Prepend) {
             return self.extend(container, condition, item);
         }
+        container.note_exptime(item.exptime);
         let mut cells = Vec::with_capacity(container.values.len() + 4);
         value::split(container, &self.config.separator, item.value, &mut cells)?;
         if let Some(column) = container.flags {
@@ -377,16 +405,18 @@ impl<R: Rows> TableStore<R> {
         }
         if !found {
             cells.push((container.table.key, key));
+            let cas = container.cas.map_or(0, |_| self.cas.take());
             if let Some(column) = container.cas {
-                cells.push((column, container.cas_cell(column, self.cas.take())));
+                cells.push((column, container.cas_cell(column, cas)));
             }
-            return Ok(self.rows.insert(&container.table, &cells)?);
+            self.rows.insert(&container.table, &cells)?;
+            return Ok(cas);
         }
         self.update_value(container, &cells)
     }
 
     /// Appends to or prepends before a value column: the one that the command's flags select, else the first.
-    fn extend(&mut self, container: &Container, condition: Condition, item: NewItem<'_>) -> Result<()> {
+    fn extend(&mut self, container: &Container, condition: Condition, item: NewItem<'_>) -> Result<u64> {
         let (column, value) = (container.selected(item.flags), item.value);
         let mut whole = std::mem::take(&mut self.scratch);
         whole.clear();
@@ -407,15 +437,18 @@ impl<R: Rows> TableStore<R> {
         result
     }
 
-    /// Updates the current row and gives it a new cas number.
-    fn update_value(&mut self, container: &Container, cells: &[(usize, Cell<'_>)]) -> Result<()> {
+    /// Updates the current row and gives it a new cas number, which it returns.
+    fn update_value(&mut self, container: &Container, cells: &[(usize, Cell<'_>)]) -> Result<u64> {
         let Some(column) = container.cas else {
-            return Ok(self.rows.update(&container.table, cells)?);
+            self.rows.update(&container.table, cells)?;
+            return Ok(0);
         };
+        let cas = self.cas.take();
         let mut all = Vec::with_capacity(cells.len() + 1);
         all.extend_from_slice(cells);
-        all.push((column, container.cas_cell(column, self.cas.take())));
-        Ok(self.rows.update(&container.table, &all)?)
+        all.push((column, container.cas_cell(column, cas)));
+        self.rows.update(&container.table, &all)?;
+        Ok(cas)
     }
 
     fn hand_over(&mut self, container: &Container, with_cas: bool, found: impl FnOnce(Item<'_>)) {

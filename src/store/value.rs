@@ -91,6 +91,11 @@ pub fn number<R: Rows>(rows: &R, container: &Container, column: usize) -> Option
     let Some(bytes) = plain(rows, container, column) else {
         return u64::try_from(rows.int(&container.table, column)?).ok();
     };
+    parse_number(bytes)
+}
+
+/// Decimal digits, perhaps with space and more behind them.
+pub fn parse_number(bytes: &[u8]) -> Option<u64> {
     let digits = bytes.iter().position(|b| !b.is_ascii_digit()).unwrap_or(bytes.len());
     if bytes.get(digits).is_some_and(|b| !b.is_ascii_whitespace()) {
         return None;

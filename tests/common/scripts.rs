@@ -93,7 +93,6 @@ pub const SCRIPTS: &[Script] = &[
         "others",
         &[
             ("verbosity 1\r\n", "OK\r\n"),
-            ("stats reset\r\n", "RESET\r\n"),
             ("shutdown\r\n", "ERROR: shutdown not enabled\r\n"),
             ("nonsense\r\n", "ERROR\r\n"),
         ],

@@ -45,7 +45,8 @@ impl Config {
     /// A fresh server with our plugin in its folder; the plugin will listen on a free port and write the binary log.
     pub fn new() -> Config {
         let folder = tempfile::Builder::new().prefix("run-").tempdir_in(tree().join("data")).unwrap();
-        let copied = Command::new("cp").arg("-a").arg(tree().join("data/template")).arg(folder.path().join("db")).status();
+        let copied =
+            Command::new("cp").arg("-a").arg(tree().join("data/template")).arg(folder.path().join("db")).status();
         assert!(copied.unwrap().success(), "cannot copy the data directory");
         // Two servers that replicate must not take each other for themselves.
         std::fs::remove_file(folder.path().join("db/auto.cnf")).unwrap();
@@ -78,9 +79,13 @@ impl Config {
         let mut command = Command::new("chroot");
         command.arg(tree()).args(["mysqld", "--no-defaults", "--user=root", "--bind-address=127.0.0.1"]);
         command.args(["--mysqlx=OFF", "--secure-file-priv=NULL", "--innodb-redo-log-capacity=8M"]);
-        for (option, file) in
-            [("datadir", "db"), ("socket", "my.sock"), ("plugin-dir", "plugin"), ("log-error", "error.log"), ("pid-file", "pid")]
-        {
+        for (option, file) in [
+            ("datadir", "db"),
+            ("socket", "my.sock"),
+            ("plugin-dir", "plugin"),
+            ("log-error", "error.log"),
+            ("pid-file", "pid"),
+        ] {
             command.arg(format!("--{option}={}", self.inside(file)));
         }
         if !self.args.iter().any(|arg| arg.starts_with("--port=")) {
@@ -166,8 +171,7 @@ impl<'c> Mysqld<'c> {
     pub fn session(&self) -> Session {
         let mut command = self.client_command();
         command.args(["--unbuffered", "--force"]);
-        let mut child =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let (stdin, stdout) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
         Session { child, stdin, stdout, asked: 0 }
     }
@@ -183,7 +187,16 @@ impl<'c> Mysqld<'c> {
     pub fn port(&self) -> u16 {
         let mut port = 0;
         let listening = || self.status("Daemon_memcached_listening").rsplit_once(':').and_then(|(_, p)| p.parse().ok());
-        wait("a listening daemon", || listening().is_some_and(|found| { port = found; true }), || self.log());
+        wait(
+            "a listening daemon",
+            || {
+                listening().is_some_and(|found| {
+                    port = found;
+                    true
+                })
+            },
+            || self.log(),
+        );
         port
     }
 
@@ -197,7 +210,12 @@ impl<'c> Mysqld<'c> {
     pub fn threads(&self, prefix: &str) -> usize {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
         let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
-        tasks.flatten().filter(|task| std::fs::read_to_string(task.path().join("comm")).is_ok()).map(name).filter(|n| n.starts_with(prefix)).count()
+        tasks
+            .flatten()
+            .filter(|task| std::fs::read_to_string(task.path().join("comm")).is_ok())
+            .map(name)
+            .filter(|n| n.starts_with(prefix))
+            .count()
     }
 
     /// Open descriptors of the process.
@@ -215,10 +233,14 @@ impl<'c> Mysqld<'c> {
     pub fn shutdown(mut self) -> Duration {
         let start = Instant::now();
         self.sql("SHUTDOWN");
-        let mut status = None;
-        wait("the end of the server", || { status = self.child.try_wait().unwrap(); status.is_some() }, || self.log());
-        assert!(status.unwrap().success(), "{status:?}\n{}", self.log());
-        start.elapsed()
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                assert!(status.success(), "{status:?}\n{}", self.log());
+                return start.elapsed();
+            }
+            assert!(start.elapsed() < PATIENCE, "the server does not end\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Whether the process lives.

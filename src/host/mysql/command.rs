@@ -179,7 +179,8 @@ impl SqlSession for CommandSession {
             Param::UInt(value) => *value,
             _ => 0,
         }));
-        let parameters: Vec<PsParam> = params.iter().zip(&numbers).map(|(param, number)| ps_param(param, number)).collect();
+        let parameters: Vec<PsParam> =
+            params.iter().zip(&numbers).map(|(param, number)| ps_param(param, number)).collect();
         let mut data = CommandData { room: [0; 16] };
         data.execute = ExecuteData {
             statement,

@@ -214,6 +214,7 @@ fn the_other_commands() {
         ("delete k 0\r\n", &["delete k"]),
         ("delete k 10\r\n", &["delete k"]),
         ("delete k foo\r\n", &["delete k"]),
+        ("delete k 0 0 0\r\n", &["bad format"]),
         ("delete k 0 noreply\r\n", &["delete k quiet"]),
         ("delete k noreply\r\n", &["delete k quiet"]),
         ("delete\r\n", &["bad format"]),

@@ -219,14 +219,15 @@ impl Cursor {
     }
 }
 
-/// Opens a table; `users` are cursors of the same transaction.
-fn open(core: &Core, path: &str, deadline: impl Fn() -> Instant, trx: Option<&TrxHandle>) -> Result<mdl::Shared, Fail> {
+/// Takes a table by name. `held` finds a hold that the transaction has already: taking the table anew could wait for DDL
+/// that waits for this transaction.
+fn open(core: &Core, path: &str, held: impl Fn(&Arc<Table>) -> Option<mdl::Shared>) -> Result<mdl::Shared, Fail> {
     loop {
         let table = core.catalog().by_path(path).ok_or(Fail(ib_err::IB_TABLE_NOT_FOUND))?;
-        if let Some(held) = trx.and_then(|trx| held_by(trx, &table)) {
+        if let Some(held) = held(&table) {
             return Ok(held);
         }
-        match mdl::Shared::acquire(&table, &deadline) {
+        match mdl::Shared::acquire(&table, || Instant::now() + core.seconds(Var::ApiLockWaitTimeout)) {
             // DDL replaced the table between the two steps: there may be another one under the name.
             Err(Error::NoSuchTable { .. }) => continue,
             other => return Ok(other?),
@@ -234,7 +235,7 @@ fn open(core: &Core, path: &str, deadline: impl Fn() -> Instant, trx: Option<&Tr
     }
 }
 
-/// A second hold on a table of which a cursor of the transaction has one: it must not wait for DDL that waits for the first.
+/// Another hold on a table that a cursor of the transaction has open.
 fn held_by(trx: &TrxHandle, table: &Arc<Table>) -> Option<mdl::Shared> {
     trx.cursors().iter().find_map(|cursor| {
         // SAFETY: bound cursors are alive, and no other reference to one exists while an entry runs on their thread.
@@ -251,20 +252,12 @@ entry! {
         // SAFETY: a NUL-terminated string by the table's contract.
         let path = unsafe { CStr::from_ptr(name) }.to_str().map_err(|_| Fail(ib_err::IB_TABLE_NOT_FOUND))?;
         let guard = if trx.is_null() {
-            let core = serving().ok_or(MISUSED)?;
-            let patience = core.seconds(Var::ApiLockWaitTimeout);
-            open(&core, path, || Instant::now() + patience, None)?
+            open(&*serving().ok_or(MISUSED)?, path, |_| None)?
         } else {
             // SAFETY: the caller's handle.
-            let handle = unsafe { object::<TrxHandle, _>(trx) }?;
-            let running = handle.running()?;
-            let core = running.core().clone();
-            let patience = core.seconds(Var::ApiLockWaitTimeout);
-            let held = core.catalog().by_path(path).and_then(|table| running.held(&table).cloned());
-            match held {
-                Some(held) => held,
-                None => open(&core, path, || Instant::now() + patience, Some(handle))?,
-            }
+            let handle: &TrxHandle = unsafe { object(trx) }?;
+            let running = handle.started()?;
+            open(running.core(), path, |table| running.held(table).cloned().or_else(|| held_by(handle, table)))?
         };
         let mut cursor = Cursor::take();
         cursor.guard = Some(guard);

@@ -63,11 +63,12 @@ macro_rules! entry {
     ($(#[$doc:meta])* fn $name:ident($($arg:ident: $ty:ty),* $(,)?) $body:block) => {
         $(#[$doc])*
         pub(super) unsafe extern "C" fn $name($($arg: $ty),*) -> $crate::bindings::ib_err_t {
-            $crate::refengine::guard::guard!(
+            fn body($($arg: $ty),*) -> $crate::refengine::table_api::Outcome $body
+            $crate::refengine::table_api::code($crate::refengine::guard::guard!(
                 stringify!($name),
-                $crate::bindings::ib_err::IB_ERROR,
-                $crate::refengine::table_api::code((|| -> $crate::refengine::table_api::Outcome { $body })())
-            )
+                Err($crate::refengine::table_api::MISUSED),
+                body($($arg),*)
+            ))
         }
     };
 }
@@ -110,7 +111,6 @@ thread_local! {
 }
 
 /// Objects that are used again.
-#[expect(clippy::vec_box, reason = "a handle is the address of the box")]
 trait Pooled: Default {
     fn pool(pool: &mut Pool) -> &mut Vec<Box<Self>>;
 

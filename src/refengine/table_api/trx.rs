@@ -34,6 +34,10 @@ impl TrxHandle {
         self.trx.as_mut().ok_or(MISUSED)
     }
 
+    pub(super) fn started(&self) -> Result<&Trx, super::Fail> {
+        self.trx.as_ref().ok_or(MISUSED)
+    }
+
     pub(super) fn bind(&mut self, cursor: *mut Cursor) {
         self.cursors.push(cursor);
     }
@@ -46,8 +50,10 @@ impl TrxHandle {
         &self.cursors
     }
 
-    fn start(&mut self, level: ib_trx_level_t, read_write: bool) -> Outcome {
+    fn start(&mut self, level: ib_trx_level_t, read_write: bool, auto_commit: bool) -> Outcome {
         let isolation = match level {
+            // A single plain read is serializable as it is: a snapshot instead of locks.
+            3 if auto_commit && !read_write => Isolation::RepeatableRead,
             0 => Isolation::ReadUncommitted,
             1 => Isolation::ReadCommitted,
             2 => Isolation::RepeatableRead,
@@ -83,10 +89,10 @@ fn now() -> u64 {
     time.tv_sec as u64
 }
 
-pub(super) unsafe extern "C" fn trx_begin(level: ib_trx_level_t, read_write: ib_bool_t, _auto: ib_bool_t) -> ib_trx_t {
+pub(super) unsafe extern "C" fn trx_begin(level: ib_trx_level_t, read_write: ib_bool_t, auto: ib_bool_t) -> ib_trx_t {
     guard!("trx_begin", std::ptr::null_mut(), {
         let mut handle = TrxHandle::take();
-        match handle.start(level, read_write != 0) {
+        match handle.start(level, read_write != 0, auto != 0) {
             Ok(()) => into_handle(handle),
             Err(_) => {
                 TrxHandle::give(handle);
@@ -123,11 +129,11 @@ entry! {
         trx: ib_trx_t,
         level: ib_trx_level_t,
         read_write: ib_bool_t,
-        _auto_commit: ib_bool_t,
+        auto_commit: ib_bool_t,
         _thd: *mut c_void,
     ) {
         // SAFETY: the caller's handle.
-        unsafe { object::<TrxHandle, _>(trx) }?.start(level, read_write != 0)
+        unsafe { object::<TrxHandle, _>(trx) }?.start(level, read_write != 0, auto_commit != 0)
     }
 }
 

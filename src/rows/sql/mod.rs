@@ -52,8 +52,12 @@ pub trait SqlSession {
     fn prepare(&mut self, sql: &str) -> std::result::Result<u64, SqlError>;
 
     /// Executes a prepared statement; rows go to `rows`. Returns the number of affected rows.
-    fn execute(&mut self, statement: u64, params: &[Param<'_>], rows: &mut RowSet)
-    -> std::result::Result<u64, SqlError>;
+    fn execute(
+        &mut self,
+        statement: u64,
+        params: &[Param<'_>],
+        rows: &mut RowSet,
+    ) -> std::result::Result<u64, SqlError>;
 
     /// Runs a statement as text.
     fn query(&mut self, sql: &str, rows: &mut RowSet) -> std::result::Result<u64, SqlError>;

@@ -61,12 +61,21 @@ impl Rows for FakeRows {
     }
 
     fn describe(&mut self, path: &CStr) -> Result<Vec<Column>> {
-        let column =
-            |name: &str| Column { name: name.into(), kind: ColumnKind::VarBinary, not_null: false, max_bytes: 250, has_default: false, generated: false };
+        let column = |name: &str| Column {
+            name: name.into(),
+            kind: ColumnKind::VarBinary,
+            not_null: false,
+            max_bytes: 250,
+            has_default: false,
+            generated: false,
+        };
         Ok(match path.to_bytes() {
             b"innodb_memcache/containers" => {
                 let names = "name db_schema db_table key_columns value_columns flags cas_column expire_time_column unique_idx_name_on_key";
                 names.split(' ').map(column).collect()
+            }
+            b"innodb_memcache/cache_policies" => {
+                ["get_policy", "set_policy", "delete_policy", "flush_policy"].map(column).into()
             }
             b"innodb_memcache/config_options" => ["name", "value"].map(column).into(),
             _ => vec![Column { not_null: true, ..column("k") }, column("v")],
@@ -181,7 +190,8 @@ fn tick(mut rows: FakeRows, clients: &[&str]) -> (Vec<Option<String>>, String, D
     rows.trace.clear();
     let shared = shared(config);
     let config = Arc::clone(&shared.config.lock());
-    let mut store = Store::new(rows, Arc::clone(&config), CasSource::new(), 1 << 20, Batch::default());
+    let mut store =
+        Store::new(rows, Arc::clone(&shared.memory), Arc::clone(&config), CasSource::new(), 1 << 20, Batch::default());
     let (mut conns, mut theirs, mut pool, mut received) = (Slab::new(), Vec::new(), Default::default(), 0);
     for text in clients {
         let (ours, mut client) = UnixStream::pair().unwrap();
@@ -194,7 +204,8 @@ fn tick(mut rows: FakeRows, clients: &[&str]) -> (Vec<Option<String>>, String, D
     }
     let ready: Vec<usize> = (0..clients.len()).collect();
     let (mut stats, mut plans, mut buffers) = (Delta::ZERO, Vec::new(), Buffers::default());
-    Tick { conns: &conns, store: &mut store, config: &config, shared: &shared, stats: &mut stats }
+    let counts = &mut Vec::new();
+    Tick { conns: &conns, store: &mut store, config: &config, shared: &shared, stats: &mut stats, counts }
         .run(&ready, &mut buffers, &mut plans, true)
         .unwrap();
     let answers = plans

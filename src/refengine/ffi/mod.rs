@@ -1,0 +1,352 @@
+//! `include/refengine.h`: the engine and its SQL for C programs.
+//!
+//! Called by the host program and by C embedders on their own threads. Handles are boxes whose address is the C
+//! pointer. Every function runs behind the panic guard and checks its pointers for NULL.
+
+mod host;
+mod report;
+
+use std::borrow::Cow;
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+use std::path::Path;
+use std::ptr;
+use std::sync::Arc;
+
+use super::guard::guard;
+use super::sql::{Result, Session, SqlError};
+use super::{Engine, Error};
+use crate::bindings::{
+    ib_cb_t, refengine_report_fn, refengine_result, refengine_result_t, refengine_session_t, refengine_t,
+};
+use host::HostSlot;
+use report::CallbackSink;
+
+pub use host::{refengine_reply_columns, refengine_reply_error, refengine_reply_row, refengine_set_host};
+
+/// What `refengine_t` is.
+struct EngineHandle {
+    engine: Engine,
+    host: Arc<HostSlot>,
+}
+
+/// What `refengine_session_t` is.
+struct SessionHandle {
+    session: Session,
+    host: Arc<HostSlot>,
+    last: LastError,
+}
+
+#[derive(Default)]
+struct LastError {
+    errno: u32,
+    sqlstate: CString,
+    message: CString,
+    line: u32,
+}
+
+impl LastError {
+    fn of(error: &SqlError) -> LastError {
+        LastError {
+            errno: error.errno,
+            sqlstate: c_string(&error.sqlstate),
+            message: c_string(&error.message),
+            line: error.line,
+        }
+    }
+}
+
+/// Text for C: what stands before a NUL byte.
+fn c_string(text: &str) -> CString {
+    let end = text.find('\0').unwrap_or(text.len());
+    CString::new(text.get(..end).unwrap_or("")).unwrap_or_default()
+}
+
+/// # Safety
+/// NULL or a NUL-terminated string that lives as long as the result is used.
+unsafe fn text<'a>(pointer: *const c_char) -> Option<Cow<'a, str>> {
+    // SAFETY: the caller's promise.
+    (!pointer.is_null()).then(|| unsafe { CStr::from_ptr(pointer) }.to_string_lossy())
+}
+
+/// Writes a sentence into the caller's buffer, NUL-terminated and cut at a character.
+///
+/// # Safety
+/// `err` is NULL or `errlen` writable bytes.
+unsafe fn write_error(err: *mut c_char, errlen: usize, message: &str) {
+    let Some(room) = errlen.checked_sub(1).filter(|_| !err.is_null()) else { return };
+    let length = message.floor_char_boundary(room);
+    // SAFETY: `length` + 1 <= `errlen` bytes are written to the caller's buffer and read from the message.
+    unsafe {
+        ptr::copy_nonoverlapping(message.as_ptr().cast(), err, length);
+        err.add(length).write(0);
+    }
+}
+
+fn parse_options(options: &str) -> std::result::Result<Vec<(String, String)>, String> {
+    let lines = options.lines().map(str::trim).filter(|line| !line.is_empty());
+    let pair = |line: &str| match line.split_once('=') {
+        Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
+        None => Err(format!("The engine option '{line}' is not of the form name=value")),
+    };
+    lines.map(pair).collect()
+}
+
+/// Opens or creates the engine, see `refengine.h`.
+///
+/// # Safety
+/// `datadir` and `options` are NULL or NUL-terminated; `out` is NULL or writable; `err` is NULL or `errlen` writable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn refengine_open(
+    datadir: *const c_char,
+    options: *const c_char,
+    out: *mut *mut refengine_t,
+    err: *mut c_char,
+    errlen: usize,
+) -> refengine_result_t {
+    // SAFETY: the caller's promise about `err`.
+    let fail = |code, message: &str| unsafe {
+        write_error(err, errlen, message);
+        code
+    };
+    let opened = guard!("refengine_open", Err((refengine_result::REFENGINE_PANIC, PANIC.to_owned())), {
+        // SAFETY: the caller's promise about `datadir` and `options`.
+        let (datadir, options) = unsafe { (text(datadir), text(options)) };
+        open(datadir.as_deref().filter(|_| !out.is_null()), options.as_deref())
+    });
+    match opened {
+        Ok(handle) => {
+            // SAFETY: not NULL, or `open` had been given no directory; the caller promised it is writable.
+            unsafe { out.write(Box::into_raw(handle).cast()) };
+            refengine_result::REFENGINE_OK
+        }
+        Err((code, message)) => fail(code, &message),
+    }
+}
+
+const PANIC: &str = "A defect of the engine was caught; the log has more";
+
+fn open(
+    datadir: Option<&str>,
+    options: Option<&str>,
+) -> std::result::Result<Box<EngineHandle>, (refengine_result_t, String)> {
+    let invalid = |message: &str| (refengine_result::REFENGINE_INVALID_ARGUMENT, message.to_owned());
+    let datadir = datadir.ok_or_else(|| invalid("A data directory and a place for the engine are needed"))?;
+    let options = parse_options(options.unwrap_or("")).map_err(|message| invalid(&message))?;
+    let engine = Engine::open(Path::new(datadir), &options).map_err(|error| {
+        let code = match error {
+            Error::Locked(_) => refengine_result::REFENGINE_LOCKED,
+            _ => refengine_result::REFENGINE_ERROR,
+        };
+        (code, error.to_string())
+    })?;
+    Ok(Box::new(EngineHandle { engine, host: Arc::default() }))
+}
+
+/// Closes the engine, see `refengine.h`.
+///
+/// # Safety
+/// `engine` is NULL or came from [`refengine_open`] and is not used again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn refengine_close(engine: *mut refengine_t) {
+    guard!("refengine_close", (), {
+        if engine.is_null() {
+            return;
+        }
+        // SAFETY: the caller's promise; the box came from `refengine_open`.
+        let handle = unsafe { Box::from_raw(engine.cast::<EngineHandle>()) };
+        if let Err(error) = handle.engine.close() {
+            log::error!("refengine_close: {error}");
+        }
+    });
+}
+
+/// # Safety
+/// `engine` is NULL or an open engine.
+unsafe fn engine_of<'a>(engine: *const refengine_t) -> Option<&'a EngineHandle> {
+    // SAFETY: the caller's promise.
+    unsafe { engine.cast::<EngineHandle>().as_ref() }
+}
+
+/// The callback table, NULL for no engine.
+///
+/// # Safety
+/// `engine` is NULL or an open engine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn refengine_api(engine: *mut refengine_t) -> *const ib_cb_t {
+    guard!("refengine_api", ptr::null(), {
+        // SAFETY: the caller's promise.
+        match unsafe { engine_of(engine) } {
+            Some(handle) => {
+                handle.engine.serve_callback_table();
+                ptr::from_ref(super::api())
+            }
+            None => ptr::null(),
+        }
+    })
+}
+
+/// Whether this open created the data directory.
+///
+/// # Safety
+/// `engine` is NULL or an open engine.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn refengine_is_new(engine: *const refengine_t) -> c_int {
+    // SAFETY: the caller's promise.
+    guard!("refengine_is_new", 0, unsafe { engine_of(engine) }.map_or(0, |handle| c_int::from(handle.engine.is_new())))
+}
+
+/// Opens a session.
+///
+/// # Safety
+/// `engine` is NULL or an open engine that outlives the session; `out` is NULL or writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn refengine_session_open(
+    engine: *mut refengine_t,
+    out: *mut *mut refengine_session_t,
+) -> refengine_result_t {
+    guard!("refengine_session_open", refengine_result::REFENGINE_PANIC, {
+        // SAFETY: the caller's promise.
+        let Some(handle) = (unsafe { engine_of(engine) }) else {
+            return refengine_result::REFENGINE_INVALID_ARGUMENT;
+        };
+        if out.is_null() {
+            return refengine_result::REFENGINE_INVALID_ARGUMENT;
+        }
+        let session = Box::new(SessionHandle {
+            session: Session::new(handle.engine.clone()),
+            host: handle.host.clone(),
+            last: LastError::default(),
+        });
+        // SAFETY: not NULL, and the caller promised it is writable.
+        unsafe { out.write(Box::into_raw(session).cast()) };
+        refengine_result::REFENGINE_OK
+    })
+}
+
+/// Rolls back and frees a session.
+///
+/// # Safety
+/// `session` is NULL or came from [`refengine_session_open`] and is not used again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn refengine_session_close(session: *mut refengine_session_t) {
+    guard!("refengine_session_close", (), {
+        if !session.is_null() {
+            // SAFETY: the caller's promise; the box came from `refengine_session_open`.
+            drop(unsafe { Box::from_raw(session.cast::<SessionHandle>()) });
+        }
+    });
+}
+
+/// Runs statements, see `refengine.h`.
+///
+/// # Safety
+/// `session` is NULL or an open session that no other thread uses; `sql` is NULL or `len` readable bytes; `report` may be
+/// called with `arg`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn refengine_execute(
+    session: *mut refengine_session_t,
+    sql: *const c_char,
+    len: usize,
+    report: refengine_report_fn,
+    arg: *mut c_void,
+) -> refengine_result_t {
+    // SAFETY: the caller's promise: nobody else has this session now.
+    let Some(handle) = (unsafe { session.cast::<SessionHandle>().as_mut() }) else {
+        return refengine_result::REFENGINE_INVALID_ARGUMENT;
+    };
+    let result = guard!("refengine_execute", Err((refengine_result::REFENGINE_PANIC, panic_error())), {
+        let bytes = match (sql.is_null(), len) {
+            (_, 0) => Ok(&[][..]),
+            (true, _) => {
+                let error = SqlError::new(1105, "HY000", "The statement is a NULL pointer");
+                Err((refengine_result::REFENGINE_INVALID_ARGUMENT, error))
+            }
+            // SAFETY: the caller promised `len` readable bytes.
+            (false, _) => Ok(unsafe { std::slice::from_raw_parts(sql.cast::<u8>(), len) }),
+        };
+        let failed = |error| (refengine_result::REFENGINE_ERROR, error);
+        bytes.and_then(|bytes| execute(handle, bytes, report, arg).map_err(failed))
+    });
+    match result {
+        Ok(()) => {
+            handle.last = LastError::default();
+            refengine_result::REFENGINE_OK
+        }
+        Err((code, error)) => {
+            handle.last = LastError::of(&error);
+            code
+        }
+    }
+}
+
+fn panic_error() -> SqlError {
+    SqlError::new(1105, "HY000", PANIC)
+}
+
+fn execute(handle: &mut SessionHandle, sql: &[u8], report: refengine_report_fn, arg: *mut c_void) -> Result<()> {
+    let text = std::str::from_utf8(sql).map_err(|error| {
+        let before = sql.get(..error.valid_up_to()).unwrap_or_default();
+        let line = memchr::memchr_iter(b'\n', before).count() + 1;
+        let mut failure = SqlError::new(
+            1300,
+            "HY000",
+            "Invalid utf8mb4 character string: statements are UTF-8, other bytes are written as x'...'",
+        );
+        failure.line = u32::try_from(line).unwrap_or(u32::MAX);
+        failure
+    })?;
+    let mut sink = CallbackSink::new(report, arg);
+    let host = handle.host.clone();
+    handle.session.execute(text, host.as_ref(), &mut sink)
+}
+
+/// # Safety
+/// `session` is NULL or an open session.
+unsafe fn last_of<'a>(session: *const refengine_session_t) -> Option<&'a LastError> {
+    // SAFETY: the caller's promise.
+    unsafe { session.cast::<SessionHandle>().as_ref() }.map(|handle| &handle.last)
+}
+
+/// MySQL's number of the last failure, 0 after a success.
+///
+/// # Safety
+/// `session` is NULL or an open session.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn refengine_last_errno(session: *const refengine_session_t) -> c_uint {
+    // SAFETY: the caller's promise.
+    guard!("refengine_last_errno", 0, unsafe { last_of(session) }.map_or(0, |last| last.errno))
+}
+
+/// The SQLSTATE of the last failure, empty after a success.
+///
+/// # Safety
+/// `session` is NULL or an open session.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn refengine_last_sqlstate(session: *const refengine_session_t) -> *const c_char {
+    guard!("refengine_last_sqlstate", c"".as_ptr(), {
+        // SAFETY: the caller's promise.
+        unsafe { last_of(session) }.map_or(c"".as_ptr(), |last| last.sqlstate.as_ptr())
+    })
+}
+
+/// The message of the last failure, empty after a success.
+///
+/// # Safety
+/// `session` is NULL or an open session.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn refengine_last_error(session: *const refengine_session_t) -> *const c_char {
+    guard!("refengine_last_error", c"".as_ptr(), {
+        // SAFETY: the caller's promise.
+        unsafe { last_of(session) }.map_or(c"".as_ptr(), |last| last.message.as_ptr())
+    })
+}
+
+/// The line of the last failure, 0 after a success.
+///
+/// # Safety
+/// `session` is NULL or an open session.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn refengine_last_line(session: *const refengine_session_t) -> c_uint {
+    // SAFETY: the caller's promise.
+    guard!("refengine_last_line", 0, unsafe { last_of(session) }.map_or(0, |last| last.line))
+}

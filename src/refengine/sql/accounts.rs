@@ -1,0 +1,211 @@
+//! CREATE USER, DROP USER, GRANT and REVOKE: recorded in `mysql.user` and `mysql.grants`, tables made when the
+//! first account is. Nothing logs in to this engine yet, so nothing is enforced; a host that lets users in can read
+//! who may do what. Of a password only the double SHA-1 of `mysql_native_password` is kept.
+
+use std::ops::ControlFlow;
+
+use super::ast::{Account, Grant, TableName};
+use super::error::{Result, SqlError};
+use super::parse_admin::PRIVILEGES;
+use super::rows::{Run, find_table};
+use crate::refengine::types::{Charset, ColumnDef, ColumnType, KeyRange, Row, RowLock, TableDef, Value};
+use crate::refengine::{Engine, Error};
+
+const DB: &str = "mysql";
+const USERS: &str = "user";
+const GRANTS: &str = "grants";
+
+/// Makes the two tables if they are missing.
+pub fn create_tables(engine: &Engine) -> Result<()> {
+    let tables = [
+        (USERS, &[("Host", 255), ("User", 32), ("plugin", 64), ("authentication_string", 255)][..], 2),
+        (GRANTS, &[("Host", 255), ("User", 32), ("Db", 64), ("Table_name", 64), ("Privilege", 32)], 5),
+    ];
+    for (name, columns, key) in tables {
+        let column = |(name, chars): &(&str, u32)| ColumnDef {
+            name: (*name).to_owned(),
+            ty: ColumnType::VarChar { chars: *chars },
+            charset: Charset::Utf8mb4,
+            not_null: true,
+            default: None,
+        };
+        let def = TableDef {
+            db: DB.to_owned(),
+            name: name.to_owned(),
+            columns: columns.iter().map(column).collect(),
+            primary_key: (0..key).collect(),
+            indexes: Vec::new(),
+        };
+        match engine.create_table(def) {
+            Ok(()) | Err(Error::TableExists(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn row(cells: &[&str]) -> Row {
+    cells.iter().map(|cell| Value::Bytes(cell.as_bytes().to_vec())).collect()
+}
+
+fn table(name: &str) -> TableName {
+    TableName { db: Some(DB.to_owned()), name: name.to_owned() }
+}
+
+fn list(accounts: &[Account]) -> String {
+    accounts.iter().map(Account::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// `*` and the hash's hash, as MySQL stores it; empty for no password.
+fn native_hash(password: &str) -> String {
+    if password.is_empty() {
+        return String::new();
+    }
+    let once = sha1_smol::Sha1::from(password.as_bytes()).digest().bytes();
+    let twice = sha1_smol::Sha1::from(once).digest();
+    format!("*{}", twice.to_string().to_ascii_uppercase())
+}
+
+/// CREATE USER; all or none.
+pub fn create_users(run: &mut Run<'_>, users: &[(Account, Option<String>)], if_not_exists: bool) -> Result<()> {
+    let users_table = run.open(&table(USERS))?;
+    let mut failed = Vec::new();
+    for (account, password) in users {
+        let hash = native_hash(password.as_deref().unwrap_or(""));
+        let new = row(&[&account.host, &account.user, "mysql_native_password", &hash]);
+        match run.trx.insert(&users_table, new) {
+            Ok(()) => {}
+            Err(Error::DuplicateKey { .. }) if if_not_exists => {
+                let text = format!("Authorization ID {account} already exists.");
+                run.warnings.note(&SqlError::new(3163, "HY000", text));
+            }
+            Err(Error::DuplicateKey { .. }) => failed.push(account.clone()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { Err(SqlError::operation_failed("CREATE USER", &list(&failed))) }
+}
+
+/// DROP USER with the accounts' grants; all or none.
+pub fn drop_users(run: &mut Run<'_>, users: &[Account], if_exists: bool) -> Result<()> {
+    let users_table = run.open(&table(USERS))?;
+    let mut failed = Vec::new();
+    for account in users {
+        let key = row(&[&account.host, &account.user]);
+        match run.trx.get(&users_table, &key, RowLock::Exclusive)? {
+            Some(found) => {
+                run.trx.delete(&users_table, &found)?;
+                delete_grants(run, &key, |_| true)?;
+            }
+            None if if_exists => {
+                let text = format!("Authorization ID {account} does not exist.");
+                run.warnings.note(&SqlError::new(3162, "HY000", text));
+            }
+            None => failed.push(account.clone()),
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { Err(SqlError::operation_failed("DROP USER", &list(&failed))) }
+}
+
+/// Deletes the grants that begin with `prefix` and match; returns how many.
+fn delete_grants(run: &mut Run<'_>, prefix: &[Value], matches: impl Fn(&Row) -> bool) -> Result<usize> {
+    let grants = run.open(&table(GRANTS))?;
+    let mut found = Vec::new();
+    let range = KeyRange::prefix(prefix.to_vec());
+    run.trx.scan(&grants, None, &range, false, RowLock::Exclusive, &mut |row| {
+        if matches(row) {
+            found.push(row.clone());
+        }
+        ControlFlow::Continue(())
+    })?;
+    for row in &found {
+        run.trx.delete(&grants, row)?;
+    }
+    Ok(found.len())
+}
+
+/// The privileges to record: ALL is every single one, USAGE none.
+fn expanded(grant: &Grant) -> Vec<&str> {
+    let all = grant.privileges.iter().any(|privilege| privilege == "ALL");
+    let mut privileges: Vec<&str> = if all {
+        PRIVILEGES.iter().copied().filter(|privilege| *privilege != "GRANT OPTION").collect()
+    } else {
+        grant.privileges.iter().map(String::as_str).collect()
+    };
+    if grant.grant_option {
+        privileges.push("GRANT OPTION");
+    }
+    privileges.retain(|privilege| *privilege != "USAGE");
+    privileges
+}
+
+/// The database a grant is about: the session's where none is written.
+fn database_of<'a>(run: &'a Run<'_>, grant: &'a Grant) -> Result<&'a str> {
+    grant.db.as_deref().or(run.info.database.as_deref()).ok_or_else(SqlError::no_database)
+}
+
+fn require_user(run: &mut Run<'_>, account: &Account) -> Result<Vec<Value>> {
+    let users = run.open(&table(USERS))?;
+    let key = row(&[&account.host, &account.user]);
+    if run.trx.get(&users, &key, RowLock::Shared)?.is_none() {
+        return Err(SqlError::new(1410, "42000", "You are not allowed to create a user with GRANT"));
+    }
+    Ok(key)
+}
+
+/// GRANT.
+pub fn grant(run: &mut Run<'_>, grant: &Grant) -> Result<()> {
+    let db = database_of(run, grant)?.to_owned();
+    if grant.table != "*" {
+        find_table(run.engine, &db, &grant.table)?;
+    }
+    for account in &grant.accounts {
+        require_user(run, account)?;
+        let grants = run.open(&table(GRANTS))?;
+        for privilege in expanded(grant) {
+            match run.trx.insert(&grants, row(&[&account.host, &account.user, &db, &grant.table, privilege])) {
+                Ok(()) | Err(Error::DuplicateKey { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// REVOKE. Fails if an account has none of what is taken.
+pub fn revoke(run: &mut Run<'_>, grant: &Grant) -> Result<()> {
+    let db = database_of(run, grant)?.to_owned();
+    let privileges = expanded(grant);
+    for account in &grant.accounts {
+        let prefix = row(&[&account.host, &account.user, &db, &grant.table]);
+        let named = |row: &Row| match row.last() {
+            Some(Value::Bytes(name)) => privileges.iter().any(|privilege| privilege.as_bytes() == name.as_slice()),
+            _ => false,
+        };
+        let deleted = delete_grants(run, &prefix, named)?;
+        if deleted == 0 && !privileges.is_empty() {
+            let Account { user, host } = account;
+            return Err(if grant.table == "*" {
+                let text = format!("There is no such grant defined for user '{user}' on host '{host}'");
+                SqlError::new(1141, "42000", text)
+            } else {
+                let text = format!(
+                    "There is no such grant defined for user '{user}' on host '{host}' on table '{}'",
+                    grant.table
+                );
+                SqlError::new(1147, "42000", text)
+            });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn native_passwords() {
+        // MySQL: SELECT PASSWORD('password')
+        assert_eq!(super::native_hash("password"), "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19");
+        assert_eq!(super::native_hash(""), "");
+    }
+}

@@ -1,0 +1,214 @@
+//! The statements this engine runs. Expressions stay those of `sqlparser` until their columns are resolved
+//! (`expr.rs`); everything else is only what is supported, so that nothing can be accepted and then ignored.
+
+use sqlparser::ast::{DataType, Expr};
+
+use crate::refengine::types::{Isolation, RowLock};
+
+/// A table's name as written.
+#[derive(Debug, Clone)]
+pub struct TableName {
+    /// None: the session's database.
+    pub db: Option<String>,
+    pub name: String,
+}
+
+/// A table in FROM, UPDATE or DELETE.
+#[derive(Debug, Clone)]
+pub struct TableRef {
+    pub name: TableName,
+    pub alias: Option<String>,
+}
+
+#[derive(Debug)]
+pub enum Statement {
+    CreateDatabase { name: String, if_not_exists: bool },
+    DropDatabase { name: String, if_exists: bool },
+    Use(String),
+    CreateTable(CreateTable),
+    DropTables { names: Vec<TableName>, if_exists: bool },
+    Truncate(TableName),
+    RenameTables(Vec<(TableName, TableName)>),
+    Insert(Insert),
+    Update(Update),
+    Delete(Delete),
+    Select(Box<Select>),
+    Show(Show),
+    Describe { table: TableName, like: Option<String> },
+    Set(Vec<SetItem>),
+    Begin { read_only: bool, snapshot: bool },
+    Commit,
+    Rollback,
+    CreateUsers { users: Vec<(Account, Option<String>)>, if_not_exists: bool },
+    DropUsers { users: Vec<Account>, if_exists: bool },
+    Grant(Grant),
+    Revoke(Grant),
+    FlushPrivileges,
+    InstallPlugin { name: String, soname: String },
+    UninstallPlugin { name: String },
+}
+
+#[derive(Debug)]
+pub struct CreateTable {
+    pub name: TableName,
+    pub if_not_exists: bool,
+    pub columns: Vec<ColumnSpec>,
+    pub keys: Vec<KeySpec>,
+    pub charset: Option<String>,
+    pub collation: Option<String>,
+    pub engine: Option<String>,
+    /// A comment on the table or a column was given.
+    pub has_comment: bool,
+}
+
+#[derive(Debug)]
+pub struct ColumnSpec {
+    pub name: String,
+    pub data_type: DataType,
+    /// None: neither NULL nor NOT NULL was written.
+    pub not_null: Option<bool>,
+    /// A literal.
+    pub default: Option<Expr>,
+    pub charset: Option<String>,
+    pub collation: Option<String>,
+}
+
+#[derive(Debug)]
+pub struct KeySpec {
+    pub primary: bool,
+    /// None: named after its first column.
+    pub name: Option<String>,
+    pub columns: Vec<String>,
+}
+
+/// A value given for a column.
+#[derive(Debug)]
+pub enum Source {
+    Default,
+    Expr(Box<Expr>),
+}
+
+#[derive(Debug)]
+pub struct Insert {
+    pub table: TableName,
+    pub replace: bool,
+    pub ignore: bool,
+    /// None: every column in the table's order.
+    pub columns: Option<Vec<String>>,
+    pub rows: Vec<Vec<Source>>,
+    pub on_duplicate: Vec<(Vec<String>, Source)>,
+}
+
+#[derive(Debug)]
+pub struct Update {
+    pub table: TableRef,
+    pub ignore: bool,
+    pub assignments: Vec<(Vec<String>, Source)>,
+    pub filter: Option<Expr>,
+    pub order_by: Vec<OrderBy>,
+    pub limit: Option<u64>,
+}
+
+#[derive(Debug)]
+pub struct Delete {
+    pub table: TableRef,
+    pub filter: Option<Expr>,
+    pub order_by: Vec<OrderBy>,
+    pub limit: Option<u64>,
+}
+
+#[derive(Debug)]
+pub struct OrderBy {
+    pub expr: Expr,
+    pub descending: bool,
+}
+
+#[derive(Debug)]
+pub enum SelectItem {
+    /// `*`, `t.*` or `db.t.*` with what stands before the star.
+    Star(Vec<String>),
+    Expr {
+        expr: Box<Expr>,
+        heading: String,
+        alias: bool,
+    },
+}
+
+#[derive(Debug)]
+pub struct Select {
+    pub items: Vec<SelectItem>,
+    pub from: Option<TableRef>,
+    pub filter: Option<Expr>,
+    pub order_by: Vec<OrderBy>,
+    pub limit: Option<u64>,
+    pub offset: u64,
+    pub lock: RowLock,
+}
+
+#[derive(Debug)]
+pub enum Show {
+    Databases { like: Option<String> },
+    Tables { db: Option<String>, like: Option<String> },
+    CreateTable(TableName),
+    Columns { table: TableName, like: Option<String> },
+    Variables { like: Option<String> },
+    Status { like: Option<String> },
+    Plugins,
+    Warnings,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    Session,
+    Global,
+}
+
+#[derive(Debug)]
+pub enum SetItem {
+    /// None as value: DEFAULT.
+    Variable {
+        scope: Scope,
+        name: String,
+        value: Option<Box<Expr>>,
+    },
+    Names(String),
+    Isolation {
+        scope: IsolationScope,
+        level: Option<Isolation>,
+        read_only: Option<bool>,
+    },
+}
+
+/// Where SET TRANSACTION applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IsolationScope {
+    /// Without a word: only the next transaction.
+    Next,
+    Session,
+    Global,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    pub user: String,
+    pub host: String,
+}
+
+impl std::fmt::Display for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "'{}'@'{}'", self.user, self.host)
+    }
+}
+
+/// What GRANT gives or REVOKE takes.
+#[derive(Debug)]
+pub struct Grant {
+    /// Upper case, without ALL's word PRIVILEGES.
+    pub privileges: Vec<String>,
+    /// `*` for every database.
+    pub db: Option<String>,
+    /// `*` for every table.
+    pub table: String,
+    pub accounts: Vec<Account>,
+    pub grant_option: bool,
+}

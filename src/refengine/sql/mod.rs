@@ -1,0 +1,43 @@
+//! SQL over the engine: the statements that its users, the bootstrap scripts and the host program need.
+//!
+//! ```text
+//!   text ─► text (tokens, statements) ─► parse* (ast) ─► session ─┬─► query, change ─► rows, plan ─► Transaction
+//!                                                                 ├─► definition, accounts, show ──► Engine
+//!                                                                 └─► host
+//!                         expressions: expr (compile) ─► eval, function ─► datum, decimal, column
+//! ```
+//!
+//! Called by `ffi`. A [`Session`] runs on its caller's thread, one statement at a time; sessions are independent
+//! of each other. Wording, numbers and rules are MySQL 8.0's, within these limits: collations compare bytes, SQL mode
+//! is the strict default, one table per statement, a table needs a primary key, indexes are unique and over whole columns,
+//! the text of `/*!NNNNN ... */` always runs.
+
+mod accounts;
+mod ast;
+mod change;
+mod charset;
+mod column;
+mod datum;
+mod decimal;
+mod definition;
+mod error;
+mod eval;
+mod expr;
+mod function;
+mod host;
+mod parse;
+mod parse_admin;
+mod parse_rows;
+mod parse_table;
+mod plan;
+mod query;
+mod rows;
+mod session;
+mod show;
+mod text;
+mod variables;
+mod warnings;
+
+pub use error::{Result, SqlError};
+pub use host::{Host, HostReply, HostStatement};
+pub use session::{Session, Sink};

@@ -1,0 +1,333 @@
+//! The grammar of everything that is neither rows nor CREATE TABLE: databases, SHOW, SET, transactions, accounts.
+
+use sqlparser::ast::{Expr, Value};
+use sqlparser::tokenizer::{Span, Token};
+
+use super::ast::{Account, Grant, IsolationScope, Scope, SetItem, Show, Statement};
+use super::parse::{Front, Parsed, Refusal};
+use crate::refengine::types::Isolation;
+
+/// What GRANT and REVOKE take besides ALL.
+pub(super) const PRIVILEGES: &[&str] = &[
+    "ALTER",
+    "ALTER ROUTINE",
+    "CREATE",
+    "CREATE ROUTINE",
+    "CREATE TABLESPACE",
+    "CREATE TEMPORARY TABLES",
+    "CREATE USER",
+    "CREATE VIEW",
+    "DELETE",
+    "DROP",
+    "EVENT",
+    "EXECUTE",
+    "FILE",
+    "GRANT OPTION",
+    "INDEX",
+    "INSERT",
+    "LOCK TABLES",
+    "PROCESS",
+    "REFERENCES",
+    "RELOAD",
+    "REPLICATION CLIENT",
+    "REPLICATION SLAVE",
+    "SELECT",
+    "SHOW DATABASES",
+    "SHOW VIEW",
+    "SHUTDOWN",
+    "SUPER",
+    "TRIGGER",
+    "UPDATE",
+    "USAGE",
+];
+
+impl Front<'_> {
+    pub(super) fn create(&mut self) -> Parsed<Statement> {
+        if self.word("DATABASE") || self.word("SCHEMA") {
+            let if_not_exists = self.if_not_exists();
+            return Ok(Statement::CreateDatabase { name: self.ident()?, if_not_exists });
+        }
+        if self.word("USER") {
+            let if_not_exists = self.if_not_exists();
+            let users = self.list(|front| {
+                let account = front.account()?;
+                let password = if front.words(&["IDENTIFIED", "BY"])
+                    || front.words(&["IDENTIFIED", "WITH", "mysql_native_password", "BY"])
+                {
+                    Some(front.string()?)
+                } else {
+                    None
+                };
+                Ok((account, password))
+            })?;
+            return Ok(Statement::CreateUsers { users, if_not_exists });
+        }
+        self.expect_word("TABLE")?;
+        self.create_table()
+    }
+
+    pub(super) fn drop(&mut self) -> Parsed<Statement> {
+        if self.word("DATABASE") || self.word("SCHEMA") {
+            let if_exists = self.if_exists();
+            return Ok(Statement::DropDatabase { name: self.ident()?, if_exists });
+        }
+        if self.word("USER") {
+            let if_exists = self.if_exists();
+            return Ok(Statement::DropUsers { users: self.list(Front::account)?, if_exists });
+        }
+        self.expect_word("TABLE")?;
+        let if_exists = self.if_exists();
+        Ok(Statement::DropTables { names: self.list(Front::table_name)?, if_exists })
+    }
+
+    pub(super) fn rename(&mut self) -> Parsed<Statement> {
+        self.expect_word("TABLE")?;
+        let pairs = self.list(|front| {
+            let from = front.table_name()?;
+            front.expect_word("TO")?;
+            Ok((from, front.table_name()?))
+        })?;
+        Ok(Statement::RenameTables(pairs))
+    }
+
+    pub(super) fn show(&mut self) -> Parsed<Statement> {
+        let scoped = self.word("GLOBAL") || self.word("SESSION") || self.word("LOCAL");
+        let show = if self.word("VARIABLES") {
+            Show::Variables { like: self.optional_like()? }
+        } else if self.word("STATUS") {
+            Show::Status { like: self.optional_like()? }
+        } else if scoped {
+            return Err(Refusal::Here);
+        } else if self.word("DATABASES") || self.word("SCHEMAS") {
+            Show::Databases { like: self.optional_like()? }
+        } else if self.word("TABLES") {
+            let db = if self.word_from() { Some(self.ident()?) } else { None };
+            Show::Tables { db, like: self.optional_like()? }
+        } else if self.words(&["CREATE", "TABLE"]) {
+            Show::CreateTable(self.table_name()?)
+        } else if self.word("COLUMNS") || self.word("FIELDS") {
+            if !self.word_from() {
+                return Err(Refusal::Here);
+            }
+            let mut table = self.table_name()?;
+            if self.word_from() {
+                table.db = Some(self.ident()?);
+            }
+            Show::Columns { table, like: self.optional_like()? }
+        } else if self.word("PLUGINS") {
+            Show::Plugins
+        } else if self.word("WARNINGS") {
+            Show::Warnings
+        } else {
+            return Err(Refusal::Here);
+        };
+        Ok(Statement::Show(show))
+    }
+
+    fn word_from(&mut self) -> bool {
+        self.word("FROM") || self.word("IN")
+    }
+
+    pub(super) fn describe(&mut self) -> Parsed<Statement> {
+        let table = self.table_name()?;
+        let at_end = self.parser.peek_token_ref().token == Token::EOF;
+        let like = if at_end { None } else { Some(self.name_or_string()?) };
+        Ok(Statement::Describe { table, like })
+    }
+
+    pub(super) fn start_transaction(&mut self) -> Parsed<Statement> {
+        self.expect_word("TRANSACTION")?;
+        let (mut read_only, mut snapshot) = (false, false);
+        loop {
+            if self.words(&["WITH", "CONSISTENT", "SNAPSHOT"]) {
+                snapshot = true;
+            } else if self.words(&["READ", "ONLY"]) {
+                read_only = true;
+            } else if !self.words(&["READ", "WRITE"]) {
+                break;
+            }
+            if !self.token(&Token::Comma) {
+                break;
+            }
+        }
+        Ok(Statement::Begin { read_only, snapshot })
+    }
+
+    pub(super) fn set(&mut self) -> Parsed<Statement> {
+        if self.word("NAMES") || self.words(&["CHARACTER", "SET"]) || self.word("CHARSET") {
+            let name = self.default_or_name()?;
+            if self.word("COLLATE") {
+                self.name_or_string()?;
+            }
+            return Ok(Statement::Set(vec![SetItem::Names(name)]));
+        }
+        for (words, scope) in [
+            (&["GLOBAL", "TRANSACTION"][..], IsolationScope::Global),
+            (&["SESSION", "TRANSACTION"], IsolationScope::Session),
+            (&["LOCAL", "TRANSACTION"], IsolationScope::Session),
+            (&["TRANSACTION"], IsolationScope::Next),
+        ] {
+            if self.words(words) {
+                return self.set_transaction(scope);
+            }
+        }
+        Ok(Statement::Set(self.list(Front::set_item)?))
+    }
+
+    fn default_or_name(&mut self) -> Parsed<String> {
+        if self.word("DEFAULT") {
+            Ok("utf8mb4".to_owned())
+        } else if self.word("BINARY") {
+            Ok("binary".to_owned())
+        } else {
+            self.name_or_string()
+        }
+    }
+
+    fn set_transaction(&mut self, scope: IsolationScope) -> Parsed<Statement> {
+        let (mut level, mut read_only) = (None, None);
+        self.list(|front| {
+            if front.words(&["ISOLATION", "LEVEL"]) {
+                level = Some(front.isolation_level()?);
+            } else if front.words(&["READ", "ONLY"]) {
+                read_only = Some(true);
+            } else if front.words(&["READ", "WRITE"]) {
+                read_only = Some(false);
+            } else {
+                return Err(Refusal::Here);
+            }
+            Ok(())
+        })?;
+        Ok(Statement::Set(vec![SetItem::Isolation { scope, level, read_only }]))
+    }
+
+    fn isolation_level(&mut self) -> Parsed<Isolation> {
+        for (words, level) in [
+            (&["READ", "UNCOMMITTED"][..], Isolation::ReadUncommitted),
+            (&["READ", "COMMITTED"], Isolation::ReadCommitted),
+            (&["REPEATABLE", "READ"], Isolation::RepeatableRead),
+            (&["SERIALIZABLE"], Isolation::Serializable),
+        ] {
+            if self.words(words) {
+                return Ok(level);
+            }
+        }
+        Err(Refusal::Here)
+    }
+
+    fn set_item(&mut self) -> Parsed<SetItem> {
+        let mut scope = Scope::Session;
+        if self.word("GLOBAL") || self.word("@@global") && self.token(&Token::Period) {
+            scope = Scope::Global;
+        } else if self.word("@@session") || self.word("@@local") {
+            self.expect(&Token::Period)?;
+        } else if !self.word("SESSION") {
+            self.word("LOCAL");
+        }
+        let name = self.ident()?;
+        let name = name.strip_prefix("@@").unwrap_or(&name).to_owned();
+        if name.starts_with('@') {
+            // A user variable.
+            return self.step_back();
+        }
+        if !self.token(&Token::Eq) {
+            self.expect(&Token::Assignment)?;
+        }
+        let value = if self.word("DEFAULT") { None } else { Some(Box::new(self.set_value()?)) };
+        Ok(SetItem::Variable { scope, name, value })
+    }
+
+    /// A value in SET: a lone word (ON, OFF, utf8mb4) is a string.
+    fn set_value(&mut self) -> Parsed<Expr> {
+        let ends = matches!(self.parser.peek_nth_token_ref(1).token, Token::EOF | Token::Comma);
+        if let Token::Word(word) = &self.parser.peek_token_ref().token
+            && ends
+            && !word.value.starts_with('@')
+            && !["NULL", "TRUE", "FALSE"].iter().any(|w| word.value.eq_ignore_ascii_case(w))
+        {
+            let text = Value::SingleQuotedString(word.value.clone());
+            self.parser.advance_token();
+            return Ok(Expr::Value(text.with_span(Span::empty())));
+        }
+        self.expr()
+    }
+
+    /// `user`, `'user'@'host'`, `user@host` in all mixtures of quotes. The tokenizer takes `@` for a letter.
+    fn account(&mut self) -> Parsed<Account> {
+        let (mut user, mut host) = (String::new(), None);
+        if let Some(text) = self.optional_string() {
+            user = text;
+        } else {
+            let bare = matches!(&self.parser.peek_token_ref().token, Token::Word(w) if w.quote_style.is_none());
+            let word = self.ident()?;
+            match word.split_once('@').filter(|_| bare) {
+                Some((name, rest)) => {
+                    user.push_str(name);
+                    host = Some(rest.to_owned());
+                }
+                None => user = word,
+            }
+        }
+        if host.is_none() {
+            let at = match &self.parser.peek_token_ref().token {
+                Token::Word(w) if w.quote_style.is_none() => w.value.strip_prefix('@').map(str::to_owned),
+                Token::AtSign => Some(String::new()),
+                _ => None,
+            };
+            if at.is_some() {
+                self.parser.advance_token();
+                host = at;
+            }
+        }
+        let host = match host {
+            None => "%".to_owned(),
+            Some(rest) if rest.is_empty() => self.name_or_string()?,
+            Some(rest) => rest,
+        };
+        Ok(Account { user, host })
+    }
+
+    pub(super) fn grant(&mut self, give: bool) -> Parsed<Statement> {
+        let privileges = self.list(Front::privilege)?;
+        self.expect_word("ON")?;
+        self.word("TABLE");
+        let (db, table) = self.grant_level()?;
+        self.expect_word(if give { "TO" } else { "FROM" })?;
+        let accounts = self.list(Front::account)?;
+        let grant_option = give && self.words(&["WITH", "GRANT", "OPTION"]);
+        let grant = Grant { privileges, db, table, accounts, grant_option };
+        Ok(if give { Statement::Grant(grant) } else { Statement::Revoke(grant) })
+    }
+
+    fn privilege(&mut self) -> Parsed<String> {
+        if self.word("ALL") {
+            self.word("PRIVILEGES");
+            return Ok("ALL".to_owned());
+        }
+        // The longest name first: CREATE TEMPORARY TABLES before CREATE.
+        let mut names: Vec<Vec<&str>> = PRIVILEGES.iter().map(|name| name.split(' ').collect()).collect();
+        names.sort_by_key(|words| std::cmp::Reverse(words.len()));
+        match names.iter().find(|words| self.words(words)) {
+            Some(words) => Ok(words.join(" ")),
+            None => Err(Refusal::Here),
+        }
+    }
+
+    /// `*.*`, `db.*`, `*`, `table`, `db.table`
+    fn grant_level(&mut self) -> Parsed<(Option<String>, String)> {
+        let star = |front: &mut Self| front.token(&Token::Mul).then(|| "*".to_owned());
+        let first = match star(self) {
+            Some(star) => star,
+            None => self.ident()?,
+        };
+        if !self.token(&Token::Period) {
+            return Ok((None, first));
+        }
+        let second = match star(self) {
+            Some(star) => star,
+            None if first == "*" => return Err(Refusal::Here),
+            None => self.ident()?,
+        };
+        Ok((Some(first), second))
+    }
+}

@@ -1,0 +1,129 @@
+//! The grammar of CREATE TABLE.
+
+use sqlparser::tokenizer::Token;
+
+use super::ast::{ColumnSpec, CreateTable, KeySpec, Statement};
+use super::parse::{Front, Parsed, Refusal};
+
+/// Elements of CREATE TABLE that are valid and not supported.
+const UNSUPPORTED_ELEMENTS: [&str; 6] = ["CHECK", "FOREIGN", "FULLTEXT", "INDEX", "KEY", "SPATIAL"];
+
+impl Front<'_> {
+    pub(super) fn create_table(&mut self) -> Parsed<Statement> {
+        let if_not_exists = self.if_not_exists();
+        let mut table = CreateTable {
+            name: self.table_name()?,
+            if_not_exists,
+            columns: Vec::new(),
+            keys: Vec::new(),
+            charset: None,
+            collation: None,
+            engine: None,
+            has_comment: false,
+        };
+        self.parenthesized(|front| front.table_element(&mut table))?;
+        loop {
+            if !self.table_option(&mut table)? {
+                return Ok(Statement::CreateTable(table));
+            }
+            self.token(&Token::Comma);
+        }
+    }
+
+    fn table_element(&mut self, table: &mut CreateTable) -> Parsed<()> {
+        let named = self.word("CONSTRAINT");
+        let mut name = None;
+        if named && !self.peek_word(0, "PRIMARY") && !self.peek_word(0, "UNIQUE") {
+            name = Some(self.ident()?);
+        }
+        let primary = self.words(&["PRIMARY", "KEY"]);
+        if primary || self.word("UNIQUE") {
+            if !primary {
+                let _ = self.word("KEY") || self.word("INDEX");
+                if self.parser.peek_token_ref().token != Token::LParen && !self.peek_word(0, "USING") {
+                    name = Some(self.ident()?);
+                }
+            }
+            self.index_type()?;
+            let columns = self.parenthesized(|front| {
+                let column = front.ident()?;
+                front.word("ASC");
+                Ok(column)
+            })?;
+            self.index_type()?;
+            table.keys.push(KeySpec { primary, name, columns });
+            return Ok(());
+        }
+        if named || UNSUPPORTED_ELEMENTS.iter().any(|word| self.peek_word(0, word)) {
+            return Err(Refusal::Here);
+        }
+        self.column(table)
+    }
+
+    fn index_type(&mut self) -> Parsed<()> {
+        if self.word("USING") { self.expect_word("BTREE") } else { Ok(()) }
+    }
+
+    fn column(&mut self, table: &mut CreateTable) -> Parsed<()> {
+        let name = self.ident()?;
+        let data_type = self.parser.parse_data_type()?;
+        let mut column = ColumnSpec { name, data_type, not_null: None, default: None, charset: None, collation: None };
+        loop {
+            if self.words(&["NOT", "NULL"]) {
+                column.not_null = Some(true);
+            } else if self.word("NULL") {
+                column.not_null = Some(false);
+            } else if self.word("DEFAULT") {
+                column.default = Some(self.literal()?);
+            } else if self.words(&["PRIMARY", "KEY"]) || self.word("KEY") {
+                table.keys.push(KeySpec { primary: true, name: None, columns: vec![column.name.clone()] });
+            } else if self.word("UNIQUE") {
+                self.word("KEY");
+                table.keys.push(KeySpec { primary: false, name: None, columns: vec![column.name.clone()] });
+            } else if self.words(&["CHARACTER", "SET"]) || self.word("CHARSET") {
+                column.charset = Some(self.charset_name()?);
+            } else if self.word("COLLATE") {
+                column.collation = Some(self.charset_name()?);
+            } else if self.word("COMMENT") {
+                self.string()?;
+                table.has_comment = true;
+            } else {
+                break;
+            }
+        }
+        table.columns.push(column);
+        Ok(())
+    }
+
+    /// A character set or collation: `binary` is a keyword elsewhere.
+    fn charset_name(&mut self) -> Parsed<String> {
+        if self.word("BINARY") { Ok("binary".to_owned()) } else { self.name_or_string() }
+    }
+
+    fn table_option(&mut self, table: &mut CreateTable) -> Parsed<bool> {
+        if self.word("ENGINE") {
+            self.token(&Token::Eq);
+            table.engine = Some(self.name_or_string()?);
+            return Ok(true);
+        }
+        if self.word("COMMENT") {
+            self.token(&Token::Eq);
+            self.string()?;
+            table.has_comment = true;
+            return Ok(true);
+        }
+        let default = self.word("DEFAULT");
+        if self.word("CHARSET") || self.words(&["CHARACTER", "SET"]) {
+            self.token(&Token::Eq);
+            table.charset = Some(self.charset_name()?);
+        } else if self.word("COLLATE") {
+            self.token(&Token::Eq);
+            table.collation = Some(self.charset_name()?);
+        } else if default {
+            return Err(Refusal::Here);
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+}

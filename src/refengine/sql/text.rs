@@ -1,0 +1,101 @@
+//! Text to statements: the tokenizer of `sqlparser` splits at semicolons, so quotes and comments need no second
+//! set of rules here. Positions of tokens lead back to the text for error messages and column headings.
+
+use sqlparser::dialect::MySqlDialect;
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+
+use super::error::SqlError;
+
+/// MySQL cuts the text it quotes in a syntax error to this many characters.
+const NEAR_CHARS: usize = 80;
+
+/// The executed text with the places its lines begin.
+pub struct SourceText<'a> {
+    text: &'a str,
+    line_starts: Vec<usize>,
+}
+
+/// One statement: its tokens without the semicolon, and where it ends.
+pub struct Unit {
+    /// Tokens with their places, comments and white space among them.
+    pub tokens: Vec<TokenWithSpan>,
+    /// The line of the first real token, from 1.
+    pub line: u64,
+    /// Where the semicolon or the end of the text is.
+    pub end: Location,
+}
+
+impl<'a> SourceText<'a> {
+    /// Indexes `text`.
+    pub fn new(text: &'a str) -> SourceText<'a> {
+        let starts = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1);
+        SourceText { text, line_starts: std::iter::once(0).chain(starts).collect() }
+    }
+
+    /// Splits into statements; empty ones are left out. With a text that stops being tokens (a string that
+    /// never ends), the complete statements before that place come first and the error belongs after them.
+    pub fn split(&self) -> (Vec<Unit>, Option<SqlError>) {
+        let mut tokens = Vec::new();
+        let outcome = Tokenizer::new(&MySqlDialect {}, self.text).tokenize_with_location_into_buf(&mut tokens);
+        let mut units = Vec::new();
+        let mut current = Vec::new();
+        let mut last_end = Location { line: 1, column: 1 };
+        for token in tokens {
+            last_end = token.span.end;
+            if token.token == Token::SemiColon {
+                push_unit(&mut units, std::mem::take(&mut current), token.span.start);
+            } else {
+                current.push(token);
+            }
+        }
+        let Err(error) = outcome else {
+            push_unit(&mut units, current, last_end);
+            return (units, None);
+        };
+        let line = first_line(&current).unwrap_or(error.location.line);
+        let mut failure = SqlError::syntax(self.near(last_end), relative_line(error.location.line, line));
+        failure.line = u32::try_from(line).unwrap_or(u32::MAX);
+        (units, Some(failure))
+    }
+
+    /// The text between two places.
+    pub fn slice(&self, from: Location, to: Location) -> &'a str {
+        self.text.get(self.offset(from)..self.offset(to)).unwrap_or("").trim()
+    }
+
+    /// What a syntax error at `from` quotes, up to the end of the statement at `to`.
+    pub fn near_until(&self, from: Location, to: Location) -> &'a str {
+        cut(self.slice(from, to))
+    }
+
+    fn near(&self, from: Location) -> &'a str {
+        cut(self.text.get(self.offset(from)..).unwrap_or("").trim())
+    }
+
+    fn offset(&self, at: Location) -> usize {
+        let line = usize::try_from(at.line).unwrap_or(usize::MAX).saturating_sub(1);
+        let Some(&start) = self.line_starts.get(line) else { return self.text.len() };
+        let rest = self.text.get(start..).unwrap_or("");
+        let column = usize::try_from(at.column).unwrap_or(usize::MAX).saturating_sub(1);
+        rest.char_indices().nth(column).map_or(self.text.len(), |(at, _)| start + at)
+    }
+}
+
+/// The line within a statement, from 1: MySQL counts from the statement's own first line.
+pub fn relative_line(line: u64, first: u64) -> u64 {
+    line.saturating_sub(first) + 1
+}
+
+fn cut(text: &str) -> &str {
+    text.char_indices().nth(NEAR_CHARS).map_or(text, |(at, _)| text.get(..at).unwrap_or(text))
+}
+
+fn first_line(tokens: &[TokenWithSpan]) -> Option<u64> {
+    tokens.iter().find(|t| !matches!(t.token, Token::Whitespace(_))).map(|t| t.span.start.line)
+}
+
+fn push_unit(units: &mut Vec<Unit>, tokens: Vec<TokenWithSpan>, end: Location) {
+    if let Some(line) = first_line(&tokens) {
+        units.push(Unit { tokens, line, end });
+    }
+}

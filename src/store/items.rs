@@ -1,0 +1,421 @@
+//! The operations under the cache policies: table, memory or both.
+//!
+//! Memory changes that belong to a transaction wait in a journal until its commit and are forgotten with its rollback. What the
+//! journal holds is older than the table's rows: while it is not empty, reads of this worker pass memory by.
+
+use super::table::TableStore;
+use super::{
+    Arithmetic, Batch, CasSource, Condition, Config, Container, Failure, Item, KeyRange, NewItem, Policy,
+    RangeProgress, Result, Stored, value,
+};
+use crate::cache::{self, CachedItem, Change, MemoryStore, Version};
+use crate::rows::{Error, Rows};
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// What a committed transaction does to memory.
+enum Effect {
+    Put { container: u32, key: Vec<u8>, version: Version, flags: u32, cas: u64, deadline: i64, value: Vec<u8> },
+    Remove { container: u32, key: Vec<u8> },
+}
+
+/// The operations of one worker thread.
+pub struct Store<R> {
+    table: TableStore<R>,
+    memory: Arc<MemoryStore>,
+    journal: Vec<Effect>,
+}
+
+impl<R: Rows> Store<R> {
+    /// A store over `rows` and `memory`; values longer than `value_max` bytes are refused.
+    pub fn new(
+        rows: R,
+        memory: Arc<MemoryStore>,
+        config: Arc<Config>,
+        cas: CasSource,
+        value_max: usize,
+        batch: Batch,
+    ) -> Store<R> {
+        Store { table: TableStore::new(rows, config, cas, value_max, batch), memory, journal: Vec::new() }
+    }
+
+    /// The rows, for tests that look at what was done.
+    #[cfg(test)]
+    pub fn into_rows(self) -> R {
+        self.table.into_rows()
+    }
+
+    /// Takes a new configuration, between two transactions.
+    pub fn set_config(&mut self, config: Arc<Config>) {
+        self.table.set_config(config);
+    }
+
+    /// See [`TableStore::find_new`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn find_new(&mut self, name: &[u8]) -> std::result::Result<Option<Config>, String> {
+        self.table.find_new(name)
+    }
+
+    /// Reads the configuration again; what memory holds may belong to other tables now and goes.
+    ///
+    /// # Errors
+    /// A rule is broken; the sentence says which.
+    pub fn reload(&mut self) -> std::result::Result<Config, String> {
+        let config = self.table.reload()?;
+        for container in config.containers() {
+            self.memory.flush(container.table.id as u32);
+        }
+        Ok(config)
+    }
+
+    /// Sets the clock that expiry is judged by, Unix time in seconds.
+    pub fn set_now(&mut self, now: i64) {
+        self.table.now = now;
+    }
+
+    /// Whether the transactions that operations begin from now on may write.
+    pub fn set_read_write(&mut self, read_write: bool) {
+        self.table.set_read_write(read_write);
+    }
+
+    /// See [`TableStore::end_phase`].
+    ///
+    /// # Errors
+    /// The outcome is unknown.
+    pub fn end_phase(&mut self, operations: usize) -> std::result::Result<(), Error> {
+        let ended = self.table.end_phase(operations);
+        if self.table.batch_begun().is_none() {
+            self.settle(ended.is_ok());
+        }
+        ended
+    }
+
+    /// Commits what is open. After an error the outcome is unknown.
+    pub fn commit(&mut self) -> std::result::Result<(), Error> {
+        let committed = self.table.commit();
+        self.settle(committed.is_ok());
+        committed
+    }
+
+    /// Looks after the session between two ticks.
+    pub fn tend(&mut self) {
+        if self.table.tend() {
+            self.journal.clear();
+        }
+    }
+
+    /// Undoes what is open.
+    pub fn rollback(&mut self) {
+        self.table.rollback();
+        self.journal.clear();
+    }
+
+    /// Unix time at which the batch that is open was begun.
+    pub fn batch_begun(&self) -> Option<i64> {
+        self.table.batch_begun()
+    }
+
+    /// Applies the journal. After an unknown outcome only the table knows: memory forgets the keys.
+    fn settle(&mut self, known: bool) {
+        for effect in self.journal.drain(..) {
+            match effect {
+                Effect::Put { container, key, version, flags, cas, deadline, value } if known => {
+                    let item = cache::NewItem { flags, cas, deadline, value: value.into() };
+                    self.memory.replace_committed(container, &key, version, &item);
+                }
+                Effect::Put { container, key, .. } | Effect::Remove { container, key } => {
+                    self.memory.invalidate(container, &key);
+                }
+            }
+        }
+    }
+
+    /// A change of the table by this key is under way: memory forgets the key when it is committed, where memory is used at all.
+    fn forget(&mut self, container: &Container, key: &[u8]) {
+        if !container.policies.use_memory() {
+            return;
+        }
+        let key = container.memory_key(key).into_owned();
+        self.journal.push(Effect::Remove { container: container.table.id as u32, key });
+    }
+
+    /// Hands the live item of `key` to `found`; `false` if there is none.
+    #[inline]
+    pub fn get(
+        &mut self,
+        container: &Container,
+        key: &[u8],
+        with_cas: bool,
+        found: impl FnOnce(Item<'_>),
+    ) -> Result<bool> {
+        match container.policies.get {
+            Policy::InnodbOnly => self.table.get(container, key, with_cas, found),
+            Policy::Disabled => Ok(false),
+            Policy::CacheOnly => Ok(self.look_in_memory(container, key, found).is_ok()),
+            Policy::Caching if !self.journal.is_empty() => self.table.get(container, key, with_cas, found),
+            Policy::Caching => match self.look_in_memory(container, key, found) {
+                Ok(()) => Ok(true),
+                Err(found) => self.read_through(container, key, found),
+            },
+        }
+    }
+
+    /// # Errors
+    /// Memory does not have the key; `found` comes back.
+    fn look_in_memory<F: FnOnce(Item<'_>)>(
+        &self,
+        container: &Container,
+        key: &[u8],
+        found: F,
+    ) -> std::result::Result<(), F> {
+        let mut found = Some(found);
+        let (id, key) = (container.table.id as u32, container.memory_key(key));
+        self.memory.get(id, &key, self.table.now, |item| {
+            if let Some(found) = found.take() {
+                found(Item { flags: item.flags, cas: item.cas, value: item.value });
+            }
+        });
+        found.map_or(Ok(()), Err)
+    }
+
+    /// Reads the table and fills memory. A fill must come from a view that is younger than the key's version: a transaction that
+    /// only reads is ended for it, one that writes or that a batch keeps open is left alone, and memory unfilled.
+    fn read_through(&mut self, container: &Container, key: &[u8], found: impl FnOnce(Item<'_>)) -> Result<bool> {
+        if !self.table.renew_view()? {
+            return self.table.get(container, key, true, found);
+        }
+        let (id, memory_key) = (container.table.id as u32, container.memory_key(key));
+        let version = self.memory.version(id, &memory_key);
+        let memory = &self.memory;
+        self.table.get_with_deadline(container, key, |item, deadline| {
+            let cached = cache::NewItem { flags: item.flags, cas: item.cas, deadline, value: item.value.into() };
+            memory.fill(id, &memory_key, version, &cached);
+            found(item);
+        })
+    }
+
+    /// Hands the live item over and changes its expiry.
+    pub fn get_and_touch(
+        &mut self,
+        container: &Container,
+        key: &[u8],
+        exptime: i64,
+        with_cas: bool,
+        found: impl FnOnce(Item<'_>),
+    ) -> Result<bool> {
+        match container.policies.set {
+            Policy::Disabled => self.get(container, key, with_cas, found),
+            Policy::CacheOnly => {
+                Ok(self.touch_memory(container, key, exptime) && self.look_in_memory(container, key, found).is_ok())
+            }
+            Policy::InnodbOnly | Policy::Caching => {
+                self.forget(container, key);
+                self.table.get_and_touch(container, key, exptime, with_cas, found)
+            }
+        }
+    }
+
+    /// Changes the expiry of a live item; `false` if there is none.
+    pub fn touch(&mut self, container: &Container, key: &[u8], exptime: i64) -> Result<bool> {
+        match container.policies.set {
+            Policy::Disabled => Ok(true),
+            Policy::CacheOnly => Ok(self.touch_memory(container, key, exptime)),
+            Policy::InnodbOnly | Policy::Caching => {
+                self.forget(container, key);
+                self.table.touch(container, key, exptime)
+            }
+        }
+    }
+
+    fn touch_memory(&self, container: &Container, key: &[u8], exptime: i64) -> bool {
+        let deadline = self.table.deadline(exptime);
+        let change = |item: Option<CachedItem<'_>>| match item {
+            Some(_) => Change::Touch { deadline, result: true },
+            None => Change::Keep(false),
+        };
+        let (id, key) = (container.table.id as u32, container.memory_key(key));
+        self.memory.update(id, &key, self.table.now, change).unwrap_or(false)
+    }
+
+    /// Stores an item where `condition` holds.
+    pub fn store(
+        &mut self,
+        container: &Container,
+        key: &[u8],
+        condition: Condition,
+        item: NewItem<'_>,
+    ) -> Result<Stored> {
+        match container.policies.set {
+            Policy::InnodbOnly => {
+                self.forget(container, key);
+                self.table.store(container, key, condition, item).map(|(stored, _)| stored)
+            }
+            Policy::Disabled => Ok(Stored::Stored),
+            Policy::CacheOnly => self.store_memory(container, key, condition, item),
+            Policy::Caching => {
+                let (stored, cas) = self.table.store(container, key, condition, item)?;
+                if stored == Stored::Stored {
+                    self.journal_store(container, key, condition, item, cas);
+                }
+                Ok(stored)
+            }
+        }
+    }
+
+    /// The row lock is held: nobody commits another value of this key before us.
+    fn journal_store(&mut self, container: &Container, key: &[u8], condition: Condition, item: NewItem<'_>, cas: u64) {
+        let extended = matches!(condition, Condition::Append | Condition::Prepend);
+        // What the table gives back may differ from what was sent where the value has several columns or no cas number.
+        if extended || cas == 0 || !container.gives_back_what_it_takes() {
+            return self.forget(container, key);
+        }
+        let id = container.table.id as u32;
+        let memory_key = container.memory_key(key).into_owned();
+        let version = self.memory.version(id, &memory_key);
+        self.journal.push(Effect::Put {
+            container: id,
+            key: memory_key,
+            version,
+            flags: item.flags,
+            cas,
+            deadline: self.table.deadline(item.exptime),
+            value: item.value.to_vec(),
+        });
+    }
+
+    fn store_memory(
+        &mut self,
+        container: &Container,
+        key: &[u8],
+        condition: Condition,
+        item: NewItem<'_>,
+    ) -> Result<Stored> {
+        if item.value.len() > self.table.value_max {
+            return Err(Failure::TooLarge);
+        }
+        if container.key_cell(key).is_none() {
+            return Err(container.refused_key());
+        }
+        let (deadline, cas, value_max) =
+            (self.table.deadline(item.exptime), self.table.cas.take(), self.table.value_max);
+        let change = |old: Option<CachedItem<'_>>| match (condition, old) {
+            (Condition::Add, Some(_)) => Change::Keep(Ok(Stored::NotStored)),
+            (Condition::Replace | Condition::Append | Condition::Prepend, None) => Change::Keep(Ok(Stored::NotStored)),
+            (Condition::Cas(_), None) => Change::Keep(Ok(Stored::NotFound)),
+            (Condition::Cas(expected), Some(old)) if old.cas != expected => Change::Keep(Ok(Stored::Exists)),
+            (Condition::Append | Condition::Prepend, Some(old)) => {
+                let parts =
+                    if condition == Condition::Append { [old.value, item.value] } else { [item.value, old.value] };
+                let whole = parts.concat();
+                match whole.len() > value_max {
+                    true => Change::Keep(Err(Failure::TooLarge)),
+                    false => put(old.flags, cas, old.deadline, whole.into()),
+                }
+            }
+            _ => put(item.flags, cas, deadline, item.value.into()),
+        };
+        let (id, key) = (container.table.id as u32, container.memory_key(key));
+        self.memory.update(id, &key, self.table.now, change).unwrap_or(Err(Failure::OutOfMemory))
+    }
+
+    /// Adds to or subtracts from a live number: adding wraps at 2^64, subtracting stops at 0.
+    pub fn arithmetic(&mut self, container: &Container, key: &[u8], increment: bool, delta: u64) -> Result<Arithmetic> {
+        match container.policies.set {
+            Policy::Disabled => Ok(Arithmetic::NotFound),
+            Policy::CacheOnly => self.arithmetic_memory(container, key, increment, delta),
+            Policy::InnodbOnly | Policy::Caching => {
+                self.forget(container, key);
+                self.table.arithmetic(container, key, increment, delta)
+            }
+        }
+    }
+
+    fn arithmetic_memory(
+        &mut self,
+        container: &Container,
+        key: &[u8],
+        increment: bool,
+        delta: u64,
+    ) -> Result<Arithmetic> {
+        let cas = self.table.cas.take();
+        let change = |old: Option<CachedItem<'_>>| {
+            let Some(old) = old else { return Change::Keep(Arithmetic::NotFound) };
+            let Some(number) = value::parse_number(old.value) else { return Change::Keep(Arithmetic::NonNumeric) };
+            let new = if increment { number.wrapping_add(delta) } else { number.saturating_sub(delta) };
+            let value = itoa::Buffer::new().format(new).as_bytes().to_vec();
+            let item = cache::NewItem { flags: old.flags, cas, deadline: old.deadline, value: value.into() };
+            Change::Put { item, result: Arithmetic::Value(new) }
+        };
+        let (id, key) = (container.table.id as u32, container.memory_key(key));
+        self.memory.update(id, &key, self.table.now, change).map_err(|_| Failure::OutOfMemory)
+    }
+
+    /// Deletes an item; `false` if there was no live one.
+    pub fn delete(&mut self, container: &Container, key: &[u8]) -> Result<bool> {
+        match container.policies.delete {
+            Policy::Disabled => Ok(true),
+            Policy::CacheOnly => {
+                let (id, key) = (container.table.id as u32, container.memory_key(key));
+                let change = |old: Option<CachedItem<'_>>| Change::Remove(old.is_some());
+                Ok(self.memory.update(id, &key, self.table.now, change).unwrap_or(false))
+            }
+            Policy::InnodbOnly | Policy::Caching => {
+                self.forget(container, key);
+                self.table.delete(container, key)
+            }
+        }
+    }
+
+    /// Empties the container, outside any transaction.
+    pub fn flush(&mut self, container: &Container) -> Result<()> {
+        let id = container.table.id as u32;
+        match container.policies.flush {
+            Policy::Disabled => Err(Failure::Client("flush_all not allowed".into())),
+            Policy::CacheOnly => {
+                self.memory.flush(id);
+                Ok(())
+            }
+            Policy::InnodbOnly | Policy::Caching => {
+                let flushed = self.table.flush(container);
+                self.memory.flush(id);
+                flushed
+            }
+        }
+    }
+
+    /// See [`TableStore::range`]; ranges know tables only.
+    ///
+    /// # Errors
+    /// The rows refused.
+    pub fn range(
+        &mut self,
+        container: &Container,
+        range: KeyRange<'_>,
+        after: Option<&[u8]>,
+        rows_max: usize,
+        with_cas: bool,
+        found: impl FnMut(&[u8], Item<'_>) -> ControlFlow<()>,
+    ) -> Result<RangeProgress> {
+        self.table.range(container, range, after, rows_max, with_cas, found)
+    }
+
+    /// See [`TableStore::sweep`].
+    ///
+    /// # Errors
+    /// The rows refused; a transaction may be open.
+    pub fn sweep(
+        &mut self,
+        container: &Container,
+        after: Option<&[u8]>,
+        rows_max: usize,
+    ) -> Result<(RangeProgress, u64)> {
+        self.table.sweep(container, after, rows_max)
+    }
+}
+
+fn put(flags: u32, cas: u64, deadline: i64, value: Cow<'_, [u8]>) -> Change<'_, Result<Stored>> {
+    Change::Put { item: cache::NewItem { flags, cas, deadline, value }, result: Ok(Stored::Stored) }
+}
