@@ -187,8 +187,10 @@ impl Session {
     }
 }
 
-fn index_columns(index: &Cursor) -> Vec<String> {
-    (0..).map_while(|i| index.index_column_name(i)).collect()
+/// The columns by which an index is searched. (A name behind the last field of an index must not be asked for: InnoDB does not look.)
+fn index_columns(index: &Cursor) -> Result<Vec<String>> {
+    let count = index.search_tuple()?.columns();
+    Ok((0..count).map_while(|i| index.index_column_name(i)).collect())
 }
 
 /// Takes the columns of the primary key off that InnoDB appended to a secondary index.
@@ -263,15 +265,11 @@ impl Rows for Session {
     fn describe_index(&mut self, path: &CStr, name: &CStr) -> Result<Index> {
         let cursor = self.cursor(path)?;
         let (index, kind) = cursor.open_index(name)?;
-        let (mut columns, mut primary) = (index_columns(&index), index_columns(&cursor));
-        // InnoDB tells its physical indexes: the clustered one goes on with system columns and the rest of the row, others with the
-        // columns of the primary key that they do not have.
-        if let Some(end) = primary.iter().position(|name| name == "DB_TRX_ID") {
-            primary.truncate(end);
-            match columns.iter().position(|name| name == "DB_TRX_ID") {
-                Some(end) => columns.truncate(end),
-                None => strip_appended(&mut columns, &primary),
-            }
+        let (mut columns, primary) = (index_columns(&index)?, index_columns(&cursor)?);
+        // Real InnoDB goes on with system columns behind a primary key, and appends the primary key to other indexes.
+        let innodb = cursor.index_column_name(primary.len()).is_some_and(|name| name == "DB_TRX_ID");
+        if innodb && kind & crate::bindings::ib_index_type::IB_CLUSTERED as i32 == 0 {
+            strip_appended(&mut columns, &primary);
         }
         let clustered = kind & crate::bindings::ib_index_type::IB_CLUSTERED as i32 != 0;
         let unique = clustered || kind & crate::bindings::ib_index_type::IB_UNIQUE as i32 != 0;

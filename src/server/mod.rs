@@ -331,12 +331,18 @@ fn thread_builder(name: &str) -> std::thread::Builder {
     std::thread::Builder::new().name(name.into()).stack_size(STACK_SIZE)
 }
 
-/// Runs `start` with all signals blocked: a thread inherits the mask of its maker, which gets its own back.
+/// Signals that say where a thread went wrong; a host that reports crashes wants to see them.
+const CRASHES: [libc::c_int; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT];
+
+/// Runs `start` with all signals blocked but those of a crash: a thread inherits the mask of its maker, which gets its own back.
 fn without_signals<T>(start: impl FnOnce() -> T) -> T {
     // SAFETY: both sets live on this stack.
     unsafe {
         let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
         libc::sigfillset(&mut all);
+        for signal in CRASHES {
+            libc::sigdelset(&mut all, signal);
+        }
         libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
         let started = start();
         libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());

@@ -99,7 +99,9 @@ impl Config {
     pub fn start(&self) -> Mysqld<'_> {
         let _ = std::fs::remove_file(self.folder.path().join("error.log"));
         let mut command = self.command();
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        // A crash is reported there, not in the error log.
+        let output = std::fs::File::create(self.folder.path().join("stderr")).unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(output);
         // Not among the signals of the terminal that the tests were started from.
         command.process_group(0);
         let server = Mysqld { config: self, child: command.spawn().expect("cannot run chroot") };
@@ -117,8 +119,8 @@ pub struct Mysqld<'c> {
 impl<'c> Mysqld<'c> {
     /// The error log so far.
     pub fn log(&self) -> String {
-        let log = std::fs::read(self.config.folder.path().join("error.log")).unwrap_or_default();
-        String::from_utf8_lossy(&log).into_owned()
+        let read = |name| std::fs::read(self.config.folder.path().join(name)).unwrap_or_default();
+        String::from_utf8_lossy(&read("error.log")).into_owned() + &String::from_utf8_lossy(&read("stderr"))
     }
 
     /// Waits for a text in the error log.

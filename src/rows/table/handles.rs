@@ -309,6 +309,12 @@ impl Tuple {
         }
     }
 
+    /// Columns, those of the system included.
+    pub(super) fn columns(&self) -> usize {
+        // SAFETY: the tuple lives.
+        unsafe { ib!(self.api, tuple_get_n_cols(self.raw)) as usize }
+    }
+
     pub(super) fn user_columns(&self) -> usize {
         // SAFETY: the tuple lives.
         unsafe { ib!(self.api, tuple_get_n_user_cols(self.raw)) as usize }
