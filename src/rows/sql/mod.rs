@@ -81,6 +81,8 @@ pub struct Session<S> {
     /// Isolation level that the session has.
     level: Option<u8>,
     active: bool,
+    /// Whether the transaction has changed rows.
+    wrote: bool,
     /// Key that [`Session::read_for_update`] found last.
     key: Key,
     /// Declared last: statements die with their session.
@@ -135,6 +137,7 @@ impl<S: SqlSession> Session<S> {
             commit: None,
             level: None,
             active: false,
+            wrote: false,
             key: Key::default(),
             sql,
         }
@@ -164,9 +167,6 @@ impl<S: SqlSession> Session<S> {
 
     /// Starts a transaction; it begins with its first statement.
     pub fn begin(&mut self, mode: Mode) -> Result<()> {
-        if mode.read_write && self.sql.is_read_only() {
-            return Err(Error::ReadOnly);
-        }
         if self.level != Some(mode.level) {
             let name = match mode.level {
                 0 => "READ UNCOMMITTED",
@@ -178,7 +178,7 @@ impl<S: SqlSession> Session<S> {
             self.level = Some(mode.level);
         }
         self.tables.iter_mut().flatten().for_each(|statements| statements.checked = false);
-        self.active = true;
+        (self.active, self.wrote) = (true, false);
         Ok(())
     }
 
@@ -189,7 +189,7 @@ impl<S: SqlSession> Session<S> {
 
     /// Commits.
     pub fn commit(&mut self) -> Result<()> {
-        if self.sql.is_read_only() {
+        if self.wrote && self.sql.is_read_only() {
             self.rollback();
             return Err(Error::ReadOnly);
         }
@@ -293,6 +293,10 @@ impl<S: SqlSession> Session<S> {
             }
         };
         if !kind.selects() {
+            if self.sql.is_read_only() {
+                return Err(Error::ReadOnly);
+            }
+            self.wrote = true;
             self.aside.expect(&[]);
             return self.sql.execute(handle, params, &mut self.aside).map_err(|e| error_on(table, e));
         }
@@ -411,6 +415,9 @@ impl<S: SqlSession> Session<S> {
 
     /// See [`super::Rows::truncate`].
     pub fn truncate(&mut self, path: &CStr) -> Result<()> {
+        if self.sql.is_read_only() {
+            return Err(Error::ReadOnly);
+        }
         self.query(&format!("TRUNCATE TABLE {}", statements::table_name(path))).map(|_| ())
     }
 
