@@ -43,6 +43,24 @@ impl Callbacks {
         detach: None,
     };
 
+    /// The functions of a server whose side of them is in this library.
+    pub(super) fn new(
+        log: unsafe extern "C" fn(*mut c_void, c_int, *const c_char),
+        init_error: unsafe extern "C" fn(*mut c_void, *const c_char),
+        is_shutting_down: unsafe extern "C" fn(*mut c_void) -> c_int,
+        attach: unsafe extern "C" fn(*mut c_void, *mut *mut c_void) -> c_int,
+        detach: unsafe extern "C" fn(*mut c_void, *mut c_void),
+    ) -> Callbacks {
+        Callbacks {
+            arg: ptr::null_mut(),
+            log: Some(log),
+            init_error: Some(init_error),
+            is_shutting_down: Some(is_shutting_down),
+            attach: Some(attach),
+            detach: Some(detach),
+        }
+    }
+
     /// The functions of a C embedder; valid as long as its daemon runs.
     pub fn of_config(config: &dm_config) -> Callbacks {
         Callbacks {

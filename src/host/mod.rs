@@ -1,20 +1,28 @@
 //! What the daemon needs from its host: the table, a log sink, thread attach and detach, the shutdown flag.
 //!
 //! `plugin` builds a [`Host`] from whatever the process offers; `server` uses it on every thread. One file per kind of
-//! host: [`callbacks`] serves the bundled C host and C embedders, who both bring C functions and the canonical table.
+//! host: [`callbacks`] serves the bundled C host and C embedders, who both bring C functions and the canonical table;
+//! [`mysql`] serves MySQL servers.
 
 pub mod callbacks;
 pub mod log_sink;
+pub mod mysql;
 
 use crate::bindings::ib_cb_t;
+use crate::rows;
 use crate::rows::table::Api;
 pub use callbacks::Callbacks;
 use std::ffi::c_void;
+
+/// Rows as a worker of the daemon reaches them.
+pub type Session = rows::Session<mysql::command::CommandSession>;
 
 /// A host, shared by all threads of the daemon.
 pub struct Host {
     callbacks: Callbacks,
     api: Api,
+    /// `None`: the table works on any thread that is attached.
+    server: Option<mysql::Access>,
 }
 
 impl Host {
@@ -29,12 +37,41 @@ impl Host {
     pub unsafe fn new(callbacks: Callbacks, table: *const ib_cb_t, entries: usize) -> Result<Host, String> {
         // SAFETY: the caller's promise.
         let api = unsafe { Api::new(table, entries) }?;
-        Ok(Host { callbacks, api })
+        Ok(Host { callbacks, api, server: None })
     }
 
-    /// The InnoDB API table.
-    pub fn api(&self) -> Api {
-        self.api
+    /// A MySQL server.
+    ///
+    /// # Errors
+    /// The table that it offers is not complete.
+    ///
+    /// # Safety
+    /// The offer was made by this process's server for the plugin that is being initialised.
+    pub unsafe fn of_server(callbacks: Callbacks, offer: mysql::Offer) -> Result<Host, String> {
+        // SAFETY: the caller's promise.
+        let host = unsafe { Host::new(callbacks, offer.table, offer.entries) }?;
+        Ok(Host { server: offer.access, ..host })
+    }
+
+    /// Rows for this thread, which is attached. Nothing of it may outlive the attachment.
+    ///
+    /// # Errors
+    /// The host opened no session.
+    pub fn session(&self) -> Result<Session, String> {
+        let Some(access) = self.server else { return Ok(Session::Table(rows::table::Session::new(self.api))) };
+        let sql = mysql::command::CommandSession::open(access.settings)?;
+        let table = rows::table::Session::new(self.api);
+        Ok(Session::Hybrid(Box::new(rows::Hybrid::new(table, sql, access.writes_in_sql))))
+    }
+
+    /// Whether what is written goes through the host's SQL layer.
+    pub fn writes_in_sql(&self) -> bool {
+        self.server.is_some_and(|access| access.writes_in_sql)
+    }
+
+    /// Whether somebody killed a session of a worker: each should look after its own.
+    pub fn sessions_were_killed(&self) -> bool {
+        self.server.is_some() && mysql::session::any_killed()
     }
 
     /// Whether the host has begun to shut down.

@@ -1,6 +1,7 @@
 //! The C boundary: a plugin for servers that know INSTALL PLUGIN, and functions for C programs that do not.
 //!
 //! - [`descriptor`]: what a server finds in the shared library, init and deinit;
+//! - `load`: fits the descriptor to the server that loads the library;
 //! - [`variables`]: system and status variables;
 //! - [`embed`]: the functions of `daemon_memcached.h`.
 //!
@@ -9,6 +10,7 @@
 
 pub mod descriptor;
 pub mod embed;
+mod load;
 mod variables;
 
 use crate::host::{Callbacks, Host, log_sink};

@@ -17,6 +17,8 @@ static ENABLE_BINLOG: Exported<c_char> = Exported::new(0);
 static SKIP_INVALID: Exported<c_char> = Exported::new(0);
 static RELOAD: Exported<c_char> = Exported::new(0);
 static SWEEP_INTERVAL: Exported<u32> = Exported::new(0);
+static LOCK_WAIT_TIMEOUT: Exported<u32> = Exported::new(1);
+static ALLOW_UNTESTED: Exported<c_char> = Exported::new(0);
 
 /// A client set `daemon_memcached_reload_containers`; the supervisor takes it from here.
 static RELOAD_WANTED: AtomicBool = AtomicBool::new(false);
@@ -97,6 +99,21 @@ static SKIP_INVALID_VAR: Exported<dm_sys_var_bool> = Exported::new(dm_sys_var_bo
     value: SKIP_INVALID.get(),
     def_val: 0,
 });
+static LOCK_WAIT_TIMEOUT_VAR: Exported<dm_sys_var_uint> = Exported::new(number(
+    c"lock_wait_timeout",
+    c"seconds that a write waits for a lock, where the daemon has sessions of its own",
+    &LOCK_WAIT_TIMEOUT,
+    1 << 20,
+));
+static ALLOW_UNTESTED_VAR: Exported<dm_sys_var_bool> = Exported::new(dm_sys_var_bool {
+    head: head(
+        dm_var_flags::DM_VAR_BOOL,
+        c"allow_untested_server",
+        c"start on a server series that the plugin was not tested on, if its self-checks pass",
+    ),
+    value: ALLOW_UNTESTED.get(),
+    def_val: 0,
+});
 static RELOAD_VAR: Exported<dm_sys_var_bool> = Exported::new(dm_sys_var_bool {
     head: dm_sys_var {
         flags: dm_var_flags::DM_VAR_BOOL as c_int,
@@ -146,7 +163,7 @@ unsafe extern "C" fn sweep_update(_thd: *mut c_void, _var: *mut dm_sys_var, ptr:
 }
 
 /// All system variables, ended by null.
-pub static SYSTEM: Exported<[*mut dm_sys_var; 10]> = Exported::new([
+pub static SYSTEM: Exported<[*mut dm_sys_var; 12]> = Exported::new([
     OPTION_VAR.get().cast(),
     ENGINE_LIB_NAME_VAR.get().cast(),
     ENGINE_LIB_PATH_VAR.get().cast(),
@@ -156,6 +173,8 @@ pub static SYSTEM: Exported<[*mut dm_sys_var; 10]> = Exported::new([
     SKIP_INVALID_VAR.get().cast(),
     RELOAD_VAR.get().cast(),
     SWEEP_INTERVAL_VAR.get().cast(),
+    LOCK_WAIT_TIMEOUT_VAR.get().cast(),
+    ALLOW_UNTESTED_VAR.get().cast(),
     ptr::null_mut(),
 ]);
 
@@ -165,7 +184,8 @@ pub struct Settings {
     pub option: String,
     /// What the server takes from variables.
     pub server: crate::server::options::Settings,
-    enable_binlog: bool,
+    /// What a MySQL server's sessions take.
+    pub sessions: crate::host::mysql::Settings,
 }
 
 impl Settings {
@@ -190,15 +210,23 @@ impl Settings {
                     skip_invalid_containers: *SKIP_INVALID.get() != 0,
                     sweep_interval,
                 },
-                enable_binlog: *ENABLE_BINLOG.get() != 0,
+                sessions: crate::host::mysql::Settings {
+                    binlog: *ENABLE_BINLOG.get() != 0,
+                    lock_wait_timeout: *LOCK_WAIT_TIMEOUT.get(),
+                    allow_untested: *ALLOW_UNTESTED.get() != 0,
+                },
             }
         }
     }
 
-    /// Says which settings have no effect.
-    pub fn warn(&self) {
-        if self.enable_binlog {
-            log::warn!("daemon_memcached_enable_binlog has no effect: this host has no binary log");
+    /// Says what a DBA may not expect of these settings on this host.
+    pub fn warn(&self, host_has_binlog: bool) {
+        match (self.sessions.binlog, host_has_binlog) {
+            (true, false) => log::warn!("daemon_memcached_enable_binlog has no effect: this host has no binary log"),
+            (false, true) => log::warn!(
+                "daemon_memcached_enable_binlog is OFF: what memcached clients write is not in the binary log and not on replicas"
+            ),
+            _ => {}
         }
     }
 }

@@ -47,6 +47,8 @@ pub const OUT_OF_MEMORY_STORING: &[u8] = b"SERVER_ERROR out of memory storing ob
 pub const LOCK_WAIT_TIMEOUT: &[u8] = b"SERVER_ERROR lock wait timeout\r\n";
 /// The request lost against another transaction, again and again; nothing of it was done.
 pub const DEADLOCK: &[u8] = b"SERVER_ERROR deadlock, try again\r\n";
+/// Somebody killed the session or the statement.
+pub const INTERRUPTED: &[u8] = b"SERVER_ERROR interrupted\r\n";
 /// The answer to `shutdown`.
 pub const SHUTDOWN_NOT_ENABLED: &[u8] = b"ERROR: shutdown not enabled\r\n";
 /// Sent before a connection over the limit is closed.

@@ -3,16 +3,23 @@
 //! `store` calls this room, one [`Rows`] per worker thread; nobody else does. An implementer knows
 //! how to reach rows and nothing about containers or the protocol:
 //!
-//! - [`table`]: safe Rust over the InnoDB API callback table; every raw call of the table lives there.
+//! - [`table`]: safe Rust over the InnoDB API callback table; every raw call of the table lives there;
+//! - [`sql`]: prepared statements in a session of the host.
+//!
+//! [`Session`] is what a worker holds: the one, or both together.
 //!
 //! A session holds at most one transaction. Tables are opened at their first use in a transaction
 //! and closed when it ends, so that between transactions nothing stays locked or pinned.
 
+mod session;
+pub mod sql;
 pub mod table;
 
+pub use session::{Hybrid, Session};
 use std::ffi::{CStr, CString};
 use std::fmt;
 use std::ops::{Bound, ControlFlow};
+use table::decode_int;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +56,10 @@ pub struct Column {
     pub not_null: bool,
     /// Greatest length in bytes.
     pub max_bytes: u32,
+    /// Whether a row can be inserted without it although it is NOT NULL; `false` where the session cannot tell.
+    pub has_default: bool,
+    /// Whether it is computed from other columns; `false` where the session cannot tell.
+    pub generated: bool,
 }
 
 /// The index through which rows are found.
@@ -127,6 +138,8 @@ pub enum Error {
     TooLong(String),
     /// NULL in a NOT NULL column, or a foreign key's objection; nothing was stored.
     Constraint(String),
+    /// Somebody killed the session or the statement: roll back.
+    Interrupted,
     /// The engine takes no writes now.
     ReadOnly,
     /// The table's columns are not those the session was told.
@@ -140,7 +153,7 @@ pub enum Error {
 impl Error {
     /// Whether the transaction is lost and must be rolled back before anything else.
     pub fn aborts(&self) -> bool {
-        matches!(self, Error::Deadlock | Error::LockTimeout)
+        matches!(self, Error::Deadlock | Error::LockTimeout | Error::Interrupted)
     }
 }
 
@@ -153,6 +166,7 @@ impl fmt::Display for Error {
             Error::NotFound(name) => write!(f, "table or index {name} not found or not a base table"),
             Error::TooLong(column) => write!(f, "value too long for column {column}"),
             Error::Constraint(text) => f.write_str(text),
+            Error::Interrupted => f.write_str("interrupted"),
             Error::ReadOnly => f.write_str("read only"),
             Error::Changed(name) => {
                 write!(f, "table {name} has changed")
@@ -195,7 +209,7 @@ pub trait Rows {
     /// An integer column of the current row, `None` for NULL; the value range of every integer type fits.
     fn int(&self, table: &Table, column: usize) -> Option<i128>;
 
-    /// Inserts a row; columns that are not named become NULL.
+    /// Inserts a row; columns that are not named become NULL, or their default where the session knows it.
     fn insert(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()>;
 
     /// Changes the named columns of the row that [`Rows::read_for_update`] found last; others keep
@@ -216,9 +230,16 @@ pub trait Rows {
     /// Empties a table, outside any transaction.
     fn truncate(&mut self, table: &Table) -> Result<()>;
 
-    /// Commits. After an error the outcome is unknown and the transaction is over.
+    /// Commits. After an error the transaction is over. Nothing of it was committed if the error is a deadlock, a lock wait timeout or a
+    /// read-only engine; after any other the outcome is unknown.
     fn commit(&mut self) -> Result<()>;
 
     /// Undoes everything since [`Rows::begin`]; nothing happens without a transaction.
     fn rollback(&mut self);
+
+    /// Looks after a session that may have been idle for long: one that was killed gives its locks back and is replaced.
+    /// `true`: a transaction that was open was undone with it.
+    fn tend(&mut self) -> bool {
+        false
+    }
 }

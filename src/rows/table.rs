@@ -9,6 +9,7 @@ mod handles;
 use super::{Cell, Column, ColumnKind, Error, Index, Mode, Result, Rows, Table};
 use crate::bindings::{ib_col_type, ib_lck_mode, ib_match_mode, ib_srch_mode};
 pub use handles::Api;
+pub(super) use handles::decode_int;
 use handles::{Cursor, Transaction, Tuple};
 use std::ffi::CStr;
 use std::ops::{Bound, ControlFlow};
@@ -160,9 +161,45 @@ impl Session {
         open.read_current()
     }
 
-    fn close_all(&mut self) {
+    /// Closes every table; the next operation opens its table again.
+    pub(super) fn close_tables(&mut self) {
         for open in &mut self.open {
             *open = None;
+        }
+    }
+
+    /// Releases everything that belongs to the thread's session with the host, before that goes away.
+    pub(super) fn forget(&mut self) {
+        self.rollback();
+        self.trx = None;
+    }
+
+    /// Makes the first row that is not below `lower` the current one; `false`: there is none.
+    pub(super) fn seek(&mut self, table: &Table, lower: Bound<Cell<'_>>) -> Result<bool> {
+        let open = self.open(table, ib_lck_mode::IB_LOCK_NONE)?;
+        Ok(open.seek(table, lower)? && open.read_current()?)
+    }
+
+    /// Makes the next row the current one; `false`: there is none.
+    pub(super) fn next(&mut self, table: &Table) -> Result<bool> {
+        let open = self.open(table, ib_lck_mode::IB_LOCK_NONE)?;
+        Ok(open.cursor().next()? && open.read_current()?)
+    }
+}
+
+/// The columns by which an index is searched. (A name behind the last field of an index must not be asked for: InnoDB does not look.)
+fn index_columns(index: &Cursor) -> Result<Vec<String>> {
+    let count = index.search_tuple()?.columns();
+    Ok((0..count).map_while(|i| index.index_column_name(i)).collect())
+}
+
+/// Takes the columns of the primary key off that InnoDB appended to a secondary index.
+fn strip_appended(columns: &mut Vec<String>, primary: &[String]) {
+    // The longest suffix that is the part of the primary key which the columns before it do not have.
+    for own in 1..columns.len() {
+        let (before, appended) = columns.split_at(own);
+        if primary.iter().filter(|name| !before.contains(name)).eq(appended) {
+            return columns.truncate(own);
         }
     }
 }
@@ -218,6 +255,8 @@ impl Rows for Session {
                     kind: column_kind(&meta),
                     not_null: meta.attr & crate::bindings::ib_col_attr::IB_COL_NOT_NULL != 0,
                     max_bytes: meta.type_len,
+                    has_default: false,
+                    generated: false,
                 })
             })
             .collect()
@@ -226,7 +265,12 @@ impl Rows for Session {
     fn describe_index(&mut self, path: &CStr, name: &CStr) -> Result<Index> {
         let cursor = self.cursor(path)?;
         let (index, kind) = cursor.open_index(name)?;
-        let columns = (0..).map_while(|i| index.index_column_name(i)).collect();
+        let (mut columns, primary) = (index_columns(&index)?, index_columns(&cursor)?);
+        // Real InnoDB goes on with system columns behind a primary key, and appends the primary key to other indexes.
+        let innodb = cursor.index_column_name(primary.len()).is_some_and(|name| name == "DB_TRX_ID");
+        if innodb && kind & crate::bindings::ib_index_type::IB_CLUSTERED as i32 == 0 {
+            strip_appended(&mut columns, &primary);
+        }
         let clustered = kind & crate::bindings::ib_index_type::IB_CLUSTERED as i32 != 0;
         let unique = clustered || kind & crate::bindings::ib_index_type::IB_UNIQUE as i32 != 0;
         Ok(Index { columns, unique, clustered })
@@ -252,7 +296,7 @@ impl Rows for Session {
 
     fn int(&self, table: &Table, column: usize) -> Option<i128> {
         let ColumnKind::Int { unsigned, .. } = table.columns.get(column)?.kind else { return None };
-        Some(handles::decode_int(self.opened(table)?.row.bytes(column)?, unsigned))
+        Some(decode_int(self.opened(table)?.row.bytes(column)?, unsigned))
     }
 
     fn insert(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
@@ -286,15 +330,9 @@ impl Rows for Session {
         lower: Bound<Cell<'_>>,
         visit: &mut dyn FnMut(&Self) -> ControlFlow<()>,
     ) -> Result<()> {
-        let mut found = self.open(table, ib_lck_mode::IB_LOCK_NONE)?.seek(table, lower)?;
-        while found {
-            if !self.open(table, ib_lck_mode::IB_LOCK_NONE)?.read_current()? {
-                break;
-            }
-            if visit(self).is_break() {
-                break;
-            }
-            found = self.open(table, ib_lck_mode::IB_LOCK_NONE)?.cursor().next()?;
+        let mut found = self.seek(table, lower)?;
+        while found && visit(self).is_continue() {
+            found = self.next(table)?;
         }
         Ok(())
     }
@@ -304,7 +342,7 @@ impl Rows for Session {
     }
 
     fn commit(&mut self) -> Result<()> {
-        self.close_all();
+        self.close_tables();
         self.active = false;
         match &mut self.trx {
             Some(trx) => trx.commit(),
@@ -318,7 +356,7 @@ impl Rows for Session {
             trx.rollback();
         }
         self.active = false;
-        self.close_all();
+        self.close_tables();
     }
 }
 
@@ -331,5 +369,27 @@ impl TrimSpaces for [u8] {
     fn trim_ascii_end_spaces(&self) -> &[u8] {
         let end = self.iter().rposition(|b| *b != b' ').map_or(0, |i| i + 1);
         &self[..end]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::strip_appended;
+
+    #[test]
+    fn appended_columns_of_the_primary_key_are_taken_off() {
+        for (physical, primary, logical) in [
+            ("k id", "id", "k"),
+            ("a b id", "id", "a b"),
+            ("k x y", "x y", "k"),
+            ("y k x", "x y", "y k"),
+            ("k", "k", "k"),
+            ("k id", "other", "k id"),
+        ] {
+            let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+            let mut columns = words(physical);
+            strip_appended(&mut columns, &words(primary));
+            assert_eq!(columns, words(logical), "{physical} with primary key {primary}");
+        }
     }
 }

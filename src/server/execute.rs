@@ -21,6 +21,8 @@ pub enum Abort {
     Deadlock,
     /// A lock was not granted in time.
     LockTimeout,
+    /// Somebody killed the session or the statement.
+    Interrupted,
 }
 
 /// Rows and bytes of a range that one tick answers.
@@ -443,6 +445,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         match failure {
             Failure::Rows(Error::Deadlock) => return Err(Abort::Deadlock),
             Failure::Rows(Error::LockTimeout) => return Err(Abort::LockTimeout),
+            Failure::Rows(Error::Interrupted) => return Err(Abort::Interrupted),
             Failure::TooLarge => say(out, noreply, reply::TOO_LARGE),
             Failure::OutOfMemory => say(out, noreply, reply::OUT_OF_MEMORY_STORING),
             Failure::Rows(Error::TooLong(column)) => {

@@ -24,7 +24,6 @@ mod worker;
 
 use crate::cache::MemoryStore;
 use crate::host::Host;
-use crate::rows::table::Session;
 use crate::store::{Batch, CasSource, Config, ContainerId, Rules};
 pub use listen::Address;
 use listen::Listener;
@@ -268,6 +267,11 @@ impl Server {
         Ok(())
     }
 
+    /// Whether the host has a SQL layer of its own, through which writes can reach its binary log.
+    pub fn host_has_sql(&self) -> bool {
+        self.shared.host.writes_in_sql()
+    }
+
     /// Where it listens, in the order of the options.
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
@@ -295,23 +299,54 @@ fn system(error: std::io::Error) -> StartError {
     StartError::System(format!("cannot start the daemon's threads: {error}"))
 }
 
+/// Reads the configuration on a thread of its own: the one that asked for the start may be a client's, in the middle of a statement.
 fn load_config(host: &Host, rules: Rules) -> Result<Config, StartError> {
-    let _attached = host.attach_thread().map_err(StartError::System)?;
-    let mut session = Session::new(host.api());
-    let rules = Rules { trx_level: session.host_trx_level(), ..rules };
-    Config::load(&mut session, rules, None).map_err(StartError::Configuration)
+    let read = || {
+        let _attached = host.attach_thread().map_err(StartError::System)?;
+        let mut session = host.session().map_err(StartError::System)?;
+        session.check(c"innodb_memcache/containers").map_err(|e| StartError::System(e.to_string()))?;
+        let rules = Rules { trx_level: session.host_trx_level(), ..rules };
+        Config::load(&mut session, rules, None).map_err(StartError::Configuration)
+    };
+    std::thread::scope(|scope| {
+        let thread =
+            without_signals(|| thread_builder("memcached-config").spawn_scoped(scope, read)).map_err(system)?;
+        let defect = StartError::System("a defect of the daemon was met while it read its configuration".into());
+        thread.join().unwrap_or(Err(defect))
+    })
 }
 
 /// Starts a thread that blocks all signals.
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
-    // SAFETY: both sets live on this stack; a thread inherits the mask of its maker, which gets its own back.
+///
+/// # Errors
+/// The system has no more threads.
+pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    without_signals(|| thread_builder(name).spawn(body))
+}
+
+/// A server's SQL layer counts on stacks of at least its variable `thread_stack`, 1 MiB by default.
+const STACK_SIZE: usize = 8 << 20;
+
+fn thread_builder(name: &str) -> std::thread::Builder {
+    std::thread::Builder::new().name(name.into()).stack_size(STACK_SIZE)
+}
+
+/// Signals that say where a thread went wrong; a host that reports crashes wants to see them.
+const CRASHES: [libc::c_int; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT];
+
+/// Runs `start` with all signals blocked but those of a crash: a thread inherits the mask of its maker, which gets its own back.
+fn without_signals<T>(start: impl FnOnce() -> T) -> T {
+    // SAFETY: both sets live on this stack.
     unsafe {
         let (mut all, mut before) = (std::mem::zeroed(), std::mem::zeroed());
         libc::sigfillset(&mut all);
+        for signal in CRASHES {
+            libc::sigdelset(&mut all, signal);
+        }
         libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
-        let thread = std::thread::Builder::new().name(name.into()).spawn(body);
+        let started = start();
         libc::pthread_sigmask(libc::SIG_SETMASK, &before, std::ptr::null_mut());
-        thread
+        started
     }
 }
 
@@ -332,6 +367,9 @@ fn supervise(shared: &Shared, mailboxes: &[Arc<Mailbox>], acceptor: &mio::Waker,
         std::thread::park_timeout(Duration::from_millis(100));
         if shared.host.is_shutting_down() {
             shared.stop.store(true, Ordering::Relaxed);
+            wake_all(mailboxes, acceptor);
+        }
+        if shared.host.sessions_were_killed() {
             wake_all(mailboxes, acceptor);
         }
         if shared.batches() && shared.somebody_waits() {

@@ -20,7 +20,7 @@ use super::execute::{Abort, Executor, Progress, REPLY_BUDGET, Resume, is_range, 
 use super::stats::{ContainerCount, Counter, Delta};
 use crate::protocol::ascii::{Parsed, Parser, Request};
 use crate::protocol::reply;
-use crate::rows::Rows;
+use crate::rows::{Error, Rows};
 use crate::store::{Config, ContainerId, Store, Target};
 use slab::Slab;
 use std::ops::Range;
@@ -424,7 +424,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                     asked = true;
                     self.tick.shared.commit_batches();
                 }
-                Abort::LockTimeout => self.planned[guilty].verdict = Some(self.give_up(abort)),
+                Abort::LockTimeout | Abort::Interrupted => self.planned[guilty].verdict = Some(self.give_up(abort)),
                 Abort::Deadlock => {
                     self.tick.stats.one(Counter::Deadlocks);
                     deadlocks += 1;
@@ -505,6 +505,18 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 self.tick.stats.one(Counter::Commits);
                 self.tick.stats.merge(stats);
             }
+            Err(error @ (Error::LockTimeout | Error::Deadlock | Error::ReadOnly)) => {
+                // It certainly did not happen; the host refuses commits at the moment, so it is not tried again.
+                let mut refusal = Vec::new();
+                reply::server_error(&mut refusal, &error.to_string());
+                for i in requests {
+                    let planned = &mut self.planned[*i];
+                    let start = self.arena.len();
+                    self.arena.extend_from_slice(if is_silent(&planned.request) { b"" } else { &refusal });
+                    planned.reply = start..self.arena.len();
+                    self.tick.stats.one(Counter::ServerErrors);
+                }
+            }
             Err(error) => {
                 // It may have happened or not: to run it again could count twice, to answer could lie.
                 self.tick.stats.one(Counter::CommitFailures);
@@ -523,6 +535,7 @@ fn verdict(abort: Abort) -> &'static [u8] {
     match abort {
         Abort::LockTimeout => reply::LOCK_WAIT_TIMEOUT,
         Abort::Deadlock => reply::DEADLOCK,
+        Abort::Interrupted => reply::INTERRUPTED,
     }
 }
 

@@ -6,8 +6,8 @@ use super::stats::{ContainerCount, Counter, Delta};
 use super::sweep::Sweep;
 use super::tick::{Buffers, Plan, Tick};
 use super::{Shared, unix_time};
+use crate::host::Session;
 use crate::protocol::ascii::Parser;
-use crate::rows::table::Session;
 use crate::store::{CasSource, Config, Store};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -19,6 +19,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 const WAKE: Token = Token(usize::MAX);
+
+/// Pause before a worker that got no session from its host asks again.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// How other threads reach a worker.
 pub struct Mailbox {
@@ -93,20 +96,26 @@ pub fn run(mut seed: Seed, shared: &Shared, cas: CasSource) {
     };
     while !shared.stopping() {
         let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            Worker::new(&mut seed, shared, cas.clone()).serve();
+            shared.host.session().map(|session| Worker::new(&mut seed, shared, cas.clone(), session).serve())
         }));
-        if served.is_err() {
-            log::error!("worker {} met a defect of the daemon: its connections are closed, it goes on", seed.index);
+        match served {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                shared.complain(|| format!("worker {}: {error}", seed.index));
+                std::thread::sleep(RETRY);
+            }
+            Err(_) => {
+                log::error!("worker {} met a defect of the daemon: its connections are closed, it goes on", seed.index);
+            }
         }
     }
     drop(attached);
 }
 
 impl<'s> Worker<'s> {
-    fn new(seed: &'s mut Seed, shared: &'s Shared, cas: CasSource) -> Worker<'s> {
+    fn new(seed: &'s mut Seed, shared: &'s Shared, cas: CasSource, session: Session) -> Worker<'s> {
         let config_version = shared.config_version.load(Ordering::Acquire);
         let config = Arc::clone(&shared.config.lock());
-        let session = Session::new(shared.host.api());
         let commit_interval = session.host_commit_interval();
         let store = Store::new(
             session,
@@ -169,6 +178,7 @@ impl<'s> Worker<'s> {
             for socket in std::mem::take(&mut *self.mailbox.sockets.lock()) {
                 self.adopt(socket);
             }
+            self.store.tend();
             if self.index == 0 {
                 self.chores();
             }

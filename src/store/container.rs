@@ -281,6 +281,9 @@ impl Checker<'_> {
 
     fn find(&self, what: &str, name: &str) -> Result<usize, String> {
         match self.columns.iter().position(|column| column.name == name) {
+            Some(i) if self.columns[i].generated => {
+                self.refuse(format!("{what} names generated column {name}, which cannot be written"))
+            }
             Some(i) => Ok(i),
             None => self.refuse(format!(
                 "{what} names column {name}, which table {}.{} does not have",
@@ -326,7 +329,10 @@ impl Checker<'_> {
             return Ok(None);
         }
         // The manual's own scripts name absent columns here; an absent name means unused.
-        let Some(i) = self.columns.iter().position(|column| column.name == name) else { return Ok(None) };
+        if !self.columns.iter().any(|column| column.name == name) {
+            return Ok(None);
+        }
+        let i = self.find(what, name)?;
         match self.columns[i].kind {
             ColumnKind::Int { bytes, .. } if bytes >= bytes_min => Ok(Some(i)),
             _ => self.refuse(format!(
@@ -344,9 +350,13 @@ impl Checker<'_> {
         }
     }
 
-    /// The table has no way to tell a default, so a new row could not fill such a column.
+    /// A new row could not fill such a column. (The callback table cannot tell a default.)
     fn unmapped(&self, mapped: &[usize]) -> Result<(), String> {
-        let needed = self.columns.iter().enumerate().find(|(i, column)| column.not_null && !mapped.contains(i));
+        let needed = self
+            .columns
+            .iter()
+            .enumerate()
+            .find(|(i, column)| column.not_null && !column.has_default && !mapped.contains(i));
         match needed {
             Some((_, column)) => {
                 self.refuse(format!("column {} is NOT NULL but not mapped, so no row could be inserted", column.name))

@@ -100,6 +100,13 @@ impl<R: Rows> Store<R> {
         committed
     }
 
+    /// Looks after the session between two ticks.
+    pub fn tend(&mut self) {
+        if self.table.tend() {
+            self.journal.clear();
+        }
+    }
+
     /// Undoes what is open.
     pub fn rollback(&mut self) {
         self.table.rollback();

@@ -117,6 +117,11 @@ impl<R: Rows> TableStore<R> {
         self.rows.commit()
     }
 
+    /// Looks after the session between two ticks; `true`: an open transaction was undone.
+    pub fn tend(&mut self) -> bool {
+        self.rows.tend()
+    }
+
     /// Undoes what is open.
     pub fn rollback(&mut self) {
         self.rows.rollback();

@@ -309,6 +309,12 @@ impl Tuple {
         }
     }
 
+    /// Columns, those of the system included.
+    pub(super) fn columns(&self) -> usize {
+        // SAFETY: the tuple lives.
+        unsafe { ib!(self.api, tuple_get_n_cols(self.raw)) as usize }
+    }
+
     pub(super) fn user_columns(&self) -> usize {
         // SAFETY: the tuple lives.
         unsafe { ib!(self.api, tuple_get_n_user_cols(self.raw)) as usize }
@@ -414,7 +420,7 @@ fn fits_signed(value: i64, bytes: u8) -> bool {
 }
 
 /// An integer in InnoDB's format: big-endian, the sign bit of signed columns flipped.
-pub(super) fn decode_int(bytes: &[u8], unsigned: bool) -> i128 {
+pub(in crate::rows) fn decode_int(bytes: &[u8], unsigned: bool) -> i128 {
     let value = bytes.iter().fold(0i128, |value, byte| value << 8 | i128::from(*byte));
     match unsigned || bytes.is_empty() {
         true => value,

@@ -61,8 +61,14 @@ impl Rows for FakeRows {
     }
 
     fn describe(&mut self, path: &CStr) -> Result<Vec<Column>> {
-        let column =
-            |name: &str| Column { name: name.into(), kind: ColumnKind::VarBinary, not_null: false, max_bytes: 250 };
+        let column = |name: &str| Column {
+            name: name.into(),
+            kind: ColumnKind::VarBinary,
+            not_null: false,
+            max_bytes: 250,
+            has_default: false,
+            generated: false,
+        };
         Ok(match path.to_bytes() {
             b"innodb_memcache/containers" => {
                 let names = "name db_schema db_table key_columns value_columns flags cas_column expire_time_column unique_idx_name_on_key";

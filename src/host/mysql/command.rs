@@ -1,0 +1,326 @@
+//! SQL in a session of the server, through its command service.
+
+use super::Settings;
+use super::services::{Command, ResultCallbacks, command_service};
+use super::session::ServerSession;
+use super::symbols;
+use crate::rows::sql::{Param, RowSet, SqlError, SqlSession};
+use std::ffi::{CStr, c_char, c_double, c_int, c_longlong, c_uint, c_ulong, c_void};
+use std::ptr;
+
+const COM_QUERY: c_int = 3;
+const COM_STMT_PREPARE: c_int = 22;
+const COM_STMT_EXECUTE: c_int = 23;
+
+/// Numbers as numbers, not as text.
+const BINARY_REPRESENTATION: c_int = 2;
+
+/// Numbers of `enum_field_types`.
+const TYPE_LONGLONG: c_int = 8;
+const TYPE_BLOB: c_int = 252;
+const TYPE_VAR_STRING: c_int = 253;
+
+/// What the client library calls a client that copes with several results.
+const CLIENT_MULTI_RESULTS: c_ulong = 1 << 17 | 1 << 18;
+
+/// `PS_PARAM` of the server.
+#[repr(C)]
+struct PsParam {
+    null_bit: u8,
+    kind: c_int,
+    unsigned: u8,
+    value: *const u8,
+    length: c_ulong,
+    name: *const u8,
+    name_length: c_ulong,
+}
+
+#[repr(C)]
+struct QueryData {
+    text: *const u8,
+    length: c_uint,
+    parameters: *const PsParam,
+    parameter_count: c_ulong,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct ExecuteData {
+    statement: c_ulong,
+    open_cursor: c_ulong,
+    parameters: *const PsParam,
+    parameter_count: c_ulong,
+    has_new_types: u8,
+}
+
+/// `COM_DATA` of the server: as large as its largest member, with room to grow.
+#[repr(C)]
+union CommandData {
+    query: std::mem::ManuallyDrop<QueryData>,
+    execute: ExecuteData,
+    room: [u64; 16],
+}
+
+/// What the callbacks of one command gather.
+struct Answer<'r> {
+    rows: &'r mut RowSet,
+    first_number: Option<i64>,
+    affected: u64,
+    error: Option<SqlError>,
+}
+
+/// The session of one thread.
+pub struct CommandSession {
+    service: &'static Command,
+    charset: *const c_void,
+    settings: Settings,
+    /// Numbers of the statement that runs; kept for their memory.
+    numbers: Vec<u64>,
+    /// `None` only while it is being replaced.
+    session: Option<ServerSession>,
+}
+
+impl CommandSession {
+    /// Opens a session on this thread, which was initialised for it.
+    ///
+    /// # Errors
+    /// A service or symbol is missing, or the server refused.
+    pub fn open(settings: Settings) -> Result<CommandSession, String> {
+        let Some(service) = command_service.get() else {
+            return Err("this server offers plugins no SQL, which daemon_memcached needs".into());
+        };
+        let charset = symbols::require(c"my_charset_utf8mb4_0900_ai_ci")?;
+        let mut opened = CommandSession { service, charset, settings, numbers: Vec::new(), session: None };
+        opened.connect()?;
+        Ok(opened)
+    }
+
+    fn connect(&mut self) -> Result<(), String> {
+        // The old one goes first: a thread has one session at a time.
+        self.session = None;
+        self.session = Some(ServerSession::open()?);
+        for text in self.settings.session_statements() {
+            self.query(&text, &mut RowSet::default()).map_err(|e| format!("{text}: {}", e.message))?;
+        }
+        match &self.session {
+            Some(session) => session.give_up_super(),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs a command; returns the number of affected rows and the first number of the answer.
+    fn run(&self, command: c_int, data: &CommandData, rows: &mut RowSet) -> Result<(u64, Option<i64>), SqlError> {
+        let Some(session) = &self.session else { return Err(failure("the daemon's session is gone")) };
+        let mut answer = Answer { rows, first_number: None, affected: 0, error: None };
+        // SAFETY: our session, data of the member that the command takes, callbacks that take an `Answer`.
+        let refused = unsafe {
+            (self.service.run)(
+                session.raw(),
+                command,
+                ptr::from_ref(data).cast(),
+                self.charset,
+                &CALLBACKS,
+                BINARY_REPRESENTATION,
+                (&raw mut answer).cast(),
+            )
+        };
+        match answer.error.take() {
+            Some(error) => Err(error),
+            None if refused != 0 => Err(failure("the server did not run a command of the daemon")),
+            None => Ok((answer.affected, answer.first_number)),
+        }
+    }
+
+    fn run_text(&self, command: c_int, sql: &str, rows: &mut RowSet) -> Result<(u64, Option<i64>), SqlError> {
+        let length = c_uint::try_from(sql.len()).map_err(|_| failure("a statement is too long"))?;
+        let mut data = CommandData { room: [0; 16] };
+        data.query = std::mem::ManuallyDrop::new(QueryData {
+            text: sql.as_ptr(),
+            length,
+            parameters: ptr::null(),
+            parameter_count: 0,
+        });
+        self.run(command, &data, rows)
+    }
+}
+
+/// An error that no server numbered.
+fn failure(text: &str) -> SqlError {
+    SqlError { code: 0, message: text.into() }
+}
+
+impl SqlSession for CommandSession {
+    fn is_lost(&self) -> bool {
+        self.session.as_ref().is_none_or(ServerSession::is_killed)
+    }
+
+    fn reopen(&mut self) -> Result<(), SqlError> {
+        log::info!("a session of the daemon was killed; it gets a new one");
+        self.connect().map_err(|text| failure(&text))
+    }
+
+    fn enter(&mut self) -> Result<(), SqlError> {
+        match &self.session {
+            Some(session) => session.attach().map_err(|text| failure(&text)),
+            None => Err(failure("the daemon's session is gone")),
+        }
+    }
+
+    fn prepare(&mut self, sql: &str) -> Result<u64, SqlError> {
+        let (_, statement) = self.run_text(COM_STMT_PREPARE, sql, &mut RowSet::default())?;
+        statement.map(i64::cast_unsigned).ok_or_else(|| failure("the server prepared a statement without a number"))
+    }
+
+    fn execute(&mut self, statement: u64, params: &[Param<'_>], rows: &mut RowSet) -> Result<u64, SqlError> {
+        let mut numbers = std::mem::take(&mut self.numbers);
+        numbers.clear();
+        numbers.extend(params.iter().map(|param| match param {
+            Param::Int(value) => value.cast_unsigned(),
+            Param::UInt(value) => *value,
+            _ => 0,
+        }));
+        let parameters: Vec<PsParam> =
+            params.iter().zip(&numbers).map(|(param, number)| ps_param(param, number)).collect();
+        let mut data = CommandData { room: [0; 16] };
+        data.execute = ExecuteData {
+            statement,
+            open_cursor: 0,
+            parameters: parameters.as_ptr(),
+            parameter_count: parameters.len() as c_ulong,
+            has_new_types: 1,
+        };
+        let affected = self.run(COM_STMT_EXECUTE, &data, rows).map(|(affected, _)| affected);
+        self.numbers = numbers;
+        affected
+    }
+
+    fn query(&mut self, sql: &str, rows: &mut RowSet) -> Result<u64, SqlError> {
+        self.run_text(COM_QUERY, sql, rows).map(|(affected, _)| affected)
+    }
+}
+
+fn ps_param(param: &Param<'_>, number: &u64) -> PsParam {
+    let (kind, value, length) = match param {
+        Param::Null => (TYPE_VAR_STRING, ptr::null(), 0),
+        Param::Int(_) | Param::UInt(_) => (TYPE_LONGLONG, ptr::from_ref(number).cast(), 8),
+        Param::Text(bytes) => (TYPE_VAR_STRING, bytes.as_ptr(), bytes.len()),
+        Param::Bytes(bytes) => (TYPE_BLOB, bytes.as_ptr(), bytes.len()),
+    };
+    PsParam {
+        null_bit: u8::from(*param == Param::Null),
+        kind,
+        unsigned: u8::from(matches!(param, Param::UInt(_))),
+        value,
+        length: length as c_ulong,
+        name: ptr::null(),
+        name_length: 0,
+    }
+}
+
+/// # Safety
+/// `arg` is the `Answer` of the command that runs on this thread, and nobody else uses it meanwhile.
+unsafe fn answer<'a>(arg: *mut c_void) -> &'a mut Answer<'a> {
+    // SAFETY: the caller's promise.
+    unsafe { &mut *arg.cast() }
+}
+
+unsafe extern "C" fn start_metadata(_: *mut c_void, _: c_uint, _: c_uint, _: *const c_void) -> c_int {
+    0
+}
+unsafe extern "C" fn field(_: *mut c_void, _: *mut c_void, _: *const c_void) -> c_int {
+    0
+}
+unsafe extern "C" fn end_metadata(_: *mut c_void, _: c_uint, _: c_uint) -> c_int {
+    0
+}
+unsafe extern "C" fn row_edge(_: *mut c_void) -> c_int {
+    0
+}
+unsafe extern "C" fn abort_row(arg: *mut c_void) {
+    // SAFETY: the server passes our argument on.
+    unsafe { answer(arg) }.rows.clear();
+}
+unsafe extern "C" fn capabilities(_: *mut c_void) -> c_ulong {
+    CLIENT_MULTI_RESULTS
+}
+unsafe extern "C" fn null(arg: *mut c_void) -> c_int {
+    // SAFETY: as above.
+    unsafe { answer(arg) }.rows.push_null();
+    0
+}
+unsafe extern "C" fn integer(arg: *mut c_void, value: c_longlong) -> c_int {
+    // SAFETY: as above.
+    let answer = unsafe { answer(arg) };
+    answer.first_number.get_or_insert(value);
+    answer.rows.push_int(i128::from(value));
+    0
+}
+unsafe extern "C" fn long_integer(arg: *mut c_void, value: c_longlong, unsigned: c_uint) -> c_int {
+    // SAFETY: as above.
+    let answer = unsafe { answer(arg) };
+    answer.first_number.get_or_insert(value);
+    answer.rows.push_int(if unsigned != 0 { i128::from(value.cast_unsigned()) } else { i128::from(value) });
+    0
+}
+unsafe extern "C" fn other(arg: *mut c_void, _: *const c_void) -> c_int {
+    // SAFETY: as above. No column of such a type is ever asked for.
+    unsafe { null(arg) }
+}
+unsafe extern "C" fn double(arg: *mut c_void, _: c_double, _: u32) -> c_int {
+    // SAFETY: as above.
+    unsafe { null(arg) }
+}
+unsafe extern "C" fn time(arg: *mut c_void, _: *const c_void, _: c_uint) -> c_int {
+    // SAFETY: as above.
+    unsafe { null(arg) }
+}
+unsafe extern "C" fn string(arg: *mut c_void, text: *const c_char, length: usize, _: *const c_void) -> c_int {
+    let bytes = match text.is_null() || length == 0 {
+        true => &[],
+        // SAFETY: the server promises that many bytes for the call.
+        false => unsafe { std::slice::from_raw_parts(text.cast::<u8>(), length) },
+    };
+    // SAFETY: as above.
+    unsafe { answer(arg) }.rows.push_bytes(bytes);
+    0
+}
+unsafe extern "C" fn done(arg: *mut c_void, _: c_uint, _: c_uint, affected: u64, _: u64, _: *const c_char) {
+    // SAFETY: as above.
+    unsafe { answer(arg) }.affected = affected;
+}
+unsafe extern "C" fn failed(arg: *mut c_void, code: c_uint, text: *const c_char, _: *const c_char) {
+    let message = match text.is_null() {
+        true => String::new(),
+        // SAFETY: a NUL-terminated string.
+        false => unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned(),
+    };
+    // SAFETY: as above.
+    unsafe { answer(arg) }.error.get_or_insert(SqlError { code, message });
+}
+unsafe extern "C" fn shutdown(_: *mut c_void, _: c_int) {}
+unsafe extern "C" fn alive(_: *mut c_void) -> bool {
+    true
+}
+
+static CALLBACKS: ResultCallbacks = ResultCallbacks {
+    start_result_metadata: start_metadata,
+    field_metadata: field,
+    end_result_metadata: end_metadata,
+    start_row: row_edge,
+    end_row: row_edge,
+    abort_row,
+    get_client_capabilities: capabilities,
+    get_null: null,
+    get_integer: integer,
+    get_longlong: long_integer,
+    get_decimal: other,
+    get_double: double,
+    get_date: other,
+    get_time: time,
+    get_datetime: time,
+    get_string: string,
+    handle_ok: done,
+    handle_error: failed,
+    shutdown,
+    connection_alive: alive,
+};

@@ -1,0 +1,159 @@
+//! MySQL servers, 5.6 and later: which generation this process is, and how its rows are reached.
+//!
+//! - [`version`]: the generations, and the series that were tested;
+//! - [`native`] and [`canonical`]: InnoDB's functions of 8.0 and later behind the canonical table;
+//! - [`services`], [`session`], [`command`]: the server's services, our threads' sessions, SQL in them.
+//!
+//! | series | table | reads | writes |
+//! |---|---|---|---|
+//! | 5.6, 5.7 | handed over, canonical | table | table, on threads without a session |
+//! | 8.0 to 8.2 | handed over, adapted | table | table, in the thread's session |
+//! | 8.3 and later | made from the server's symbols | table | SQL, in the same session |
+
+mod canonical;
+pub mod command;
+mod native;
+mod services;
+pub mod session;
+mod symbols;
+pub mod version;
+
+use super::callbacks::{Callbacks, Severity};
+use crate::bindings::{IB_CB_ENTRIES, ib_cb_t};
+use services::{my_plugin_log_service, srv_session_service};
+use std::ffi::{c_char, c_int, c_uint, c_void};
+use std::mem::transmute;
+use std::ptr;
+use version::{Generation, Version};
+
+/// What the DBA set for sessions.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Whether our writes go to the binary log.
+    pub binlog: bool,
+    /// Seconds that a session waits for a lock.
+    pub lock_wait_timeout: u32,
+    /// Whether a series that was not tested is accepted.
+    pub allow_untested: bool,
+}
+
+impl Settings {
+    /// Statements that make a new session what the daemon expects, whatever the server's defaults are.
+    fn session_statements(self) -> [String; 2] {
+        let wait = self.lock_wait_timeout;
+        [
+            format!("SET SESSION sql_log_bin={}", u8::from(self.binlog)),
+            format!(
+                "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', lock_wait_timeout={wait}, \
+                 innodb_lock_wait_timeout={wait}, sql_safe_updates=0, sql_select_limit=DEFAULT, max_execution_time=0, \
+                 completion_type='NO_CHAIN', transaction_read_only=0, foreign_key_checks=1, unique_checks=1, autocommit=0"
+            ),
+        ]
+    }
+}
+
+/// How workers reach rows on a server.
+#[derive(Debug, Clone, Copy)]
+pub struct Access {
+    /// For the sessions.
+    pub settings: Settings,
+    /// Whether transactions that write run in SQL.
+    pub writes_in_sql: bool,
+}
+
+/// A table, and how the threads that use it reach the server.
+pub struct Offer {
+    /// The canonical table.
+    pub table: *const ib_cb_t,
+    /// Its number of entries.
+    pub entries: usize,
+    /// `None`: the table works on threads without a session.
+    pub access: Option<Access>,
+}
+
+/// Takes what a server offers.
+///
+/// # Errors
+/// The server is not one that the daemon knows how to use; the sentence says why.
+///
+/// # Safety
+/// `data` is what the server put into `st_plugin_int.data`: null, or its table, valid until deinit.
+pub unsafe fn offer(server: Version, data: *mut c_void, settings: Settings) -> Result<Offer, String> {
+    let Some(generation) = server.generation() else {
+        return Err(format!("daemon_memcached does not support MySQL {server}; use 5.7, 8.x or 9.x"));
+    };
+    if !server.tested() && !settings.allow_untested {
+        return Err(format!(
+            "daemon_memcached was not tested on MySQL {}.{}; to try it, start the server with daemon_memcached_allow_untested_server=ON",
+            server.major, server.minor
+        ));
+    }
+    let entries = IB_CB_ENTRIES as usize;
+    if generation == Generation::V83 {
+        native::from_symbols()?;
+        canonical::check_codes()?;
+        let access = Some(Access { settings, writes_in_sql: true });
+        return Ok(Offer { table: &canonical::TABLE, entries, access });
+    }
+    if data.is_null() {
+        return Err(format!("MySQL {server} handed over no InnoDB API table; is InnoDB disabled?"));
+    }
+    if generation == Generation::V57 {
+        return Ok(Offer { table: data.cast(), entries, access: None });
+    }
+    // SAFETY: a server of this generation hands over such a table.
+    unsafe { native::from_table(data.cast()) }?;
+    canonical::check_codes()?;
+    let access = srv_session_service.get().map(|_| Access { settings, writes_in_sql: false });
+    Ok(Offer { table: &canonical::TABLE, entries, access })
+}
+
+/// The server's functions for log, messages, threads and shutdown.
+pub fn callbacks() -> Callbacks {
+    Callbacks::new(log, init_error, is_shutting_down, attach, detach)
+}
+
+unsafe extern "C" fn log(_: *mut c_void, level: c_int, line: *const c_char) {
+    let Some(service) = my_plugin_log_service.get() else { return };
+    // The service counts from 0 for errors.
+    let level = (level - Severity::Error as c_int).clamp(0, 2);
+    let mut plugin = session::plugin();
+    // SAFETY: the plugin's handle, a constant format, a NUL-terminated line.
+    unsafe { (service.message)(&mut plugin, level, c"%s".as_ptr(), line) };
+}
+
+/// `ER_PLUGIN_INSTALL_ERROR`, which takes the reason as its text.
+const PLUGIN_ERROR: c_uint = 3130;
+
+unsafe extern "C" fn init_error(_: *mut c_void, line: *const c_char) {
+    // C++ from 8.0 on, C before.
+    let mut address = symbols::find(c"_Z15my_printf_errorjPKciz");
+    if address.is_null() {
+        address = symbols::find(c"my_printf_error");
+    }
+    if address.is_null() {
+        return;
+    }
+    // SAFETY: the server's function of this signature; a constant format, a NUL-terminated line.
+    unsafe {
+        let print = transmute::<*mut c_void, unsafe extern "C" fn(c_uint, *const c_char, c_int, ...)>(address);
+        print(PLUGIN_ERROR, c"daemon_memcached: %s".as_ptr(), 0, line);
+    }
+}
+
+unsafe extern "C" fn is_shutting_down(_: *mut c_void) -> c_int {
+    c_int::from(!session::server_is_available())
+}
+
+unsafe extern "C" fn attach(_: *mut c_void, state: *mut *mut c_void) -> c_int {
+    // SAFETY: the caller gives a writable pointer.
+    unsafe { *state = ptr::null_mut() };
+    match session::init_thread() {
+        Ok(()) => 0,
+        Err(_) => 1,
+    }
+}
+
+unsafe extern "C" fn detach(_: *mut c_void, _: *mut c_void) {
+    session::deinit_thread();
+}

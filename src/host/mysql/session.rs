@@ -1,0 +1,211 @@
+//! The server's sessions that our threads own: one per thread that touches rows.
+//!
+//! A session acts for no account: it holds every right but SUPER, as the plugin's direct access to InnoDB always did, so that
+//! `read_only` stops it as it stops any application. [`current_thd`] is the session of the thread at hand; InnoDB's transactions are
+//! begun in its name.
+
+use super::services::{SrvSession, security_context_service, srv_session_info_service, srv_session_service};
+use super::symbols;
+use parking_lot::Mutex;
+use std::cell::Cell;
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::mem::transmute;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+/// The server's `st_plugin_int`; services want to know who calls.
+static PLUGIN: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+
+/// Server threads' state of open sessions. Behind the lock they stay valid: a session leaves the list before it is closed.
+static OPEN: Mutex<Vec<Thd>> = Mutex::new(Vec::new());
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Thd(*mut c_void);
+
+// SAFETY: only compared and asked whether it was killed, which the server allows from any thread.
+unsafe impl Send for Thd {}
+
+thread_local! {
+    static CURRENT: Cell<*mut c_void> = const { Cell::new(ptr::null_mut()) };
+}
+
+/// The session of this thread as the server's functions know it; null if it has none.
+pub fn current_thd() -> *mut c_void {
+    CURRENT.get()
+}
+
+/// Remembers the plugin, at each init.
+pub fn set_plugin(plugin: *mut c_void) {
+    PLUGIN.store(plugin, Ordering::Relaxed);
+}
+
+/// See [`set_plugin`].
+pub fn plugin() -> *mut c_void {
+    PLUGIN.load(Ordering::Relaxed)
+}
+
+/// Whether the server takes sessions: not while it starts and not while it shuts down.
+pub fn server_is_available() -> bool {
+    // SAFETY: takes no argument.
+    srv_session_service.get().is_none_or(|service| unsafe { (service.server_is_available)() != 0 })
+}
+
+/// Whether somebody killed one of the sessions that are open.
+pub fn any_killed() -> bool {
+    OPEN.lock().iter().any(|thd| killed(thd.0))
+}
+
+/// Whether a session or its statement was killed.
+///
+/// The caller owns the session or holds the lock of [`OPEN`].
+fn killed(thd: *mut c_void) -> bool {
+    static ADDRESS: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
+    let mut address = ADDRESS.load(Ordering::Relaxed);
+    if address.is_null() {
+        address = symbols::find(c"thd_killed");
+        ADDRESS.store(address, Ordering::Relaxed);
+    }
+    if address.is_null() {
+        return false;
+    }
+    // SAFETY: the plugin API's function of that name, and a session that lives.
+    unsafe { transmute::<*mut c_void, unsafe extern "C" fn(*const c_void) -> c_int>(address)(thd) != 0 }
+}
+
+/// Makes this thread one that may open sessions.
+///
+/// # Errors
+/// The server refused.
+pub fn init_thread() -> Result<(), String> {
+    let Some(service) = srv_session_service.get() else { return Ok(()) };
+    // SAFETY: the plugin that the server told init about.
+    match unsafe { (service.init_thread)(plugin()) } {
+        0 => Ok(()),
+        code => Err(format!("the server refused a thread of the daemon with code {code}")),
+    }
+}
+
+/// Undoes [`init_thread`]; the thread's sessions are closed.
+pub fn deinit_thread() {
+    if let Some(service) = srv_session_service.get() {
+        // SAFETY: this thread was initialised.
+        unsafe { (service.deinit_thread)() };
+    }
+}
+
+/// A session of the thread that made it, attached to it. Closed when dropped.
+pub struct ServerSession {
+    service: &'static SrvSession,
+    raw: *mut c_void,
+    thd: *mut c_void,
+}
+
+impl ServerSession {
+    /// Opens a session.
+    ///
+    /// # Errors
+    /// The server refused.
+    pub fn open() -> Result<ServerSession, String> {
+        let (Some(service), Some(info)) = (srv_session_service.get(), srv_session_info_service.get()) else {
+            return Err("this server offers plugins no sessions, which daemon_memcached needs".into());
+        };
+        // SAFETY: the function copes with a null argument.
+        let raw = unsafe { (service.open)(Some(on_error), ptr::null_mut()) };
+        if raw.is_null() {
+            return Err("the server opened no session for the daemon".into());
+        }
+        // SAFETY: the session is open.
+        let thd = unsafe { (info.get_thd)(raw) };
+        let session = ServerSession { service, raw, thd };
+        session.attach()?;
+        session.take_rights()?;
+        OPEN.lock().push(Thd(thd));
+        CURRENT.set(thd);
+        Ok(session)
+    }
+
+    /// The handle for commands.
+    pub fn raw(&self) -> *mut c_void {
+        self.raw
+    }
+
+    /// Makes it the session that the server's functions find on this thread.
+    ///
+    /// # Errors
+    /// The server refused.
+    pub fn attach(&self) -> Result<(), String> {
+        let mut before = ptr::null_mut();
+        // SAFETY: the session is ours and of this thread.
+        match unsafe { (self.service.attach)(self.raw, &mut before) } {
+            0 => Ok(()),
+            code => Err(format!("the server did not attach the daemon's session, code {code}")),
+        }
+    }
+
+    /// Whether somebody killed it.
+    pub fn is_killed(&self) -> bool {
+        killed(self.thd)
+    }
+
+    fn take_rights(&self) -> Result<(), String> {
+        let grant = symbols::require(c"_ZN16Security_context11skip_grantsEPKcS1_")?;
+        let context = self.security_context()?;
+        // SAFETY: Security_context::skip_grants(user, host) of the server; the names are constants.
+        unsafe {
+            let grant =
+                transmute::<*mut c_void, unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char)>(grant);
+            grant(context, c"daemon_memcached".as_ptr(), c"localhost".as_ptr());
+        }
+        Ok(())
+    }
+
+    /// From now on the session is bound by read_only.
+    ///
+    /// # Errors
+    /// The server refused.
+    pub fn give_up_super(&self) -> Result<(), String> {
+        let context = self.security_context()?;
+        let mut off: c_char = 0;
+        let refused = security_context_service.get().is_none_or(|service| {
+            // SAFETY: the session's context, and a boolean as this option takes it.
+            unsafe { (service.set_option)(context, c"privilege_super".as_ptr(), (&raw mut off).cast()) != 0 }
+        });
+        if refused { Err("the server did not limit the rights of the daemon's session".into()) } else { Ok(()) }
+    }
+
+    fn security_context(&self) -> Result<*mut c_void, String> {
+        let mut context = ptr::null_mut();
+        let refused = security_context_service
+            .get()
+            // SAFETY: the session's state lives, the output is writable.
+            .is_none_or(|service| unsafe { (service.of_thd)(self.thd, &mut context) != 0 });
+        if refused || context.is_null() {
+            return Err("the server tells nothing of the rights of the daemon's session".into());
+        }
+        Ok(context)
+    }
+}
+
+impl Drop for ServerSession {
+    fn drop(&mut self) {
+        OPEN.lock().retain(|thd| *thd != Thd(self.thd));
+        if CURRENT.get() == self.thd {
+            CURRENT.set(ptr::null_mut());
+        }
+        // SAFETY: the session is ours and dies here.
+        unsafe {
+            (self.service.detach)(self.raw);
+            (self.service.close)(self.raw);
+        }
+    }
+}
+
+/// # Safety
+/// `text` is null or NUL-terminated.
+unsafe extern "C" fn on_error(_arg: *mut c_void, code: c_uint, text: *const c_char) {
+    if !text.is_null() {
+        // SAFETY: the caller's promise.
+        let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
+        log::warn!("a session of the daemon: {text} (SQL error {code})");
+    }
+}

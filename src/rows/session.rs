@@ -1,0 +1,297 @@
+//! The rows of a worker, whichever way its host offers them.
+
+use super::sql::{self, SqlSession};
+use super::{Cell, Column, Error, Index, Mode, Result, Rows, Table, table};
+use std::ffi::CStr;
+use std::ops::{Bound, ControlFlow};
+
+/// What a worker of the daemon holds: decided by the host at the start, one branch per call.
+pub enum Session<S> {
+    /// Everything through the callback table.
+    Table(table::Session),
+    /// Through the callback table and a SQL session of the same thread.
+    Hybrid(Box<Hybrid<S>>),
+}
+
+/// Reads through the table, the rest through SQL. At any time at most one of the two has a transaction, and the table has nothing open
+/// while SQL runs: the end of a statement releases the metadata locks of the whole session.
+pub struct Hybrid<S> {
+    // Declared first: its transaction object belongs to the session behind `sql`.
+    table: table::Session,
+    sql: sql::Session<S>,
+    /// Whether transactions that write run in SQL; else only TRUNCATE and questions to the dictionary do.
+    writes_in_sql: bool,
+}
+
+impl<S: SqlSession> Hybrid<S> {
+    /// A session over a table and a SQL session of one thread.
+    pub fn new(table: table::Session, sql: S, writes_in_sql: bool) -> Hybrid<S> {
+        Hybrid { table, sql: sql::Session::new(sql), writes_in_sql }
+    }
+
+    /// Replaces a session that somebody killed.
+    fn renew(&mut self) -> Result<()> {
+        if self.sql.is_lost() {
+            self.table.forget();
+            self.sql.reopen()?;
+        }
+        Ok(())
+    }
+
+    fn tend(&mut self) -> bool {
+        if !self.sql.is_lost() {
+            return false;
+        }
+        let undone = self.table.active() || self.sql.active();
+        if undone {
+            log::error!("an open batch was undone: somebody killed the session it belonged to");
+        }
+        if let Err(error) = self.renew() {
+            log::warn!("a session of the daemon cannot be replaced: {error}");
+        }
+        undone
+    }
+
+    fn begin(&mut self, mode: Mode) -> Result<()> {
+        self.renew()?;
+        if mode.read_write && self.writes_in_sql {
+            return self.sql.begin(mode);
+        }
+        self.sql.enter()?;
+        self.table.begin(mode)
+    }
+
+    fn describe(&mut self, path: &CStr) -> Result<Vec<Column>> {
+        let mut columns = self.table.describe(path)?;
+        if self.writes_in_sql {
+            self.table.close_tables();
+            let extras = self.sql.extras(path)?;
+            self.sql.enter()?;
+            for column in &mut columns {
+                if let Some(extra) = extras.iter().find(|extra| extra.name == column.name) {
+                    (column.has_default, column.generated) = (extra.has_default, extra.generated);
+                }
+            }
+        }
+        Ok(columns)
+    }
+
+    fn describe_index(&mut self, path: &CStr, name: &CStr) -> Result<Index> {
+        let mut index = self.table.describe_index(path, name)?;
+        if self.writes_in_sql {
+            self.table.close_tables();
+            index.columns = self.sql.index_columns(path, name)?;
+            self.sql.enter()?;
+        }
+        Ok(index)
+    }
+
+    fn truncate(&mut self, table: &Table) -> Result<()> {
+        self.renew()?;
+        self.sql.truncate(&table.path)
+    }
+
+    /// Whether all rows of a table look the same through both ways.
+    fn agree(&mut self, table: &Table) -> Result<bool> {
+        let mut found = Vec::new();
+        let row = |bytes: &dyn Fn(usize) -> Option<Vec<u8>>| (0..table.columns.len()).map(bytes).collect::<Vec<_>>();
+        self.begin(Mode { level: 1, read_write: false })?;
+        let read = self.table.scan(table, Bound::Unbounded, &mut |rows| {
+            found.push(row(&|column| rows.bytes(table, column).map(<[u8]>::to_vec)));
+            ControlFlow::Continue(())
+        });
+        self.table.rollback();
+        read?;
+        let mut expected = found.into_iter();
+        let same = self.sql.compare(table, |rows| {
+            match expected.next() == Some(row(&|column| rows.bytes(column).map(<[u8]>::to_vec))) {
+                true => ControlFlow::Continue(()),
+                false => ControlFlow::Break(()),
+            }
+        })?;
+        Ok(same && expected.next().is_none())
+    }
+}
+
+impl<S: SqlSession> Session<S> {
+    /// The host's `innodb_api_trx_level`, 0 to 3.
+    pub fn host_trx_level(&self) -> u8 {
+        self.table().host_trx_level()
+    }
+
+    /// The host's `innodb_api_bk_commit_interval` in seconds, at least 1.
+    pub fn host_commit_interval(&self) -> i64 {
+        self.table().host_commit_interval()
+    }
+
+    fn table(&self) -> &table::Session {
+        match self {
+            Session::Table(table) => table,
+            Session::Hybrid(both) => &both.table,
+        }
+    }
+
+    /// Reads a table in every way that the session has, and compares. `Ok` where there is one way only, or no such table.
+    ///
+    /// # Errors
+    /// The ways disagree: the host is not what the daemon takes it for.
+    pub fn check(&mut self, path: &CStr) -> Result<()> {
+        let Session::Hybrid(both) = self else { return Ok(()) };
+        both.begin(Mode { level: 1, read_write: false })?;
+        let columns = both.describe(path);
+        both.table.rollback();
+        let table = match columns {
+            Ok(columns) => Table { id: 0, path: path.into(), index: None, columns, key: 0 },
+            Err(Error::NotFound(_)) => return Ok(()),
+            Err(other) => return Err(other),
+        };
+        match both.agree(&table)? {
+            true => Ok(()),
+            false => Err(Error::Engine(format!(
+                "table {} reads differently through InnoDB's functions and through SQL; this server release is not supported",
+                table.display()
+            ))),
+        }
+    }
+
+    fn seek(&mut self, table: &Table, lower: Bound<Cell<'_>>) -> Result<bool> {
+        match self {
+            Session::Table(rows) => rows.seek(table, lower),
+            Session::Hybrid(both) if both.sql.active() => both.sql.seek(table, lower),
+            Session::Hybrid(both) => both.table.seek(table, lower),
+        }
+    }
+
+    fn next(&mut self, table: &Table) -> Result<bool> {
+        match self {
+            Session::Table(rows) => rows.next(table),
+            Session::Hybrid(both) if both.sql.active() => both.sql.next(table),
+            Session::Hybrid(both) => both.table.next(table),
+        }
+    }
+}
+
+/// Passes an operation to whoever has the transaction.
+macro_rules! either {
+    ($self:ident, $rows:ident => $call:expr) => {
+        either!($self, $rows => $call, $rows => $call)
+    };
+    ($self:ident, $table:ident => $on_table:expr, $sql:ident => $in_sql:expr) => {
+        match $self {
+            Session::Table($table) => $on_table,
+            Session::Hybrid(both) if both.sql.active() => {
+                let Hybrid { sql: $sql, .. } = &mut **both;
+                $in_sql
+            }
+            Session::Hybrid(both) => {
+                let Hybrid { table: $table, .. } = &mut **both;
+                $on_table
+            }
+        }
+    };
+}
+
+impl<S: SqlSession> Rows for Session<S> {
+    fn begin(&mut self, mode: Mode) -> Result<()> {
+        match self {
+            Session::Table(rows) => rows.begin(mode),
+            Session::Hybrid(both) => both.begin(mode),
+        }
+    }
+
+    fn active(&self) -> bool {
+        match self {
+            Session::Table(rows) => rows.active(),
+            Session::Hybrid(both) => both.table.active() || both.sql.active(),
+        }
+    }
+
+    fn describe(&mut self, path: &CStr) -> Result<Vec<Column>> {
+        match self {
+            Session::Table(rows) => rows.describe(path),
+            Session::Hybrid(both) => both.describe(path),
+        }
+    }
+
+    fn describe_index(&mut self, path: &CStr, name: &CStr) -> Result<Index> {
+        match self {
+            Session::Table(rows) => rows.describe_index(path, name),
+            Session::Hybrid(both) => both.describe_index(path, name),
+        }
+    }
+
+    #[inline]
+    fn read(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
+        either!(self, rows => rows.read(table, key))
+    }
+
+    #[inline]
+    fn read_for_update(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
+        either!(self, rows => rows.read_for_update(table, key))
+    }
+
+    #[inline]
+    fn bytes(&self, table: &Table, column: usize) -> Option<&[u8]> {
+        match self {
+            Session::Table(rows) => rows.bytes(table, column),
+            Session::Hybrid(both) if both.sql.active() => both.sql.bytes(column),
+            Session::Hybrid(both) => both.table.bytes(table, column),
+        }
+    }
+
+    #[inline]
+    fn int(&self, table: &Table, column: usize) -> Option<i128> {
+        match self {
+            Session::Table(rows) => rows.int(table, column),
+            Session::Hybrid(both) if both.sql.active() => both.sql.int(table, column),
+            Session::Hybrid(both) => both.table.int(table, column),
+        }
+    }
+
+    fn insert(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
+        either!(self, rows => rows.insert(table, cells))
+    }
+
+    fn update(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
+        either!(self, rows => rows.update(table, cells))
+    }
+
+    fn delete(&mut self, table: &Table) -> Result<()> {
+        either!(self, rows => rows.delete(table))
+    }
+
+    fn scan(
+        &mut self,
+        table: &Table,
+        lower: Bound<Cell<'_>>,
+        visit: &mut dyn FnMut(&Self) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let mut found = self.seek(table, lower)?;
+        while found && visit(self).is_continue() {
+            found = self.next(table)?;
+        }
+        Ok(())
+    }
+
+    fn truncate(&mut self, table: &Table) -> Result<()> {
+        match self {
+            Session::Table(rows) => rows.truncate(table),
+            Session::Hybrid(both) => both.truncate(table),
+        }
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        either!(self, rows => rows.commit())
+    }
+
+    fn rollback(&mut self) {
+        either!(self, rows => rows.rollback())
+    }
+
+    fn tend(&mut self) -> bool {
+        match self {
+            Session::Table(_) => false,
+            Session::Hybrid(both) => both.tend(),
+        }
+    }
+}

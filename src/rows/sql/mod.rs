@@ -1,0 +1,443 @@
+//! Rows through a host's SQL session: what is written this way is in the binary log, fires triggers, honours foreign keys, CHECK and
+//! defaults, and respects read-only servers and locked tables.
+//!
+//! [`Session`] turns the operations of [`super::Rows`] into prepared statements; a host brings an [`SqlSession`] that runs them. All
+//! of it belongs to one thread. The session is in autocommit=0 mode: a transaction begins with its first statement.
+
+mod result;
+mod statements;
+
+use super::{Cell, Column, Error, Mode, Result, Table};
+pub use result::RowSet;
+use statements::{Charset, Statements};
+use std::ffi::CStr;
+use std::ops::{Bound, ControlFlow};
+
+/// A value for a placeholder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Param<'a> {
+    /// SQL NULL.
+    Null,
+    /// A signed integer.
+    Int(i64),
+    /// An unsigned integer.
+    UInt(u64),
+    /// Text in utf8mb4.
+    Text(&'a [u8]),
+    /// Bytes without a character set.
+    Bytes(&'a [u8]),
+}
+
+/// A statement failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqlError {
+    /// The server's number.
+    pub code: u32,
+    /// Its sentence.
+    pub message: String,
+}
+
+/// A SQL session of a host, for one thread, with autocommit off.
+pub trait SqlSession {
+    /// Whether the session can no longer be used as it is and must be [reopened](SqlSession::reopen): somebody killed it.
+    fn is_lost(&self) -> bool;
+
+    /// Replaces the session by a new one; statements of the old one are gone.
+    fn reopen(&mut self) -> std::result::Result<(), SqlError>;
+
+    /// Makes the session the thread's current one: other users of the host's functions on this thread then work in its name.
+    fn enter(&mut self) -> std::result::Result<(), SqlError>;
+
+    /// Prepares a statement and returns its handle.
+    fn prepare(&mut self, sql: &str) -> std::result::Result<u64, SqlError>;
+
+    /// Executes a prepared statement; rows go to `rows`. Returns the number of affected rows.
+    fn execute(
+        &mut self,
+        statement: u64,
+        params: &[Param<'_>],
+        rows: &mut RowSet,
+    ) -> std::result::Result<u64, SqlError>;
+
+    /// Runs a statement as text.
+    fn query(&mut self, sql: &str, rows: &mut RowSet) -> std::result::Result<u64, SqlError>;
+}
+
+/// Rows that a scan fetches at a time.
+const SCAN_ROWS: usize = 64;
+
+/// Rows of one worker thread through SQL.
+pub struct Session<S> {
+    rows: RowSet,
+    /// The row of `rows` that is current.
+    at: usize,
+    tables: Vec<Option<Statements>>,
+    commit: Option<u64>,
+    /// Isolation level that the session has.
+    level: Option<u8>,
+    active: bool,
+    /// Key that [`Session::read_for_update`] found last.
+    key: Key,
+    /// Declared last: statements die with their session.
+    sql: S,
+}
+
+/// A key that outlives the request it came from.
+#[derive(Debug, Default)]
+struct Key {
+    number: Option<Cell<'static>>,
+    bytes: Vec<u8>,
+}
+
+impl Key {
+    fn set(&mut self, key: Cell<'_>) {
+        self.number = match key {
+            Cell::Int(value) => Some(Cell::Int(value)),
+            Cell::UInt(value) => Some(Cell::UInt(value)),
+            Cell::Null => Some(Cell::Null),
+            Cell::Bytes(bytes) => {
+                self.bytes.clear();
+                self.bytes.extend_from_slice(bytes);
+                None
+            }
+        };
+    }
+
+    fn cell(&self) -> Cell<'_> {
+        self.number.unwrap_or(Cell::Bytes(&self.bytes))
+    }
+}
+
+/// What the dictionary says of a column and the InnoDB API does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extra {
+    /// Name of the column.
+    pub name: String,
+    /// A row can be inserted without it.
+    pub has_default: bool,
+    /// It is computed from others and cannot be written.
+    pub generated: bool,
+}
+
+impl<S: SqlSession> Session<S> {
+    /// A session without a transaction.
+    pub fn new(sql: S) -> Session<S> {
+        Session {
+            rows: RowSet::default(),
+            at: 0,
+            tables: Vec::new(),
+            commit: None,
+            level: None,
+            active: false,
+            key: Key::default(),
+            sql,
+        }
+    }
+
+    /// See [`SqlSession::is_lost`].
+    pub fn is_lost(&self) -> bool {
+        self.sql.is_lost()
+    }
+
+    /// See [`SqlSession::reopen`]; a transaction that was open is gone with the old session.
+    pub fn reopen(&mut self) -> Result<()> {
+        self.tables.clear();
+        (self.commit, self.level, self.active) = (None, None, false);
+        self.sql.reopen().map_err(error)
+    }
+
+    /// See [`SqlSession::enter`].
+    pub fn enter(&mut self) -> Result<()> {
+        self.sql.enter().map_err(error)
+    }
+
+    /// Whether a transaction is open.
+    pub fn active(&self) -> bool {
+        self.active
+    }
+
+    /// Starts a transaction; it begins with its first statement.
+    pub fn begin(&mut self, mode: Mode) -> Result<()> {
+        if self.level != Some(mode.level) {
+            let name = match mode.level {
+                0 => "READ UNCOMMITTED",
+                1 => "READ COMMITTED",
+                2 => "REPEATABLE READ",
+                _ => "SERIALIZABLE",
+            };
+            self.query(&format!("SET SESSION TRANSACTION ISOLATION LEVEL {name}"))?;
+            self.level = Some(mode.level);
+        }
+        self.tables.iter_mut().flatten().for_each(|statements| statements.checked = false);
+        self.active = true;
+        Ok(())
+    }
+
+    fn query(&mut self, sql: &str) -> Result<u64> {
+        self.rows.expect(&[]);
+        self.sql.query(sql, &mut self.rows).map_err(error)
+    }
+
+    /// Commits.
+    pub fn commit(&mut self) -> Result<()> {
+        self.active = false;
+        let statement = match self.commit {
+            Some(statement) => statement,
+            None => *self.commit.insert(self.sql.prepare("COMMIT").map_err(error)?),
+        };
+        self.rows.expect(&[]);
+        let committed = self.sql.execute(statement, &[], &mut self.rows);
+        if committed.is_err() && !self.sql.is_lost() {
+            // The server has rolled back; this makes sure of the session's state.
+            let _ = self.query("ROLLBACK");
+        }
+        committed.map(|_| ()).map_err(error)
+    }
+
+    /// Rolls back; nothing happens without a transaction.
+    pub fn rollback(&mut self) {
+        if !std::mem::take(&mut self.active) || self.sql.is_lost() {
+            return;
+        }
+        if let Err(error) = self.query("ROLLBACK") {
+            log::error!("rollback failed: {error}");
+        }
+    }
+
+    /// The statements of a table, made anew where the table is not the one they were made for.
+    fn statements(&mut self, table: &Table) -> Result<()> {
+        if self.tables.len() <= table.id {
+            self.tables.resize_with(table.id + 1, || None);
+        }
+        let slot = &mut self.tables[table.id];
+        match slot {
+            Some(statements) if statements.checked => return Ok(()),
+            Some(statements) if statements.suits(table) => {
+                statements.checked = true;
+                return Ok(());
+            }
+            _ => *slot = None,
+        }
+        let charsets = self.charsets(table)?;
+        self.tables[table.id] = Some(Statements::new(table, charsets));
+        Ok(())
+    }
+
+    fn charsets(&mut self, table: &Table) -> Result<Vec<Charset>> {
+        let sql = statements::charsets_query(&table.path);
+        self.rows.expect(&[super::ColumnKind::VarChar; 3]);
+        self.sql.query(&sql, &mut self.rows).map_err(error)?;
+        let text = |row, column| String::from_utf8_lossy(self.rows.bytes(row, column).unwrap_or_default()).into_owned();
+        let found: Vec<_> = (0..self.rows.len()).map(|row| (text(row, 0), text(row, 1), text(row, 2))).collect();
+        let of = |column: &Column| match found.iter().find(|(name, ..)| *name == column.name) {
+            Some((_, charset, collation)) => Ok(Charset::new(charset, collation)),
+            None => Err(Error::Changed(table.display().into_owned())),
+        };
+        table.columns.iter().map(of).collect()
+    }
+
+    /// What the dictionary knows of a table's columns, generated and defaulted ones in particular.
+    pub fn extras(&mut self, path: &CStr) -> Result<Vec<Extra>> {
+        use super::ColumnKind::VarChar;
+        self.rows.expect(&[VarChar, VarChar, VarChar]);
+        self.sql.query(&statements::extras_query(path), &mut self.rows).map_err(error)?;
+        let text = |row, column| self.rows.bytes(row, column).unwrap_or_default();
+        let extras = (0..self.rows.len())
+            .map(|row| {
+                let extra = String::from_utf8_lossy(text(row, 2)).to_ascii_lowercase();
+                let generated = extra.contains("virtual generated") || extra.contains("stored generated");
+                let has_default = generated || extra.contains("auto_increment") || text(row, 1) == b"1";
+                Extra { name: String::from_utf8_lossy(text(row, 0)).into_owned(), has_default, generated }
+            })
+            .collect();
+        self.query("COMMIT")?;
+        Ok(extras)
+    }
+
+    /// The columns of an index as they were defined; one that is indexed by a prefix comes with its length.
+    pub fn index_columns(&mut self, path: &CStr, name: &CStr) -> Result<Vec<String>> {
+        self.rows.expect(&[super::ColumnKind::VarChar]);
+        self.sql.query(&statements::index_query(path, name), &mut self.rows).map_err(error)?;
+        let text = |row| String::from_utf8_lossy(self.rows.bytes(row, 0).unwrap_or_default()).into_owned();
+        let columns = (0..self.rows.len()).map(text).collect();
+        self.query("COMMIT")?;
+        Ok(columns)
+    }
+
+    /// Runs one of a table's statements, prepared at its first use. `params` follow the placeholders.
+    fn run(&mut self, table: &Table, kind: statements::Kind<'_>, params: &[Param<'_>]) -> Result<u64> {
+        let Some(Some(statements)) = self.tables.get_mut(table.id) else {
+            return Err(Error::Engine("the table's statements are missing".into()));
+        };
+        let handle = match statements.handle(kind) {
+            Some(handle) => handle,
+            None => {
+                let text = statements.text(table, kind);
+                let handle = self.sql.prepare(&text).map_err(|e| error_on(table, e))?;
+                statements.keep(kind, handle);
+                handle
+            }
+        };
+        self.rows.expect(if kind.selects() { statements.kinds() } else { &[] });
+        self.at = 0;
+        self.sql.execute(handle, params, &mut self.rows).map_err(|e| error_on(table, e))
+    }
+
+    fn param<'a>(&self, table: &Table, column: usize, cell: Cell<'a>) -> Param<'a> {
+        match cell {
+            Cell::Null => Param::Null,
+            Cell::Int(value) => Param::Int(value),
+            Cell::UInt(value) => Param::UInt(value),
+            Cell::Bytes(bytes) => match self.tables.get(table.id).and_then(Option::as_ref) {
+                Some(statements) if statements.is_text(column) => Param::Text(bytes),
+                _ => Param::Bytes(bytes),
+            },
+        }
+    }
+
+    fn find(&mut self, table: &Table, key: Cell<'_>, kind: statements::Kind<'_>) -> Result<bool> {
+        if let Cell::Bytes(bytes) = key
+            && bytes.len() > table.columns.get(table.key).map_or(0, |column| column.max_bytes as usize)
+        {
+            // A key that the column cannot hold is a key that no row has.
+            return Ok(false);
+        }
+        self.statements(table)?;
+        let key = self.param(table, table.key, key);
+        self.run(table, kind, &[key])?;
+        Ok(self.rows.len() > 0)
+    }
+
+    /// See [`super::Rows::read`].
+    pub fn read(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
+        self.find(table, key, statements::Kind::Read)
+    }
+
+    /// See [`super::Rows::read_for_update`].
+    pub fn read_for_update(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
+        self.key.set(key);
+        self.find(table, key, statements::Kind::Lock)
+    }
+
+    /// See [`super::Rows::bytes`].
+    pub fn bytes(&self, column: usize) -> Option<&[u8]> {
+        self.rows.bytes(self.at, column)
+    }
+
+    /// See [`super::Rows::int`].
+    pub fn int(&self, table: &Table, column: usize) -> Option<i128> {
+        let super::ColumnKind::Int { unsigned, .. } = table.columns.get(column)?.kind else { return None };
+        Some(super::decode_int(self.bytes(column)?, unsigned))
+    }
+
+    /// See [`super::Rows::insert`]; columns that are not named get their defaults.
+    pub fn insert(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
+        self.statements(table)?;
+        let params: Vec<_> = cells.iter().map(|(column, cell)| self.param(table, *column, *cell)).collect();
+        self.run(table, statements::Kind::Insert(cells), &params).map(|_| ())
+    }
+
+    /// See [`super::Rows::update`].
+    pub fn update(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
+        self.statements(table)?;
+        let held = std::mem::take(&mut self.key);
+        let mut params: Vec<_> = cells.iter().map(|(column, cell)| self.param(table, *column, *cell)).collect();
+        params.push(self.param(table, table.key, held.cell()));
+        let result = self.run(table, statements::Kind::Update(cells), &params).map(|_| ());
+        drop(params);
+        self.key = held;
+        result
+    }
+
+    /// See [`super::Rows::delete`].
+    pub fn delete(&mut self, table: &Table) -> Result<()> {
+        self.statements(table)?;
+        let held = std::mem::take(&mut self.key);
+        let key = self.param(table, table.key, held.cell());
+        let result = self.run(table, statements::Kind::Delete, &[key]).map(|_| ());
+        self.key = held;
+        result
+    }
+
+    /// Fetches rows in key order from `lower` on; the first of them is current. `false`: there are none.
+    pub fn seek(&mut self, table: &Table, lower: Bound<Cell<'_>>) -> Result<bool> {
+        self.statements(table)?;
+        let (kind, key) = match lower {
+            Bound::Unbounded => (statements::Kind::First, None),
+            Bound::Included(key) => (statements::Kind::From, Some(key)),
+            Bound::Excluded(key) => (statements::Kind::Behind, Some(key)),
+        };
+        let params: Vec<_> = key.into_iter().map(|key| self.param(table, table.key, key)).collect();
+        self.run(table, kind, &params)?;
+        Ok(self.rows.len() > 0)
+    }
+
+    /// Goes on to the next row behind [`Session::seek`].
+    pub fn next(&mut self, table: &Table) -> Result<bool> {
+        self.at += 1;
+        if self.at < self.rows.len() {
+            return Ok(true);
+        }
+        if self.rows.len() < SCAN_ROWS {
+            return Ok(false);
+        }
+        let mut last = Key::default();
+        self.at -= 1;
+        match (self.int(table, table.key), table.columns.get(table.key).map(|column| column.kind)) {
+            (Some(number), Some(super::ColumnKind::Int { unsigned: true, .. })) => last.set(Cell::UInt(number as u64)),
+            (Some(number), _) => last.set(Cell::Int(number as i64)),
+            (None, _) => last.set(Cell::Bytes(self.bytes(table.key).unwrap_or_default())),
+        }
+        self.seek(table, Bound::Excluded(last.cell()))
+    }
+
+    /// See [`super::Rows::truncate`].
+    pub fn truncate(&mut self, path: &CStr) -> Result<()> {
+        self.query(&format!("TRUNCATE TABLE {}", statements::table_name(path))).map(|_| ())
+    }
+
+    /// Compares what another reader of the same rows found, row by row: [`ControlFlow::Break`] from `same` ends it with `false`.
+    pub fn compare(&mut self, table: &Table, mut same: impl FnMut(&Self) -> ControlFlow<()>) -> Result<bool> {
+        let mut found = self.seek(table, Bound::Unbounded)?;
+        while found {
+            if same(self).is_break() {
+                return Ok(false);
+            }
+            found = self.next(table)?;
+        }
+        self.query("COMMIT").map(|_| true)
+    }
+}
+
+fn error_on(table: &Table, sql: SqlError) -> Error {
+    match sql.code {
+        // Unknown column, wrong number of columns.
+        1054 | 1136 => Error::Changed(table.display().into_owned()),
+        1146 | 1049 => Error::NotFound(table.display().into_owned()),
+        _ => error(sql),
+    }
+}
+
+/// The server's numbers in this room's words.
+fn error(sql: SqlError) -> Error {
+    match sql.code {
+        1062 | 1586 => Error::Duplicate,
+        1213 | 3058 => Error::Deadlock,
+        1205 | 3572 => Error::LockTimeout,
+        // Read-only transaction, --read-only, super_read_only, innodb_read_only.
+        1792 | 1290 | 1836 | 1874 => Error::ReadOnly,
+        // Data too long, out of range, wrong bytes for the character set, row too large.
+        1406 | 1264 | 1366 | 1118 | 1301 | 3854 => Error::TooLong(column_of(&sql.message)),
+        1048 | 1364 | 1216 | 1217 | 1451 | 1452 | 3819 | 1644 | 1701 => Error::Constraint(sql.message),
+        1021 | 1114 | 3 => Error::DiskFull,
+        1053 | 1317 | 3169 | 3024 => Error::Interrupted,
+        1146 => Error::NotFound(sql.message),
+        code => Error::Engine(format!("{} (SQL error {code})", sql.message)),
+    }
+}
+
+/// `Data too long for column 'v' at row 1` names the column between quotes.
+fn column_of(message: &str) -> String {
+    let named = message.split_once("column '").and_then(|(_, rest)| rest.split_once('\''));
+    named.map_or_else(|| "(the whole row)".into(), |(column, _)| column.into())
+}

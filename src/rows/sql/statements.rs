@@ -1,0 +1,378 @@
+//! The text of statements, and which of them are prepared for a table.
+
+use super::SCAN_ROWS;
+use crate::rows::{Cell, ColumnKind, Table};
+use std::ffi::{CStr, CString};
+use std::fmt::Write;
+
+/// How bytes become a value of a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Charset {
+    /// The column has none: numbers and bytes.
+    None,
+    /// The connection's own, utf8mb4.
+    Utf8,
+    /// Another one: bytes are taken as they are in it.
+    Other {
+        /// Name of the character set.
+        charset: String,
+        /// Name of the collation.
+        collation: String,
+    },
+}
+
+impl Charset {
+    /// From the dictionary's two columns.
+    pub fn new(charset: &str, collation: &str) -> Charset {
+        match charset {
+            "" | "binary" => Charset::None,
+            "utf8mb4" => Charset::Utf8,
+            _ => Charset::Other { charset: charset.into(), collation: collation.into() },
+        }
+    }
+
+    /// A placeholder for a value of the column.
+    fn placeholder(&self, sql: &mut String) {
+        match self {
+            Charset::None | Charset::Utf8 => sql.push('?'),
+            Charset::Other { charset, collation } => {
+                let _ = write!(sql, "CONVERT(? USING {charset}) COLLATE {collation}");
+            }
+        }
+    }
+}
+
+/// A statement of a table.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind<'c> {
+    /// One row by its key.
+    Read,
+    /// The same, locked.
+    Lock,
+    /// Rows in key order from the start.
+    First,
+    /// Rows from a key on.
+    From,
+    /// Rows behind a key.
+    Behind,
+    /// The row of a key goes.
+    Delete,
+    /// A new row with these columns.
+    Insert(&'c [(usize, Cell<'c>)]),
+    /// New values for these columns of the row of a key.
+    Update(&'c [(usize, Cell<'c>)]),
+}
+
+impl Kind<'_> {
+    /// Whether it returns rows.
+    pub fn selects(self) -> bool {
+        !matches!(self, Kind::Delete | Kind::Insert(_) | Kind::Update(_))
+    }
+
+    fn fixed(self) -> Option<usize> {
+        match self {
+            Kind::Read => Some(0),
+            Kind::Lock => Some(1),
+            Kind::First => Some(2),
+            Kind::From => Some(3),
+            Kind::Behind => Some(4),
+            Kind::Delete => Some(5),
+            Kind::Insert(_) | Kind::Update(_) => None,
+        }
+    }
+}
+
+/// A prepared statement that names some of the columns.
+#[derive(Debug)]
+struct Named {
+    inserts: bool,
+    columns: Vec<usize>,
+    handle: u64,
+}
+
+/// Prepared statements of one table, by session handle.
+#[derive(Debug)]
+pub struct Statements {
+    /// Whether the table was compared with the one they were made for, in this transaction.
+    pub checked: bool,
+    path: CString,
+    names: Vec<String>,
+    kinds: Vec<ColumnKind>,
+    charsets: Vec<Charset>,
+    fixed: [Option<u64>; 6],
+    named: Vec<Named>,
+}
+
+impl Statements {
+    /// None yet.
+    pub fn new(table: &Table, charsets: Vec<Charset>) -> Statements {
+        Statements {
+            checked: true,
+            path: table.path.clone(),
+            names: table.columns.iter().map(|column| column.name.clone()).collect(),
+            kinds: table.columns.iter().map(|column| column.kind).collect(),
+            charsets,
+            fixed: [None; 6],
+            named: Vec::new(),
+        }
+    }
+
+    /// Whether they were made for this table as it is described now.
+    pub fn suits(&self, table: &Table) -> bool {
+        self.path == table.path
+            && self.names.len() == table.columns.len()
+            && self.names.iter().zip(&table.columns).all(|(name, column)| *name == column.name)
+            && self.kinds.iter().zip(&table.columns).all(|(kind, column)| *kind == column.kind)
+    }
+
+    /// The kinds of the columns that every SELECT returns.
+    pub fn kinds(&self) -> &[ColumnKind] {
+        &self.kinds
+    }
+
+    /// Whether values of the column are sent as text.
+    pub fn is_text(&self, column: usize) -> bool {
+        self.charsets.get(column) == Some(&Charset::Utf8)
+    }
+
+    /// A statement that was prepared before.
+    pub fn handle(&self, kind: Kind<'_>) -> Option<u64> {
+        match kind {
+            Kind::Insert(cells) => self.named_handle(true, cells),
+            Kind::Update(cells) => self.named_handle(false, cells),
+            other => other.fixed().and_then(|i| self.fixed[i]),
+        }
+    }
+
+    fn named_handle(&self, inserts: bool, cells: &[(usize, Cell<'_>)]) -> Option<u64> {
+        let same = |known: &&Named| {
+            known.inserts == inserts
+                && known.columns.len() == cells.len()
+                && known.columns.iter().zip(cells).all(|(known, (column, _))| known == column)
+        };
+        self.named.iter().find(same).map(|known| known.handle)
+    }
+
+    /// Keeps a handle.
+    pub fn keep(&mut self, kind: Kind<'_>, handle: u64) {
+        let (inserts, cells) = match kind {
+            Kind::Insert(cells) => (true, cells),
+            Kind::Update(cells) => (false, cells),
+            other => {
+                if let Some(i) = other.fixed() {
+                    self.fixed[i] = Some(handle);
+                }
+                return;
+            }
+        };
+        self.named.push(Named { inserts, columns: cells.iter().map(|(column, _)| *column).collect(), handle });
+    }
+
+    /// The text of a statement.
+    pub fn text(&self, table: &Table, kind: Kind<'_>) -> String {
+        let mut sql = String::new();
+        match kind {
+            Kind::Read => self.select(table, " WHERE ", Some("="), &mut sql),
+            Kind::Lock => {
+                self.select(table, " WHERE ", Some("="), &mut sql);
+                sql.push_str(" FOR UPDATE");
+            }
+            Kind::First => self.select_in_order(table, None, &mut sql),
+            Kind::From => self.select_in_order(table, Some(">="), &mut sql),
+            Kind::Behind => self.select_in_order(table, Some(">"), &mut sql),
+            Kind::Delete => {
+                let _ = write!(sql, "DELETE FROM {}", table_name(&table.path));
+                self.compare(table, " WHERE ", "=", &mut sql);
+            }
+            Kind::Insert(cells) => self.insert(table, cells, &mut sql),
+            Kind::Update(cells) => {
+                let _ = write!(sql, "UPDATE {} SET ", table_name(&table.path));
+                for (i, (column, _)) in cells.iter().enumerate() {
+                    sql.push_str(if i == 0 { "" } else { ", " });
+                    self.column(*column, &mut sql);
+                    sql.push('=');
+                    self.placeholder(*column, &mut sql);
+                }
+                self.compare(table, " WHERE ", "=", &mut sql);
+            }
+        }
+        sql
+    }
+
+    fn insert(&self, table: &Table, cells: &[(usize, Cell<'_>)], sql: &mut String) {
+        let _ = write!(sql, "INSERT INTO {} (", table_name(&table.path));
+        for (i, (column, _)) in cells.iter().enumerate() {
+            sql.push_str(if i == 0 { "" } else { ", " });
+            self.column(*column, sql);
+        }
+        sql.push_str(") VALUES (");
+        for (i, (column, _)) in cells.iter().enumerate() {
+            sql.push_str(if i == 0 { "" } else { ", " });
+            self.placeholder(*column, sql);
+        }
+        sql.push(')');
+    }
+
+    fn select(&self, table: &Table, before: &str, operator: Option<&str>, sql: &mut String) {
+        sql.push_str("SELECT ");
+        for i in 0..self.names.len() {
+            sql.push_str(if i == 0 { "" } else { ", " });
+            match self.kinds.get(i) {
+                // Nobody asks for it; its type may have no plain form.
+                Some(ColumnKind::Other) => sql.push_str("NULL"),
+                _ => self.column(i, sql),
+            }
+        }
+        let _ = write!(sql, " FROM {}", table_name(&table.path));
+        if let Some(operator) = operator {
+            self.compare(table, before, operator, sql);
+        }
+    }
+
+    fn select_in_order(&self, table: &Table, operator: Option<&str>, sql: &mut String) {
+        self.select(table, " WHERE ", operator, sql);
+        sql.push_str(" ORDER BY ");
+        self.column(table.key, sql);
+        let _ = write!(sql, " LIMIT {SCAN_ROWS}");
+    }
+
+    fn compare(&self, table: &Table, before: &str, operator: &str, sql: &mut String) {
+        sql.push_str(before);
+        self.column(table.key, sql);
+        sql.push_str(operator);
+        self.placeholder(table.key, sql);
+    }
+
+    fn column(&self, column: usize, sql: &mut String) {
+        quote(self.names.get(column).map_or("", String::as_str), sql);
+    }
+
+    fn placeholder(&self, column: usize, sql: &mut String) {
+        self.charsets.get(column).unwrap_or(&Charset::None).placeholder(sql);
+    }
+}
+
+/// An identifier in backticks.
+fn quote(name: &str, sql: &mut String) {
+    sql.push('`');
+    sql.push_str(&name.replace('`', "``"));
+    sql.push('`');
+}
+
+/// `database/table` as SQL names it.
+pub fn table_name(path: &CStr) -> String {
+    let (schema, table) = parts(path);
+    let mut sql = String::new();
+    quote(&schema, &mut sql);
+    sql.push('.');
+    quote(&table, &mut sql);
+    sql
+}
+
+fn parts(path: &CStr) -> (String, String) {
+    let path = path.to_string_lossy();
+    let (schema, table) = path.split_once('/').unwrap_or(("", &path));
+    (schema.to_owned(), table.to_owned())
+}
+
+fn columns_query(what: &str, path: &CStr) -> String {
+    let (schema, table) = parts(path);
+    format!(
+        "SELECT {what} FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {} ORDER BY ORDINAL_POSITION",
+        literal(&schema),
+        literal(&table)
+    )
+}
+
+/// Name, character set and collation of a table's columns.
+pub fn charsets_query(path: &CStr) -> String {
+    columns_query("COLUMN_NAME, IFNULL(CHARACTER_SET_NAME, ''), IFNULL(COLLATION_NAME, '')", path)
+}
+
+/// Name, whether there is a default, and remarks of a table's columns.
+pub fn extras_query(path: &CStr) -> String {
+    columns_query("COLUMN_NAME, IF(COLUMN_DEFAULT IS NULL, '0', '1'), EXTRA", path)
+}
+
+/// The columns of an index, each with the length of its prefix if it has one.
+pub fn index_query(path: &CStr, name: &CStr) -> String {
+    let (schema, table) = parts(path);
+    format!(
+        "SELECT CONCAT(IFNULL(COLUMN_NAME, 'an expression'), IF(SUB_PART IS NULL, '', CONCAT('(', SUB_PART, ')'))) \
+         FROM information_schema.STATISTICS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {} AND INDEX_NAME = {} ORDER BY SEQ_IN_INDEX",
+        literal(&schema),
+        literal(&table),
+        literal(&name.to_string_lossy())
+    )
+}
+
+/// A string literal that means the same in every sql_mode.
+fn literal(text: &str) -> String {
+    let digits = text.bytes().fold(String::new(), |mut digits, byte| {
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    });
+    format!("CONVERT(x'{digits}' USING utf8mb4)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::Column;
+
+    fn table() -> Table {
+        let column = |name: &str, kind| Column {
+            name: name.into(),
+            kind,
+            not_null: false,
+            max_bytes: 9,
+            has_default: false,
+            generated: false,
+        };
+        let columns = vec![
+            column("k", ColumnKind::VarChar),
+            column("a`b", ColumnKind::VarChar),
+            column("d", ColumnKind::Other),
+            column("n", ColumnKind::Int { bytes: 4, unsigned: false }),
+        ];
+        Table { id: 0, path: c"my db/t".into(), index: None, columns, key: 0 }
+    }
+
+    #[test]
+    fn statements_quote_names_and_keep_character_sets() {
+        let table = table();
+        let latin1 = Charset::new("latin1", "latin1_bin");
+        let statements = Statements::new(&table, vec![Charset::Utf8, latin1, Charset::None, Charset::None]);
+        let columns = "`k`, `a``b`, NULL, `n`";
+        let cells = [(1, Cell::Null), (3, Cell::Int(1))];
+        let value = "CONVERT(? USING latin1) COLLATE latin1_bin";
+        for (kind, text) in [
+            (Kind::Read, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=?")),
+            (Kind::Lock, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=? FOR UPDATE")),
+            (Kind::First, format!("SELECT {columns} FROM `my db`.`t` ORDER BY `k` LIMIT 64")),
+            (Kind::Behind, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`>? ORDER BY `k` LIMIT 64")),
+            (Kind::Delete, "DELETE FROM `my db`.`t` WHERE `k`=?".into()),
+            (Kind::Insert(&cells), format!("INSERT INTO `my db`.`t` (`a``b`, `n`) VALUES ({value}, ?)")),
+            (Kind::Update(&cells), format!("UPDATE `my db`.`t` SET `a``b`={value}, `n`=? WHERE `k`=?")),
+        ] {
+            assert_eq!(statements.text(&table, kind), text);
+        }
+        assert!(extras_query(&table.path).contains("TABLE_SCHEMA = CONVERT(x'6d79206462' USING utf8mb4)"));
+    }
+
+    #[test]
+    fn handles_belong_to_the_columns_they_were_prepared_for() {
+        let table = table();
+        let mut statements = Statements::new(&table, vec![Charset::None; 4]);
+        let (one, two) = ([(1, Cell::Null)], [(1, Cell::Null), (3, Cell::Null)]);
+        statements.keep(Kind::Update(&one), 7);
+        statements.keep(Kind::Lock, 8);
+        assert_eq!(statements.handle(Kind::Update(&one)), Some(7));
+        assert_eq!(statements.handle(Kind::Update(&two)), None);
+        assert_eq!(statements.handle(Kind::Insert(&one)), None);
+        assert_eq!((statements.handle(Kind::Lock), statements.handle(Kind::Read)), (Some(8), None));
+        let mut other = table.clone();
+        other.columns.pop();
+        assert!(statements.suits(&table) && !statements.suits(&other));
+    }
+}

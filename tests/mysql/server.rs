@@ -1,0 +1,304 @@
+//! A real mysqld of the tree that `tests/mysql/make-tree` made, as a child process.
+
+use crate::common::{Client, PATIENCE};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// The tree; tests that need it are started by `tests/run --mysql`, which sets the variable.
+fn tree() -> &'static Path {
+    static TREE: OnceLock<PathBuf> = OnceLock::new();
+    TREE.get_or_init(|| {
+        let tree = std::env::var_os("DM_MYSQL_TREE").expect("DM_MYSQL_TREE is not set: run tests/run --mysql");
+        let tree = PathBuf::from(tree);
+        assert!(tree.join("data/template").is_dir(), "{} is no tree: run tests/run --mysql", tree.display());
+        tree
+    })
+}
+
+/// The plugin as it is built for a server.
+fn library() -> &'static Path {
+    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let target = crate::common::library_folder().parent().unwrap().join("plugin-only");
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "--release", "--quiet", "--lib", "--no-default-features", "--target-dir"])
+            .arg(&target)
+            .current_dir(crate::common::root())
+            .status()
+            .unwrap();
+        assert!(status.success(), "the plugin does not build");
+        target.join("release/libdaemon_memcached.so")
+    })
+}
+
+/// A data directory and options; starts a server on it as often as a test wants.
+pub struct Config {
+    folder: tempfile::TempDir,
+    args: Vec<String>,
+}
+
+impl Config {
+    /// A fresh server with our plugin in its folder; the plugin will listen on a free port and write the binary log.
+    pub fn new() -> Config {
+        let folder = tempfile::Builder::new().prefix("run-").tempdir_in(tree().join("data")).unwrap();
+        let copied =
+            Command::new("cp").arg("-a").arg(tree().join("data/template")).arg(folder.path().join("db")).status();
+        assert!(copied.unwrap().success(), "cannot copy the data directory");
+        // Two servers that replicate must not take each other for themselves.
+        std::fs::remove_file(folder.path().join("db/auto.cnf")).unwrap();
+        std::fs::create_dir(folder.path().join("plugin")).unwrap();
+        let config = Config { folder, args: Vec::new() };
+        config.place_library();
+        config.arg("--loose-daemon-memcached-option=-p 0").arg("--loose-daemon-memcached-enable-binlog=ON")
+    }
+
+    /// One more argument for mysqld.
+    pub fn arg(mut self, arg: impl Into<String>) -> Config {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Puts the library into the plugin folder the way a package manager does: a server may have it mapped.
+    pub fn place_library(&self) {
+        let plugin = self.folder.path().join("plugin");
+        std::fs::copy(library(), plugin.join("new.so")).unwrap();
+        std::fs::rename(plugin.join("new.so"), plugin.join("daemon_memcached.so")).unwrap();
+    }
+
+    /// A path as the server in the tree sees it.
+    fn inside(&self, name: &str) -> String {
+        let folder = self.folder.path().strip_prefix(tree()).unwrap();
+        format!("/{}/{name}", folder.display())
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new("chroot");
+        command.arg(tree()).args(["mysqld", "--no-defaults", "--user=root", "--bind-address=127.0.0.1"]);
+        command.args(["--mysqlx=OFF", "--secure-file-priv=NULL", "--innodb-redo-log-capacity=8M"]);
+        for (option, file) in [
+            ("datadir", "db"),
+            ("socket", "my.sock"),
+            ("plugin-dir", "plugin"),
+            ("log-error", "error.log"),
+            ("pid-file", "pid"),
+        ] {
+            command.arg(format!("--{option}={}", self.inside(file)));
+        }
+        if !self.args.iter().any(|arg| arg.starts_with("--port=")) {
+            command.arg("--skip-networking");
+        }
+        command.args(&self.args);
+        command
+    }
+
+    /// Starts a server and waits until it takes clients.
+    pub fn start(&self) -> Mysqld<'_> {
+        let _ = std::fs::remove_file(self.folder.path().join("error.log"));
+        let mut command = self.command();
+        // A crash is reported there, not in the error log.
+        let output = std::fs::File::create(self.folder.path().join("stderr")).unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(output);
+        // Not among the signals of the terminal that the tests were started from.
+        command.process_group(0);
+        let server = Mysqld { config: self, child: command.spawn().expect("cannot run chroot") };
+        server.wait_log("ready for connections");
+        server
+    }
+}
+
+/// A running server; dropping it kills the process.
+pub struct Mysqld<'c> {
+    config: &'c Config,
+    child: Child,
+}
+
+impl<'c> Mysqld<'c> {
+    /// The error log so far.
+    pub fn log(&self) -> String {
+        let read = |name| std::fs::read(self.config.folder.path().join(name)).unwrap_or_default();
+        String::from_utf8_lossy(&read("error.log")).into_owned() + &String::from_utf8_lossy(&read("stderr"))
+    }
+
+    /// Waits for a text in the error log.
+    pub fn wait_log(&self, text: &str) {
+        wait(&format!("'{text}' in the error log"), || self.log().contains(text), || self.log());
+    }
+
+    fn client_command(&self) -> Command {
+        let mut command = Command::new("chroot");
+        command.arg(tree()).args(["mysql", "--no-defaults", "-uroot", "--batch", "--skip-column-names", "--raw"]);
+        command.arg(format!("--socket={}", self.config.inside("my.sock")));
+        command
+    }
+
+    /// Runs statements in a session of their own; the answer without headers, or the client's error message.
+    pub fn try_sql(&self, sql: &str) -> Result<String, String> {
+        let run = self.client_command().args(["--default-character-set=utf8mb4", "-e", sql]).output().unwrap();
+        match run.status.success() {
+            true => Ok(String::from_utf8_lossy(&run.stdout).trim_end().to_owned()),
+            false => Err(String::from_utf8_lossy(&run.stderr).trim_end().to_owned()),
+        }
+    }
+
+    /// The same; failing is the test's failure.
+    #[track_caller]
+    pub fn sql(&self, sql: &str) -> String {
+        self.try_sql(sql).unwrap_or_else(|e| panic!("{sql}: {e}\n{}", self.log()))
+    }
+
+    /// Runs one of the project's scripts.
+    pub fn script(&self, name: &str) {
+        let file = std::fs::File::open(crate::common::root().join("sql").join(name)).unwrap();
+        let run = self.client_command().stdin(file).output().unwrap();
+        assert!(run.status.success(), "{name}: {}", String::from_utf8_lossy(&run.stderr));
+    }
+
+    /// Both scripts, then INSTALL PLUGIN.
+    pub fn set_up(&self) {
+        self.script("innodb_memcached_config.sql");
+        self.script("default_container.sql");
+        self.install().unwrap_or_else(|e| panic!("{e}\n{}", self.log()));
+    }
+
+    /// INSTALL PLUGIN; the client's message when it fails.
+    pub fn install(&self) -> Result<String, String> {
+        self.try_sql("INSTALL PLUGIN daemon_memcached SONAME 'daemon_memcached.so'")
+    }
+
+    /// A session that stays open.
+    pub fn session(&self) -> Session {
+        let mut command = self.client_command();
+        command.args(["--unbuffered", "--force"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let (stdin, stdout) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
+        Session { child, stdin, stdout, asked: 0 }
+    }
+
+    /// A status variable's value.
+    pub fn status(&self, name: &str) -> String {
+        let row = self.sql(&format!("SHOW STATUS LIKE '{name}'"));
+        row.split_once('\t').map_or_else(String::new, |(_, value)| value.to_owned())
+    }
+
+    /// The plugin's port; waits for a daemon that starts with the server.
+    #[track_caller]
+    pub fn port(&self) -> u16 {
+        let mut port = 0;
+        let listening = || self.status("Daemon_memcached_listening").rsplit_once(':').and_then(|(_, p)| p.parse().ok());
+        wait(
+            "a listening daemon",
+            || {
+                listening().is_some_and(|found| {
+                    port = found;
+                    true
+                })
+            },
+            || self.log(),
+        );
+        port
+    }
+
+    /// A memcached client.
+    #[track_caller]
+    pub fn client(&self) -> Client {
+        Client::connect(self.port())
+    }
+
+    /// Threads of the process whose names begin so.
+    pub fn threads(&self, prefix: &str) -> usize {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+        tasks
+            .flatten()
+            .filter(|task| std::fs::read_to_string(task.path().join("comm")).is_ok())
+            .map(name)
+            .filter(|n| n.starts_with(prefix))
+            .count()
+    }
+
+    /// Open descriptors of the process.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+
+    /// Ends the process with SIGKILL.
+    pub fn kill9(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Shuts down as a DBA does; tells how long it took.
+    pub fn shutdown(mut self) -> Duration {
+        let start = Instant::now();
+        self.sql("SHUTDOWN");
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                assert!(status.success(), "{status:?}\n{}", self.log());
+                return start.elapsed();
+            }
+            assert!(start.elapsed() < PATIENCE, "the server does not end\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Whether the process lives.
+    pub fn lives(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Mysqld<'_> {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A client's session that stays open between statements.
+pub struct Session {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+    asked: u32,
+}
+
+impl Session {
+    /// Runs statements and waits for their answer.
+    pub fn sql(&mut self, sql: &str) -> Vec<String> {
+        self.asked += 1;
+        let end = format!("end-of-answer-{}", self.asked);
+        let stdin = self.stdin.as_mut().unwrap();
+        writeln!(stdin, "{sql};\nSELECT '{end}';").and_then(|()| stdin.flush()).unwrap();
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            assert!(self.stdout.read_line(&mut line).unwrap() > 0, "the session ended in {sql}");
+            match line.trim_end() {
+                line if line == end => return lines,
+                line => lines.push(line.to_owned()),
+            }
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.stdin = None;
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits for a condition, with a bound.
+#[track_caller]
+pub fn wait(what: &str, mut condition: impl FnMut() -> bool, explain: impl Fn() -> String) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "no {what} within {PATIENCE:?}\n{}", explain());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
