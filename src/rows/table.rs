@@ -21,6 +21,8 @@ const READS_PER_TUPLE: u32 = 16;
 /// they were made from, the index cursor before the clustered one.
 struct Open {
     search: Tuple,
+    /// Columns of `search` behind the key, and where they are in the row: the primary key in a secondary index.
+    appended: Vec<(usize, usize)>,
     row: Tuple,
     reads: u32,
     index: Option<Cursor>,
@@ -57,6 +59,29 @@ impl Open {
         self.cursor().set_match_mode(ib_match_mode::IB_CLOSEST_MATCH);
         let found = self.cursor().move_to(&self.search, mode);
         self.cursor().set_match_mode(ib_match_mode::IB_EXACT_MATCH);
+        found
+    }
+
+    /// InnoDB compares whole entries of a secondary index, with the primary key behind the columns that were declared. So the first entry
+    /// that is not below the key is read, and unless it has the key's very bytes, looked for once more with the rest of it: only a key
+    /// that the collation takes for equal is found then.
+    fn find_with_appended(&mut self, table: &Table) -> Result<bool> {
+        self.cursor().set_match_mode(ib_match_mode::IB_CLOSEST_MATCH);
+        let found = self.cursor().move_to(&self.search, ib_srch_mode::IB_CUR_GE);
+        self.cursor().set_match_mode(ib_match_mode::IB_EXACT_MATCH);
+        if !found? || !self.read_current()? {
+            return Ok(false);
+        }
+        if self.search.bytes(0) == self.row.bytes(table.key) {
+            return Ok(true);
+        }
+        for (to, from) in &self.appended {
+            self.search.copy(*to, &self.row, *from, &table.columns[*from])?;
+        }
+        let found = self.cursor().move_to(&self.search, ib_srch_mode::IB_CUR_GE);
+        for (to, from) in &self.appended {
+            self.search.set(*to, Cell::Null, &table.columns[*from])?;
+        }
         found
     }
 
@@ -131,8 +156,12 @@ impl Session {
             if row.user_columns() != table.columns.len() || !table.columns.iter().enumerate().all(same) {
                 return Err(Error::Changed(table.display().into_owned()));
             }
+            let appended = match &index {
+                None => Vec::new(),
+                Some(index) => appended_columns(index, &search, table)?,
+            };
             let lock = ib_lck_mode::IB_LOCK_NONE;
-            self.open[table.id] = Some(Open { search, row, reads: 0, index, base, lock });
+            self.open[table.id] = Some(Open { search, appended, row, reads: 0, index, base, lock });
         }
         match &mut self.open[table.id] {
             Some(open) => {
@@ -155,10 +184,10 @@ impl Session {
             Err(Error::TooLong(_)) => return Ok(false),
             other => other?,
         }
-        if !open.cursor().move_to(&open.search, ib_srch_mode::IB_CUR_GE)? {
-            return Ok(false);
+        if open.appended.is_empty() {
+            return Ok(open.cursor().move_to(&open.search, ib_srch_mode::IB_CUR_GE)? && open.read_current()?);
         }
-        open.read_current()
+        open.find_with_appended(table)
     }
 
     /// Closes every table; the next operation opens its table again.
@@ -191,6 +220,13 @@ impl Session {
 fn index_columns(index: &Cursor) -> Result<Vec<String>> {
     let count = index.search_tuple()?.columns();
     Ok((0..count).map_while(|i| index.index_column_name(i)).collect())
+}
+
+/// Columns of a search tuple behind the first, and where they are in the table.
+fn appended_columns(index: &Cursor, search: &Tuple, table: &Table) -> Result<Vec<(usize, usize)>> {
+    let in_table = |i| index.index_column_name(i).and_then(|name| table.column(&name)).map(|column| (i, column));
+    let changed = || Error::Changed(table.display().into_owned());
+    (1..search.columns()).map(|i| in_table(i).ok_or_else(changed)).collect()
 }
 
 /// Takes the columns of the primary key off that InnoDB appended to a secondary index.

@@ -73,6 +73,8 @@ struct Answer<'r> {
 pub struct CommandSession {
     service: &'static Command,
     charset: *const c_void,
+    /// The server's `read_only`: it does not bind a session that holds all rights.
+    read_only: *const u8,
     settings: Settings,
     /// Numbers of the statement that runs; kept for their memory.
     numbers: Vec<u64>,
@@ -90,7 +92,8 @@ impl CommandSession {
             return Err("this server offers plugins no SQL, which daemon_memcached needs".into());
         };
         let charset = symbols::require(c"my_charset_utf8mb4_0900_ai_ci")?;
-        let mut opened = CommandSession { service, charset, settings, numbers: Vec::new(), session: None };
+        let read_only = symbols::require(c"opt_readonly")?.cast();
+        let mut opened = CommandSession { service, charset, read_only, settings, numbers: Vec::new(), session: None };
         opened.connect()?;
         Ok(opened)
     }
@@ -102,10 +105,7 @@ impl CommandSession {
         for text in self.settings.session_statements() {
             self.query(&text, &mut RowSet::default()).map_err(|e| format!("{text}: {}", e.message))?;
         }
-        match &self.session {
-            Some(session) => session.give_up_super(),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// Runs a command; returns the number of affected rows and the first number of the answer.
@@ -157,6 +157,11 @@ impl SqlSession for CommandSession {
     fn reopen(&mut self) -> Result<(), SqlError> {
         log::info!("a session of the daemon was killed; it gets a new one");
         self.connect().map_err(|text| failure(&text))
+    }
+
+    fn is_read_only(&self) -> bool {
+        // SAFETY: the server's variable, a boolean of one byte, found at the start; any moment's value will do.
+        unsafe { ptr::read_volatile(self.read_only) != 0 }
     }
 
     fn enter(&mut self) -> Result<(), SqlError> {

@@ -1,7 +1,7 @@
 //! The server's sessions that our threads own: one per thread that touches rows.
 //!
-//! A session acts for no account: it holds every right but SUPER, as the plugin's direct access to InnoDB always did, so that
-//! `read_only` stops it as it stops any application. [`current_thd`] is the session of the thread at hand; InnoDB's transactions are
+//! A session acts for no account: it holds every right, as the plugin's direct access to InnoDB always did. The server's `super_read_only`
+//! binds it, `read_only` by itself does not: the SQL session asks for it. [`current_thd`] is the session of the thread at hand; InnoDB's transactions are
 //! begun in its name.
 
 use super::services::{SrvSession, security_context_service, srv_session_info_service, srv_session_service};
@@ -93,6 +93,16 @@ pub fn deinit_thread() {
     }
 }
 
+/// What SHOW PROCESSLIST shows.
+const USER: &CStr = c"daemon_memcached";
+
+/// `MYSQL_LEX_CSTRING` of the server.
+#[repr(C)]
+struct LexString {
+    text: *const c_char,
+    length: usize,
+}
+
 /// A session of the thread that made it, attached to it. Closed when dropped.
 pub struct ServerSession {
     service: &'static SrvSession,
@@ -154,23 +164,14 @@ impl ServerSession {
         unsafe {
             let grant =
                 transmute::<*mut c_void, unsafe extern "C" fn(*mut c_void, *const c_char, *const c_char)>(grant);
-            grant(context, c"daemon_memcached".as_ptr(), c"localhost".as_ptr());
+            grant(context, USER.as_ptr(), c"localhost".as_ptr());
+        }
+        let name = LexString { text: USER.as_ptr(), length: USER.count_bytes() };
+        if let Some(service) = security_context_service.get() {
+            // SAFETY: the session's context, and a string as this option takes it. It is for SHOW PROCESSLIST: a refusal does no harm.
+            unsafe { (service.set_option)(context, c"user".as_ptr(), (&raw const name).cast_mut().cast()) };
         }
         Ok(())
-    }
-
-    /// From now on the session is bound by read_only.
-    ///
-    /// # Errors
-    /// The server refused.
-    pub fn give_up_super(&self) -> Result<(), String> {
-        let context = self.security_context()?;
-        let mut off: c_char = 0;
-        let refused = security_context_service.get().is_none_or(|service| {
-            // SAFETY: the session's context, and a boolean as this option takes it.
-            unsafe { (service.set_option)(context, c"privilege_super".as_ptr(), (&raw mut off).cast()) != 0 }
-        });
-        if refused { Err("the server did not limit the rights of the daemon's session".into()) } else { Ok(()) }
     }
 
     fn security_context(&self) -> Result<*mut c_void, String> {

@@ -45,6 +45,9 @@ pub trait SqlSession {
     /// Replaces the session by a new one; statements of the old one are gone.
     fn reopen(&mut self) -> std::result::Result<(), SqlError>;
 
+    /// Whether the host refuses applications' writes now, in case it would not refuse this session's by itself.
+    fn is_read_only(&self) -> bool;
+
     /// Makes the session the thread's current one: other users of the host's functions on this thread then work in its name.
     fn enter(&mut self) -> std::result::Result<(), SqlError>;
 
@@ -69,6 +72,8 @@ const SCAN_ROWS: usize = 64;
 /// Rows of one worker thread through SQL.
 pub struct Session<S> {
     rows: RowSet,
+    /// Takes what statements return that are not to disturb `rows`, whose current row stays readable behind an update.
+    aside: RowSet,
     /// The row of `rows` that is current.
     at: usize,
     tables: Vec<Option<Statements>>,
@@ -76,6 +81,8 @@ pub struct Session<S> {
     /// Isolation level that the session has.
     level: Option<u8>,
     active: bool,
+    /// Whether the transaction has changed rows.
+    wrote: bool,
     /// Key that [`Session::read_for_update`] found last.
     key: Key,
     /// Declared last: statements die with their session.
@@ -124,11 +131,13 @@ impl<S: SqlSession> Session<S> {
     pub fn new(sql: S) -> Session<S> {
         Session {
             rows: RowSet::default(),
+            aside: RowSet::default(),
             at: 0,
             tables: Vec::new(),
             commit: None,
             level: None,
             active: false,
+            wrote: false,
             key: Key::default(),
             sql,
         }
@@ -169,24 +178,28 @@ impl<S: SqlSession> Session<S> {
             self.level = Some(mode.level);
         }
         self.tables.iter_mut().flatten().for_each(|statements| statements.checked = false);
-        self.active = true;
+        (self.active, self.wrote) = (true, false);
         Ok(())
     }
 
     fn query(&mut self, sql: &str) -> Result<u64> {
-        self.rows.expect(&[]);
-        self.sql.query(sql, &mut self.rows).map_err(error)
+        self.aside.expect(&[]);
+        self.sql.query(sql, &mut self.aside).map_err(error)
     }
 
     /// Commits.
     pub fn commit(&mut self) -> Result<()> {
+        if self.wrote && self.sql.is_read_only() {
+            self.rollback();
+            return Err(Error::ReadOnly);
+        }
         self.active = false;
         let statement = match self.commit {
             Some(statement) => statement,
             None => *self.commit.insert(self.sql.prepare("COMMIT").map_err(error)?),
         };
-        self.rows.expect(&[]);
-        let committed = self.sql.execute(statement, &[], &mut self.rows);
+        self.aside.expect(&[]);
+        let committed = self.sql.execute(statement, &[], &mut self.aside);
         if committed.is_err() && !self.sql.is_lost() {
             // The server has rolled back; this makes sure of the session's state.
             let _ = self.query("ROLLBACK");
@@ -225,10 +238,11 @@ impl<S: SqlSession> Session<S> {
 
     fn charsets(&mut self, table: &Table) -> Result<Vec<Charset>> {
         let sql = statements::charsets_query(&table.path);
-        self.rows.expect(&[super::ColumnKind::VarChar; 3]);
-        self.sql.query(&sql, &mut self.rows).map_err(error)?;
-        let text = |row, column| String::from_utf8_lossy(self.rows.bytes(row, column).unwrap_or_default()).into_owned();
-        let found: Vec<_> = (0..self.rows.len()).map(|row| (text(row, 0), text(row, 1), text(row, 2))).collect();
+        self.aside.expect(&[super::ColumnKind::VarChar; 3]);
+        self.sql.query(&sql, &mut self.aside).map_err(error)?;
+        let text =
+            |row, column| String::from_utf8_lossy(self.aside.bytes(row, column).unwrap_or_default()).into_owned();
+        let found: Vec<_> = (0..self.aside.len()).map(|row| (text(row, 0), text(row, 1), text(row, 2))).collect();
         let of = |column: &Column| match found.iter().find(|(name, ..)| *name == column.name) {
             Some((_, charset, collation)) => Ok(Charset::new(charset, collation)),
             None => Err(Error::Changed(table.display().into_owned())),
@@ -239,10 +253,10 @@ impl<S: SqlSession> Session<S> {
     /// What the dictionary knows of a table's columns, generated and defaulted ones in particular.
     pub fn extras(&mut self, path: &CStr) -> Result<Vec<Extra>> {
         use super::ColumnKind::VarChar;
-        self.rows.expect(&[VarChar, VarChar, VarChar]);
-        self.sql.query(&statements::extras_query(path), &mut self.rows).map_err(error)?;
-        let text = |row, column| self.rows.bytes(row, column).unwrap_or_default();
-        let extras = (0..self.rows.len())
+        self.aside.expect(&[VarChar, VarChar, VarChar]);
+        self.sql.query(&statements::extras_query(path), &mut self.aside).map_err(error)?;
+        let text = |row, column| self.aside.bytes(row, column).unwrap_or_default();
+        let extras = (0..self.aside.len())
             .map(|row| {
                 let extra = String::from_utf8_lossy(text(row, 2)).to_ascii_lowercase();
                 let generated = extra.contains("virtual generated") || extra.contains("stored generated");
@@ -256,10 +270,10 @@ impl<S: SqlSession> Session<S> {
 
     /// The columns of an index as they were defined; one that is indexed by a prefix comes with its length.
     pub fn index_columns(&mut self, path: &CStr, name: &CStr) -> Result<Vec<String>> {
-        self.rows.expect(&[super::ColumnKind::VarChar]);
-        self.sql.query(&statements::index_query(path, name), &mut self.rows).map_err(error)?;
-        let text = |row| String::from_utf8_lossy(self.rows.bytes(row, 0).unwrap_or_default()).into_owned();
-        let columns = (0..self.rows.len()).map(text).collect();
+        self.aside.expect(&[super::ColumnKind::VarChar]);
+        self.sql.query(&statements::index_query(path, name), &mut self.aside).map_err(error)?;
+        let text = |row| String::from_utf8_lossy(self.aside.bytes(row, 0).unwrap_or_default()).into_owned();
+        let columns = (0..self.aside.len()).map(text).collect();
         self.query("COMMIT")?;
         Ok(columns)
     }
@@ -278,7 +292,15 @@ impl<S: SqlSession> Session<S> {
                 handle
             }
         };
-        self.rows.expect(if kind.selects() { statements.kinds() } else { &[] });
+        if !kind.selects() {
+            if self.sql.is_read_only() {
+                return Err(Error::ReadOnly);
+            }
+            self.wrote = true;
+            self.aside.expect(&[]);
+            return self.sql.execute(handle, params, &mut self.aside).map_err(|e| error_on(table, e));
+        }
+        self.rows.expect(statements.kinds());
         self.at = 0;
         self.sql.execute(handle, params, &mut self.rows).map_err(|e| error_on(table, e))
     }
@@ -393,6 +415,9 @@ impl<S: SqlSession> Session<S> {
 
     /// See [`super::Rows::truncate`].
     pub fn truncate(&mut self, path: &CStr) -> Result<()> {
+        if self.sql.is_read_only() {
+            return Err(Error::ReadOnly);
+        }
         self.query(&format!("TRUNCATE TABLE {}", statements::table_name(path))).map(|_| ())
     }
 

@@ -394,15 +394,20 @@ impl Tuple {
 
     /// Takes a column over from a tuple of the same table.
     pub(super) fn copy_from(&self, other: &Tuple, i: usize, column: &Column) -> Result<()> {
-        match (other.bytes(i), column.kind) {
+        self.copy(i, other, i, column)
+    }
+
+    /// Takes column `from` of another tuple, which `column` describes, as column `to`.
+    pub(super) fn copy(&self, to: usize, other: &Tuple, from: usize, column: &Column) -> Result<()> {
+        match (other.bytes(from), column.kind) {
             (None, _) => Ok(()), // unset columns are NULL
             (Some(bytes), ColumnKind::Int { unsigned: true, .. }) => {
-                self.set(i, Cell::UInt(decode_int(bytes, true) as u64), column)
+                self.set(to, Cell::UInt(decode_int(bytes, true) as u64), column)
             }
             (Some(bytes), ColumnKind::Int { unsigned: false, .. }) => {
-                self.set(i, Cell::Int(decode_int(bytes, false) as i64), column)
+                self.set(to, Cell::Int(decode_int(bytes, false) as i64), column)
             }
-            (Some(bytes), _) => self.set_raw(i, bytes.as_ptr(), bytes.len()),
+            (Some(bytes), _) => self.set_raw(to, bytes.as_ptr(), bytes.len()),
         }
     }
 }
