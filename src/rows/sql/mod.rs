@@ -327,7 +327,7 @@ impl<S: SqlSession> Session<S> {
         self.statements(table)?;
         let key = self.param(table, table.key, key);
         self.run(table, kind, &[key])?;
-        Ok(self.rows.len() > 0)
+        Ok(!self.rows.is_empty())
     }
 
     /// See [`super::Rows::read`].
@@ -391,7 +391,7 @@ impl<S: SqlSession> Session<S> {
         };
         let params: Vec<_> = key.into_iter().map(|key| self.param(table, table.key, key)).collect();
         self.run(table, kind, &params)?;
-        Ok(self.rows.len() > 0)
+        Ok(!self.rows.is_empty())
     }
 
     /// Goes on to the next row behind [`Session::seek`].
