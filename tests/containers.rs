@@ -140,6 +140,67 @@ fn separators_are_kept_and_an_absent_field_is_null() {
 }
 
 #[test]
+fn separator_and_delimiter_are_configurable_and_may_be_long() {
+    let config = HostConfig::new();
+    let host = config.start();
+    host.sql(
+        "UNINSTALL PLUGIN daemon_memcached;
+         UPDATE innodb_memcache.config_options SET value = '<-->' WHERE name = 'separator';
+         UPDATE innodb_memcache.config_options SET value = '::' WHERE name = 'table_map_delimiter';
+         CREATE DATABASE t;
+         CREATE TABLE t.p (k CHAR(10) PRIMARY KEY, a CHAR(8), b TINYTEXT, n TINYINT UNSIGNED);
+         INSERT INTO innodb_memcache.containers VALUES ('pads', 't', 'p', 'k', 'a;b n', NULL, NULL, NULL, 'PRIMARY');",
+    )
+    .unwrap();
+    host.sql(INSTALL).unwrap();
+    let mut client = host.client();
+    run(
+        &mut client,
+        &[
+            ("set @@pads::k.1 0 100 13\r\nx<-->-<-<-->7\r\n", "STORED\r\n"),
+            ("get k.1\r\n", "VALUE k.1 0 13\r\nx<-->-<-<-->7\r\nEND\r\n"),
+            ("set k.2 0 0 11\r\n<--><-->256\r\n", "CLIENT_ERROR value is not an integer in the range of column n\r\n"),
+        ],
+    );
+    assert_eq!(host.rows("SELECT k, a, b, n FROM t.p"), [["k.1", "x", "-<-", "7"]]);
+    host.wait_log("container pads: exptimes are ignored");
+    let stats = client.stats("containers");
+    assert!(stats.contains(&("pads:table".into(), "t/p".into())), "{stats:?}");
+    assert!(stats.contains(&("pads:operations".into(), "3".into())), "{stats:?}");
+
+    host.sql("UNINSTALL PLUGIN daemon_memcached").unwrap();
+    host.sql("UPDATE innodb_memcache.config_options SET value = 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx' WHERE name = 'separator'").unwrap();
+    let error = host.sql(INSTALL).unwrap_err();
+    assert!(error.message.contains("separator must have 1 to 32 bytes"), "{error}");
+}
+
+#[test]
+fn exptimes_end_with_the_column_and_with_32_bits() {
+    let host = host_with(
+        &HostConfig::new(),
+        "CREATE TABLE e (k VARCHAR(20) PRIMARY KEY, v VARCHAR(20), e INT);",
+        &["'default', 't', 'e', 'k', 'v', '0', '0', 'e', 'PRIMARY'"],
+    );
+    let mut client = host.client();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as i64;
+    let stored = |key: &str| host.rows(&format!("SELECT e FROM t.e WHERE k = '{key}'"))[0][0].parse::<i64>().unwrap();
+    for (key, exptime, low, high) in [
+        ("never", 0i64, 0, 0),
+        ("relative", 100, now + 100, now + 130),
+        ("month", 2_592_000, now + 2_592_000, now + 2_592_030),
+        ("absolute", 2_000_000_000, 2_000_000_000, 2_000_000_000),
+        ("last", 2_147_483_647, 2_147_483_647, 2_147_483_647),
+        ("beyond", 99_999_999_999, 2_147_483_647, 2_147_483_647),
+        ("gone", -1, 1, 1),
+    ] {
+        client.ask(format!("set {key} 0 {exptime} 1\r\nx\r\n"), "STORED\r\n");
+        assert!((low..=high).contains(&stored(key)), "{key}: {}", stored(key));
+    }
+    client.ask("touch never 100\r\ngat 0 relative\r\n", "TOUCHED\r\nVALUE relative 0 1\r\nx\r\nEND\r\n");
+    assert!(stored("never") > now && stored("relative") == 0);
+}
+
+#[test]
 fn integer_keys_never_wrap_around() {
     let host = host_with(
         &HostConfig::new(),

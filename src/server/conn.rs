@@ -51,8 +51,9 @@ pub struct Conn {
     input: Input,
     /// Bytes that the request at the head of the input is known to need, 0 when unknown.
     wanted: usize,
-    /// Unsent replies.
+    /// Replies that wait, from `sent` on unsent.
     output: Vec<u8>,
+    sent: usize,
     /// State of the parser at the head of the input.
     pub parser: Parser,
     /// How much of the request at the head of the input is answered.
@@ -83,6 +84,7 @@ impl Conn {
             input: Input::default(),
             wanted: 0,
             output: Vec::new(),
+            sent: 0,
             parser,
             resume: Resume::Start,
             container: ContainerId::DEFAULT,
@@ -185,12 +187,11 @@ impl Conn {
 
     /// Sends what was kept; `true` when nothing is left.
     pub fn flush(&mut self) -> Result<bool> {
-        let sent = self.send(&self.output)?;
-        if sent == self.output.len() {
-            self.output = Vec::new();
-            return Ok(true);
+        self.sent += self.send(&self.output[self.sent..])?;
+        if self.sent < self.output.len() {
+            return Ok(false);
         }
-        self.output.drain(..sent);
-        Ok(false)
+        (self.output, self.sent) = (Vec::new(), 0);
+        Ok(true)
     }
 }
