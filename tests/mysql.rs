@@ -132,9 +132,9 @@ fn sql_rules(server: &Mysqld) {
 }
 
 fn character_sets(server: &Mysqld) {
-    /// Container, its columns, keys, values.
-    type Row<'a> = (&'a str, &'a str, &'a [&'a str], &'a [&'a [u8]]);
-    let tables: [Row<'_>; 6] = [
+    /// Container, columns, keys, values.
+    type Kept<'a> = (&'a str, &'a str, &'a [&'a str], &'a [&'a [u8]]);
+    let tables: [Kept<'_>; 6] = [
         (
             "u8",
             "k VARCHAR(40) CHARACTER SET utf8mb4 PRIMARY KEY, v TEXT CHARACTER SET utf8mb4",
@@ -330,28 +330,6 @@ fn kill(server: &Mysqld) {
             },
             || sessions(server).join(" ") + &server.log(),
         );
-    }
-    // In the middle of a wait: answered at once, and the connection goes on.
-    let mut session = server.session();
-    for statement in ["KILL QUERY", "KILL"] {
-        session.sql("BEGIN; SELECT * FROM memcached.cache WHERE `key`='ki' FOR UPDATE");
-        client.send("set ki 0 0 1\r\n2\r\n");
-        let waiting = "SELECT trx_mysql_thread_id FROM information_schema.INNODB_TRX WHERE trx_state='LOCK WAIT'";
-        let mut id = String::new();
-        let start = Instant::now();
-        while id.is_empty() && start.elapsed() < Duration::from_millis(900) {
-            id = server.sql(waiting);
-        }
-        if !id.is_empty() {
-            let _ = server.try_sql(&format!("{statement} {id}"));
-        }
-        let reply = String::from_utf8(client.read_reply()).unwrap();
-        assert!(
-            ["SERVER_ERROR interrupted\r\n", "SERVER_ERROR lock wait timeout\r\n"].contains(&reply.as_str()),
-            "{reply}"
-        );
-        session.sql("ROLLBACK");
-        client.ask("incr ki 0\r\n", "1\r\n");
     }
 }
 
@@ -550,4 +528,155 @@ fn what_was_acknowledged_survives_kill_9() {
             stop.store(true, Ordering::Relaxed);
         });
     }
+}
+
+#[test]
+#[ignore = "needs a MySQL server: tests/run --mysql"]
+fn a_wait_that_is_killed_is_answered_at_once_and_a_shutdown_ends_it() {
+    // Nobody can wait for this time-out: what ends a wait here is the KILL.
+    let config = Config::new().arg("--loose-daemon-memcached-lock-wait-timeout=300");
+    let server = config.start();
+    server.set_up();
+    let mut client = server.client();
+    client.ask("set ki 0 0 1\r\n1\r\n", "STORED\r\n");
+    let mut session = server.session();
+    let hold = "BEGIN; SELECT * FROM memcached.cache WHERE `key`='ki' FOR UPDATE";
+    let waiting =
+        || server.sql("SELECT trx_mysql_thread_id FROM information_schema.INNODB_TRX WHERE trx_state='LOCK WAIT'");
+    for statement in ["KILL QUERY", "KILL"] {
+        session.sql(hold);
+        client.send("set ki 0 0 1\r\n2\r\n");
+        wait("a wait for the row", || !waiting().is_empty(), || server.log());
+        let start = Instant::now();
+        server.sql(&format!("{statement} {}", waiting()));
+        client.expect("SERVER_ERROR interrupted\r\n");
+        assert!(start.elapsed() < Duration::from_secs(5), "{statement} took {:?}", start.elapsed());
+        session.sql("ROLLBACK");
+        client.ask("incr ki 0\r\n", "1\r\n");
+    }
+    session.sql(hold);
+    client.send("set ki 0 0 1\r\n2\r\n");
+    wait("a wait for the row", || !waiting().is_empty(), || server.log());
+    let took = server.shutdown();
+    assert!(took < Duration::from_secs(30), "the shutdown took {took:?}");
+}
+
+/// Writes per binary log format in the replication test.
+const REPLICATED: u32 = 50_000;
+
+/// Everything that two servers must agree on, in one number per table.
+fn digest(server: &Mysqld) -> String {
+    server.sql(
+        "SELECT COUNT(*), SUM(CRC32(CONCAT_WS('|', `key`, value, flags, cas, expiry))) FROM memcached.cache;
+         SELECT COUNT(*), SUM(CRC32(CONCAT_WS('|', c1, c2, c3, c4, c5))) FROM test.demo_test",
+    )
+}
+
+#[track_caller]
+fn assert_replica_equal(primary: &Mysqld, replica: &Mysqld) {
+    let gtids = primary.sql("SELECT @@GLOBAL.gtid_executed").replace('\n', "");
+    assert_eq!(replica.sql(&format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{gtids}', 60)")), "0", "{}", replica.log());
+    assert_eq!(digest(primary), digest(replica));
+}
+
+/// A free TCP port, for a server that cannot choose one itself.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// All kinds of writes, `REPLICATED` of them in pipelines of three clients.
+fn replicated_load(port: u16, round: &str) {
+    std::thread::scope(|scope| {
+        for c in 0..3 {
+            scope.spawn(move || {
+                let mut client = common::Client::connect(port);
+                for block in 0..REPLICATED / 3 / 50 {
+                    let (mut send, mut expect) = (String::new(), String::new());
+                    for i in 0..10 {
+                        let key = format!("{round}{c}-{}", (block * 7 + i) % 500);
+                        send += &format!(
+                            "set {key} {i} 0 2\r\n10\r\nincr {key} 5\r\nappend {key} 0 0 1\r\n0\r\ntouch {key} 1000\r\n"
+                        );
+                        expect += "STORED\r\n15\r\nSTORED\r\nTOUCHED\r\n";
+                        match i {
+                            0 => {
+                                send += &format!("delete {key}\r\n");
+                                expect += "DELETED\r\n";
+                            }
+                            1 => {
+                                send += &format!("cas {key} 0 0 1 1\r\nx\r\n");
+                                expect += "EXISTS\r\n";
+                            }
+                            _ => {
+                                send += &format!("set @@aaa.{key} 1 0 3\r\nabc\r\nget @@default\r\n");
+                                expect += "STORED\r\nVALUE @@default 0 15\r\nmemcached/cache\r\nEND\r\n";
+                            }
+                        }
+                    }
+                    client.ask(send, expect);
+                }
+            });
+        }
+    });
+}
+
+#[test]
+#[ignore = "needs a MySQL server: tests/run --mysql"]
+fn a_replica_equals_its_primary_even_after_a_crash() {
+    let port = free_port();
+    let common_args = |config: Config, id| {
+        config
+            .arg(format!("--server-id={id}"))
+            .arg("--gtid-mode=ON")
+            .arg("--enforce-gtid-consistency=ON")
+            .arg("--sync-binlog=1")
+    };
+    let primary_config = common_args(Config::new(), 1).arg(format!("--port={port}"));
+    let replica_config = common_args(Config::new(), 2);
+    let primary = primary_config.start();
+    let replica = replica_config.start();
+    primary
+        .sql("CREATE USER repl@'127.0.0.1' IDENTIFIED BY 'secret'; GRANT REPLICATION SLAVE ON *.* TO repl@'127.0.0.1'");
+    replica.sql(&format!(
+        "CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={port}, SOURCE_USER='repl', SOURCE_PASSWORD='secret',
+         SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1, SOURCE_CONNECT_RETRY=1, SOURCE_RETRY_COUNT=100; START REPLICA"
+    ));
+    primary.set_up();
+    for format in ["ROW", "MIXED"] {
+        primary.sql(&format!("SET GLOBAL binlog_format={format}"));
+        primary.sql("UNINSTALL PLUGIN daemon_memcached");
+        primary.install().unwrap();
+        replicated_load(primary.port(), format);
+        assert_replica_equal(&primary, &replica);
+    }
+    let mut client = primary.client();
+    client.ask(
+        "get @@aaa\r\nflush_all\r\nget @@default\r\n",
+        "VALUE @@aaa 0 14\r\ntest/demo_test\r\nEND\r\nOK\r\nVALUE @@default 0 15\r\nmemcached/cache\r\nEND\r\n",
+    );
+    assert_replica_equal(&primary, &replica);
+
+    // The primary dies while it acknowledges.
+    let memcached = primary.port();
+    let acknowledged = std::thread::scope(|scope| {
+        let load = scope.spawn(move || {
+            let mut client = common::Client::connect(memcached);
+            let mut acknowledged = 0;
+            loop {
+                let sent = client.try_send(format!("set crash{acknowledged} 0 0 1\r\nx\r\n"));
+                match sent.and_then(|()| client.try_read_line()) {
+                    Ok(Some(line)) if line == "STORED" => acknowledged += 1,
+                    _ => return acknowledged,
+                }
+            }
+        });
+        let rows = || primary.sql("SELECT COUNT(*) FROM memcached.cache WHERE `key` LIKE 'crash%'").parse::<u32>();
+        wait("some load", || rows().is_ok_and(|rows| rows > 200), || primary.log());
+        primary.kill9();
+        load.join().unwrap()
+    });
+    let primary = primary_config.start();
+    let found: u32 = primary.sql("SELECT COUNT(*) FROM memcached.cache WHERE `key` LIKE 'crash%'").parse().unwrap();
+    assert!((acknowledged..=acknowledged + 1).contains(&found), "acknowledged {acknowledged}, found {found}");
+    assert_replica_equal(&primary, &replica);
 }

@@ -3,7 +3,7 @@
 
 use super::descriptor::{self, INFO};
 use crate::bindings::*;
-use crate::host::mysql::version::{Generation, Version};
+use crate::host::mysql::version::Version;
 use std::ffi::c_int;
 use std::ptr;
 
@@ -12,8 +12,11 @@ use std::ptr;
 #[unsafe(link_section = ".init_array")]
 static ON_LOAD: extern "C" fn() = on_load;
 
-/// Descriptors that 5.6 and 5.7 read: one, then a zeroed one.
+/// Descriptors that servers before 8.0 read: one, then a zeroed one.
 const COUNT: usize = 2;
+
+/// 8.0.0 as a version id.
+const FIRST_WITH_CHECK_UNINSTALL: c_int = 80000;
 
 extern "C" fn on_load() {
     let _ = std::panic::catch_unwind(|| {
@@ -22,14 +25,14 @@ extern "C" fn on_load() {
         unsafe {
             // A server takes only daemons that were built for exactly its own version; nothing we use depends on it.
             *INFO.get() = version.id() << 8;
-            if version.generation() == Some(Generation::V57) {
+            if version.id() < FIRST_WITH_CHECK_UNINSTALL {
                 lay_out_57();
             }
         }
     });
 }
 
-/// In 5.6 and 5.7 a descriptor has no `check_uninstall`, and the server steps through the array by the size that we export.
+/// Before 8.0 a descriptor has no `check_uninstall`, and the server steps through the array by the size that we export.
 ///
 /// # Safety
 /// Nobody else uses the exported descriptors.
