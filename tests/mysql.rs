@@ -132,9 +132,9 @@ fn sql_rules(server: &Mysqld) {
 }
 
 fn character_sets(server: &Mysqld) {
-    /// Container, its columns, keys, values.
-    type Row<'a> = (&'a str, &'a str, &'a [&'a str], &'a [&'a [u8]]);
-    let tables: [Row<'_>; 6] = [
+    /// Container, columns, keys, values.
+    type Kept<'a> = (&'a str, &'a str, &'a [&'a str], &'a [&'a [u8]]);
+    let tables: [Kept<'_>; 6] = [
         (
             "u8",
             "k VARCHAR(40) CHARACTER SET utf8mb4 PRIMARY KEY, v TEXT CHARACTER SET utf8mb4",
