@@ -6,6 +6,8 @@
 
 mod result;
 mod statements;
+#[cfg(test)]
+mod tests;
 
 use super::{Cell, Column, Error, Mode, Result, Table};
 pub use result::RowSet;

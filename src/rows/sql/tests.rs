@@ -1,0 +1,184 @@
+//! The session over a scripted SQL session: which statements run, when they are prepared, what errors become.
+
+use super::{Param, RowSet, Session, SqlError, SqlSession, error_on};
+use crate::rows::{Cell, Column, ColumnKind, Error, Mode, Table};
+
+/// Remembers what was asked; a SELECT by key finds the row `found`.
+#[derive(Default)]
+struct Scripted {
+    trace: Vec<String>,
+    prepared: Vec<String>,
+    found: Option<(&'static [u8], i64)>,
+    read_only: bool,
+    lost: bool,
+    /// The next statement that begins so fails with this code.
+    fail: Option<(&'static str, u32)>,
+}
+
+impl Scripted {
+    fn run(&mut self, sql: &str, params: usize, rows: &mut RowSet) -> Result<u64, SqlError> {
+        let word = sql.split(' ').next().unwrap_or_default();
+        self.trace.push(format!("{word}/{params}"));
+        if let Some((start, code)) = self.fail
+            && sql.starts_with(start)
+        {
+            self.fail = None;
+            return Err(SqlError { code, message: "Data too long for column 'v' at row 1".into() });
+        }
+        if sql.contains("information_schema.COLUMNS") {
+            for (name, charset) in [("k", "utf8mb4"), ("v", ""), ("n", "")] {
+                rows.push_bytes(name.as_bytes());
+                rows.push_bytes(charset.as_bytes());
+                rows.push_bytes(b"");
+            }
+        } else if let (true, Some((value, number))) = (word == "SELECT", self.found) {
+            rows.push_bytes(b"key");
+            rows.push_bytes(value);
+            rows.push_int(i128::from(number));
+        }
+        Ok(1)
+    }
+}
+
+impl SqlSession for Scripted {
+    fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    fn reopen(&mut self) -> Result<(), SqlError> {
+        self.lost = false;
+        self.prepared.clear();
+        self.trace.push("reopen".into());
+        Ok(())
+    }
+
+    fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    fn enter(&mut self) -> Result<(), SqlError> {
+        Ok(())
+    }
+
+    fn prepare(&mut self, sql: &str) -> Result<u64, SqlError> {
+        self.trace.push("prepare".into());
+        self.prepared.push(sql.into());
+        Ok(self.prepared.len() as u64 - 1)
+    }
+
+    fn execute(&mut self, statement: u64, params: &[Param<'_>], rows: &mut RowSet) -> Result<u64, SqlError> {
+        let sql = self.prepared.get(statement as usize).cloned();
+        let sql = sql.ok_or(SqlError { code: 1243, message: "unknown statement".into() })?;
+        self.run(&sql, params.len(), rows)
+    }
+
+    fn query(&mut self, sql: &str, rows: &mut RowSet) -> Result<u64, SqlError> {
+        self.run(sql, 0, rows)
+    }
+}
+
+fn table() -> Table {
+    let column = |name: &str, kind| Column {
+        name: name.into(),
+        kind,
+        not_null: false,
+        max_bytes: 10,
+        has_default: false,
+        generated: false,
+    };
+    let int = ColumnKind::Int { bytes: 4, unsigned: false };
+    let columns = vec![column("k", ColumnKind::VarChar), column("v", ColumnKind::Blob), column("n", int)];
+    Table { id: 3, path: c"test/t".into(), index: None, columns, key: 0 }
+}
+
+const WRITE: Mode = Mode { level: 1, read_write: true };
+
+fn session(scripted: Scripted) -> Session<Scripted> {
+    let mut session = Session::new(scripted);
+    session.begin(WRITE).unwrap();
+    session
+}
+
+fn trace(session: &mut Session<Scripted>) -> String {
+    std::mem::take(&mut session.sql.trace).join(" ")
+}
+
+#[test]
+fn statements_are_prepared_once_and_the_row_outlives_its_update() {
+    let table = table();
+    let mut session = session(Scripted { found: Some((b"old", -7)), ..Scripted::default() });
+    let cells = [(1, Cell::Bytes(b"new")), (2, Cell::Int(1))];
+    for (round, expected) in
+        ["SET/0 SELECT/0 prepare SELECT/1 prepare UPDATE/3 prepare COMMIT/0", "SELECT/1 UPDATE/3 COMMIT/0"]
+            .into_iter()
+            .enumerate()
+    {
+        assert!(session.read_for_update(&table, Cell::Bytes(b"key")).unwrap());
+        session.update(&table, &cells).unwrap();
+        assert_eq!((session.bytes(1), session.int(&table, 2)), (Some(&b"old"[..]), Some(-7)));
+        session.commit().unwrap();
+        assert_eq!(trace(&mut session), expected, "round {round}");
+        session.begin(WRITE).unwrap();
+    }
+    // A session that was lost knows none of its statements any more.
+    session.sql.lost = true;
+    session.reopen().unwrap();
+    session.begin(WRITE).unwrap();
+    assert!(session.read_for_update(&table, Cell::Bytes(b"key")).unwrap());
+    assert_eq!(trace(&mut session), "reopen SET/0 SELECT/0 prepare SELECT/1");
+}
+
+#[test]
+fn a_key_that_its_column_cannot_hold_is_not_searched() {
+    let mut session = session(Scripted { found: Some((b"old", 1)), ..Scripted::default() });
+    trace(&mut session);
+    assert!(!session.read(&table(), Cell::Bytes(b"eleven bytes")).unwrap());
+    assert_eq!(trace(&mut session), "");
+}
+
+#[test]
+fn a_read_only_host_refuses_writes_and_the_commit_of_earlier_ones() {
+    let table = table();
+    let mut session = session(Scripted::default());
+    session.insert(&table, &[(0, Cell::Bytes(b"key"))]).unwrap();
+    session.sql.read_only = true;
+    assert_eq!(session.insert(&table, &[(0, Cell::Bytes(b"key"))]), Err(Error::ReadOnly));
+    assert!(!session.read(&table, Cell::Bytes(b"key")).unwrap());
+    trace(&mut session);
+    assert_eq!(session.commit(), Err(Error::ReadOnly));
+    assert_eq!(trace(&mut session), "ROLLBACK/0");
+    assert!(!session.active());
+}
+
+#[test]
+fn a_failed_commit_is_rolled_back() {
+    let mut session = session(Scripted { fail: Some(("COMMIT", 1205)), ..Scripted::default() });
+    trace(&mut session);
+    assert_eq!(session.commit(), Err(Error::LockTimeout));
+    assert_eq!(trace(&mut session), "prepare COMMIT/0 ROLLBACK/0");
+}
+
+#[test]
+fn error_numbers_become_words() {
+    let message = "Data too long for column 'v' at row 1";
+    for (code, expected) in [
+        (1062, Error::Duplicate),
+        (1213, Error::Deadlock),
+        (1205, Error::LockTimeout),
+        (1290, Error::ReadOnly),
+        (1836, Error::ReadOnly),
+        (1406, Error::TooLong("v".into())),
+        (1264, Error::TooLong("v".into())),
+        (1048, Error::Constraint(message.into())),
+        (1452, Error::Constraint(message.into())),
+        (3819, Error::Constraint(message.into())),
+        (1317, Error::Interrupted),
+        (1053, Error::Interrupted),
+        (1146, Error::NotFound("test/t".into())),
+        (1054, Error::Changed("test/t".into())),
+        (1114, Error::DiskFull),
+        (1999, Error::Engine(format!("{message} (SQL error 1999)"))),
+    ] {
+        assert_eq!(error_on(&table(), SqlError { code, message: message.into() }), expected, "{code}");
+    }
+}
