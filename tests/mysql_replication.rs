@@ -79,6 +79,8 @@ fn compare(primary: &Mysqld, replica: &Mysqld) {
     let start = Instant::now();
     let waited = replica.sql(&format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{executed}', {CATCH_UP_SECONDS})"));
     assert_eq!(waited, "0", "the replica stays behind: {}\n{}", complaints(replica), replica.log());
+    let extra = replica.sql(&format!("SELECT GTID_SUBTRACT(@@GLOBAL.gtid_executed, '{executed}')"));
+    assert_eq!(extra, "", "the replica has transactions that the primary does not have");
     println!("caught up after another {} ms: {executed}", start.elapsed().as_millis());
     for (table, sums) in TABLES {
         for sql in [format!("CHECKSUM TABLE {table}"), format!("SELECT COUNT(*), {sums} FROM {table}")] {
@@ -102,13 +104,15 @@ fn replicates(format: &str, writes: u64) {
     let models = load::run(primary.port(), CLIENTS, writes);
     println!("{format}: {writes} writes in {:?}", start.elapsed());
     // Comparing two servers proves nothing if the first one did not store what it acknowledged.
-    for (table, name) in [("memcached.cache", ""), ("test.words", "@@words.")] {
-        let rows: usize = models.iter().map(|model| model.rows(name)).sum();
+    for (prefix, table) in load::PREFIXES.into_iter().zip(["memcached.cache", "test.words"]) {
+        let rows: usize = models.iter().map(|model| model.rows(prefix)).sum();
         let found = primary.sql(&format!("SELECT COUNT(*) FROM {table}"));
         assert_eq!(found, (rows + load::COUNTERS).to_string(), "{table}");
     }
     let increments: u64 = models.iter().map(|model| model.increments).sum();
-    assert_eq!(primary.sql("SELECT SUM(value) FROM memcached.cache WHERE `key` LIKE 'sum-%'"), increments.to_string());
+    let counted = "SELECT (SELECT SUM(value) FROM memcached.cache WHERE `key` LIKE 'sum-%') + (SELECT SUM(v) FROM test.words WHERE k LIKE 'sum-%')";
+    assert_eq!(primary.sql(counted), increments.to_string());
+    assert_ne!(primary.sql("SELECT COUNT(*) FROM test.flushed"), "0", "no row of test.flushed is left to compare");
     compare(&primary, &replica);
     assert!(primary.shutdown() < Duration::from_secs(30));
 }

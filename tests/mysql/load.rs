@@ -14,14 +14,14 @@ const KEYS: u64 = 3000;
 /// Writes that a connection sends before it reads the replies.
 const BATCH: u64 = 250;
 
-/// Batches between two flush_all of a connection's.
+/// Batches between two flush_all of test.flushed; each connection has its own, so they meet writes of the others.
 const FLUSH_EVERY: u64 = 50;
 
-/// Longest value: what append makes longer is set anew. test.words holds 400 characters.
+/// Longest value in bytes: what append would make longer is set anew. test.words holds 400 characters.
 const LONGEST: usize = 300;
 
-/// Prefixes of the containers that are modelled.
-const PREFIXES: [&str; 2] = ["", "@@words."];
+/// Prefixes of the containers that are modelled. A connection stays with the container it named last, so every key names its own.
+pub const PREFIXES: [&str; 2] = ["@@default.", "@@words."];
 
 /// A small generator of its own, so that a run can be repeated.
 struct Random(u64);
@@ -41,11 +41,11 @@ pub struct Model {
     rows: HashMap<String, String>,
     /// Keys whose cas number the last batch asked for.
     cas: Vec<(String, String)>,
-    /// Sum of what the connection added to the shared counters of the default container.
+    /// Sum of what the connection added to the shared counters.
     pub increments: u64,
     request: String,
     expected: String,
-    /// Shared counters answer with whatever the others made of them.
+    /// Replies of shared counters, by position: numbers that depend on the other connections.
     any: Vec<usize>,
 }
 
@@ -80,7 +80,7 @@ impl Model {
 
     /// Rows of the connection in a container.
     pub fn rows(&self, prefix: &str) -> usize {
-        self.rows.keys().filter(|key| key.starts_with("@@") != prefix.is_empty() && key.starts_with(prefix)).count()
+        self.rows.keys().filter(|key| key.starts_with(prefix)).count()
     }
 
     fn run(mut self, port: u16, i: usize, batches: u64) -> Model {
@@ -94,7 +94,8 @@ impl Model {
             }
             self.exchange(&mut client);
             self.ask_cas(&mut client, i);
-            if batch % FLUSH_EVERY == FLUSH_EVERY - 1 {
+            // In the middle, so that rows stored after the last of them are left to compare.
+            if batch % FLUSH_EVERY == FLUSH_EVERY / 2 {
                 flusher.ask("flush_all\r\n", "OK\r\n");
             }
         }
@@ -109,7 +110,7 @@ impl Model {
     fn key(&mut self, i: usize) -> String {
         let n = self.random.below(KEYS);
         match self.random.below(2) {
-            0 => format!("client-{i}-{n}"),
+            0 => format!("@@default.client-{i}-{n}"),
             _ => format!("@@words.größe-日本-{i}-{n}"),
         }
     }
@@ -151,7 +152,7 @@ impl Model {
             60..62 => {
                 let prefix = PREFIXES[self.random.below(2) as usize];
                 let _ = write!(self.request, "incr {prefix}sum-{} 3\r\n", self.random.below(COUNTERS as u64));
-                self.increments += if prefix.is_empty() { 3 } else { 0 };
+                self.increments += 3;
                 self.any.push(self.expected.matches('\n').count());
                 self.expected.push_str("0\r\n");
             }
@@ -264,12 +265,12 @@ impl Model {
 }
 
 /// What one connection knows to be stored, over several lives of a server: rows `at-CLIENT-0..rows` and as many increments of
-/// `count-CLIENT` as were acknowledged. One request may have been done whose reply never came.
+/// `count-CLIENT` as were acknowledged. Requests whose reply never came may have been done or not.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Acknowledged {
     rows: u64,
     count: u64,
-    /// Requests that were sent in all, as rows and increments.
+    /// Rows, and increments, that there can be at most: everything that was sent.
     sent: u64,
 }
 
@@ -301,7 +302,7 @@ impl Acknowledged {
         assert!((self.count..=self.sent).contains(&count), "client {i} has {count} increments: {self:?}");
         let mut rows = 0;
         loop {
-            client.send(format!("get at-{i}-{rows}\r\n"));
+            client.send(format!("get @@default.at-{i}-{rows}\r\n"));
             if client.read_line() == "END" {
                 break;
             }
@@ -320,7 +321,7 @@ impl Acknowledged {
             let mut request = String::new();
             for n in self.rows..self.rows + WINDOW {
                 let value = format!("value {n}");
-                let _ = write!(request, "set at-{i}-{n} 0 0 {}\r\n{value}\r\n", value.len());
+                let _ = write!(request, "set @@default.at-{i}-{n} 0 0 {}\r\n{value}\r\n", value.len());
                 let _ = write!(request, "incr @@words.count-{i} 1\r\n");
             }
             self.sent = self.rows.max(self.count) + WINDOW;
