@@ -10,7 +10,7 @@ mod server;
 
 use load::Acknowledged;
 use server::{Config, Mysqld, wait};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// Bound for a replica that has a whole load behind it.
@@ -37,9 +37,18 @@ fn config(id: u32) -> Config {
 
 /// A server that a replica can reach.
 fn primary_config() -> (Config, u16) {
-    // A port that was free a moment ago: mysqld cannot choose one by itself, and must have the same again after a restart.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    (config(1).arg(format!("--port={free}")), free)
+    // mysqld cannot choose a free port by itself, and must have the same again after a restart: one below those that Linux gives to
+    // outgoing connections, and each test another.
+    static TRIED: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + (std::process::id() % 10_000) as u16;
+    let port = loop {
+        let port = first + TRIED.fetch_add(1, Ordering::Relaxed);
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            break port;
+        }
+        assert!(port < 32_000, "no free port");
+    };
+    (config(1).arg(format!("--port={port}")), port)
 }
 
 /// Tables, containers and the plugin; the replica gets the tables by replication.
@@ -190,4 +199,20 @@ fn without_the_binary_log_nothing_is_written_there_and_the_log_says_so() {
     // The log itself works: what SQL writes is in it.
     server.sql("DELETE FROM memcached.cache");
     assert_ne!(state(), before);
+}
+
+#[test]
+#[ignore = "needs a MySQL server: tests/run --mysql"]
+fn statement_format_refuses_writes_by_name_and_stores_nothing() {
+    let config = config(1).arg("--binlog-format=STATEMENT");
+    let server = config.start();
+    set_up(&server);
+    let before = server.sql("SELECT @@GLOBAL.gtid_executed");
+    let mut client = server.client();
+    client.send("set a 0 0 1\r\n1\r\n");
+    let reply = client.read_line();
+    assert!(reply.starts_with("SERVER_ERROR ") && reply.contains("BINLOG_FORMAT = STATEMENT"), "{reply}");
+    client.ask("get a\r\n", "END\r\n");
+    assert_eq!(server.sql("SELECT @@GLOBAL.gtid_executed"), before);
+    assert!(server.log().contains("container default: "), "{}", server.log());
 }
