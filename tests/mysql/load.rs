@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Rows in each table that all connections count in.
-pub const COUNTERS: usize = 4;
+/// Rows `sum-N` in each table that all connections count in.
+const COUNTERS: usize = 4;
 
 /// Keys that a connection has for itself in each table.
 const KEYS: u64 = 3000;
@@ -78,9 +78,9 @@ impl Model {
         }
     }
 
-    /// Rows of the connection in a container.
-    pub fn rows(&self, prefix: &str) -> usize {
-        self.rows.keys().filter(|key| key.starts_with(prefix)).count()
+    /// Values of the connection's rows in a container.
+    pub fn values(&self, prefix: &str) -> impl Iterator<Item = &String> {
+        self.rows.iter().filter(move |(key, _)| key.starts_with(prefix)).map(|(_, value)| value)
     }
 
     fn run(mut self, port: u16, i: usize, batches: u64) -> Model {
@@ -268,7 +268,9 @@ impl Model {
 /// `count-CLIENT` as were acknowledged. Requests whose reply never came may have been done or not.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Acknowledged {
-    rows: u64,
+    /// Rows of the default container.
+    pub rows: u64,
+    /// Increments.
     count: u64,
     /// Rows, and increments, that there can be at most: everything that was sent.
     sent: u64,
