@@ -92,9 +92,9 @@ impl Client {
         let mut busy = self.connections.len();
         let mut last_reply = Instant::now();
         while busy > 0 {
-            self.poll.poll(&mut self.events, Some(Duration::from_millis(20))).or_else(|e| {
-                if e.kind() == ErrorKind::Interrupted { Ok(()) } else { Err(format!("poll: {e}")) }
-            })?;
+            self.poll
+                .poll(&mut self.events, Some(Duration::from_millis(20)))
+                .or_else(|e| if e.kind() == ErrorKind::Interrupted { Ok(()) } else { Err(format!("poll: {e}")) })?;
             let ready: Vec<usize> = self.events.iter().map(|e| e.token().0).collect();
             for i in ready {
                 if !self.advance(i)? {

@@ -48,7 +48,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// `None`: help was wanted, or the list, which is printed here.
+    /// `None`: help or the list was wanted, and is printed.
     pub fn parse(args: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
         let args: Vec<String> = args.collect();
         let mut options = Options {
@@ -66,7 +66,10 @@ impl Options {
         let mut args = args.into_iter();
         while let Some(name) = args.next() {
             match name.as_str() {
-                "-h" | "--help" => return Ok(None),
+                "-h" | "--help" => {
+                    print!("{HELP}");
+                    return Ok(None);
+                }
                 "--list" => {
                     WORKLOADS.iter().for_each(|w| println!("{}", w.name));
                     return Ok(None);

@@ -43,13 +43,7 @@ pub struct Workload {
     pub value: usize,
 }
 
-const fn row(
-    name: &'static str,
-    operation: Operation,
-    pipeline: usize,
-    connections: usize,
-    value: usize,
-) -> Workload {
+const fn row(name: &'static str, operation: Operation, pipeline: usize, connections: usize, value: usize) -> Workload {
     Workload { name, operation, pipeline, connections, value }
 }
 
