@@ -1,0 +1,244 @@
+//! The load: one thread, one poll, closed loop. Each connection sends a batch of requests in one write, waits until every
+//! reply is there and right, and sends the next one. A round trip is the time from that write to the last reply.
+
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read, Write};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::workload::{Encoder, Expect, Keys, Operation, Workload};
+
+/// No server may be silent for longer.
+const SILENCE: Duration = Duration::from_secs(20);
+
+struct Connection {
+    stream: TcpStream,
+    out: Vec<u8>,
+    sent: usize,
+    input: Vec<u8>,
+    expect: VecDeque<Expect>,
+    since: Instant,
+}
+
+/// The connections of one workload to one server; they live as long as the workload's rounds.
+pub struct Client {
+    poll: Poll,
+    events: Events,
+    connections: Vec<Connection>,
+    encoder: Encoder,
+    workload: Workload,
+    scratch: Vec<u8>,
+}
+
+/// What a measured stretch gave.
+#[derive(Default)]
+pub struct Sample {
+    /// Operations with a right reply within the time.
+    pub operations: u64,
+    /// Nanoseconds of each round trip.
+    pub round_trips: Vec<u32>,
+    /// Seconds measured.
+    pub seconds: f64,
+}
+
+impl Client {
+    /// Connects everything.
+    pub fn connect(address: SocketAddr, encoder: Encoder, workload: Workload) -> Result<Client, String> {
+        let poll = Poll::new().map_err(|e| format!("poll: {e}"))?;
+        let mut connections = Vec::with_capacity(workload.connections);
+        for i in 0..workload.connections {
+            // A blocking connect: the backlog of no server is overrun.
+            let stream = std::net::TcpStream::connect_timeout(&address, Duration::from_secs(5))
+                .and_then(|s| s.set_nodelay(true).and(s.set_nonblocking(true)).and(Ok(s)))
+                .map_err(|e| format!("connection {i} to {address}: {e}"))?;
+            let mut stream = TcpStream::from_std(stream);
+            poll.registry()
+                .register(&mut stream, Token(i), Interest::READABLE | Interest::WRITABLE)
+                .map_err(|e| format!("epoll: {e}"))?;
+            connections.push(Connection {
+                stream,
+                out: Vec::new(),
+                sent: 0,
+                input: Vec::new(),
+                expect: VecDeque::new(),
+                since: Instant::now(),
+            });
+        }
+        let scratch = vec![0; 256 * 1024];
+        Ok(Client { poll, events: Events::with_capacity(1024), connections, encoder, workload, scratch })
+    }
+
+    /// Runs for `warm` and then `measured`, then waits for the last replies. `mark` is called at the start and the end of
+    /// the measured stretch. Returns the sample and the number of operations from first to last, unmeasured ones too.
+    pub fn run(
+        &mut self,
+        keys: &mut Keys,
+        warm: Duration,
+        measured: Duration,
+        mut mark: impl FnMut() -> Result<(), String>,
+    ) -> Result<(Sample, u64), String> {
+        let mut sample = Sample::default();
+        let mut total = 0u64;
+        let per_request = if let Operation::MultiGet(n) = self.workload.operation { n as u64 } else { 1 };
+        let mut phase_end = Instant::now() + warm;
+        let (mut measuring, mut ending) = (false, false);
+        let mut started = Instant::now();
+        for i in 0..self.connections.len() {
+            self.send_batch(i, keys)?;
+        }
+        let mut busy = self.connections.len();
+        let mut last_reply = Instant::now();
+        while busy > 0 {
+            self.poll
+                .poll(&mut self.events, Some(Duration::from_millis(20)))
+                .or_else(|e| if e.kind() == ErrorKind::Interrupted { Ok(()) } else { Err(format!("poll: {e}")) })?;
+            let ready: Vec<usize> = self.events.iter().map(|e| e.token().0).collect();
+            for i in ready {
+                if !self.advance(i)? {
+                    continue;
+                }
+                let now = Instant::now();
+                last_reply = now;
+                let done = self.workload.pipeline as u64 * per_request;
+                total += done;
+                if measuring {
+                    sample.operations += done;
+                    let since = self.connections.get(i).map_or(now, |c| c.since);
+                    let nanos = now.duration_since(since).as_nanos();
+                    sample.round_trips.push(u32::try_from(nanos).unwrap_or(u32::MAX));
+                }
+                if ending {
+                    busy -= 1;
+                } else {
+                    self.send_batch(i, keys)?;
+                }
+            }
+            let now = Instant::now();
+            if now.duration_since(last_reply) > SILENCE {
+                return Err(format!("no reply within {} s", SILENCE.as_secs()));
+            }
+            if ending || now < phase_end {
+                continue;
+            }
+            mark()?;
+            if measuring {
+                sample.seconds = now.duration_since(started).as_secs_f64();
+                (measuring, ending) = (false, true);
+            } else {
+                measuring = true;
+                started = Instant::now();
+                phase_end = started + measured;
+            }
+        }
+        Ok((sample, total))
+    }
+
+    fn send_batch(&mut self, at: usize, keys: &mut Keys) -> Result<(), String> {
+        let Some(connection) = self.connections.get_mut(at) else { return Ok(()) };
+        let Connection { out, expect, .. } = connection;
+        out.clear();
+        let encoder = &self.encoder;
+        for _ in 0..self.workload.pipeline {
+            let reply = match self.workload.operation {
+                Operation::Get => encoder.get(out, &[keys.uniform()]),
+                Operation::MultiGet(n) => {
+                    let wanted: Vec<u32> = (0..n).map(|_| keys.uniform()).collect();
+                    encoder.get(out, &wanted)
+                }
+                Operation::Set => encoder.set(out, keys.uniform()),
+                Operation::Mix if keys.below(100) < 5 => encoder.set(out, keys.zipf()),
+                Operation::Mix => encoder.get(out, &[keys.zipf()]),
+                Operation::Incr => encoder.incr(out, 1),
+            };
+            expect.push_back(reply);
+        }
+        connection.sent = 0;
+        connection.since = Instant::now();
+        connection.flush()
+    }
+
+    /// True when the whole batch was answered.
+    fn advance(&mut self, at: usize) -> Result<bool, String> {
+        let Some(connection) = self.connections.get_mut(at) else { return Ok(false) };
+        connection.flush()?;
+        if connection.expect.is_empty() {
+            return Ok(false);
+        }
+        connection.receive(&mut self.scratch)?;
+        connection.check()
+    }
+}
+
+impl Connection {
+    fn flush(&mut self) -> Result<(), String> {
+        while let Some(rest) = self.out.get(self.sent..).filter(|r| !r.is_empty()) {
+            match self.stream.write(rest) {
+                Ok(n) => self.sent += n,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(format!("write: {e}")),
+            }
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, scratch: &mut [u8]) -> Result<(), String> {
+        loop {
+            match self.stream.read(scratch) {
+                Ok(0) => return Err("the server closed a connection".to_owned()),
+                Ok(n) => {
+                    self.input.extend_from_slice(scratch.get(..n).unwrap_or_default());
+                    // A short read drained the socket; epoll tells of what comes later.
+                    if n < scratch.len() {
+                        return Ok(());
+                    }
+                }
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(format!("read: {e}")),
+            }
+        }
+    }
+
+    fn check(&mut self) -> Result<bool, String> {
+        let mut used = 0;
+        while let Some(expect) = self.expect.front() {
+            let Some(len) = expect.check(self.input.get(used..).unwrap_or_default())? else { break };
+            used += len;
+            self.expect.pop_front();
+        }
+        self.input.drain(..used);
+        if self.expect.is_empty() && !self.input.is_empty() {
+            return Err(format!("{} bytes more than were asked for", self.input.len()));
+        }
+        Ok(self.expect.is_empty())
+    }
+}
+
+/// Sends `out` on a connection of its own, checks the replies and returns the last one.
+pub fn ask(address: SocketAddr, out: &[u8], expect: &[Expect]) -> Result<Vec<u8>, String> {
+    let mut stream =
+        std::net::TcpStream::connect_timeout(&address, SILENCE).map_err(|e| format!("connect {address}: {e}"))?;
+    stream.set_read_timeout(Some(SILENCE)).map_err(|e| e.to_string())?;
+    stream.write_all(out).map_err(|e| format!("write: {e}"))?;
+    let mut input = Vec::new();
+    let mut chunk = [0u8; 16384];
+    let mut last = Vec::new();
+    for expect in expect {
+        let len = loop {
+            if let Some(len) = expect.check(&input)? {
+                break len;
+            }
+            match stream.read(&mut chunk) {
+                Ok(0) => return Err("the server closed a connection".to_owned()),
+                Ok(n) => input.extend_from_slice(chunk.get(..n).unwrap_or_default()),
+                Err(e) => return Err(format!("read: {e}")),
+            }
+        };
+        last = input.drain(..len).collect();
+    }
+    Ok(last)
+}
