@@ -9,6 +9,9 @@ use std::os::fd::{AsRawFd, OwnedFd};
 /// Size of a pooled input buffer in bytes; one read per tick takes at most what is free in it.
 const INPUT_SIZE: usize = 16 << 10;
 
+/// Buffers that a worker keeps for its next ticks: as many as one poll reports connections.
+const POOLED: usize = 1024;
+
 /// Input buffers of idle connections, lent to whoever has something to read.
 #[derive(Default)]
 pub struct BufferPool(Vec<Vec<u8>>);
@@ -20,7 +23,7 @@ impl BufferPool {
 
     fn give(&mut self, buffer: Vec<u8>) {
         // Larger ones belonged to a large value: back to the allocator.
-        if buffer.len() == INPUT_SIZE && self.0.len() < 64 {
+        if buffer.len() == INPUT_SIZE && self.0.len() < POOLED {
             self.0.push(buffer);
         }
     }

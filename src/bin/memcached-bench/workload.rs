@@ -239,7 +239,7 @@ impl Keys {
 
     /// Uniform in `0..bound`.
     pub fn below(&mut self, bound: u32) -> u32 {
-        ((self.next() >> 32) * u64::from(bound) >> 32) as u32
+        (((self.next() >> 32) * u64::from(bound)) >> 32) as u32
     }
 
     /// A key, each as likely as the others.
