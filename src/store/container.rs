@@ -83,6 +83,11 @@ impl Container {
         }
     }
 
+    /// Where memory keeps an item: the container's number and the key as memory spells it.
+    pub(super) fn memory_address<'k>(&self, key: &'k [u8]) -> (u32, Cow<'k, [u8]>) {
+        (self.table.id as u32, self.memory_key(key))
+    }
+
     /// The key as memory knows it: one spelling for each key that the table can tell apart.
     pub(super) fn memory_key<'k>(&self, key: &'k [u8]) -> Cow<'k, [u8]> {
         match self.table.columns[self.table.key].kind {

@@ -172,7 +172,7 @@ impl<R: Rows> Store<R> {
         found: F,
     ) -> std::result::Result<(), F> {
         let mut found = Some(found);
-        let (id, key) = (container.table.id as u32, container.memory_key(key));
+        let (id, key) = container.memory_address(key);
         self.memory.get(id, &key, self.table.now, |item| {
             if let Some(found) = found.take() {
                 found(Item { flags: item.flags, cas: item.cas, value: item.value });
@@ -187,7 +187,7 @@ impl<R: Rows> Store<R> {
         if !self.table.renew_view()? {
             return self.table.get(container, key, true, found);
         }
-        let (id, memory_key) = (container.table.id as u32, container.memory_key(key));
+        let (id, memory_key) = container.memory_address(key);
         let version = self.memory.version(id, &memory_key);
         let memory = &self.memory;
         self.table.get_with_deadline(container, key, |item, deadline| {
@@ -236,7 +236,7 @@ impl<R: Rows> Store<R> {
             Some(_) => Change::Touch { deadline, result: true },
             None => Change::Keep(false),
         };
-        let (id, key) = (container.table.id as u32, container.memory_key(key));
+        let (id, key) = container.memory_address(key);
         self.memory.update(id, &key, self.table.now, change).unwrap_or(false)
     }
 
@@ -317,7 +317,7 @@ impl<R: Rows> Store<R> {
             }
             _ => put(item.flags, cas, deadline, item.value.into()),
         };
-        let (id, key) = (container.table.id as u32, container.memory_key(key));
+        let (id, key) = container.memory_address(key);
         self.memory.update(id, &key, self.table.now, change).unwrap_or(Err(Failure::OutOfMemory))
     }
 
@@ -349,7 +349,7 @@ impl<R: Rows> Store<R> {
             let item = cache::NewItem { flags: old.flags, cas, deadline: old.deadline, value: value.into() };
             Change::Put { item, result: Arithmetic::Value(new) }
         };
-        let (id, key) = (container.table.id as u32, container.memory_key(key));
+        let (id, key) = container.memory_address(key);
         self.memory.update(id, &key, self.table.now, change).map_err(|_| Failure::OutOfMemory)
     }
 
@@ -358,7 +358,7 @@ impl<R: Rows> Store<R> {
         match container.policies.delete {
             Policy::Disabled => Ok(true),
             Policy::CacheOnly => {
-                let (id, key) = (container.table.id as u32, container.memory_key(key));
+                let (id, key) = container.memory_address(key);
                 let change = |old: Option<CachedItem<'_>>| Change::Remove(old.is_some());
                 Ok(self.memory.update(id, &key, self.table.now, change).unwrap_or(false))
             }
