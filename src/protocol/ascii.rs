@@ -8,7 +8,7 @@
 //! exptime may be any 64-bit number, where memcached's `touch`, `gat` and `flush_all` end in January 2038.
 
 use super::{BLOCK_MAX, KEY_MAX, reply};
-pub use super::{Keys, Parsed, Parser, Request, StoreVerb};
+use super::{Keys, Request, StoreVerb};
 
 #[cfg(test)]
 mod tests;

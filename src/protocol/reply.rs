@@ -35,20 +35,12 @@ pub const INVALID_EXPTIME: &[u8] = b"CLIENT_ERROR invalid exptime argument\r\n";
 pub const INVALID_DELTA: &[u8] = b"CLIENT_ERROR invalid numeric delta argument\r\n";
 /// incr or decr met a value that is not a number.
 pub const NON_NUMERIC: &[u8] = b"CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
-/// `flush_all` is switched off.
-pub const FLUSH_NOT_ALLOWED: &[u8] = b"CLIENT_ERROR flush_all not allowed\r\n";
 /// `stats detail` with another argument.
 pub const STATS_DETAIL_USAGE: &[u8] = b"CLIENT_ERROR usage: stats detail on|off|dump\r\n";
 /// The value is over the item size, or does not fit its column.
 pub const TOO_LARGE: &[u8] = b"SERVER_ERROR object too large for cache\r\n";
 /// No memory for the value.
 pub const OUT_OF_MEMORY_STORING: &[u8] = b"SERVER_ERROR out of memory storing object\r\n";
-/// The request met a row lock that was not given up in time; nothing of it was done.
-pub const LOCK_WAIT_TIMEOUT: &[u8] = b"SERVER_ERROR lock wait timeout\r\n";
-/// The request lost against another transaction, again and again; nothing of it was done.
-pub const DEADLOCK: &[u8] = b"SERVER_ERROR deadlock, try again\r\n";
-/// Somebody killed the session or the statement.
-pub const INTERRUPTED: &[u8] = b"SERVER_ERROR interrupted\r\n";
 /// The answer to `shutdown`.
 pub const SHUTDOWN_NOT_ENABLED: &[u8] = b"ERROR: shutdown not enabled\r\n";
 /// Sent before a connection over the limit is closed.

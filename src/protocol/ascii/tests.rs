@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::protocol::{GET_LINE_MAX, LINE_MAX};
+use crate::protocol::{Parsed, Parser};
 
 const ITEM_MAX: usize = 100;
 
