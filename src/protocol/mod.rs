@@ -209,6 +209,11 @@ impl Parser {
         Parser { item_size_max, swallow: 0, searched: 0 }
     }
 
+    /// From the next request on, values of up to `bytes` are accepted.
+    pub fn set_item_size_max(&mut self, bytes: usize) {
+        self.item_size_max = bytes;
+    }
+
     /// Takes the next request from the start of `input`, which is everything that was received and not consumed.
     ///
     /// Call it again behind the consumed bytes until it returns [`Parsed::Incomplete`] or [`Parsed::Close`].

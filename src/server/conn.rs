@@ -1,6 +1,7 @@
 //! A client's connection: its socket, what it sent and was not yet consumed, what could not yet be sent.
 
 use super::execute::Resume;
+use super::login::{Access, Pending};
 use crate::protocol::Parser;
 use crate::store::ContainerId;
 use std::io::{Error, ErrorKind, Result};
@@ -61,6 +62,12 @@ pub struct Conn {
     pub parser: Parser,
     /// How much of the request at the head of the input is answered.
     pub resume: Resume,
+    /// Whether it may ask, and for what.
+    pub access: Access,
+    /// Credentials whose verdict is awaited; until then nothing is read and nothing runs.
+    pub login: Option<Box<Pending>>,
+    /// Wrong passwords so far.
+    pub failures: u8,
     /// Container that keys without a mapping belong to.
     pub container: ContainerId,
     /// Wrote into a batch that may still be open.
@@ -90,6 +97,9 @@ impl Conn {
             sent: 0,
             parser,
             resume: Resume::Start,
+            access: Access::Open,
+            login: None,
+            failures: 0,
             container: ContainerId::DEFAULT,
             wrote: false,
             queued: false,

@@ -49,6 +49,10 @@ pub struct Options {
     pub requests_per_tick: usize,
     /// Whether flush_all is refused.
     pub flush_disabled: bool,
+    /// Users file of `-Y`; with it every connection has to log in.
+    pub users: Option<PathBuf>,
+    /// Whether `-S` was given.
+    pub sasl: bool,
     /// Number of `-v`.
     pub verbose: u8,
     /// What system variables say.
@@ -73,6 +77,8 @@ impl Default for Options {
             backlog: 1024,
             requests_per_tick: 1024,
             flush_disabled: false,
+            users: None,
+            sasl: false,
             verbose: 0,
             settings: Settings::default(),
             without_meaning: Vec::new(),
@@ -104,7 +110,16 @@ impl Options {
                 options.apply(flag, argument.unwrap_or(""))?;
             }
         }
+        options.check()?;
         Ok(options)
+    }
+
+    /// What no flag says alone.
+    fn check(&self) -> Result<(), String> {
+        if self.sasl && self.users.is_none() {
+            return Err("option -S needs the users file: add -Y FILE".into());
+        }
+        Ok(())
     }
 
     fn apply(&mut self, flag: char, argument: &str) -> Result<(), String> {
@@ -137,9 +152,11 @@ impl Options {
             }
             'U' if argument == "0" => {}
             'U' => return Err(format!("option -U {argument}: UDP is not supported; use -U 0 or leave it out")),
-            'S' | 'Y' | 'Z' => {
+            'S' => self.sasl = true,
+            'Y' => self.users = Some(PathBuf::from(argument)),
+            'Z' => {
                 return Err(format!(
-                    "option -{flag}: authentication and TLS are not supported; remove the flag and guard the port by other means"
+                    "option -{flag}: TLS is not supported; remove the flag and guard the port by other means"
                 ));
             }
             _ if WITHOUT_MEANING.contains(flag) => {
@@ -201,7 +218,7 @@ mod tests {
     fn refusals_name_the_flag() {
         for (text, part) in [
             ("-S", "-S"),
-            ("-Y /tmp/users", "-Y"),
+            ("-Y", "-Y needs"),
             ("-Z", "-Z"),
             ("-U 11211", "-U"),
             ("-B binary", "-B"),

@@ -96,8 +96,9 @@ impl Shared {
         tell("cas_enabled", "yes");
         tell("tcp_backlog", &options.backlog.to_string());
         tell("binding_protocol", "ascii");
-        tell("auth_enabled_sasl", "no");
-        tell("auth_enabled_ascii", "no");
+        let users = options.users.as_ref();
+        tell("auth_enabled_sasl", yes(users.is_some()));
+        tell("auth_enabled_ascii", &users.map_or("no".into(), |path| path.display().to_string()));
         tell("item_size_max", &options.item_size_max.to_string());
         tell("flush_enabled", yes(!options.flush_disabled));
         tell("storage", "table");

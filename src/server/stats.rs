@@ -40,6 +40,8 @@ counters! {
     BytesWritten "bytes_written",
     Ticks "ticks",
     Commits "commits",
+    AuthCmds "auth_cmds",
+    AuthErrors "auth_errors",
     CommitFailures "commit_failures",
     Deadlocks "deadlocks",
     LockTimeouts "lock_wait_timeouts",

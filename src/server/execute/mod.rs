@@ -4,6 +4,7 @@
 mod ascii;
 
 use super::Shared;
+use super::login::Denial;
 use super::stats::{ContainerCount, Counter, Delta};
 use crate::protocol::{Request, reply};
 use crate::rows::{Error, Rows};
@@ -142,6 +143,12 @@ pub fn give_up(request: &Request<'_>, reason: &str, out: &mut Vec<u8>) {
     if !is_silent(request) {
         reply::server_error(out, reason);
     }
+}
+
+/// Answers a request that is not allowed, in its own protocol.
+#[cold]
+pub fn deny(request: &Request<'_>, denial: Denial, out: &mut Vec<u8>) {
+    denial.write_text(is_silent(request), out);
 }
 
 /// Whether the client wants no answer, whatever happens.
