@@ -155,6 +155,8 @@ fn rights_bound_what_a_user_reaches() {
                 ("flush_all\r\n", no),
                 ("flush_all 10\r\n", no),
                 ("stats reset\r\n", no),
+                ("stats detail on\r\n", no),
+                ("cache_memlimit 8\r\n", no),
                 ("set d 0 0 1 noreply\r\n9\r\nget d\r\n", d),
                 ("get d\r\nset d 0 0 1\r\n9\r\nget d\r\n", &format!("{d}{no}{d}")),
             ][..],
@@ -164,6 +166,7 @@ fn rights_bound_what_a_user_reaches() {
             &[
                 ("get d\r\n", no),
                 ("get @>a\r\n", no),
+                ("lru_crawler metadump all\r\n", no),
                 ("bind default\r\n", no),
                 ("bind none\r\n", "NOT_FOUND\r\n"),
                 ("version\r\n", concat!("VERSION 1.6.45-daemon_memcached-", env!("CARGO_PKG_VERSION"), "\r\n")),

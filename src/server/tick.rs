@@ -17,7 +17,7 @@ mod tests;
 use super::Shared;
 use super::conn::Conn;
 use super::execute::{
-    Abort, Executor, Progress, REPLY_BUDGET, Resume, deny, give_up, is_range, is_read, sort_key, spares_table,
+    Abort, Executor, Progress, REPLY_BUDGET, Resume, deny, give_up, is_read, is_stream, sort_key, spares_table,
 };
 use super::login::{Access, Attempt, Demand, Denial, Entry, VALUE_MAX, demand, entry};
 use super::stats::{ContainerCount, Counter, Delta};
@@ -302,7 +302,7 @@ impl<'t> Planner<'_, 't> {
                 }
                 Parsed::Request { request, consumed } => {
                     // A range streams for many ticks, each with a view of its own: it has its ticks for itself.
-                    if is_range(&request) && self.planned.len() > first {
+                    if is_stream(&request) && self.planned.len() > first {
                         (parser, plan.more) = (unparsed, true);
                         break;
                     }
@@ -353,7 +353,7 @@ impl<'t> Planner<'_, 't> {
                         plan.close = true;
                         break;
                     }
-                    if is_range(&request) {
+                    if is_stream(&request) {
                         plan.more = end < input.len();
                         break;
                     }

@@ -1,7 +1,8 @@
 //! One request: protocol on one side, store on the other. Here stands what the tick asks of a request and what the protocols have in
-//! common; [`ascii`] runs the text commands.
+//! common; [`ascii`] runs the text commands, [`stream`] those whose answers last for many ticks.
 
 mod ascii;
+mod stream;
 
 use super::Shared;
 use super::login::Denial;
@@ -74,6 +75,8 @@ pub fn is_read(request: &Request<'_>) -> bool {
             | Request::Version
             | Request::Verbosity { .. }
             | Request::Stats { .. }
+            | Request::KeyDump { .. }
+            | Request::MemoryLimit { .. }
             | Request::Quit
             | Request::Shutdown { .. }
             | Request::Bind { .. }
@@ -107,8 +110,12 @@ pub fn sort_key<'a>(request: &Request<'a>) -> Option<&'a [u8]> {
 }
 
 /// Whether a request streams rows for many ticks; it is planned alone.
-pub fn is_range(request: &Request<'_>) -> bool {
-    matches!(request, Request::Get { keys, .. } if KeyRange::is_range(keys.first()))
+pub fn is_stream(request: &Request<'_>) -> bool {
+    match request {
+        Request::Get { keys, .. } => KeyRange::is_range(keys.first()),
+        Request::KeyDump { .. } => true,
+        _ => false,
+    }
 }
 
 /// Why a request was not done, for its protocol to word.
@@ -160,6 +167,7 @@ fn is_silent(request: &Request<'_>) -> bool {
             | Request::Delete { noreply: true, .. }
             | Request::Touch { noreply: true, .. }
             | Request::FlushAll { noreply: true, .. }
+            | Request::MemoryLimit { noreply: true, .. }
     )
 }
 
