@@ -169,6 +169,8 @@ pub enum Request<'a> {
         /// Whether the client wants no answer.
         noreply: bool,
     },
+    /// `refresh_certs`: read the certificates again.
+    RefreshCertificates,
     /// `quit`: close the connection after the replies before it.
     Quit,
     /// `shutdown`, which no client may do here.

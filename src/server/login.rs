@@ -282,7 +282,7 @@ pub enum Demand {
 /// What a user must be allowed for a request.
 pub fn demand(request: &Request<'_>) -> Demand {
     match request {
-        Request::MemoryLimit { .. } => Demand::Daemon,
+        Request::MemoryLimit { .. } | Request::RefreshCertificates => Demand::Daemon,
         Request::Stats { args } if args.starts_with(b"reset") || args.starts_with(b"detail") => Demand::Daemon,
         Request::Version
         | Request::Verbosity { .. }

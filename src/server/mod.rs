@@ -23,6 +23,7 @@ mod report;
 pub mod stats;
 mod sweep;
 mod tick;
+mod tls;
 mod watched;
 mod worker;
 
@@ -42,6 +43,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tls::Tls;
 use worker::Mailbox;
 
 /// What `version` answers: the memcached whose protocol this is, then our own.
@@ -93,6 +95,8 @@ pub struct Shared {
     mailboxes: OnceLock<Vec<Arc<Mailbox>>>,
     /// Who may log in, where somebody has to.
     logins: Option<Logins>,
+    /// What TLS listeners show.
+    tls: Option<Tls>,
     /// By worker: milliseconds since the start at which its write phase began, 0 outside one. Kept in batch mode only.
     busy: Vec<AtomicU64>,
     /// The first worker is to read the configuration again.
@@ -108,7 +112,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    fn new(host: Host, options: Options, config: Config, logins: Option<Logins>) -> Shared {
+    fn new(host: Host, options: Options, config: Config, (logins, tls): (Option<Logins>, Option<Tls>)) -> Shared {
         Shared {
             host,
             stats: (0..options.threads).map(|_| WorkerStats::new()).collect(),
@@ -126,6 +130,7 @@ impl Shared {
             commit_wanted: AtomicU64::new(0),
             mailboxes: OnceLock::new(),
             logins,
+            tls,
             busy: (0..options.threads).map(|_| AtomicU64::new(0)).collect(),
             reload: AtomicBool::new(false),
             sweep: AtomicBool::new(false),
@@ -258,11 +263,12 @@ impl Server {
         let rules = Rules { trx_level: 0, skip_invalid: options.settings.skip_invalid_containers };
         let config = load_config(&host, rules)?;
         let logins = options.users.as_deref().map(Logins::new).transpose().map_err(StartError::Configuration)?;
+        let tls = options.tls.as_ref().map(Tls::new).transpose().map_err(StartError::Configuration)?;
         let listeners = Listener::bind_all(&options).map_err(StartError::Listen)?;
-        for flag in &options.without_meaning {
-            log::info!("option -{flag} has no meaning inside a host and is ignored");
+        for option in &options.without_meaning {
+            log::info!("option {option} has no meaning inside a host and is ignored");
         }
-        let shared = Arc::new(Shared::new(host, options, config, logins));
+        let shared = Arc::new(Shared::new(host, options, config, (logins, tls)));
         let poll = mio::Poll::new().map_err(system)?;
         let mut server = Server {
             addresses: listeners.iter().map(|l| l.address.clone()).collect(),
@@ -412,6 +418,9 @@ fn supervise(shared: &Shared, mailboxes: &[Arc<Mailbox>], acceptor: &mio::Waker,
             if let Some(logins) = &shared.logins {
                 logins.follow_file();
             }
+            if let Some(tls) = &shared.tls {
+                tls.follow_files();
+            }
         }
         let interval = u64::from(shared.sweep_interval.load(Ordering::Relaxed));
         let sweep = interval > 0 && swept.elapsed() >= Duration::from_secs(interval);
@@ -468,6 +477,9 @@ fn accept_from(
         shared.connections_total.fetch_add(1, Ordering::Relaxed);
         if shared.connections.load(Ordering::Relaxed) >= shared.options.max_connections {
             shared.connections_refused.fetch_add(1, Ordering::Relaxed);
+            if listener.tls {
+                continue;
+            }
             let refusal = b"ERROR Too many open connections\r\n";
             // SAFETY: the socket is open, the bytes are readable.
             unsafe {
@@ -476,7 +488,7 @@ fn accept_from(
             continue;
         }
         shared.connections.fetch_add(1, Ordering::Relaxed);
-        mailboxes[*turn % mailboxes.len()].give(socket);
+        mailboxes[*turn % mailboxes.len()].give(socket, listener.tls);
         *turn += 1;
     }
     Ok(())

@@ -42,6 +42,7 @@ counters! {
     Commits "commits",
     AuthCmds "auth_cmds",
     AuthErrors "auth_errors",
+    SslHandshakeErrors "ssl_handshake_errors",
     CommitFailures "commit_failures",
     Deadlocks "deadlocks",
     LockTimeouts "lock_wait_timeouts",

@@ -26,15 +26,16 @@ const RETRY: Duration = Duration::from_millis(100);
 
 /// How other threads reach a worker.
 pub struct Mailbox {
-    sockets: Mutex<Vec<OwnedFd>>,
+    /// New connections, and whether they speak TLS.
+    sockets: Mutex<Vec<(OwnedFd, bool)>>,
     verdicts: Mutex<Vec<Verdict>>,
     waker: Waker,
 }
 
 impl Mailbox {
-    /// Hands a new connection over.
-    pub fn give(&self, socket: OwnedFd) {
-        self.sockets.lock().push(socket);
+    /// Hands a new connection over, which may speak TLS.
+    pub fn give(&self, socket: OwnedFd, tls: bool) {
+        self.sockets.lock().push((socket, tls));
         self.wake();
     }
 
@@ -187,8 +188,8 @@ impl<'s> Worker<'s> {
 
     fn note(&mut self, event: &mio::event::Event) {
         if event.token() == WAKE {
-            for socket in std::mem::take(&mut *self.mailbox.sockets.lock()) {
-                self.adopt(socket);
+            for (socket, tls) in std::mem::take(&mut *self.mailbox.sockets.lock()) {
+                self.adopt(socket, tls);
             }
             for verdict in std::mem::take(&mut *self.mailbox.verdicts.lock()) {
                 self.logged_in(verdict);
@@ -218,11 +219,20 @@ impl<'s> Worker<'s> {
         }
     }
 
-    fn adopt(&mut self, socket: OwnedFd) {
+    fn adopt(&mut self, socket: OwnedFd, tls: bool) {
         let mut conn = Conn::new(socket, Parser::new(self.shared.options.item_size_max));
         if self.shared.logins.is_some() {
             conn.access = Access::Stranger;
             conn.parser.set_item_size_max(login::VALUE_MAX);
+        }
+        if let Some(certificates) = self.shared.tls.as_ref().filter(|_| tls) {
+            match certificates.session() {
+                Ok(session) => conn.encrypt(session),
+                Err(error) => {
+                    self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+                    return log::error!("worker {}: cannot begin TLS: {error}", self.index);
+                }
+            }
         }
         let fd = conn.fd();
         let key = self.conns.insert(conn);
@@ -236,7 +246,8 @@ impl<'s> Worker<'s> {
     }
 
     fn close(&mut self, key: usize) {
-        if let Some(conn) = self.conns.try_remove(key) {
+        if let Some(mut conn) = self.conns.try_remove(key) {
+            conn.say_goodbye();
             let _ = self.poll.registry().deregister(&mut SourceFd(&conn.fd()));
             self.shared.connections.fetch_sub(1, Ordering::Relaxed);
             if conn.wrote {
@@ -385,10 +396,23 @@ impl<'s> Worker<'s> {
                 match conn.fill(&mut self.pool, &mut received) {
                     Ok(Filled::Drained) => conn.readable = conn.end_announced,
                     Ok(Filled::More) => {}
-                    Ok(Filled::Closed) | Err(_) => {
+                    Ok(Filled::Closed) => {
                         conn.half_closed = true;
                         conn.readable = false;
                     }
+                    Err(_) => {
+                        if conn.is_handshaking() {
+                            self.stats.one(Counter::SslHandshakeErrors);
+                        }
+                        conn.half_closed = true;
+                        conn.readable = false;
+                    }
+                }
+                // Half a handshake waits for the client as a reply does.
+                if conn.has_output() && !conn.awaits_writable {
+                    conn.awaits_writable = true;
+                    let both = Interest::READABLE | Interest::WRITABLE;
+                    let _ = self.poll.registry().reregister(&mut SourceFd(&conn.fd()), Token(*key), both);
                 }
             }
             true
@@ -415,8 +439,8 @@ impl<'s> Worker<'s> {
         conn.resume = plan.resume;
         conn.container = plan.container;
         conn.closing |= plan.close || (conn.half_closed && !plan.more && plan.login.is_none());
-        if !plan.unsent.is_empty() {
-            conn.keep(&plan.unsent);
+        conn.keep(&plan.unsent);
+        if conn.has_output() {
             conn.awaits_writable = true;
             self.watch(key, Interest::READABLE | Interest::WRITABLE);
         } else if let Some(attempt) = plan.login {

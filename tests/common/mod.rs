@@ -7,6 +7,8 @@
 #![allow(dead_code, missing_docs)]
 
 pub mod scripts;
+pub mod tls;
+pub mod transport;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -230,11 +232,13 @@ impl Host {
 
     /// The port the plugin listens on now.
     pub fn port(&self) -> u16 {
+        *self.ports().first().expect("a TCP listener")
+    }
+
+    /// The TCP ports it listens on, in the order of the options.
+    pub fn ports(&self) -> Vec<u16> {
         let listening = self.status("Daemon_memcached_listening").unwrap_or_default();
-        listening
-            .split(", ")
-            .find_map(|a| a.rsplit_once(':')?.1.parse().ok())
-            .unwrap_or_else(|| panic!("no TCP listener in '{listening}'"))
+        listening.split(", ").filter_map(|address| address.rsplit_once(':')?.1.parse().ok()).collect()
     }
 
     /// A client of the daemon.

@@ -77,6 +77,7 @@ pub fn is_read(request: &Request<'_>) -> bool {
             | Request::Stats { .. }
             | Request::KeyDump { .. }
             | Request::MemoryLimit { .. }
+            | Request::RefreshCertificates
             | Request::Quit
             | Request::Shutdown { .. }
             | Request::Bind { .. }
