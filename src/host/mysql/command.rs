@@ -171,6 +171,10 @@ impl SqlSession for CommandSession {
         }
     }
 
+    fn reprepared(&self) -> Option<u64> {
+        self.session.as_ref()?.reprepared()
+    }
+
     fn prepare(&mut self, sql: &str) -> Result<u64, SqlError> {
         let (_, statement) = self.run_text(COM_STMT_PREPARE, sql, &mut RowSet::default())?;
         statement.map(i64::cast_unsigned).ok_or_else(|| failure("the server prepared a statement without a number"))
