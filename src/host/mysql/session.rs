@@ -207,17 +207,17 @@ struct ShowVar {
 /// Greatest offset of a session's status variable that is believed.
 const STATUS_BYTES_MAX: usize = 1 << 16;
 
-/// Where a session counts the statements that were prepared anew. The server's table of its `Com_` variables gives the offset in the
-/// session's status variables.
+/// Where a session counts the statements that were prepared anew. The server's table of status variables gives the offset in the
+/// session's own.
 fn reprepare_counter(thd: *mut c_void) -> Option<*const u64> {
     let status = symbols::find(c"_Z18get_thd_status_varP3THDPb");
-    let mut entry: *const ShowVar = symbols::find(c"com_status_vars").cast();
+    let mut entry: *const ShowVar = symbols::find(c"status_vars").cast();
     if status.is_null() || entry.is_null() {
         return None;
     }
     // SAFETY: the server's array, which ends with an entry without a name; names are NUL-terminated.
     let offset = unsafe {
-        while !(*entry).name.is_null() && CStr::from_ptr((*entry).name) != c"stmt_reprepare" {
+        while !(*entry).name.is_null() && CStr::from_ptr((*entry).name) != c"Com_stmt_reprepare" {
             entry = entry.add(1);
         }
         if (*entry).name.is_null() {
