@@ -1,7 +1,7 @@
 //! The text of statements, and which of them are prepared for a table.
 
 use super::SCAN_ROWS;
-use crate::rows::{Cell, ColumnKind, Table};
+use crate::rows::{Cell, Column, ColumnKind, Table};
 use std::ffi::{CStr, CString};
 use std::fmt::Write;
 
@@ -279,7 +279,13 @@ impl Statements {
         sql.push_str(before);
         self.column(table.key, sql);
         sql.push_str(operator);
-        self.placeholder(table.key, sql);
+        match table.columns.get(table.key) {
+            // The column pads its values with zero bytes; in a comparison nobody pads.
+            Some(Column { kind: ColumnKind::Binary, max_bytes, .. }) => {
+                let _ = write!(sql, "CAST(? AS BINARY({max_bytes}))");
+            }
+            _ => self.placeholder(table.key, sql),
+        }
     }
 
     fn column(&self, column: usize, sql: &mut String) {
@@ -371,7 +377,6 @@ fn literal(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::Column;
 
     fn table() -> Table {
         let column = |name: &str, kind| Column {
@@ -416,6 +421,10 @@ mod tests {
         ] {
             assert_eq!(statements.text(&table, kind), text);
         }
+        let mut padded = table.clone();
+        (padded.columns[0].kind, padded.columns[0].max_bytes) = (ColumnKind::Binary, 8);
+        let found = "DELETE FROM `my db`.`t` WHERE `k`=CAST(? AS BINARY(8))";
+        assert_eq!(Statements::new(&padded, vec![Charset::None; 4]).text(&padded, Kind::Delete), found);
         assert!(extras_query(&table.path).contains("TABLE_SCHEMA = CONVERT(x'6d79206462' USING utf8mb4)"));
     }
 
