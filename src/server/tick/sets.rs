@@ -48,10 +48,8 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     /// The transaction is lost.
     pub(super) fn sets_together(&mut self, requests: &[usize], stats: &mut Delta) -> Result<bool, Abort> {
         let planned = &mut *self.planned;
-        let items: Vec<_> = requests
-            .iter()
-            .filter_map(|i| Some((planned[*i].sort?.1, plain_set(&planned[*i].request)?)))
-            .collect();
+        let items: Vec<_> =
+            requests.iter().filter_map(|i| Some((planned[*i].sort?.1, plain_set(&planned[*i].request)?))).collect();
         let id = requests.first().and_then(|i| planned[*i].sort).map(|(container, _)| container);
         let Some((id, container)) = id.and_then(|id| Some((id, self.tick.config.container(id)?))) else {
             return Ok(false);

@@ -152,7 +152,8 @@ impl Rows for FakeRows {
 
     fn upsert(&mut self, _: &Table, rows: usize, cells: &[(usize, Cell<'_>)]) -> Result<()> {
         let rows: Vec<_> = cells.chunks(cells.len() / rows).collect();
-        let keys: Vec<_> = rows.iter().map(|row| FakeRows::key(row.iter().find(|(column, _)| *column == 0).unwrap().1)).collect();
+        let keys: Vec<_> =
+            rows.iter().map(|row| FakeRows::key(row.iter().find(|(column, _)| *column == 0).unwrap().1)).collect();
         let names: Vec<_> = keys.iter().map(|key| String::from_utf8_lossy(key)).collect();
         self.trace.push(format!("[{}]", names.join(" ")));
         if std::mem::take(&mut self.killed) {
@@ -348,7 +349,8 @@ fn together() -> FakeRows {
 #[test]
 fn sets_of_one_container_are_stored_together() {
     let sets: String = "dacbcfe".chars().enumerate().map(|(i, key)| set(&key.to_string(), &i.to_string())).collect();
-    let (answers_, trace, stats) = tick(together(), &[&sets, "set q 0 0 1 noreply\r\n1\r\nget c\r\nset r 0 0 1\r\n1\r\n"]);
+    let (answers_, trace, stats) =
+        tick(together(), &[&sets, "set q 0 0 1 noreply\r\n1\r\nget c\r\nset r 0 0 1\r\n1\r\n"]);
     let value = "VALUE c 0 1\r\n4\r\nEND\r\nSTORED\r\n";
     assert_eq!(answers_, answers(&[&STORED.repeat(7), value]), "the later of two values of a key is kept");
     assert_eq!(trace, "[a b c c] [d e f q] [r] +");
