@@ -176,6 +176,10 @@ impl Shared {
         self.started.elapsed().as_millis() as u64 + 1
     }
 
+    fn uptime_seconds(&self) -> u64 {
+        self.started.elapsed().as_secs()
+    }
+
     /// Whether a worker has been in a write phase for so long that it probably waits for a lock.
     fn somebody_waits(&self) -> bool {
         let now = self.uptime_ms();
@@ -268,6 +272,7 @@ impl Server {
         for option in &options.without_meaning {
             log::info!("option {option} has no meaning inside a host and is ignored");
         }
+        warn_of_descriptors(options.max_connections);
         let shared = Arc::new(Shared::new(host, options, config, (logins, tls)));
         let poll = mio::Poll::new().map_err(system)?;
         let mut server = Server {
@@ -337,6 +342,19 @@ impl Server {
                 log::error!("a thread of the daemon ended with a defect");
             }
         }
+    }
+}
+
+/// A connection takes a descriptor, and the host opens files of its own.
+fn warn_of_descriptors(connections: usize) {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the limit is writable.
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } == 0;
+    if known && limit.rlim_cur < connections as u64 {
+        log::warn!(
+            "option -c allows {connections} connections, but the process may open {} files; raise that limit or lower -c",
+            limit.rlim_cur
+        );
     }
 }
 
