@@ -69,6 +69,7 @@ pub(super) fn command(line: &[u8]) -> Command<'_> {
         b"lru_crawler" => lru_crawler(rest),
         b"cache_memlimit" => memory_limit(rest),
         b"bind" => bind(rest),
+        b"refresh_certs" => Request::RefreshCertificates,
         b"quit" => Request::Quit,
         b"shutdown" => Request::Shutdown { noreply: noreply(rest) },
         _ => return unknown(line),

@@ -169,6 +169,8 @@ pub enum Request<'a> {
         /// Whether the client wants no answer.
         noreply: bool,
     },
+    /// `refresh_certs`: read the certificates again.
+    RefreshCertificates,
     /// `quit`: close the connection after the replies before it.
     Quit,
     /// `shutdown`, which no client may do here.
@@ -232,6 +234,11 @@ impl Parser {
     /// its own bookkeeping do not count.
     pub fn new(item_size_max: usize) -> Self {
         Parser { item_size_max, swallow: 0, searched: 0 }
+    }
+
+    /// From the next request on, values of up to `bytes` are accepted.
+    pub fn set_item_size_max(&mut self, bytes: usize) {
+        self.item_size_max = bytes;
     }
 
     /// Takes the next request from the start of `input`, which is everything that was received and not consumed.

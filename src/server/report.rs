@@ -107,6 +107,9 @@ impl Shared {
         number("bytes", memory.bytes);
         number("curr_items", memory.items);
         number("evictions", memory.evictions);
+        if let Some(tls) = &self.tls {
+            number("time_since_server_cert_refresh", tls.age());
+        }
         tell("version", super::VERSION);
     }
 
@@ -130,8 +133,20 @@ impl Shared {
         tell("cas_enabled", "yes");
         tell("tcp_backlog", &options.backlog.to_string());
         tell("binding_protocol", "ascii");
-        tell("auth_enabled_sasl", "no");
-        tell("auth_enabled_ascii", "no");
+        let users = options.users.as_ref();
+        tell("auth_enabled_sasl", yes(users.is_some()));
+        tell("auth_enabled_ascii", &users.map_or("no".into(), |path| path.display().to_string()));
+        tell("idle_timeout", &options.idle_timeout.to_string());
+        tell("output_timeout", &options.output_timeout.to_string());
+        tell("ssl_enabled", yes(options.tls.is_some()));
+        if let Some(tls) = &options.tls {
+            tell("ssl_chain_cert", &tls.chain.display().to_string());
+            tell("ssl_key", &tls.key.as_ref().unwrap_or(&tls.chain).display().to_string());
+            tell("ssl_min_version", if tls.tls13_only { "tlsv1.3" } else { "tlsv1.2" });
+            let clients = tls.clients.as_ref();
+            tell("ssl_verify_mode", clients.map_or("0", |clients| if clients.required { "2" } else { "1" }));
+            tell("ssl_ca_cert", &clients.map_or("NULL".into(), |c| c.authorities.display().to_string()));
+        }
         tell("item_size_max", &options.item_size_max.to_string());
         tell("flush_enabled", yes(!options.flush_disabled));
         tell("storage", "table");

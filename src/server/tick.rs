@@ -17,10 +17,12 @@ mod tests;
 use super::Shared;
 use super::conn::Conn;
 use super::execute::{
-    Abort, Executor, Progress, REPLY_BUDGET, Resume, give_up, is_read, is_stream, sort_key, spares_table,
+    Abort, Executor, Progress, REPLY_BUDGET, Resume, deny, give_up, is_read, is_stream, sort_key, spares_table,
 };
+use super::login::{Access, Attempt, Demand, Denial, Entry, VALUE_MAX, demand, entry};
 use super::stats::{ContainerCount, Counter, Delta};
-use crate::protocol::{Parsed, Parser, Request};
+use crate::auth::{Right, User};
+use crate::protocol::{LINE_MAX, Parsed, Parser, Request};
 use crate::rows::{Error, Rows};
 use crate::store::{Config, ContainerId, Store, Target};
 use slab::Slab;
@@ -46,6 +48,8 @@ struct Planned<'t> {
     parser: Parser,
     /// Its reply in the write phase's arena.
     reply: Range<usize>,
+    /// It does not run: the connection or its user may not ask for it.
+    denial: Option<Denial>,
     /// It runs no more: the transaction was lost to it.
     verdict: Option<Abort>,
     /// It works on memory alone: no rollback undoes it, so it never runs again; its reply is kept.
@@ -72,6 +76,8 @@ pub struct Plan {
     pub container: ContainerId,
     /// How much of the request at the head of what remains is answered.
     pub resume: Resume,
+    /// Credentials that it sent; behind them nothing was looked at.
+    pub login: Option<Box<Attempt>>,
     /// Replies that the socket did not take.
     pub unsent: Vec<u8>,
     /// Close once everything is sent.
@@ -126,7 +132,14 @@ impl<R: Rows> Tick<'_, R> {
         for key in ready {
             if let Some(conn) = conns.get(*key) {
                 let limit = self.shared.options.requests_per_tick;
-                let planner = Planner { config: self.config, limit, unknown: &mut unknown, planned: &mut planned };
+                let planner = Planner {
+                    config: self.config,
+                    limit,
+                    unknown: &mut unknown,
+                    planned: &mut planned,
+                    guard: None,
+                    forbidden: false,
+                };
                 plans.push(planner.plan(*key, conn, plans.len()));
             }
         }
@@ -170,6 +183,11 @@ impl<R: Rows> Tick<'_, R> {
                 if out.len() >= REPLY_BUDGET {
                     plan.more = true;
                     break;
+                }
+                if let Some(denial) = planned.denial {
+                    deny(&planned.request, denial, out);
+                    (plan.consumed, plan.parser) = (planned.end, planned.parser);
+                    continue;
                 }
                 let length = out.len();
                 match self.executor(planned.before).run(&planned.request, std::mem::replace(&mut resume, &start), out) {
@@ -237,6 +255,10 @@ struct Planner<'w, 't> {
     /// Names of containers that are not known.
     unknown: &'w mut Vec<Vec<u8>>,
     planned: &'w mut Vec<Planned<'t>>,
+    /// Who asks, and the right that the request at hand demands; `None` where nobody needs a right.
+    guard: Option<(&'t User, Right)>,
+    /// The request at hand leads to a container that its user has no right to.
+    forbidden: bool,
 }
 
 impl<'t> Planner<'_, 't> {
@@ -253,6 +275,7 @@ impl<'t> Planner<'_, 't> {
             wanted: 0,
             container: conn.container,
             resume: Resume::Start,
+            login: None,
             unsent: Vec::new(),
             close: false,
             drop: false,
@@ -268,6 +291,8 @@ impl<'t> Planner<'_, 't> {
             match parser.parse(&input[end..]) {
                 Parsed::Incomplete { wanted } => {
                     plan.wanted = wanted;
+                    // Nobody gets memory for long lines before it logged in.
+                    plan.close |= matches!(conn.access, Access::Stranger) && input.len() - end > LINE_MAX + VALUE_MAX;
                     break;
                 }
                 Parsed::Swallowed { consumed } => end += consumed,
@@ -281,14 +306,33 @@ impl<'t> Planner<'_, 't> {
                         (parser, plan.more) = (unparsed, true);
                         break;
                     }
+                    let denial = match self.admit(&request, conn) {
+                        Entry::Free => None,
+                        Entry::Denied(denial) => Some(denial),
+                        // What was asked before is answered before.
+                        Entry::Login(_) if self.planned.len() > first => {
+                            (parser, plan.more) = (unparsed, true);
+                            break;
+                        }
+                        Entry::Login(attempt) => {
+                            end += consumed;
+                            plan.login = Some(attempt);
+                            break;
+                        }
+                    };
                     end += consumed;
                     if let Request::Get { keys, .. } | Request::GetAndTouch { keys, .. } = &request {
                         values += keys.len_hint();
                     }
                     let before = container;
-                    let sort = self.follow(&request, &mut container);
-                    let memory_only = spares_table(&request, self.config, container);
-                    plan.writes |= !is_read(&request) && !memory_only;
+                    let sort = if denial.is_none() { self.follow(&request, &mut container) } else { None };
+                    let forbidden = std::mem::take(&mut self.forbidden);
+                    let denial = denial.or(forbidden.then_some(Denial::Forbidden));
+                    if denial.is_some() {
+                        container = before;
+                    }
+                    let memory_only = denial.is_none() && spares_table(&request, self.config, container);
+                    plan.writes |= denial.is_none() && !is_read(&request) && !memory_only;
                     let (reply, verdict, kept) = (0..0, None, None);
                     let planned = Planned {
                         plan: index,
@@ -299,12 +343,13 @@ impl<'t> Planner<'_, 't> {
                         end,
                         parser,
                         reply,
+                        denial,
                         verdict,
                         memory_only,
                         kept,
                     };
                     self.planned.push(planned);
-                    if matches!(request, Request::Quit) {
+                    if matches!(request, Request::Quit) && denial.is_none() {
                         plan.close = true;
                         break;
                     }
@@ -323,12 +368,41 @@ impl<'t> Planner<'_, 't> {
         plan
     }
 
+    /// Whether a connection may send a request at all; notes the right that it demands of the containers that it leads to.
+    fn admit(&mut self, request: &Request<'_>, conn: &'t Conn) -> Entry {
+        let user = match &conn.access {
+            Access::Open => return Entry::Free,
+            Access::Stranger => return entry(request, true),
+            Access::User(user) => user,
+        };
+        self.guard = None;
+        match demand(request) {
+            Demand::Nothing => {}
+            Demand::Container(right) => self.guard = Some((user, right)),
+            Demand::Daemon if user.may_administer() => {}
+            Demand::Daemon => return Entry::Denied(Denial::Forbidden),
+        }
+        entry(request, false)
+    }
+
+    /// Notes whether the request at hand may not touch the container.
+    fn check(&mut self, id: ContainerId) {
+        if let Some((user, right)) = self.guard
+            && self.config.container(id).is_some_and(|container| !user.may(right, &container.name))
+        {
+            self.forbidden = true;
+        }
+    }
+
     /// Follows the containers that a request names; where it has one key, tells where that stands in the order of locks.
     fn follow(&mut self, request: &Request<'t>, container: &mut ContainerId) -> Option<(ContainerId, &'t [u8])> {
         match request {
             Request::Bind { name } => {
                 match self.config.find(name) {
-                    Some(id) => *container = id,
+                    Some(id) => {
+                        *container = id;
+                        self.check(id);
+                    }
                     None => self.unknown.push(name.to_vec()),
                 }
                 return None;
@@ -341,7 +415,10 @@ impl<'t> Planner<'_, 't> {
             }
             _ => {}
         }
-        let key = sort_key(request)?;
+        let Some(key) = sort_key(request) else {
+            self.check(*container);
+            return None;
+        };
         let key = self.resolve(key, container)?;
         Some((*container, key))
     }
@@ -350,10 +427,12 @@ impl<'t> Planner<'_, 't> {
         match self.config.resolve(*container, key) {
             Target::Key(id, key) => {
                 *container = id;
+                self.check(id);
                 Some(key)
             }
             Target::Name(id) => {
                 *container = id;
+                self.check(id);
                 None
             }
             Target::Unknown(name) => {
@@ -467,9 +546,10 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 planned.reply = start..self.arena.len();
                 continue;
             }
-            match planned.verdict {
-                Some(abort) => give_up(&planned.request, abort.reason(), self.arena),
-                None => {
+            match (planned.denial, planned.verdict) {
+                (Some(denial), _) => deny(&planned.request, denial, self.arena),
+                (None, Some(abort)) => give_up(&planned.request, abort.reason(), self.arena),
+                (None, None) => {
                     let (store, config, shared) = (&mut *self.tick.store, self.tick.config, self.tick.shared);
                     let mut resume = match *i == plan.requests.start {
                         true => self.tick.conns[plan.conn].resume.clone(),

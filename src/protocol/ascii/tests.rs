@@ -59,6 +59,7 @@ fn show(request: Request) -> String {
         Request::KeyDump { format, limit } => format!("dump {format:?} {limit}"),
         Request::MemoryLimit { megabytes, noreply } => format!("memory {megabytes}{}", quiet(noreply)),
         Request::Bind { name } => format!("bind {}", text(name)),
+        Request::RefreshCertificates => "refresh certificates".into(),
         Request::Quit => "quit".into(),
         Request::Shutdown { noreply } => format!("shutdown{}", quiet(noreply)),
         Request::Refused { reply } => match String::from_utf8_lossy(reply).strip_suffix("\r\n") {

@@ -67,10 +67,20 @@ impl<'w, R: Rows> Executor<'w, R> {
             Request::Stats { args } => self.shared.stats(args, self.config, out),
             Request::Bind { name } => self.bind(name, out),
             Request::Shutdown { noreply } => say(out, noreply, reply::SHUTDOWN_NOT_ENABLED),
+            Request::RefreshCertificates => self.refresh_certificates(out),
             Request::Quit => {}
             Request::Refused { reply } => out.extend_from_slice(reply),
         }
         Ok(Progress::Done)
+    }
+
+    /// Where nothing speaks TLS the command is unknown, as in memcached.
+    fn refresh_certificates(&self, out: &mut Vec<u8>) {
+        match self.shared.tls.as_ref().map(crate::server::tls::Tls::reload) {
+            None => out.extend_from_slice(reply::ERROR),
+            Some(Ok(())) => out.extend_from_slice(reply::OK),
+            Some(Err(error)) => reply::server_error(out, &error),
+        }
     }
 
     /// Follows a key to its row, for a text command that needs one; otherwise it is answered.

@@ -5,6 +5,7 @@ mod ascii;
 mod stream;
 
 use super::Shared;
+use super::login::Denial;
 use super::stats::{ContainerCount, Counter, Delta};
 use crate::protocol::{Request, reply};
 use crate::rows::{Error, Rows};
@@ -76,6 +77,7 @@ pub fn is_read(request: &Request<'_>) -> bool {
             | Request::Stats { .. }
             | Request::KeyDump { .. }
             | Request::MemoryLimit { .. }
+            | Request::RefreshCertificates
             | Request::Quit
             | Request::Shutdown { .. }
             | Request::Bind { .. }
@@ -151,6 +153,12 @@ pub fn give_up(request: &Request<'_>, reason: &str, out: &mut Vec<u8>) {
     }
 }
 
+/// Answers a request that is not allowed, in its own protocol.
+#[cold]
+pub fn deny(request: &Request<'_>, denial: Denial, out: &mut Vec<u8>) {
+    denial.write_text(is_silent(request), out);
+}
+
 /// Whether the client wants no answer, whatever happens.
 fn is_silent(request: &Request<'_>) -> bool {
     matches!(
@@ -160,6 +168,7 @@ fn is_silent(request: &Request<'_>) -> bool {
             | Request::Delete { noreply: true, .. }
             | Request::Touch { noreply: true, .. }
             | Request::FlushAll { noreply: true, .. }
+            | Request::MemoryLimit { noreply: true, .. }
     )
 }
 

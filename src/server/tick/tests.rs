@@ -181,7 +181,7 @@ fn shared(config: Config) -> Shared {
     let table = Box::leak(Box::new([never_called as unsafe extern "C" fn(); IB_CB_ENTRIES as usize]));
     // SAFETY: as many pointers as announced, for ever; nothing calls them.
     let host = unsafe { Host::new(Callbacks::NONE, table.as_ptr().cast::<ib_cb_t>(), table.len()) }.unwrap();
-    Shared::new(host, Options { threads: 1, ..Options::default() }, config)
+    Shared::new(host, Options { threads: 1, ..Options::default() }, config, (None, None))
 }
 
 /// What the clients (one string each) are answered, `None` for a closed connection, and the trace.
