@@ -197,7 +197,7 @@ fn tick(mut rows: FakeRows, clients: &[&str]) -> (Vec<Option<String>>, String, D
         let (ours, mut client) = UnixStream::pair().unwrap();
         client.write_all(text.as_bytes()).unwrap();
         client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let mut conn = Conn::new(ours.into(), Parser::new(1 << 20));
+        let mut conn = Conn::new(ours.into(), Parser::new(1 << 20, Dialect::Auto));
         conn.fill(&mut pool, &mut received).unwrap();
         conns.insert(conn);
         theirs.push(client);
