@@ -11,6 +11,7 @@
 //! Nothing is consumed or sent before the commit, so the write phase can be run again after a deadlock or a lock wait
 //! timeout. A commit that fails ambiguously is never repeated: its connections are closed without a reply.
 
+mod sets;
 #[cfg(test)]
 mod tests;
 
@@ -489,10 +490,10 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     /// after deadlocks.
     fn segment(&mut self, requests: &[usize]) {
         let start = self.arena.len();
-        let (mut deadlocks, mut asked) = (0, !self.tick.shared.batches());
+        let (mut deadlocks, mut asked, mut together) = (0, !self.tick.shared.batches(), true);
         loop {
             let mut stats = Delta::ZERO;
-            let (guilty, abort) = match self.attempt(requests, &mut stats) {
+            let (guilty, abort) = match self.attempt(requests, together, &mut stats) {
                 Ok(()) => return self.commit(requests, &mut stats),
                 Err(aborted) => aborted,
             };
@@ -504,13 +505,16 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                     asked = true;
                     self.tick.shared.commit_batches();
                 }
-                Abort::LockTimeout | Abort::Interrupted => self.give_up(guilty, abort),
+                // One of those that ran together met the lock: one by one it will tell.
+                Abort::LockTimeout if guilty.len() > 1 => together = false,
+                Abort::LockTimeout | Abort::Interrupted => guilty.iter().for_each(|i| self.give_up(*i, abort)),
+                Abort::Altered => {}
                 Abort::Deadlock => {
                     self.tick.stats.one(Counter::Deadlocks);
                     deadlocks += 1;
                     if deadlocks >= DEADLOCK_ATTEMPTS {
                         match requests {
-                            [_] => self.give_up(guilty, abort),
+                            [alone] => self.give_up(*alone, abort),
                             _ => {
                                 let (first, second) = requests.split_at(requests.len() / 2);
                                 self.segment(first);
@@ -531,9 +535,29 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         self.planned[guilty].verdict = Some(abort);
     }
 
+    /// Runs requests, those `together` that can be.
+    ///
     /// # Errors
-    /// The request that lost the transaction, and how.
-    fn attempt(&mut self, requests: &[usize], stats: &mut Delta) -> Result<(), (usize, Abort)> {
+    /// The requests that lost the transaction, and how.
+    fn attempt<'r>(
+        &mut self,
+        requests: &'r [usize],
+        together: bool,
+        stats: &mut Delta,
+    ) -> Result<(), (&'r [usize], Abort)> {
+        let mut rest = requests;
+        while !rest.is_empty() {
+            let run = if together { self.run_of_sets(rest) } else { 0 };
+            let (some, behind) = rest.split_at(run.max(1));
+            if run == 0 || !self.sets_together(some, stats).map_err(|abort| (some, abort))? {
+                self.one_by_one(some, stats)?;
+            }
+            rest = behind;
+        }
+        Ok(())
+    }
+
+    fn one_by_one<'r>(&mut self, requests: &'r [usize], stats: &mut Delta) -> Result<(), (&'r [usize], Abort)> {
         for i in requests {
             let start = self.arena.len();
             let planned = &mut self.planned[*i];
@@ -565,7 +589,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                             stats: &mut *stats,
                             counts: &mut *self.tick.counts,
                         };
-                        match executor.run(&planned.request, &resume, self.arena).map_err(|abort| (*i, abort))? {
+                        match executor.run(&planned.request, &resume, self.arena).map_err(|abort| (std::slice::from_ref(i), abort))? {
                             Progress::Done => break,
                             Progress::Part(part) => resume = part,
                         }

@@ -22,7 +22,7 @@ enum Effect {
 
 /// The operations of one worker thread.
 pub struct Store<R> {
-    table: TableStore<R>,
+    pub(super) table: TableStore<R>,
     memory: Arc<MemoryStore>,
     journal: Vec<Effect>,
 }
@@ -134,7 +134,7 @@ impl<R: Rows> Store<R> {
     }
 
     /// A change of the table by this key is under way: memory forgets the key when it is committed, where memory is used at all.
-    fn forget(&mut self, container: &Container, key: &[u8]) {
+    pub(super) fn forget(&mut self, container: &Container, key: &[u8]) {
         if !container.policies.use_memory() {
             return;
         }
@@ -270,7 +270,7 @@ impl<R: Rows> Store<R> {
     }
 
     /// The row lock is held: nobody commits another value of this key before us.
-    fn journal_store(&mut self, container: &Container, key: &[u8], condition: Condition, item: NewItem<'_>, cas: u64) {
+    pub(super) fn journal_store(&mut self, container: &Container, key: &[u8], condition: Condition, item: NewItem<'_>, cas: u64) {
         let extended = matches!(condition, Condition::Append | Condition::Prepend);
         // What the table gives back may differ from what was sent where the value has several columns or no cas number.
         if extended || cas == 0 || !container.gives_back_what_it_takes() {

@@ -14,6 +14,7 @@ mod container;
 mod items;
 mod policy;
 mod range;
+mod sets;
 mod table;
 mod value;
 

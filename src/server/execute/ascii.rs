@@ -183,6 +183,13 @@ impl<'w, R: Rows> Executor<'w, R> {
         Ok(())
     }
 
+    /// Answers a plain set that was stored together with others.
+    pub fn stored_together(&mut self, container: &Container, request: &Request<'_>, out: &mut Vec<u8>) {
+        self.count(container).operations += 1;
+        self.stats.one(Counter::CmdSet);
+        say(out, super::is_silent(request), reply::STORED);
+    }
+
     fn stored(
         &mut self,
         container: &Container,

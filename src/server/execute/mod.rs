@@ -7,9 +7,9 @@ mod stream;
 use super::Shared;
 use super::login::Denial;
 use super::stats::{ContainerCount, Counter, Delta};
-use crate::protocol::{Request, reply};
+use crate::protocol::{Request, StoreVerb, reply};
 use crate::rows::{Error, Rows};
-use crate::store::{Config, Container, ContainerId, Failure, KeyRange, Store, Target};
+use crate::store::{Config, Container, ContainerId, Failure, KeyRange, NewItem, Store, Target};
 use std::borrow::Cow;
 
 /// Bytes of replies after which a connection waits for the next tick.
@@ -24,15 +24,29 @@ pub enum Abort {
     LockTimeout,
     /// Somebody killed the session or the statement.
     Interrupted,
+    /// The table was altered under requests that ran together.
+    Altered,
 }
 
 impl Abort {
+    /// What a failure means for the transaction; `None`: nothing.
+    pub fn of(failure: &Failure) -> Option<Abort> {
+        match failure {
+            Failure::Rows(Error::Deadlock) => Some(Abort::Deadlock),
+            Failure::Rows(Error::LockTimeout) => Some(Abort::LockTimeout),
+            Failure::Rows(Error::Interrupted) => Some(Abort::Interrupted),
+            Failure::Rows(Error::Altered) => Some(Abort::Altered),
+            _ => None,
+        }
+    }
+
     /// What the client is told when its request is given up for this.
     pub fn reason(self) -> &'static str {
         match self {
             Abort::LockTimeout => "lock wait timeout",
             Abort::Deadlock => "deadlock, try again",
             Abort::Interrupted => "interrupted",
+            Abort::Altered => "the table was altered, try again",
         }
     }
 }
@@ -106,6 +120,16 @@ pub fn sort_key<'a>(request: &Request<'a>) -> Option<&'a [u8]> {
         | Request::Delete { key, .. }
         | Request::Touch { key, .. } => Some(key),
         Request::Get { keys, .. } | Request::GetAndTouch { keys, .. } if keys.is_single() => Some(keys.first()),
+        _ => None,
+    }
+}
+
+/// What a request stores unconditionally, if that is all it does.
+pub fn plain_set<'a>(request: &Request<'a>) -> Option<NewItem<'a>> {
+    match *request {
+        Request::Store { verb: StoreVerb::Set, flags, exptime, value, .. } => {
+            Some(NewItem { flags, exptime, value, cas: None })
+        }
         _ => None,
     }
 }
@@ -198,7 +222,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         self.run_ascii(request, resume, out)
     }
 
-    fn count(&mut self, container: &Container) -> &mut ContainerCount {
+    pub(super) fn count(&mut self, container: &Container) -> &mut ContainerCount {
         let id = container.table.id;
         if self.counts.len() <= id {
             self.counts.resize(id + 1, ContainerCount::default());
@@ -264,10 +288,10 @@ impl<'w, R: Rows> Executor<'w, R> {
     /// # Errors
     /// The transaction is lost.
     fn refusal(&mut self, container: &Container, failure: Failure) -> Result<Refusal, Abort> {
+        if let Some(abort) = Abort::of(&failure) {
+            return Err(abort);
+        }
         Ok(match failure {
-            Failure::Rows(Error::Deadlock) => return Err(Abort::Deadlock),
-            Failure::Rows(Error::LockTimeout) => return Err(Abort::LockTimeout),
-            Failure::Rows(Error::Interrupted) => return Err(Abort::Interrupted),
             Failure::TooLarge => Refusal::TooLarge,
             Failure::OutOfMemory => Refusal::OutOfMemory,
             Failure::Rows(Error::TooLong(column)) => {
