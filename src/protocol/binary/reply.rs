@@ -22,8 +22,7 @@ pub struct Answer<'a> {
 
 impl Answer<'_> {
     /// A success without anything.
-    pub const SUCCESS: Answer<'static> =
-        Answer { status: Status::Success, cas: 0, extras: &[], key: &[], value: &[] };
+    pub const SUCCESS: Answer<'static> = Answer { status: Status::Success, cas: 0, extras: &[], key: &[], value: &[] };
 }
 
 /// Appends an answer.

@@ -48,25 +48,23 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     /// The transaction is lost.
     pub(super) fn sets_together(&mut self, requests: &[usize], stats: &mut Delta) -> Result<bool, Abort> {
         let planned = &mut *self.planned;
-        let items: Vec<_> = requests
-            .iter()
-            .filter_map(|i| Some((planned[*i].sort?.1, plain_set(&planned[*i].request)?)))
-            .collect();
+        let items: Vec<_> =
+            requests.iter().filter_map(|i| Some((planned[*i].sort?.1, plain_set(&planned[*i].request)?))).collect();
         let id = requests.first().and_then(|i| planned[*i].sort).map(|(container, _)| container);
         let Some((id, container)) = id.and_then(|id| Some((id, self.tick.config.container(id)?))) else {
             return Ok(false);
         };
-        match self.tick.store.set_together(container, &items) {
-            Ok(true) => {}
-            Ok(false) => return Ok(false),
+        let numbers = match self.tick.store.set_together(container, &items) {
+            Ok(Some(numbers)) => numbers,
+            Ok(None) => return Ok(false),
             Err(failure) => return Abort::of(&failure).map_or(Ok(false), Err),
-        }
+        };
         let (config, shared) = (self.tick.config, self.tick.shared);
         let (store, counts) = (&mut *self.tick.store, &mut *self.tick.counts);
         let mut executor = Executor { store, config, container: id, shared, stats, counts };
-        for i in requests {
+        for (i, cas) in requests.iter().zip(numbers) {
             let start = self.arena.len();
-            executor.stored_together(container, &planned[*i].request, self.arena);
+            executor.stored_together(container, &planned[*i].request, cas, self.arena);
             planned[*i].reply = start..self.arena.len();
         }
         Ok(true)

@@ -3,6 +3,7 @@
 use super::*;
 use crate::bindings::{IB_CB_ENTRIES, ib_cb_t};
 use crate::host::{Callbacks, Host};
+use crate::protocol::Dialect;
 use crate::rows::{Cell, Column, ColumnKind, Error, Index, Mode, Result, Table};
 use crate::server::options::Options;
 use crate::store::{Batch, CasSource, Rules};
@@ -152,7 +153,8 @@ impl Rows for FakeRows {
 
     fn upsert(&mut self, _: &Table, rows: usize, cells: &[(usize, Cell<'_>)]) -> Result<()> {
         let rows: Vec<_> = cells.chunks(cells.len() / rows).collect();
-        let keys: Vec<_> = rows.iter().map(|row| FakeRows::key(row.iter().find(|(column, _)| *column == 0).unwrap().1)).collect();
+        let keys: Vec<_> =
+            rows.iter().map(|row| FakeRows::key(row.iter().find(|(column, _)| *column == 0).unwrap().1)).collect();
         let names: Vec<_> = keys.iter().map(|key| String::from_utf8_lossy(key)).collect();
         self.trace.push(format!("[{}]", names.join(" ")));
         if std::mem::take(&mut self.killed) {
@@ -223,7 +225,7 @@ fn shared(config: Config) -> Shared {
     let table = Box::leak(Box::new([never_called as unsafe extern "C" fn(); IB_CB_ENTRIES as usize]));
     // SAFETY: as many pointers as announced, for ever; nothing calls them.
     let host = unsafe { Host::new(Callbacks::NONE, table.as_ptr().cast::<ib_cb_t>(), table.len()) }.unwrap();
-    Shared::new(host, Options { threads: 1, ..Options::default() }, config, (None, None))
+    Shared::new(host, Options::parse("-t 1").unwrap(), config, (None, None))
 }
 
 /// What the clients (one string each) are answered, `None` for a closed connection, and the trace.
@@ -348,7 +350,8 @@ fn together() -> FakeRows {
 #[test]
 fn sets_of_one_container_are_stored_together() {
     let sets: String = "dacbcfe".chars().enumerate().map(|(i, key)| set(&key.to_string(), &i.to_string())).collect();
-    let (answers_, trace, stats) = tick(together(), &[&sets, "set q 0 0 1 noreply\r\n1\r\nget c\r\nset r 0 0 1\r\n1\r\n"]);
+    let (answers_, trace, stats) =
+        tick(together(), &[&sets, "set q 0 0 1 noreply\r\n1\r\nget c\r\nset r 0 0 1\r\n1\r\n"]);
     let value = "VALUE c 0 1\r\n4\r\nEND\r\nSTORED\r\n";
     assert_eq!(answers_, answers(&[&STORED.repeat(7), value]), "the later of two values of a key is kept");
     assert_eq!(trace, "[a b c c] [d e f q] [r] +");
