@@ -170,7 +170,7 @@ fn rights_bound_what_a_user_reaches() {
                 ("bind default\r\n", no),
                 ("bind none\r\n", "NOT_FOUND\r\n"),
                 ("version\r\n", concat!("VERSION 1.6.45-daemon_memcached-", env!("CARGO_PKG_VERSION"), "\r\n")),
-                ("get @@carts.c d\r\n", &c),
+                ("get @@carts.c d\r\n", c),
                 ("get @@default.d @@carts.c\r\n", no),
                 ("get @@default\r\n", no),
                 // What is refused switches nothing: the connection still is in carts.
