@@ -24,7 +24,7 @@ mod worker;
 
 use crate::cache::MemoryStore;
 use crate::host::Host;
-use crate::store::{Batch, CasSource, Config, ContainerId, Rules};
+use crate::store::{Batch, CasSource, Config, ContainerId, Marks, Rules};
 pub use listen::Address;
 use listen::Listener;
 use options::Options;
@@ -76,6 +76,8 @@ pub struct Shared {
     started: Instant,
     /// Items of the policies cache_only and caching.
     memory: Arc<MemoryStore>,
+    /// What meta commands know of items beside their rows.
+    marks: Arc<Marks>,
     /// The newest configuration; workers take it over when its version changes.
     config: Mutex<Arc<Config>>,
     config_version: AtomicU64,
@@ -108,6 +110,7 @@ impl Shared {
             connections_refused: AtomicU64::new(0),
             started: Instant::now(),
             memory: Arc::new(MemoryStore::new(options.memory_limit, options.evict)),
+            marks: Arc::default(),
             config: Mutex::new(Arc::new(config)),
             config_version: AtomicU64::new(0),
             commit_wanted: AtomicU64::new(0),

@@ -20,7 +20,7 @@ use super::execute::{
     Abort, Executor, Progress, REPLY_BUDGET, Resume, give_up, is_range, is_read, sort_key, spares_table,
 };
 use super::stats::{ContainerCount, Counter, Delta};
-use crate::protocol::{Parsed, Parser, Request};
+use crate::protocol::{KEY_MAX, Parsed, Parser, Request};
 use crate::rows::{Error, Rows};
 use crate::store::{Config, ContainerId, Store, Target};
 use slab::Slab;
@@ -285,6 +285,7 @@ impl<'t> Planner<'_, 't> {
                     if let Request::Get { keys, .. } | Request::GetAndTouch { keys, .. } = &request {
                         values += keys.len_hint();
                     }
+                    values += usize::from(matches!(&request, Request::Meta(meta) if meta.has(b'v')));
                     let before = container;
                     let sort = self.follow(&request, &mut container);
                     let memory_only = spares_table(&request, self.config, container);
@@ -339,6 +340,10 @@ impl<'t> Planner<'_, 't> {
                 }
                 return None;
             }
+            Request::Meta(meta) if meta.has(b'b') => {
+                self.resolve(meta.key(&mut [0; KEY_MAX]), container);
+                return None;
+            }
             _ => {}
         }
         let key = sort_key(request)?;
@@ -346,7 +351,7 @@ impl<'t> Planner<'_, 't> {
         Some((*container, key))
     }
 
-    fn resolve(&mut self, key: &'t [u8], container: &mut ContainerId) -> Option<&'t [u8]> {
+    fn resolve<'k>(&mut self, key: &'k [u8], container: &mut ContainerId) -> Option<&'k [u8]> {
         match self.config.resolve(*container, key) {
             Target::Key(id, key) => {
                 *container = id;

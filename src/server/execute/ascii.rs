@@ -68,6 +68,7 @@ impl<'w, R: Rows> Executor<'w, R> {
             Request::Shutdown { noreply } => say(out, noreply, reply::SHUTDOWN_NOT_ENABLED),
             Request::Quit => {}
             Request::Refused { reply } => out.extend_from_slice(reply),
+            Request::Meta(_) => {}
         }
         Ok(Progress::Done)
     }

@@ -1,10 +1,12 @@
 //! One request: protocol on one side, store on the other. Here stands what the tick asks of a request and what the protocols have in
-//! common; [`ascii`] runs the text commands.
+//! common; [`ascii`] runs the text commands, [`meta`] the meta commands.
 
 mod ascii;
+mod meta;
 
 use super::Shared;
 use super::stats::{ContainerCount, Counter, Delta};
+use crate::protocol::meta::Verb;
 use crate::protocol::{Request, reply};
 use crate::rows::{Error, Rows};
 use crate::store::{Config, Container, ContainerId, Failure, KeyRange, Store, Target};
@@ -67,6 +69,13 @@ enum Located<'w, 'k> {
 
 /// Whether a request only reads, so that it can be answered without a commit.
 pub fn is_read(request: &Request<'_>) -> bool {
+    if let Request::Meta(meta) = request {
+        return match meta.verb {
+            Verb::Noop | Verb::Debug => true,
+            Verb::Get => !meta.has(b'N') && !meta.has(b'T'),
+            Verb::Set | Verb::Delete | Verb::Arith => false,
+        };
+    }
     matches!(
         request,
         Request::Get { .. }
@@ -87,6 +96,8 @@ pub fn spares_table(request: &Request<'_>, config: &Config, container: Container
         Request::Store { .. } | Request::Arith { .. } | Request::Touch { .. } => policies.set,
         Request::GetAndTouch { keys, .. } if keys.is_single() => policies.set,
         Request::Delete { .. } => policies.delete,
+        Request::Meta(meta) if meta.verb == Verb::Delete && !meta.has(b'x') => policies.delete,
+        Request::Meta(_) if !is_read(request) => policies.set,
         Request::FlushAll { .. } => policies.flush,
         _ => return false,
     };
@@ -101,6 +112,8 @@ pub fn sort_key<'a>(request: &Request<'a>) -> Option<&'a [u8]> {
         | Request::Delete { key, .. }
         | Request::Touch { key, .. } => Some(key),
         Request::Get { keys, .. } | Request::GetAndTouch { keys, .. } if keys.is_single() => Some(keys.first()),
+        // An encoded key sorts elsewhere than the same key unencoded. An `mn` has the empty key, and ends no run.
+        Request::Meta(meta) if !meta.has(b'b') => Some(meta.written_key),
         _ => None,
     }
 }
@@ -179,7 +192,10 @@ impl<'w, R: Rows> Executor<'w, R> {
     /// The transaction is lost; what `out` got is void.
     #[inline]
     pub fn run(&mut self, request: &Request<'_>, resume: &Resume, out: &mut Vec<u8>) -> Result<Progress, Abort> {
-        self.run_ascii(request, resume, out)
+        match request {
+            Request::Meta(meta) => self.run_meta(meta, out).map(|()| Progress::Done),
+            _ => self.run_ascii(request, resume, out),
+        }
     }
 
     fn count(&mut self, container: &Container) -> &mut ContainerCount {

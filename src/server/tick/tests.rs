@@ -190,8 +190,8 @@ fn tick(mut rows: FakeRows, clients: &[&str]) -> (Vec<Option<String>>, String, D
     rows.trace.clear();
     let shared = shared(config);
     let config = Arc::clone(&shared.config.lock());
-    let mut store =
-        Store::new(rows, Arc::clone(&shared.memory), Arc::clone(&config), CasSource::new(), 1 << 20, Batch::default());
+    let (memory, marks) = (Arc::clone(&shared.memory), Arc::clone(&shared.marks));
+    let mut store = Store::new(rows, memory, marks, Arc::clone(&config), CasSource::new(), 1 << 20, Batch::default());
     let (mut conns, mut theirs, mut pool, mut received) = (Slab::new(), Vec::new(), Default::default(), 0);
     for text in clients {
         let (ours, mut client) = UnixStream::pair().unwrap();
