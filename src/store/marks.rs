@@ -197,6 +197,9 @@ impl Shard {
             *old = if mark == Mark::default() { FREE } else { slot };
             return;
         }
+        if mark == Mark::default() {
+            return;
+        }
         loop {
             let capacity = self.0.len();
             let victim = self.group(version.hash).iter_mut().min_by_key(|slot| (slot.mark.matters(), slot.mark.at));
