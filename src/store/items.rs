@@ -221,9 +221,7 @@ impl<R: Rows> Store<R> {
     ) -> Result<bool> {
         match container.policies.set {
             Policy::Disabled => self.get(container, key, with_cas, found),
-            Policy::CacheOnly => {
-                Ok(self.touch_memory(container, key, exptime) && self.look_in_memory(container, key, found).is_ok())
-            }
+            Policy::CacheOnly => Ok(self.touch_memory(container, key, exptime, found)),
             // Without a cas column this makes another version of it.
             _ if container.cas.is_none() && self.marks.used() => {
                 Ok(self.touch(container, key, exptime)? && self.get(container, key, with_cas, found)?)
@@ -239,7 +237,7 @@ impl<R: Rows> Store<R> {
     pub fn touch(&mut self, container: &Container, key: &[u8], exptime: i64) -> Result<bool> {
         match container.policies.set {
             Policy::Disabled => Ok(true),
-            Policy::CacheOnly => Ok(self.touch_memory(container, key, exptime)),
+            Policy::CacheOnly => Ok(self.touch_memory(container, key, exptime, |_| ())),
             Policy::InnodbOnly | Policy::Caching => {
                 self.forget(container, key);
                 // Without a cas column the expiry is part of what tells versions apart.
@@ -253,10 +251,13 @@ impl<R: Rows> Store<R> {
         }
     }
 
-    fn touch_memory(&self, container: &Container, key: &[u8], exptime: i64) -> bool {
+    fn touch_memory(&self, container: &Container, key: &[u8], exptime: i64, found: impl FnOnce(Item<'_>)) -> bool {
         let deadline = self.table.deadline(exptime);
         let change = |item: Option<CachedItem<'_>>| match item {
-            Some(_) => Change::Touch { deadline, result: true },
+            Some(CachedItem { flags, cas, value, .. }) => {
+                found(Item { flags, cas, deadline, value });
+                Change::Touch { deadline, result: true }
+            }
             None => Change::Keep(false),
         };
         let (id, key) = container.memory_address(key);
