@@ -327,7 +327,7 @@ pub fn demand(request: &Request<'_>) -> Demand {
         {
             Demand::Daemon
         }
-        Request::Binary(_) if is_idle(request) => Demand::Nothing,
+        Request::Binary(_) | Request::Meta(_) if is_idle(request) => Demand::Nothing,
         Request::Version
         | Request::Verbosity { .. }
         | Request::Stats { .. }
