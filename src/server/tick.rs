@@ -589,7 +589,10 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                             stats: &mut *stats,
                             counts: &mut *self.tick.counts,
                         };
-                        match executor.run(&planned.request, &resume, self.arena).map_err(|abort| (std::slice::from_ref(i), abort))? {
+                        match executor
+                            .run(&planned.request, &resume, self.arena)
+                            .map_err(|abort| (std::slice::from_ref(i), abort))?
+                        {
                             Progress::Done => break,
                             Progress::Part(part) => resume = part,
                         }

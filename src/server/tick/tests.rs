@@ -5,7 +5,8 @@ use crate::bindings::{IB_CB_ENTRIES, ib_cb_t};
 use crate::host::{Callbacks, Host};
 use crate::rows::{Cell, Column, ColumnKind, Error, Index, Mode, Result, Table};
 use crate::server::options::Options;
-use crate::store::{Batch, CasSource, Rules};
+use crate::server::worker::commit_open;
+use crate::store::{Batch, CasSource, Condition, NewItem, Rules};
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::io::{Read, Write};
@@ -152,7 +153,8 @@ impl Rows for FakeRows {
 
     fn upsert(&mut self, _: &Table, rows: usize, cells: &[(usize, Cell<'_>)]) -> Result<()> {
         let rows: Vec<_> = cells.chunks(cells.len() / rows).collect();
-        let keys: Vec<_> = rows.iter().map(|row| FakeRows::key(row.iter().find(|(column, _)| *column == 0).unwrap().1)).collect();
+        let keys: Vec<_> =
+            rows.iter().map(|row| FakeRows::key(row.iter().find(|(column, _)| *column == 0).unwrap().1)).collect();
         let names: Vec<_> = keys.iter().map(|key| String::from_utf8_lossy(key)).collect();
         self.trace.push(format!("[{}]", names.join(" ")));
         if std::mem::take(&mut self.killed) {
@@ -348,7 +350,8 @@ fn together() -> FakeRows {
 #[test]
 fn sets_of_one_container_are_stored_together() {
     let sets: String = "dacbcfe".chars().enumerate().map(|(i, key)| set(&key.to_string(), &i.to_string())).collect();
-    let (answers_, trace, stats) = tick(together(), &[&sets, "set q 0 0 1 noreply\r\n1\r\nget c\r\nset r 0 0 1\r\n1\r\n"]);
+    let (answers_, trace, stats) =
+        tick(together(), &[&sets, "set q 0 0 1 noreply\r\n1\r\nget c\r\nset r 0 0 1\r\n1\r\n"]);
     let value = "VALUE c 0 1\r\n4\r\nEND\r\nSTORED\r\n";
     assert_eq!(answers_, answers(&[&STORED.repeat(7), value]), "the later of two values of a key is kept");
     assert_eq!(trace, "[a b c c] [d e f q] [r] +");
@@ -400,4 +403,24 @@ fn only_plain_sets_are_stored_together() {
     let (answers_, trace, _) = tick(together(), &[text]);
     assert_eq!(answers_, answers(&["STORED\r\nSTORED\r\nSTORED\r\nNOT_STORED\r\nSTORED\r\nSTORED\r\n"]));
     assert_eq!(trace, "[a] b [c] d [e f] +");
+}
+
+#[test]
+fn a_batch_that_fails_to_commit_is_counted() {
+    for fail_commit in [false, true] {
+        let mut rows = FakeRows { fail_commit, ..FakeRows::default() };
+        let shared = shared(Config::load(&mut rows, Rules { trx_level: 1, skip_invalid: false }, None).unwrap());
+        let config = Arc::clone(&shared.config.lock());
+        let batch = Batch { reads: 1, writes: 10 };
+        let memory = Arc::clone(&shared.memory);
+        let mut store = Store::new(rows, memory, Arc::clone(&config), CasSource::new(), 1 << 20, batch);
+        store.set_read_write(true);
+        let item = NewItem { flags: 0, exptime: 0, value: b"1", cas: None };
+        let container = config.container(ContainerId::DEFAULT).unwrap();
+        store.store(container, b"a", Condition::Set, None, item).unwrap();
+        store.end_phase(1).unwrap();
+        let mut stats = Delta::ZERO;
+        commit_open(&mut store, &mut stats);
+        assert_eq!(stats.get(Counter::CommitFailures), u64::from(fail_commit));
+    }
 }
