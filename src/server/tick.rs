@@ -18,7 +18,8 @@ mod tests;
 use super::Shared;
 use super::conn::Conn;
 use super::execute::{
-    Abort, Executor, Progress, REPLY_BUDGET, Resume, deny, give_up, is_read, is_stream, sort_key, spares_table,
+    Abort, Executor, Progress, REPLY_BUDGET, Resume, closes, deny, give_up, is_flush, is_idle, is_read, is_stream,
+    sort_key, spares_table, values_of,
 };
 use super::login::{Access, Attempt, Demand, Denial, Entry, VALUE_MAX, demand, entry};
 use super::stats::{ContainerCount, Counter, Delta};
@@ -322,9 +323,7 @@ impl<'t> Planner<'_, 't> {
                         }
                     };
                     end += consumed;
-                    if let Request::Get { keys, .. } | Request::GetAndTouch { keys, .. } = &request {
-                        values += keys.len_hint();
-                    }
+                    values += values_of(&request);
                     let before = container;
                     let sort = if denial.is_none() { self.follow(&request, &mut container) } else { None };
                     let forbidden = std::mem::take(&mut self.forbidden);
@@ -350,7 +349,7 @@ impl<'t> Planner<'_, 't> {
                         kept,
                     };
                     self.planned.push(planned);
-                    if matches!(request, Request::Quit) && denial.is_none() {
+                    if closes(&request, denial) {
                         plan.close = true;
                         break;
                     }
@@ -451,7 +450,7 @@ fn order(planned: &[Planned<'_>], plans: &[Plan], order: &mut Vec<usize>) {
     order.clear();
     let mut run = 0;
     for i in plans.iter().filter(|plan| plan.writes).flat_map(|plan| plan.requests.clone()) {
-        if planned[i].sort.is_none() {
+        if planned[i].sort.is_none() && !is_idle(&planned[i].request) {
             sort_run(&mut order[run..]);
             order.push(i);
             run = order.len();
@@ -483,7 +482,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     }
 
     fn is_flush(&self, i: usize) -> bool {
-        matches!(self.planned[i].request, Request::FlushAll { .. })
+        is_flush(&self.planned[i].request)
     }
 
     /// Runs and commits, again without the guilty after a lock wait timeout, again whole and then in halves

@@ -55,17 +55,17 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         let Some((id, container)) = id.and_then(|id| Some((id, self.tick.config.container(id)?))) else {
             return Ok(false);
         };
-        match self.tick.store.set_together(container, &items) {
-            Ok(true) => {}
-            Ok(false) => return Ok(false),
+        let numbers = match self.tick.store.set_together(container, &items) {
+            Ok(Some(numbers)) => numbers,
+            Ok(None) => return Ok(false),
             Err(failure) => return Abort::of(&failure).map_or(Ok(false), Err),
-        }
+        };
         let (config, shared) = (self.tick.config, self.tick.shared);
         let (store, counts) = (&mut *self.tick.store, &mut *self.tick.counts);
         let mut executor = Executor { store, config, container: id, shared, stats, counts };
-        for i in requests {
+        for (i, cas) in requests.iter().zip(numbers) {
             let start = self.arena.len();
-            executor.stored_together(container, &planned[*i].request, self.arena);
+            executor.stored_together(container, &planned[*i].request, cas, self.arena);
             planned[*i].reply = start..self.arena.len();
         }
         Ok(true)

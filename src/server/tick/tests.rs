@@ -3,6 +3,7 @@
 use super::*;
 use crate::bindings::{IB_CB_ENTRIES, ib_cb_t};
 use crate::host::{Callbacks, Host};
+use crate::protocol::Dialect;
 use crate::rows::{Cell, Column, ColumnKind, Error, Index, Mode, Result, Table};
 use crate::server::options::Options;
 use crate::server::worker::commit_open;
@@ -241,7 +242,7 @@ fn tick(mut rows: FakeRows, clients: &[&str]) -> (Vec<Option<String>>, String, D
         let (ours, mut client) = UnixStream::pair().unwrap();
         client.write_all(text.as_bytes()).unwrap();
         client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let mut conn = Conn::new(ours.into(), Parser::new(1 << 20));
+        let mut conn = Conn::new(ours.into(), Parser::new(1 << 20, Dialect::Auto));
         conn.fill(&mut pool, &mut received).unwrap();
         conns.insert(conn);
         theirs.push(client);

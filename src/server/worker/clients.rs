@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 
 impl Worker<'_> {
     pub(super) fn adopt(&mut self, socket: OwnedFd, tls: bool) {
-        let mut conn = Conn::new(socket, Parser::new(self.shared.options.item_size_max));
+        let mut conn = Conn::new(socket, Parser::new(self.shared.options.item_size_max, self.shared.options.dialect));
         if self.shared.logins.is_some() {
             conn.access = Access::Stranger;
             conn.parser.set_item_size_max(login::VALUE_MAX);
