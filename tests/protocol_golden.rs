@@ -2,6 +2,10 @@
 //!
 //! Debian 12's memcached is 1.6.18 and the host follows 1.6.45: with 1.6.18 every listed difference must be one, so that the list cannot
 //! outlive its reasons. `MEMCACHED=program` compares with another version, where listed scripts may also agree.
+//!
+//! The scripts of the meta commands (`tests/common/meta.rs`) are put to memcached itself: to 1.6.45 where the tree of `tests/run --mysql` has
+//! one, which must answer every script as written and none of those where the host answers otherwise; else to Debian 12's, but for the
+//! scripts that [`NEWER`] names.
 
 mod common;
 #[path = "golden/packets.rs"]
@@ -9,7 +13,8 @@ mod packets;
 #[path = "golden/scripts.rs"]
 mod scripts;
 
-use common::{Host, PATIENCE};
+use common::meta::{OTHERWISE, SAME, step};
+use common::{Client, Host, PATIENCE};
 use scripts::{Script, Why};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -26,14 +31,51 @@ struct Reference {
     _folder: tempfile::TempDir,
 }
 
+/// Scripts of the meta commands with something that 1.6.18 does not know: flags `E`, `x`, `s` and `N` of `ms`, newer wordings.
+const NEWER: &[&str] = &[
+    "get",
+    "get compares cas numbers",
+    "set and its modes",
+    "append may create",
+    "set compares cas numbers",
+    "delete",
+    "delete of the value alone",
+    "stale items",
+    "every way to store renews a stale item",
+    "counting leaves a stale item stale",
+    "an older cas number stores as stale",
+    "a miss creates an item for one client",
+    "arithmetic",
+    "base64 keys",
+    "lines that are wrong",
+];
+
+/// The memcached of this machine, or the one that was asked for.
+fn installed() -> Command {
+    Command::new(std::env::var_os("MEMCACHED").unwrap_or_else(|| "memcached".into()))
+}
+
+/// The memcached of the tree with a newer Debian, run with its own libraries.
+fn newest() -> Option<Command> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
+    let tree = cache.join("daemon-memcached-tests/sid/usr");
+    let (program, loader) = (tree.join("bin/memcached"), tree.join("lib64/ld-linux-x86-64.so.2"));
+    if !program.exists() || !loader.exists() {
+        return None;
+    }
+    let mut command = Command::new(loader);
+    command.arg("--library-path").arg(tree.join("lib/x86_64-linux-gnu")).arg(program);
+    Some(command)
+}
+
 impl Reference {
-    fn start() -> Self {
+    fn start(mut program: Command) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // memcached leaves root before it makes its socket.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
         let socket = folder.path().join("socket");
-        let program = std::env::var_os("MEMCACHED").unwrap_or_else(|| "memcached".into());
-        let child = Command::new(program)
+        let child = program
             .args(["-u", "nobody", "-t", "1", "-s"])
             .arg(&socket)
             .stdin(Stdio::null())
@@ -49,10 +91,14 @@ impl Reference {
         reference
     }
 
-    fn is_1_6_18(&self) -> bool {
-        let mut client = common::Client::connect_unix(&self.socket);
+    fn client(&self) -> Client {
+        Client::connect_unix(&self.socket)
+    }
+
+    fn version(&self) -> String {
+        let mut client = self.client();
         client.send("version\r\n");
-        client.read_line() == "VERSION 1.6.18"
+        client.read_line()
     }
 }
 
@@ -200,10 +246,10 @@ fn shown(bytes: &[u8]) -> String {
 
 #[test]
 fn same_bytes_same_answers() {
-    let reference = Reference::start();
+    let reference = Reference::start(installed());
     let host = Host::start();
     let port = host.port();
-    let strict = reference.is_1_6_18();
+    let strict = reference.version() == "VERSION 1.6.18";
 
     let mut wrong = Vec::new();
     for script in scripts::all() {
@@ -226,33 +272,57 @@ fn same_bytes_same_answers() {
     assert!(wrong.is_empty(), "{} scripts:\n{}", wrong.len(), wrong.join("\n"));
 }
 
+/// The first step of a script that is not answered as written.
+fn fault(reference: &Reference, script: &[(&str, &str)]) -> Option<String> {
+    let mut client = reference.client();
+    script.iter().find_map(|(send, expect)| step(&mut client, send, expect).err())
+}
+
+#[test]
+fn memcached_answers_the_meta_scripts_as_written() {
+    let reference = Reference::start(newest().unwrap_or_else(installed));
+    let version = reference.version();
+    let older = version == "VERSION 1.6.18";
+    let mut wrong = Vec::new();
+    for (name, script) in SAME {
+        match fault(&reference, script) {
+            Some(_) if older && NEWER.contains(name) => {}
+            None if older && NEWER.contains(name) => wrong.push(format!("{name}: answered as written")),
+            Some(why) => wrong.push(format!("{name}: {why}")),
+            None => {}
+        }
+    }
+    for (why, script) in OTHERWISE {
+        if version == "VERSION 1.6.45" && fault(&reference, script).is_none() {
+            wrong.push(format!("no difference: {why}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{version}:\n{}", wrong.join("\n"));
+}
+
 #[test]
 fn same_packets_same_answers() {
-    let reference = Reference::start();
     let host = Host::start();
     let port = host.port();
-    let strict = reference.is_1_6_18();
-
     let mut wrong = Vec::new();
-    for script in packets::all() {
-        let theirs = answer_to_packets(UnixStream::connect(&reference.socket).unwrap(), &script);
-        let ours = answer_to_packets(TcpStream::connect(("127.0.0.1", port)).unwrap(), &script);
-        let fault = match &script.differs {
-            None if ours == theirs => continue,
-            None => "answers differ".into(),
-            Some((_, expected)) if ours != *expected => format!("wanted \"{expected}\""),
-            Some((why, _)) if strict && ours == theirs => format!("{why:?} is no difference"),
-            Some(_) => continue,
-        };
-        let sent: Vec<String> = script
-            .send
-            .iter()
-            .map(|part| match part {
-                packets::Part::Words(words, _) => words.clone(),
-                packets::Part::Bytes(bytes) => shown(bytes),
-            })
-            .collect();
-        wrong.push(format!("{sent:?}: {fault}\n  memcached: {theirs:.2000}\n  host:      {ours:.2000}"));
+    for reference in [Some(installed()), newest()].into_iter().flatten().map(Reference::start) {
+        let version = reference.version();
+        let strict = version == "VERSION 1.6.18";
+        for script in packets::all() {
+            let theirs = answer_to_packets(UnixStream::connect(&reference.socket).unwrap(), &script);
+            let ours = answer_to_packets(TcpStream::connect(("127.0.0.1", port)).unwrap(), &script);
+            let fault = match &script.differs {
+                None if ours == theirs => continue,
+                None => "answers differ".into(),
+                Some((_, expected)) if ours != *expected => format!("wanted \"{expected}\""),
+                Some((why, _)) if strict && ours == theirs => format!("{why:?} is no difference"),
+                Some(_) => continue,
+            };
+            let sent: Vec<String> = script.send.iter().map(packets::Part::shown).collect();
+            wrong.push(format!("{sent:?}: {fault}\n  {version}: {theirs:.2000}\n  host: {ours:.2000}"));
+        }
+        // Each memcached begins with nothing; so does the host.
+        host.client().ask("flush_all\r\n", "OK\r\n");
     }
     assert!(wrong.is_empty(), "{} scripts:\n{}", wrong.len(), wrong.join("\n"));
 }

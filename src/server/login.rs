@@ -328,7 +328,7 @@ pub fn demand(request: &Request<'_>) -> Demand {
                 false => Demand::Nothing,
             }
         }
-        Request::Binary(_) if is_idle(request) => Demand::Nothing,
+        Request::Binary(_) | Request::Meta(_) if is_idle(request) => Demand::Nothing,
         Request::Version
         | Request::Verbosity { .. }
         | Request::Quit

@@ -36,6 +36,16 @@ pub enum Part {
     Bytes(Vec<u8>),
 }
 
+impl Part {
+    /// For messages.
+    pub fn shown(&self) -> String {
+        match self {
+            Part::Words(words, _) => words.clone(),
+            Part::Bytes(bytes) => bytes[..bytes.len().min(160)].escape_ascii().to_string(),
+        }
+    }
+}
+
 /// Both answer the same.
 const SAME: &[&str] = &[
     "version; noop; version",
@@ -60,8 +70,10 @@ const SAME: &[&str] = &[
     "set f1 0 0 x; flushq; get f1; set f1 0 0 y; get f1; flush 0; get f1; setq f1 0 0 z; flush; get f1",
 ];
 
+type Raw = (Vec<u8>, Option<(Why, &'static str)>);
+
 /// Packets that no words make, and the host's answer where it differs.
-fn raw() -> Vec<(Vec<u8>, Option<(Why, &'static str)>)> {
+fn raw() -> Vec<Raw> {
     const MIB: usize = 1 << 20;
     let noop = packet(0x0a, 9, 0, b"", b"", b"");
     let eight = &[0; 8][..];

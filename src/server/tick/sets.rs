@@ -35,7 +35,8 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     /// The container and the length of the value of a request that is a plain set and has yet to run.
     fn plain_set(&self, i: usize) -> Option<(ContainerId, usize)> {
         let planned = &self.planned[i];
-        if planned.denial.is_some() || planned.verdict.is_some() || planned.memory_only || self.plans[planned.plan].drop {
+        if planned.denial.is_some() || planned.verdict.is_some() || planned.memory_only || self.plans[planned.plan].drop
+        {
             return None;
         }
         let (container, _) = planned.sort?;
