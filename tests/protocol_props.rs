@@ -1,7 +1,7 @@
 //! What must hold for the parser whatever it is given.
 
 use daemon_memcached::protocol::meta::{SetMode, Verb};
-use daemon_memcached::protocol::{GET_LINE_MAX, KEY_MAX, LINE_MAX, Parsed, Parser, Request, StoreVerb};
+use daemon_memcached::protocol::{Dialect, GET_LINE_MAX, KEY_MAX, LINE_MAX, Parsed, Parser, Request, StoreVerb};
 use proptest::prelude::*;
 
 /// Small, so that generated values are over it now and then.
@@ -21,7 +21,7 @@ struct Outcome {
 /// Plays a server that gets `input` in the pieces that end at `cuts`.
 fn feed(input: &[u8], cuts: &[usize]) -> Outcome {
     let mut outcome = Outcome::default();
-    let mut parser = Parser::new(ITEM_MAX);
+    let mut parser = Parser::new(ITEM_MAX, Dialect::Auto);
     let mut at = 0;
     for end in cuts.iter().copied().chain([input.len()]) {
         loop {
@@ -384,7 +384,7 @@ proptest! {
     #[test]
     fn valid_pipelines_parse_back(commands in prop::collection::vec(valid(), 1..10)) {
         let input: Vec<u8> = commands.iter().flat_map(|command| command.text.clone()).collect();
-        let mut parser = Parser::new(ITEM_MAX);
+        let mut parser = Parser::new(ITEM_MAX, Dialect::Auto);
         let mut rest = input.as_slice();
         for command in &commands {
             let parsed = parser.parse(rest);
@@ -423,7 +423,7 @@ proptest! {
 fn endless_get_line_ends_in_a_close() {
     let input = vec![b'k'; GET_LINE_MAX + 2];
     let input = [b"get ", input.as_slice()].concat();
-    let mut parser = Parser::new(ITEM_MAX);
+    let mut parser = Parser::new(ITEM_MAX, Dialect::Auto);
     for end in (0..GET_LINE_MAX).step_by(1024) {
         assert_eq!(parser.parse(&input[..end]), Parsed::Incomplete { wanted: 0 });
     }

@@ -2,6 +2,9 @@
 //!
 //! Every constant is a whole line. Strings are memcached 1.6.45's.
 
+use super::DumpFormat;
+use std::io::Write;
+
 /// The value was stored.
 pub const STORED: &[u8] = b"STORED\r\n";
 /// The condition of an add, replace, append or prepend did not hold.
@@ -71,6 +74,45 @@ pub fn value(out: &mut Vec<u8>, key: &[u8], flags: u32, cas: Option<u64>, value:
     value_header(out, key, flags, value.len(), cas);
     out.extend_from_slice(value);
     out.extend_from_slice(CRLF);
+}
+
+/// Appends a line of a key dump; `item` is its flags, cas number, deadline (Unix time in seconds, 0 for never) and length in bytes.
+///
+/// What a table does not know is a constant: no access is recorded, and all rows are of class 1.
+pub fn dumped_key(out: &mut Vec<u8>, format: DumpFormat, key: &[u8], item: (u32, u64, i64, usize)) {
+    let (flags, cas, deadline, length) = item;
+    // Writing to a vector cannot fail.
+    match format {
+        DumpFormat::Items => {
+            out.extend_from_slice(b"ITEM ");
+            out.extend_from_slice(key);
+            let _ = write!(out, " [{length} b; {deadline} s]\r\n");
+        }
+        DumpFormat::Meta => {
+            out.extend_from_slice(b"key=");
+            url_encoded(out, key);
+            let exp = if deadline == 0 { -1 } else { deadline };
+            let size = key.len() + length;
+            let _ = writeln!(out, " exp={exp} la=0 cas={cas} fetch=no cls=1 size={size} flags={flags} ");
+        }
+        DumpFormat::MetaGet => {
+            out.extend_from_slice(b"mg ");
+            out.extend_from_slice(key);
+            out.extend_from_slice(CRLF);
+        }
+    }
+}
+
+/// Everything but letters, digits and `-._~` as `%` and two digits.
+fn url_encoded(out: &mut Vec<u8>, key: &[u8]) {
+    for byte in key {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(*byte),
+            _ => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
 }
 
 /// Appends the reply of `incr` and `decr`.

@@ -309,7 +309,14 @@ impl<R: Rows> Store<R> {
     }
 
     /// The row lock is held: nobody commits another value of this key before us.
-    fn journal_store(&mut self, container: &Container, key: &[u8], condition: Condition, item: NewItem<'_>, cas: u64) {
+    pub(super) fn journal_store(
+        &mut self,
+        container: &Container,
+        key: &[u8],
+        condition: Condition,
+        item: NewItem<'_>,
+        cas: u64,
+    ) {
         let extended = matches!(condition, Condition::Append | Condition::Prepend);
         // What the table gives back may differ from what was sent where the value has several columns or no cas number.
         if extended || cas == 0 || !container.gives_back_what_it_takes() {

@@ -16,6 +16,7 @@ mod marked;
 mod marks;
 mod policy;
 mod range;
+mod sets;
 mod table;
 mod value;
 

@@ -16,7 +16,7 @@ const INSERT_ATTEMPTS: u32 = 3;
 
 /// The operations, over the rows of one worker thread.
 pub struct TableStore<R> {
-    rows: R,
+    pub(super) rows: R,
     config: Arc<Config>,
     pub(super) cas: CasSource,
     /// Greatest length of a value in bytes.
@@ -26,7 +26,7 @@ pub struct TableStore<R> {
     /// Whether what is begun from now on may write, and whether what is open may.
     read_write: bool,
     writable: bool,
-    batch: Batch,
+    pub(super) batch: Batch,
     /// Operations of the open transaction, and the Unix time at which it began.
     operations: u64,
     begun: i64,
@@ -82,7 +82,7 @@ impl<R: Rows> TableStore<R> {
 
     /// Makes sure of a transaction that suits what is to come. One that may write serves reads too; one that may not ends first.
     /// Outside batches reads never see uncommitted rows of others: their transactions may yet be undone, and a reply is for ever.
-    fn begin(&mut self) -> Result<()> {
+    pub(super) fn begin(&mut self) -> Result<()> {
         if self.rows.active() {
             if self.writable || !self.read_write {
                 return Ok(());
@@ -434,15 +434,8 @@ impl<R: Rows> TableStore<R> {
         if matches!(condition, Condition::Append | Condition::Prepend) {
             return self.extend(container, condition, item);
         }
-        container.note_exptime(item.exptime);
         let mut cells = Vec::with_capacity(container.values.len() + 4);
-        value::split(container, &self.config.separator, item.value, &mut cells)?;
-        if let Some(column) = container.flags {
-            cells.push((column, container.flags_cell(column, item.flags)));
-        }
-        if let Some(column) = container.expiry {
-            cells.push((column, container.expiry_cell(column, self.deadline(item.exptime))));
-        }
+        self.item_cells(container, item, &mut cells)?;
         if !found {
             cells.push((container.table.key, key));
             let cas = container.cas.map_or(0, |_| item.cas.unwrap_or_else(|| self.cas.take()));
@@ -453,6 +446,24 @@ impl<R: Rows> TableStore<R> {
             return Ok(cas);
         }
         self.update_value(container, &cells, item.cas)
+    }
+
+    /// Appends what a set writes beside key and cas number.
+    pub(super) fn item_cells<'i>(
+        &self,
+        container: &Container,
+        item: NewItem<'i>,
+        cells: &mut Vec<(usize, Cell<'i>)>,
+    ) -> Result<()> {
+        container.note_exptime(item.exptime);
+        value::split(container, &self.config.separator, item.value, cells)?;
+        if let Some(column) = container.flags {
+            cells.push((column, container.flags_cell(column, item.flags)));
+        }
+        if let Some(column) = container.expiry {
+            cells.push((column, container.expiry_cell(column, self.deadline(item.exptime))));
+        }
+        Ok(())
     }
 
     /// Appends to or prepends before a value column: the one that the command's flags select, else the first.

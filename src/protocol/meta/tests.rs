@@ -123,10 +123,7 @@ fn limits() {
         (&mg(&format!("{FLAGS} E1")), &["CLIENT_ERROR options flags are too long"]),
         (&mg(&"v ".repeat(19)), &["CLIENT_ERROR options flags are too long"]),
         (&mg(&"v ".repeat(19)).replace("mg", "ma"), &["CLIENT_ERROR invalid or duplicate flag"]),
-        (
-            &format!("ms YQ== 1 {FLAGS}\r\nx\r\n"),
-            &["CLIENT_ERROR options flags are too long", "swallowed 3"],
-        ),
+        (&format!("ms YQ== 1 {FLAGS}\r\nx\r\n"), &["CLIENT_ERROR options flags are too long", "swallowed 3"]),
     ]);
     let (longest, longer) = ("k".repeat(250), "k".repeat(251));
     for verb in ["mg", "me", "md", "ma"] {

@@ -1,17 +1,12 @@
 //! The text commands.
 
-use super::{Abort, Executor, Located, Progress, REPLY_BUDGET, Refusal, Resume};
+use super::{Abort, Executor, Located, Progress, REPLY_BUDGET, Refusal, Resume, condition};
 use crate::protocol::{Keys, Request, StoreVerb, reply};
 use crate::rows::Rows;
+use crate::server::detail::Operation;
+use crate::server::report::Report;
 use crate::server::stats::Counter;
-use crate::store::{
-    Arith, Arithmetic, Condition, Container, Deleted, Failure, KeyRange, NewItem, RangeProgress, Stored,
-};
-use std::ops::ControlFlow;
-
-/// Rows and bytes of a range that one tick answers.
-const SEGMENT_ROWS: usize = 1000;
-const SEGMENT_BYTES: usize = 256 << 10;
+use crate::store::{Arith, Arithmetic, Container, Deleted, Failure, KeyRange, NewItem, Stored};
 
 impl<'w, R: Rows> Executor<'w, R> {
     #[inline]
@@ -28,6 +23,7 @@ impl<'w, R: Rows> Executor<'w, R> {
             Request::Get { keys, with_cas } => return self.get(keys, with_cas, resume, out),
             Request::GetAndTouch { exptime, keys, with_cas } => self.get_and_touch(keys, exptime, with_cas, out)?,
             Request::Store { verb, key, flags, exptime, cas, value, noreply } => {
+                self.shared.detail.note(key, Operation::Set);
                 if let Some((container, key)) = self.row(key, noreply, out) {
                     let item = NewItem { flags, exptime, value, cas: None };
                     let compare = (verb == StoreVerb::Cas).then_some(cas);
@@ -43,6 +39,7 @@ impl<'w, R: Rows> Executor<'w, R> {
                 }
             }
             Request::Delete { key, noreply } => {
+                self.shared.detail.note(key, Operation::Delete);
                 if let Some((container, key)) = self.row(key, noreply, out) {
                     let result = self.store.delete(container, key, None).map(|done| done == Deleted::Deleted);
                     let counters = (Counter::DeleteHits, Counter::DeleteMisses);
@@ -61,16 +58,32 @@ impl<'w, R: Rows> Executor<'w, R> {
                 let flushed = self.flush(delay)?;
                 self.answer(flushed.err(), reply::OK, noreply, out);
             }
+            Request::KeyDump { format, limit } => return self.key_dump(format, limit, resume, out),
+            Request::MemoryLimit { megabytes, noreply } => {
+                self.shared.limit_memory((megabytes as usize) << 20);
+                say(out, noreply, reply::OK);
+            }
             Request::Version => reply::version(out, crate::server::VERSION),
             Request::Verbosity { noreply } => say(out, noreply, reply::OK),
-            Request::Stats { args } => self.shared.stats(args, self.config, out),
+            Request::Stats { args } => self.stats_ascii(args, out),
             Request::Bind { name } => self.bind(name, out),
             Request::Shutdown { noreply } => say(out, noreply, reply::SHUTDOWN_NOT_ENABLED),
-            Request::Quit => {}
+            Request::RefreshCertificates => self.refresh_certificates(out),
+            // Packets do not come here.
+            Request::Quit | Request::Binary(_) => {}
             Request::Refused { reply } => out.extend_from_slice(reply),
             Request::Meta(_) => {}
         }
         Ok(Progress::Done)
+    }
+
+    /// Where nothing speaks TLS the command is unknown, as in memcached.
+    fn refresh_certificates(&self, out: &mut Vec<u8>) {
+        match self.shared.tls.as_ref().map(crate::server::tls::Tls::reload) {
+            None => out.extend_from_slice(reply::ERROR),
+            Some(Ok(())) => out.extend_from_slice(reply::OK),
+            Some(Err(error)) => reply::server_error(out, &error),
+        }
     }
 
     /// Follows a key to its row, for a text command that needs one; otherwise it is answered.
@@ -96,6 +109,21 @@ impl<'w, R: Rows> Executor<'w, R> {
         let refusal = self.refusal(container, failure)?;
         self.answer(Some(refusal), b"", noreply, out);
         Ok(())
+    }
+
+    fn stats_ascii(&mut self, args: &[u8], out: &mut Vec<u8>) {
+        let end = match self.shared.report(args, self.config, &mut |name, value| reply::stat(out, name, value)) {
+            Report::Told => reply::END,
+            Report::Reset => reply::RESET,
+            Report::Switched => reply::OK,
+            Report::Detail(lines) => {
+                out.extend_from_slice(&lines);
+                reply::END
+            }
+            Report::DetailUsage => reply::STATS_DETAIL_USAGE,
+            Report::Unknown => reply::ERROR,
+        };
+        out.extend_from_slice(end);
     }
 
     fn bind(&mut self, name: &[u8], out: &mut Vec<u8>) {
@@ -136,60 +164,15 @@ impl<'w, R: Rows> Executor<'w, R> {
                 reply::value(out, name, item.flags, with_cas.then_some(item.cas), item.value);
             });
             match found {
-                Ok(true) => self.stats.one(Counter::GetHits),
-                Ok(false) => self.stats.one(Counter::GetMisses),
+                Ok(hit) => {
+                    self.stats.one(if hit { Counter::GetHits } else { Counter::GetMisses });
+                    self.shared.detail.note(name, Operation::Get(hit));
+                }
                 // In the middle of a multi-get this line stands instead of END.
                 Err(failure) => return self.fail(container, failure, false, out).map(|()| Progress::Done),
             }
         }
         out.extend_from_slice(reply::END);
-        Ok(Progress::Done)
-    }
-
-    /// One segment of `get @>k`, perhaps with a limit behind it.
-    fn range(&mut self, keys: Keys<'_>, with_cas: bool, resume: &Resume, out: &mut Vec<u8>) -> Result<Progress, Abort> {
-        let mut words = keys.iter();
-        let text = words.next().unwrap_or_default();
-        let limit = match (words.next(), words.next()) {
-            (None, _) => Some(u64::MAX),
-            (Some(word), None) => std::str::from_utf8(word).ok().and_then(|word| word.parse().ok()),
-            _ => None,
-        };
-        let (Some(limit), Ok(range)) = (limit, KeyRange::parse(text)) else {
-            reply::client_error(
-                out,
-                "a range is @>k, @>=k, @<k, @<=k or two of them, e.g. get @>=a@<b, with a limit behind it",
-            );
-            return Ok(Progress::Done);
-        };
-        let Some(container) = self.config.container(self.container) else {
-            reply::client_error(out, "no such container");
-            return Ok(Progress::Done);
-        };
-        let (after, mut sent) = match resume {
-            Resume::Range(after, sent) => (Some(after.as_slice()), *sent),
-            _ => (None, 0),
-        };
-        if sent >= limit {
-            out.extend_from_slice(reply::END);
-            return Ok(Progress::Done);
-        }
-        let budget = out.len() + SEGMENT_BYTES;
-        let result = self.store.range(container, range, after, SEGMENT_ROWS, with_cas, |key, item| {
-            reply::value(out, key, item.flags, with_cas.then_some(item.cas), item.value);
-            sent += 1;
-            match sent >= limit || out.len() >= budget {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            }
-        });
-        match result {
-            Ok(RangeProgress::Stopped(key)) if sent < limit => return Ok(Progress::Part(Resume::Range(key, sent))),
-            Ok(_) => out.extend_from_slice(reply::END),
-            Err(failure) => self.fail(container, failure, false, out)?,
-        }
-        self.stats.one(Counter::CmdGet);
-        self.stats.one(if sent > 0 { Counter::GetHits } else { Counter::GetMisses });
         Ok(Progress::Done)
     }
 
@@ -212,9 +195,14 @@ impl<'w, R: Rows> Executor<'w, R> {
             };
             self.stats.one(get);
             self.stats.one(touch);
+            self.shared.detail.note(name, Operation::Get(get == Counter::GetHits));
         }
         out.extend_from_slice(reply::END);
         Ok(())
+    }
+
+    pub(super) fn stored_together_ascii(&mut self, request: &Request<'_>, out: &mut Vec<u8>) {
+        say(out, super::is_silent(request), reply::STORED);
     }
 
     fn stored(
@@ -231,11 +219,7 @@ impl<'w, R: Rows> Executor<'w, R> {
             Err(failure) => return self.fail(container, failure, noreply, out),
         };
         if verb == StoreVerb::Cas {
-            self.stats.one(match stored {
-                Stored::Exists => Counter::CasBadval,
-                Stored::NotFound => Counter::CasMisses,
-                _ => Counter::CasHits,
-            });
+            self.count_compared(stored);
         }
         let line = match stored {
             Stored::Stored => reply::STORED,
@@ -295,16 +279,6 @@ impl<'w, R: Rows> Executor<'w, R> {
             }
             Err(failure) => self.fail(container, failure, noreply, out),
         }
-    }
-}
-
-fn condition(verb: StoreVerb) -> Condition {
-    match verb {
-        StoreVerb::Set | StoreVerb::Cas => Condition::Set,
-        StoreVerb::Add => Condition::Add,
-        StoreVerb::Replace => Condition::Replace,
-        StoreVerb::Append => Condition::Append,
-        StoreVerb::Prepend => Condition::Prepend,
     }
 }
 

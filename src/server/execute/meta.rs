@@ -216,7 +216,9 @@ impl<'w, R: Rows> Executor<'w, R> {
         {
             (stored, cas) = self.extend_or_add(request, container, key, NewItem { exptime, ..item })?;
         }
-        self.count_compared(compare, stored);
+        if compare.is_some() {
+            self.count_compared(stored);
+        }
         let code = match stored {
             Stored::Stored if request.has(b'q') => return Ok(()),
             Stored::Stored => Code::Done,
@@ -236,16 +238,6 @@ impl<'w, R: Rows> Executor<'w, R> {
         }
         response(out, request, code, &facts);
         Ok(())
-    }
-
-    fn count_compared(&mut self, compare: Option<u64>, stored: Stored) {
-        if compare.is_some() {
-            self.stats.one(match stored {
-                Stored::Exists => Counter::CasBadval,
-                Stored::NotFound => Counter::CasMisses,
-                _ => Counter::CasHits,
-            });
-        }
     }
 
     /// An append or prepend that found nothing and may create the item.
