@@ -1,5 +1,5 @@
-//! Client programs that others wrote, against the real program: libmemcached's conformance test, and an application's day in C, Python
-//! and Perl (`tests/clients/`). A missing one is a failure that names Debian's package.
+//! Client programs that others wrote, against the real program: libmemcached's conformance test, and an application's day in C, Python,
+//! Perl, PHP, Java, Ruby and Rust (`tests/clients/`). A missing one is a failure that names Debian's package.
 
 mod common;
 
@@ -247,6 +247,40 @@ fn spymemcached_in_java() {
         let mut command = Command::new("java");
         command.arg("-cp").arg(format!("{}:{JAR}", classes.path().display()));
         command.args(["RoundTrip", &port.to_string()]);
+        command
+    });
+}
+
+/// Debian 12's dalli does not speak meta yet: `tests/run` fetches a later one into `target/clients/dalli`.
+#[test]
+fn dalli_in_ruby_by_meta_commands() {
+    const RUBY: &str = "/usr/bin/ruby";
+    need("ruby ruby-connection-pool", Command::new(RUBY).args(["-e", "require 'connection_pool'"]));
+    let gems = root().join("target/clients/dalli/usr/share/rubygems-integration/all/gems");
+    let gem = std::fs::read_dir(&gems).ok().and_then(|mut found| found.next()?.ok());
+    let library =
+        gem.unwrap_or_else(|| panic!("no dalli in {}: run tests/run once", gems.display())).path().join("lib");
+    passes(|port| {
+        let mut command = Command::new(RUBY);
+        command.arg("-I").arg(&library).arg(root().join("tests/clients/ruby/roundtrip.rb")).arg(port.to_string());
+        command
+    });
+}
+
+/// A crate of its own, so that no build of the package waits for the client's forty dependencies.
+#[test]
+fn async_memcached_in_rust_by_meta_commands() {
+    let target = root().join("target/clients/rust-meta");
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--locked", "--target-dir"])
+        .arg(&target)
+        .current_dir(root().join("tests/clients/rust-meta"))
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "cargo build: {}", String::from_utf8_lossy(&built.stderr));
+    passes(|port| {
+        let mut command = Command::new(target.join("debug/rust-meta"));
+        command.arg(port.to_string());
         command
     });
 }
