@@ -20,6 +20,7 @@ pub const SILENCE: Duration = Duration::from_secs(20);
 
 struct Connection {
     stream: TcpStream,
+    encoder: Encoder,
     out: Vec<u8>,
     sent: usize,
     input: Vec<u8>,
@@ -32,7 +33,6 @@ pub struct Client {
     poll: Poll,
     events: Events,
     connections: Vec<Connection>,
-    encoder: Encoder,
     workload: Workload,
     scratch: Vec<u8>,
 }
@@ -56,7 +56,8 @@ impl Client {
         let mut connections = Vec::with_capacity(all);
         for i in 0..all {
             // A blocking connect: the backlog of no server is overrun.
-            let stream = server.open(dialect).map_err(|e| format!("connection {i}: {e}"))?;
+            let Link { stream, encoder } =
+                server.open(dialect, workload.value).map_err(|e| format!("connection {i}: {e}"))?;
             stream.set_nonblocking(true).map_err(|e| format!("connection {i}: {e}"))?;
             let mut stream = TcpStream::from_std(stream);
             poll.registry()
@@ -64,6 +65,7 @@ impl Client {
                 .map_err(|e| format!("epoll: {e}"))?;
             connections.push(Connection {
                 stream,
+                encoder,
                 out: Vec::new(),
                 sent: 0,
                 input: Vec::new(),
@@ -72,10 +74,9 @@ impl Client {
             });
         }
         let scratch = vec![0; 256 * 1024];
-        let encoder = Encoder::new(dialect, workload.value);
         // No client library of SQL sends a statement before the last one is answered.
         let workload = if dialect == Dialect::Sql { Workload { pipeline: 1, ..workload } } else { workload };
-        Ok(Client { poll, events: Events::with_capacity(1024), connections, encoder, workload, scratch })
+        Ok(Client { poll, events: Events::with_capacity(1024), connections, workload, scratch })
     }
 
     /// Runs for `warm` and then `measured`, then waits for the last replies. `mark` is called at the start and the end of
@@ -146,9 +147,8 @@ impl Client {
 
     fn send_batch(&mut self, at: usize, keys: &mut Keys) -> Result<(), String> {
         let Some(connection) = self.connections.get_mut(at) else { return Ok(()) };
-        let Connection { out, expect, .. } = connection;
+        let Connection { encoder, out, expect, .. } = connection;
         out.clear();
-        let encoder = &self.encoder;
         let writer = at >= self.workload.connections;
         let (operation, requests) =
             if writer { (Operation::Set, WRITER_PIPELINE) } else { (self.workload.operation, self.workload.pipeline) };
@@ -236,36 +236,39 @@ impl Connection {
     }
 }
 
-/// Sends `out` on a connection of its own, checks the replies and returns the last one.
-pub fn ask(
-    server: &Server,
-    dialect: Dialect,
-    out: &[u8],
-    expect: &[Expect],
-    patience: Duration,
-) -> Result<Vec<u8>, String> {
-    let mut stream = server.open(dialect)?;
-    stream.set_read_timeout(Some(patience)).map_err(|e| e.to_string())?;
-    stream.write_all(out).map_err(|e| format!("write: {e}"))?;
-    let mut input = Vec::new();
-    let mut last = Vec::new();
-    for expect in expect {
-        last = receive(&mut stream, &mut input, *expect)?;
-    }
-    Ok(last)
+/// A blocking connection and what renders its requests.
+pub struct Link {
+    /// Ready for requests.
+    pub stream: std::net::TcpStream,
+    /// Knows what the server calls things on this connection.
+    pub encoder: Encoder,
 }
 
-/// Waits for one reply on a blocking connection; `input` keeps what came behind it.
-pub fn receive(stream: &mut std::net::TcpStream, input: &mut Vec<u8>, expect: Expect) -> Result<Vec<u8>, String> {
-    let mut chunk = [0u8; 16384];
-    loop {
-        if let Some(len) = expect.check(input)? {
-            return Ok(input.drain(..len).collect());
+impl Link {
+    /// Sends requests, checks the replies and returns the last one.
+    pub fn ask(&mut self, requests: impl FnOnce(&Encoder, &mut Vec<u8>) -> Vec<Expect>) -> Result<Vec<u8>, String> {
+        let mut out = Vec::new();
+        let expect = requests(&self.encoder, &mut out);
+        self.stream.write_all(&out).map_err(|e| format!("write: {e}"))?;
+        let (mut input, mut last) = (Vec::new(), Vec::new());
+        for expect in expect {
+            last = self.receive(&mut input, expect)?;
         }
-        match stream.read(&mut chunk) {
-            Ok(0) => return Err("the server closed a connection".to_owned()),
-            Ok(n) => input.extend_from_slice(chunk.get(..n).unwrap_or_default()),
-            Err(e) => return Err(format!("read: {e}")),
+        Ok(last)
+    }
+
+    /// Waits for one reply; `input` keeps what came behind it.
+    fn receive(&mut self, input: &mut Vec<u8>, expect: Expect) -> Result<Vec<u8>, String> {
+        let mut chunk = [0u8; 16384];
+        loop {
+            if let Some(len) = expect.check(input)? {
+                return Ok(input.drain(..len).collect());
+            }
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return Err("the server closed a connection".to_owned()),
+                Ok(n) => input.extend_from_slice(chunk.get(..n).unwrap_or_default()),
+                Err(e) => return Err(format!("read: {e}")),
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Keys have one length and values of one workload too, so the length of every reply but a counter's is known in advance.
 
 use std::io::Write;
+use std::rc::Rc;
 
 use crate::sql;
 use crate::workload::Operation;
@@ -98,16 +99,23 @@ fn wrong(reply: &[u8], wanted: &[u8]) -> String {
 }
 
 /// Renders requests for one dialect and one length of values.
+#[derive(Clone)]
 pub struct Encoder {
     dialect: Dialect,
-    body: Vec<u8>,
+    body: Rc<[u8]>,
+    statements: sql::Statements,
 }
 
 impl Encoder {
     /// `value` is the length of values in bytes.
     pub fn new(dialect: Dialect, value: usize) -> Encoder {
         let body = (0..value).map(|i| b'a' + (i % 26) as u8).collect();
-        Encoder { dialect, body }
+        Encoder { dialect, body, statements: sql::Statements::default() }
+    }
+
+    /// For a connection that prepared these.
+    pub fn with_statements(self, statements: sql::Statements) -> Encoder {
+        Encoder { statements, ..self }
     }
 
     /// Keys of two lengths of values do not collide: a wrong length is then a wrong reply.
@@ -159,7 +167,7 @@ impl Encoder {
             }
             Dialect::Sql => {
                 let names: Vec<String> = keys.iter().map(|&number| self.key(number)).collect();
-                sql::select(out, names.iter().map(String::as_bytes));
+                self.statements.select(out, names.iter().map(String::as_bytes));
                 Expect::Rows { rows: count, length }
             }
         }
@@ -195,7 +203,7 @@ impl Encoder {
                 Expect::Exact { len: 5, head: b"+OK", tail: b"\r\n" }
             }
             Dialect::Sql => {
-                sql::upsert(out, key.as_bytes(), body);
+                self.statements.upsert(out, key.as_bytes(), body);
                 return Expect::Done;
             }
         };

@@ -22,8 +22,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use client::{Client, SILENCE, ask};
-use encoder::{Dialect, Encoder};
+use client::Client;
+use encoder::Dialect;
 use machine::{CLIENT_CORE, Cpu, SERVER_CORE, cpu_of, pin};
 use options::Options;
 use peers::Server;
@@ -162,11 +162,9 @@ fn run(options: &Options, workloads: &[Workload], servers: &[Server]) -> Result<
 }
 
 fn preload(server: &Server, length: usize, keys: u32) -> Result<(), String> {
-    let encoder = Encoder::new(server.dialect, length);
+    let mut link = server.open(server.dialect, length)?;
     for first in (0..keys).step_by(100) {
-        let mut out = Vec::new();
-        let expect: Vec<_> = (first..keys.min(first + 100)).map(|key| encoder.set(&mut out, key)).collect();
-        ask(server, server.dialect, &out, &expect, SILENCE)?;
+        link.ask(|encoder, out| (first..keys.min(first + 100)).map(|key| encoder.set(out, key)).collect())?;
     }
     Ok(())
 }
@@ -218,10 +216,9 @@ fn run_workload(options: &Options, workload: &Workload, servers: &[&Server]) -> 
 
 /// Whether a server answers in a dialect that it need not know.
 fn probe(server: &Server, dialect: Dialect, length: usize) -> Result<(), String> {
-    let encoder = Encoder::new(dialect, length);
-    let mut out = Vec::new();
-    let expect = [encoder.set(&mut out, 0), encoder.get(&mut out, &[0])];
-    ask(server, dialect, &out, &expect, PROBE).map(drop)
+    let mut link = server.open(dialect, length)?;
+    link.stream.set_read_timeout(Some(PROBE)).map_err(|e| e.to_string())?;
+    link.ask(|encoder, out| vec![encoder.set(out, 0), encoder.get(out, &[0])]).map(drop)
 }
 
 /// Waits until a server does next to nothing: what it does behind its replies is not the next server's to pay.
@@ -249,12 +246,9 @@ fn run_round(
     client: &mut Client,
     keys: &mut Keys,
 ) -> Result<(Round, u64), String> {
-    let encoder = Encoder::new(dialect, workload.value);
     let counting = workload.operation == Operation::Incr;
     if counting {
-        let mut out = Vec::new();
-        let expect = encoder.reset_counter(&mut out);
-        ask(server, dialect, &out, &[expect], SILENCE)?;
+        server.open(dialect, workload.value)?.ask(|encoder, out| vec![encoder.reset_counter(out)])?;
     }
     let mut marks: Vec<Cpu> = Vec::with_capacity(2);
     let (sample, total) = client.run(keys, WARM, options.seconds, || {
@@ -262,10 +256,9 @@ fn run_round(
         Ok(())
     })?;
     if counting {
-        let mut out = Vec::new();
-        let expect = encoder.incr(&mut out, 0);
-        let reply = ask(server, dialect, &out, &[expect], SILENCE)?;
-        if encoder.counter(&reply) != Some(total) {
+        let mut link = server.open(dialect, workload.value)?;
+        let reply = link.ask(|encoder, out| vec![encoder.incr(out, 0)])?;
+        if link.encoder.counter(&reply) != Some(total) {
             return Err(format!("{total} increments were acknowledged, the counter is {}", reply.escape_ascii()));
         }
     }

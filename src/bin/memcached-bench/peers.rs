@@ -1,14 +1,13 @@
 //! The servers: found, started on loopback with a folder of their own, ended by their own process id.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::client::{self, SILENCE};
-use crate::encoder::{Dialect, Expect};
+use crate::client::{Link, SILENCE};
+use crate::encoder::{Dialect, Encoder, Expect};
 use crate::machine;
 use crate::mariadb;
 use crate::sql;
@@ -49,25 +48,28 @@ impl Server {
         }
     }
 
-    /// A blocking connection on which requests for the table can be sent.
-    pub fn open(&self, dialect: Dialect) -> Result<TcpStream, String> {
+    /// A blocking connection, ready for requests on the server's table with values of this length.
+    pub fn open(&self, dialect: Dialect, length: usize) -> Result<Link, String> {
         let connect = || {
             let stream = TcpStream::connect_timeout(&self.address, SILENCE)?;
             stream.set_nodelay(true)?;
             stream.set_read_timeout(Some(SILENCE))?;
             Ok(stream)
         };
-        let mut stream = connect().map_err(|e: std::io::Error| format!("{}: {e}", self.address))?;
+        let stream = connect().map_err(|e: std::io::Error| format!("{}: {e}", self.address))?;
+        let encoder = Encoder::new(dialect, length);
         if dialect == Dialect::Sql {
-            return sql::connect(stream, self.table);
+            let (stream, statements) = sql::connect(stream, self.table)?;
+            return Ok(Link { stream, encoder: encoder.with_statements(statements) });
         }
+        let mut link = Link { stream, encoder };
         if !self.table.is_empty() {
-            let request = format!("bind {}\r\n", self.table);
-            stream.write_all(request.as_bytes()).map_err(|e| format!("write: {e}"))?;
-            let bound = Expect::Exact { len: 9, head: b"SUCCEED\r\n", tail: b"" };
-            client::receive(&mut stream, &mut Vec::new(), bound)?;
+            link.ask(|_, out| {
+                out.extend_from_slice(format!("bind {}\r\n", self.table).as_bytes());
+                vec![Expect::Exact { len: 9, head: b"SUCCEED\r\n", tail: b"" }]
+            })?;
         }
-        Ok(stream)
+        Ok(link)
     }
 }
 

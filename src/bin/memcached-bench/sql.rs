@@ -14,10 +14,13 @@ pub const DATABASE: &str = "bench";
 /// Keys that one prepared many-key read names.
 pub const MANY: usize = 50;
 
-// Ids that a server gives to the first three statements of a session.
-const SELECT: u32 = 1;
-const UPSERT: u32 = 2;
-const SELECT_MANY: u32 = 3;
+/// What a server calls the prepared statements of one session.
+#[derive(Clone, Copy, Default)]
+pub struct Statements {
+    select: u32,
+    select_many: u32,
+    upsert: u32,
+}
 
 // LONG_PASSWORD, CONNECT_WITH_DB, PROTOCOL_41, TRANSACTIONS, SECURE_CONNECTION, MULTI_STATEMENTS, MULTI_RESULTS,
 // PLUGIN_AUTH, DEPRECATE_EOF: what today's client libraries ask for.
@@ -48,29 +51,19 @@ pub fn administrator(socket: &Path) -> Result<Session<UnixStream>, String> {
     }
 }
 
-/// A session of the measured account on `table`, with the three statements prepared.
-pub fn connect(stream: TcpStream, table: &str) -> Result<TcpStream, String> {
-    stream.set_read_timeout(Some(PATIENCE)).map_err(|e| e.to_string())?;
+/// A session of the measured account on `table`, with the statements prepared.
+pub fn connect(stream: TcpStream, table: &str) -> Result<(TcpStream, Statements), String> {
     let mut session = Session::open(stream, USER, DATABASE)?;
     let marks = vec!["?"; MANY].join(",");
-    let statements = [
-        (SELECT, format!("SELECT c2 FROM `{table}` WHERE c1 = ?")),
+    let statements = Statements {
+        select: session.prepare(&format!("SELECT c2 FROM `{table}` WHERE c1 = ?"))?,
+        select_many: session.prepare(&format!("SELECT c2 FROM `{table}` WHERE c1 IN ({marks})"))?,
         // Changes the row even when the value is the old one: a server skips a change that changes nothing.
-        (
-            UPSERT,
-            format!(
-                "INSERT INTO `{table}` (c1, c2, c3, c4, c5) VALUES (?, ?, 0, 1, 0) ON DUPLICATE KEY UPDATE c2 = ?, c4 = c4 + 1"
-            ),
-        ),
-        (SELECT_MANY, format!("SELECT c2 FROM `{table}` WHERE c1 IN ({marks})")),
-    ];
-    for (wanted, statement) in statements {
-        let id = session.prepare(&statement)?;
-        if id != wanted {
-            return Err(format!("the server calls its statement {wanted} {id}"));
-        }
-    }
-    Ok(session.stream)
+        upsert: session.prepare(&format!(
+            "INSERT INTO `{table}` (c1, c2, c3, c4, c5) VALUES (?, ?, 0, 1, 0) ON DUPLICATE KEY UPDATE c2 = ?, c4 = c4 + 1"
+        ))?,
+    };
+    Ok((session.stream, statements))
 }
 
 impl<S: Read + Write> Session<S> {
@@ -197,23 +190,25 @@ fn text(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Appends the prepared read of these keys, at most [`MANY`]; one key alone has a statement of its own.
-pub fn select<'k>(out: &mut Vec<u8>, mut keys: impl ExactSizeIterator<Item = &'k [u8]>) {
-    if keys.len() == 1 {
-        return execute(out, SELECT, keys.map(|key| (VAR_STRING, key)));
+impl Statements {
+    /// Appends the read of these keys, at most [`MANY`]; one key alone has a statement of its own.
+    pub fn select<'k>(&self, out: &mut Vec<u8>, mut keys: impl ExactSizeIterator<Item = &'k [u8]>) {
+        if keys.len() == 1 {
+            return execute(out, self.select, keys.map(|key| (VAR_STRING, key)));
+        }
+        // Fewer keys than the statement has: the last one repeats.
+        let mut last: &[u8] = b"";
+        let padded = (0..MANY).map(|_| {
+            last = keys.next().unwrap_or(last);
+            (VAR_STRING, last)
+        });
+        execute(out, self.select_many, padded);
     }
-    // Fewer keys than the statement has: the last one repeats.
-    let mut last: &[u8] = b"";
-    let padded = (0..MANY).map(|_| {
-        last = keys.next().unwrap_or(last);
-        (VAR_STRING, last)
-    });
-    execute(out, SELECT_MANY, padded)
-}
 
-/// Appends the prepared write of a row.
-pub fn upsert(out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
-    execute(out, UPSERT, [(VAR_STRING, key), (BLOB, value), (BLOB, value)].into_iter());
+    /// Appends the write of a row.
+    pub fn upsert(&self, out: &mut Vec<u8>, key: &[u8], value: &[u8]) {
+        execute(out, self.upsert, [(VAR_STRING, key), (BLOB, value), (BLOB, value)].into_iter());
+    }
 }
 
 fn execute<'p>(out: &mut Vec<u8>, statement: u32, parameters: impl ExactSizeIterator<Item = (u8, &'p [u8])>) {
