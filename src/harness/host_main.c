@@ -133,6 +133,7 @@ static void close_all(host *h) {
 
 int main(int argc, char **argv) {
     static host h;
+    if (argc > 1 && strcmp(argv[1], "passwd") == 0) return passwd(argc - 2, argv + 2) ? EXIT_SUCCESS : EXIT_FAILURE;
     options_result result = options_parse(&h.options, argc, argv);
     if (result != OPTIONS_RUN) {
         options_free(&h.options);

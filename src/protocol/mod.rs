@@ -48,6 +48,17 @@ pub enum StoreVerb {
     Cas,
 }
 
+/// The line that a key dump writes for a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DumpFormat {
+    /// `ITEM <key> [<bytes> b; <deadline> s]`, ended by `END`.
+    Items,
+    /// `key=<key> exp=<deadline> ...`, the key URL-encoded; `OK` before, `END` behind.
+    Meta,
+    /// `mg <key>`, ended by `EN`; a key that would not stand in a line is in base64 with the flag `b`.
+    MetaGet,
+}
+
 /// The keys of a `get`: at least one, each 1 to [`KEY_MAX`] bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keys<'a> {
@@ -144,6 +155,22 @@ pub enum Request<'a> {
         /// The container's name, 1 to [`KEY_MAX`] bytes.
         name: &'a [u8],
     },
+    /// `stats cachedump`, `lru_crawler metadump`, `lru_crawler mgdump`: every key of the container that the connection uses.
+    KeyDump {
+        /// How a key is told.
+        format: DumpFormat,
+        /// Keys at most.
+        limit: u64,
+    },
+    /// `cache_memlimit`: the budget of the memory store.
+    MemoryLimit {
+        /// 8 to 10^9 MiB.
+        megabytes: u32,
+        /// Whether the client wants no answer.
+        noreply: bool,
+    },
+    /// `refresh_certs`: read the certificates again.
+    RefreshCertificates,
     /// `quit`: close the connection after the replies before it.
     Quit,
     /// `shutdown`, which no client may do here.
@@ -207,6 +234,11 @@ impl Parser {
     /// its own bookkeeping do not count.
     pub fn new(item_size_max: usize) -> Self {
         Parser { item_size_max, swallow: 0, searched: 0 }
+    }
+
+    /// From the next request on, values of up to `bytes` are accepted.
+    pub fn set_item_size_max(&mut self, bytes: usize) {
+        self.item_size_max = bytes;
     }
 
     /// Takes the next request from the start of `input`, which is everything that was received and not consumed.

@@ -2,12 +2,13 @@
 
 use super::conn::{BufferPool, Conn, Filled};
 use super::execute::{Executor, Resume};
+use super::login::{self, Access, Attempt, Verdict};
 use super::stats::{ContainerCount, Counter, Delta};
 use super::sweep::Sweep;
 use super::tick::{Buffers, Plan, Tick};
 use super::{Shared, unix_time};
 use crate::host::Session;
-use crate::protocol::ascii::Parser;
+use crate::protocol::Parser;
 use crate::store::{CasSource, Config, Store};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -25,14 +26,22 @@ const RETRY: Duration = Duration::from_millis(100);
 
 /// How other threads reach a worker.
 pub struct Mailbox {
-    sockets: Mutex<Vec<OwnedFd>>,
+    /// New connections, and whether they speak TLS.
+    sockets: Mutex<Vec<(OwnedFd, bool)>>,
+    verdicts: Mutex<Vec<Verdict>>,
     waker: Waker,
 }
 
 impl Mailbox {
-    /// Hands a new connection over.
-    pub fn give(&self, socket: OwnedFd) {
-        self.sockets.lock().push(socket);
+    /// Hands a new connection over, which may speak TLS.
+    pub fn give(&self, socket: OwnedFd, tls: bool) {
+        self.sockets.lock().push((socket, tls));
+        self.wake();
+    }
+
+    /// Tells how an attempt to log in ended.
+    pub fn tell(&self, verdict: Verdict) {
+        self.verdicts.lock().push(verdict);
         self.wake();
     }
 
@@ -56,7 +65,11 @@ impl Seed {
     pub fn new(index: usize) -> std::io::Result<Seed> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
-        Ok(Seed { index, poll, mailbox: Arc::new(Mailbox { sockets: Mutex::default(), waker }) })
+        Ok(Seed {
+            index,
+            poll,
+            mailbox: Arc::new(Mailbox { sockets: Mutex::default(), verdicts: Mutex::default(), waker }),
+        })
     }
 
     /// The mailbox, for the acceptor and the supervisor.
@@ -175,8 +188,11 @@ impl<'s> Worker<'s> {
 
     fn note(&mut self, event: &mio::event::Event) {
         if event.token() == WAKE {
-            for socket in std::mem::take(&mut *self.mailbox.sockets.lock()) {
-                self.adopt(socket);
+            for (socket, tls) in std::mem::take(&mut *self.mailbox.sockets.lock()) {
+                self.adopt(socket, tls);
+            }
+            for verdict in std::mem::take(&mut *self.mailbox.verdicts.lock()) {
+                self.logged_in(verdict);
             }
             self.store.tend();
             if self.index == 0 {
@@ -203,9 +219,21 @@ impl<'s> Worker<'s> {
         }
     }
 
-    fn adopt(&mut self, socket: OwnedFd) {
-        let parser = Parser::new(self.shared.options.item_size_max);
-        let conn = Conn::new(socket, parser);
+    fn adopt(&mut self, socket: OwnedFd, tls: bool) {
+        let mut conn = Conn::new(socket, Parser::new(self.shared.options.item_size_max));
+        if self.shared.logins.is_some() {
+            conn.access = Access::Stranger;
+            conn.parser.set_item_size_max(login::VALUE_MAX);
+        }
+        if let Some(certificates) = self.shared.tls.as_ref().filter(|_| tls) {
+            match certificates.session() {
+                Ok(session) => conn.encrypt(session),
+                Err(error) => {
+                    self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+                    return log::error!("worker {}: cannot begin TLS: {error}", self.index);
+                }
+            }
+        }
         let fd = conn.fd();
         let key = self.conns.insert(conn);
         match self.poll.registry().register(&mut SourceFd(&fd), Token(key), Interest::READABLE) {
@@ -218,7 +246,8 @@ impl<'s> Worker<'s> {
     }
 
     fn close(&mut self, key: usize) {
-        if let Some(conn) = self.conns.try_remove(key) {
+        if let Some(mut conn) = self.conns.try_remove(key) {
+            conn.say_goodbye();
             let _ = self.poll.registry().deregister(&mut SourceFd(&conn.fd()));
             self.shared.connections.fetch_sub(1, Ordering::Relaxed);
             if conn.wrote {
@@ -290,6 +319,7 @@ impl<'s> Worker<'s> {
     fn commit_batch(&mut self) {
         if let Err(error) = self.store.commit() {
             log::error!("a batch failed to commit, its outcome is unknown: {error}");
+            self.stats.one(Counter::CommitFailures);
             self.shared.stats[self.index].publish(&mut self.stats);
         }
     }
@@ -358,18 +388,31 @@ impl<'s> Worker<'s> {
         ready.retain(|key| {
             let Some(conn) = self.conns.get_mut(*key) else { return false };
             conn.queued = false;
-            // Whoever does not read its replies is not read from either.
-            if conn.has_output() {
+            // Whoever does not read its replies is not read from either; whoever logs in waits for the verdict.
+            if conn.has_output() || conn.login.is_some() {
                 return false;
             }
             if conn.readable && !conn.half_closed {
                 match conn.fill(&mut self.pool, &mut received) {
                     Ok(Filled::Drained) => conn.readable = conn.end_announced,
                     Ok(Filled::More) => {}
-                    Ok(Filled::Closed) | Err(_) => {
+                    Ok(Filled::Closed) => {
                         conn.half_closed = true;
                         conn.readable = false;
                     }
+                    Err(_) => {
+                        if conn.is_handshaking() {
+                            self.stats.one(Counter::SslHandshakeErrors);
+                        }
+                        conn.half_closed = true;
+                        conn.readable = false;
+                    }
+                }
+                // Half a handshake waits for the client as a reply does.
+                if conn.has_output() && !conn.awaits_writable {
+                    conn.awaits_writable = true;
+                    let both = Interest::READABLE | Interest::WRITABLE;
+                    let _ = self.poll.registry().reregister(&mut SourceFd(&conn.fd()), Token(*key), both);
                 }
             }
             true
@@ -395,14 +438,63 @@ impl<'s> Worker<'s> {
         conn.parser = plan.parser;
         conn.resume = plan.resume;
         conn.container = plan.container;
-        conn.closing |= plan.close || (conn.half_closed && !plan.more);
-        if !plan.unsent.is_empty() {
-            conn.keep(&plan.unsent);
+        conn.closing |= plan.close || (conn.half_closed && !plan.more && plan.login.is_none());
+        conn.keep(&plan.unsent);
+        if conn.has_output() {
             conn.awaits_writable = true;
             self.watch(key, Interest::READABLE | Interest::WRITABLE);
+        } else if let Some(attempt) = plan.login {
+            self.log_in(key, *attempt);
         } else if conn.closing {
             self.close(key);
         } else if plan.more || conn.readable {
+            self.enqueue(key);
+        }
+    }
+
+    /// Hands credentials to the login thread.
+    fn log_in(&mut self, key: usize, attempt: Attempt) {
+        let (Some(logins), Some(conn)) = (&self.shared.logins, self.conns.get_mut(key)) else { return };
+        conn.access = Access::Stranger;
+        match logins.submit(self.index, key, attempt) {
+            Ok(pending) => conn.login = Some(Box::new(pending)),
+            Err(attempt) => {
+                self.shared.complain(|| "too many logins at a time: a connection is closed".into());
+                conn.closing = true;
+                self.answer(key, &attempt.refused);
+            }
+        }
+    }
+
+    /// The verdict on a connection's credentials has come.
+    fn logged_in(&mut self, verdict: Verdict) {
+        let Some(conn) = self.conns.get_mut(verdict.conn) else { return };
+        let Some(pending) = conn.login.take_if(|pending| pending.is_answered_by(&verdict)) else { return };
+        self.stats.one(Counter::AuthCmds);
+        let reply = match verdict.user {
+            Some(user) => {
+                conn.access = Access::User(user);
+                conn.failures = 0;
+                conn.parser.set_item_size_max(self.shared.options.item_size_max);
+                pending.accepted
+            }
+            None => {
+                self.stats.one(Counter::AuthErrors);
+                conn.failures += 1;
+                conn.closing |= conn.failures >= login::TRIES;
+                pending.refused
+            }
+        };
+        self.shared.stats[self.index].publish(&mut self.stats);
+        self.answer(verdict.conn, &reply);
+    }
+
+    /// Sends a reply outside a tick, or keeps what the socket does not take; then the connection goes on.
+    fn answer(&mut self, key: usize, reply: &[u8]) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        conn.keep(reply);
+        conn.awaits_writable = true;
+        if self.watch(key, Interest::READABLE | Interest::WRITABLE) && self.resume_output(key) {
             self.enqueue(key);
         }
     }
@@ -456,7 +548,7 @@ impl<'s> Worker<'s> {
                 stats: &mut self.stats,
                 counts: &mut self.counts,
             };
-            let request = crate::protocol::ascii::Request::FlushAll { delay: 0, noreply: true };
+            let request = crate::protocol::Request::FlushAll { delay: 0, noreply: true };
             let _ = executor.run(&request, &Resume::Start, &mut Vec::new());
         }
     }
