@@ -109,7 +109,8 @@ fn sets_that_run_together_do_what_each_does_by_itself() {
         for name in [format!("many{i}"), format!("single{i}")] {
             container(&server, &name, columns, mapping);
         }
-        server.sql(&format!("CREATE TRIGGER test.each{i} BEFORE INSERT ON test.single{i} FOR EACH ROW SET @nothing = 1"));
+        server
+            .sql(&format!("CREATE TRIGGER test.each{i} BEFORE INSERT ON test.single{i} FOR EACH ROW SET @nothing = 1"));
         let mut seen = Vec::new();
         for name in [format!("many{i}"), format!("single{i}")] {
             let mut client = server.client();
@@ -130,10 +131,13 @@ fn sets_that_run_together_do_what_each_does_by_itself() {
             }
             for (key, ..) in sets.iter().filter(|(_, value, ..)| value.is_ascii()) {
                 client.send(format!("get @@{name}.{key}\r\n"));
-                let _ = writeln!(replies, "{:?}", client.read_reply());
+                replies += &String::from_utf8_lossy(&client.read_reply());
             }
-            let shown: Vec<_> =
-                columns.split(", ").filter_map(|column| column.split(' ').next()).filter(|c| !["c", "CHECK"].contains(c)).collect();
+            let shown: Vec<_> = columns
+                .split(", ")
+                .filter_map(|column| column.split(' ').next())
+                .filter(|c| !["c", "CHECK"].contains(c))
+                .collect();
             let shown: Vec<_> = shown.iter().map(|column| format!("IFNULL(HEX({column}), 'NULL')")).collect();
             let rows = server.sql(&format!("SELECT {} FROM test.{name} ORDER BY k", shown.join(", ")));
             assert!(replies.contains("STORED"), "{replies}");
@@ -142,9 +146,13 @@ fn sets_that_run_together_do_what_each_does_by_itself() {
         }
         assert_eq!(seen[0], seen[1], "{columns}");
         if columns.contains("c BIGINT") {
-            assert_eq!(server.sql(&format!("SELECT COUNT(*) - COUNT(DISTINCT c), MIN(c) > 0 FROM test.many{i}")), "0\t1");
+            assert_eq!(
+                server.sql(&format!("SELECT COUNT(*) - COUNT(DISTINCT c), MIN(c) > 0 FROM test.many{i}")),
+                "0\t1"
+            );
         }
-        let (mut client, key, value) = (server.client(), if i == 1 { "" } else { "k" }, if i == 1 { "a|1|x" } else { "again" });
+        let (mut client, key, value) =
+            (server.client(), if i == 1 { "" } else { "k" }, if i == 1 { "a|1|x" } else { "again" });
         assert!(runs_together(&server, &mut client, &format!("@@many{i}.{key}"), 16, value), "{columns}");
         assert!(!runs_together(&server, &mut client, &format!("@@single{i}.{key}"), 16, value), "{columns}");
     }
@@ -156,7 +164,12 @@ fn what_is_created_behind_the_first_sets_counts_for_the_next() {
     let config = Config::new().arg("--loose-daemon-memcached-option=-p 0 -t 1");
     let server = config.start();
     server.set_up();
-    container(&server, "later", "k VARCHAR(20) PRIMARY KEY, v VARCHAR(20), n INT DEFAULT 0", "'k', 'v', '0', '0', '0', 'PRIMARY'");
+    container(
+        &server,
+        "later",
+        "k VARCHAR(20) PRIMARY KEY, v VARCHAR(20), n INT DEFAULT 0",
+        "'k', 'v', '0', '0', '0', 'PRIMARY'",
+    );
     server.sql("CREATE TABLE test.audit (what VARCHAR(60))");
     let mut client = server.client();
     store(&mut client, "@@later.", 16, "1");
@@ -182,7 +195,10 @@ fn what_is_created_behind_the_first_sets_counts_for_the_next() {
     // In the order of keys: 30, 31 (5 is row 5's), 32 (likewise), 33 (a is row 30's), 5.
     let refused = "SERVER_ERROR duplicate key\r\n";
     client.ask(request, format!("STORED\r\n{refused}STORED\r\n{refused}{refused}"));
-    assert_eq!(server.sql("SELECT k, v FROM test.later WHERE k >= '30' AND k < '4' OR k = '5' ORDER BY k"), "30\ta\n5\tb");
+    assert_eq!(
+        server.sql("SELECT k, v FROM test.later WHERE k >= '30' AND k < '4' OR k = '5' ORDER BY k"),
+        "30\ta\n5\tb"
+    );
     server.sql("DROP INDEX by_v ON test.later");
     store(&mut client, "@@later.", 20, "4");
     assert!(runs_together(&server, &mut client, "@@later.", 20, "again"), "the index is gone");

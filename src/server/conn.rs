@@ -83,6 +83,8 @@ pub struct Conn {
     pub end_announced: bool,
     /// The client sends no more.
     pub half_closed: bool,
+    /// Seconds after the daemon's start at which the client last asked, or took something of what waits for it.
+    pub active: u64,
     /// The poller tells when output can go on.
     pub awaits_writable: bool,
     /// To be closed once the output is sent.
@@ -115,6 +117,7 @@ impl Conn {
             readable: true,
             end_announced: false,
             half_closed: false,
+            active: 0,
             awaits_writable: false,
             closing: false,
         }

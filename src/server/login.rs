@@ -9,9 +9,12 @@
 //! connection alone. The supervisor reloads a users file that changed; connections keep what they had until they log in again.
 
 use super::Shared;
+use super::execute::{is_idle, is_read};
 use super::watched::Watched;
 use super::worker::Mailbox;
 use crate::auth::{Right, User, Users};
+use crate::protocol::binary::reply::Answer;
+use crate::protocol::binary::{self, Command, Status};
 use crate::protocol::{Request, StoreVerb, reply};
 use parking_lot::{Condvar, Mutex};
 use std::collections::VecDeque;
@@ -249,6 +252,7 @@ fn next(shared: &Shared, logins: &Logins, due: Option<Instant>) -> Option<Questi
 /// How a request of a connection stands to logging in. `stranger`: the connection has not logged in.
 pub fn entry(request: &Request<'_>, stranger: bool) -> Entry {
     match request {
+        Request::Binary(request) => packet_entry(request, stranger),
         _ if !stranger => Entry::Free,
         // As in memcached: key, flags and exptime may be anything, and the value is `name password`.
         Request::Store { verb: StoreVerb::Set, value, .. } => {
@@ -268,6 +272,41 @@ pub fn entry(request: &Request<'_>, stranger: bool) -> Entry {
     }
 }
 
+fn packet_entry(request: &binary::Request<'_>, stranger: bool) -> Entry {
+    match request.command {
+        Command::Login { mechanism, data } if mechanism.eq_ignore_ascii_case(b"PLAIN") => match plain(data) {
+            Some((name, password)) => Entry::Login(Box::new(Attempt {
+                name: name.to_vec(),
+                password: password.to_vec(),
+                accepted: verdict(request, Status::Success, "Authenticated"),
+                refused: verdict(request, Status::AuthError, Status::AuthError.text()),
+            })),
+            None => Entry::Free,
+        },
+        // As in memcached nothing else is answered, whatever is wrong with it.
+        _ if stranger && !matches!(request.opcode, 0x0b | 0x20..=0x22) => {
+            Entry::Denied(Denial::Stranger("unauthenticated"))
+        }
+        _ => Entry::Free,
+    }
+}
+
+/// A whole answer to a login.
+fn verdict(request: &binary::Request<'_>, status: Status, text: &str) -> Vec<u8> {
+    let mut packet = Vec::new();
+    let value = text.as_bytes();
+    binary::reply::answer(&mut packet, request, &Answer { status, value, ..Answer::SUCCESS });
+    packet
+}
+
+/// Name and password of SASL's mechanism PLAIN: `[on behalf of] NUL name NUL password`. Nobody may act on behalf of another.
+fn plain(data: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut parts = data.split(|byte| *byte == 0);
+    let (behalf, name, password) = (parts.next()?, parts.next()?, parts.next()?);
+    let own = behalf.is_empty() || behalf == name;
+    (own && parts.next().is_none()).then_some((name, password))
+}
+
 /// What a user must be allowed for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Demand {
@@ -283,14 +322,19 @@ pub enum Demand {
 pub fn demand(request: &Request<'_>) -> Demand {
     match request {
         Request::MemoryLimit { .. } | Request::RefreshCertificates => Demand::Daemon,
-        Request::Stats { args } if args.starts_with(b"reset") || args.starts_with(b"detail") => Demand::Daemon,
+        Request::Stats { args } | Request::Binary(binary::Request { command: Command::Stats { args }, .. })
+            if args.starts_with(b"reset") || args.starts_with(b"detail") =>
+        {
+            Demand::Daemon
+        }
+        Request::Binary(_) | Request::Meta(_) if is_idle(request) => Demand::Nothing,
         Request::Version
         | Request::Verbosity { .. }
         | Request::Stats { .. }
         | Request::Quit
         | Request::Shutdown { .. }
         | Request::Refused { .. } => Demand::Nothing,
-        request if super::execute::is_read(request) => Demand::Container(Right::Read),
+        request if is_read(request) => Demand::Container(Right::Read),
         _ => Demand::Container(Right::Write),
     }
 }

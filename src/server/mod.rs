@@ -29,7 +29,7 @@ mod worker;
 
 use crate::cache::MemoryStore;
 use crate::host::Host;
-use crate::store::{Batch, CasSource, Config, ContainerId, Rules};
+use crate::store::{Batch, CasSource, Config, ContainerId, Marks, Rules};
 use detail::Detail;
 pub use listen::Address;
 use listen::Listener;
@@ -87,6 +87,8 @@ pub struct Shared {
     memory_limit: AtomicUsize,
     /// `stats detail`.
     detail: Detail,
+    /// What meta commands know of items beside their rows.
+    marks: Arc<Marks>,
     /// The newest configuration; workers take it over when its version changes.
     config: Mutex<Arc<Config>>,
     config_version: AtomicU64,
@@ -125,6 +127,7 @@ impl Shared {
             memory: Arc::new(MemoryStore::new(options.memory_limit, options.evict)),
             memory_limit: AtomicUsize::new(options.memory_limit),
             detail: Detail::new(options.prefix_delimiter.unwrap_or(b':'), options.prefix_delimiter.is_some()),
+            marks: Arc::default(),
             config: Mutex::new(Arc::new(config)),
             config_version: AtomicU64::new(0),
             commit_wanted: AtomicU64::new(0),
@@ -174,6 +177,10 @@ impl Shared {
 
     fn uptime_ms(&self) -> u64 {
         self.started.elapsed().as_millis() as u64 + 1
+    }
+
+    fn uptime_seconds(&self) -> u64 {
+        self.started.elapsed().as_secs()
     }
 
     /// Whether a worker has been in a write phase for so long that it probably waits for a lock.
@@ -268,6 +275,7 @@ impl Server {
         for option in &options.without_meaning {
             log::info!("option {option} has no meaning inside a host and is ignored");
         }
+        warn_of_descriptors(options.max_connections);
         let shared = Arc::new(Shared::new(host, options, config, (logins, tls)));
         let poll = mio::Poll::new().map_err(system)?;
         let mut server = Server {
@@ -337,6 +345,19 @@ impl Server {
                 log::error!("a thread of the daemon ended with a defect");
             }
         }
+    }
+}
+
+/// A connection takes a descriptor, and the host opens files of its own.
+fn warn_of_descriptors(connections: usize) {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the limit is writable.
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } == 0;
+    if known && limit.rlim_cur < connections as u64 {
+        log::warn!(
+            "option -c allows {connections} connections, but the process may open {} files; raise that limit or lower -c",
+            limit.rlim_cur
+        );
     }
 }
 

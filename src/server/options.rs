@@ -2,6 +2,7 @@
 
 mod extended;
 
+use crate::protocol::Dialect;
 pub use crate::store::Batch;
 use extended::Ssl;
 use std::fmt::Display;
@@ -75,6 +76,8 @@ pub struct Options {
     pub max_connections: usize,
     /// Largest value in bytes.
     pub item_size_max: usize,
+    /// Which protocol connections speak.
+    pub dialect: Dialect,
     /// Bytes of the memory store.
     pub memory_limit: usize,
     /// Whether a full memory store evicts instead of refusing.
@@ -117,6 +120,7 @@ impl Default for Options {
             threads: 4,
             max_connections: 1024,
             item_size_max: 1 << 20,
+            dialect: Dialect::Auto,
             memory_limit: 64 << 20,
             evict: true,
             backlog: 1024,
@@ -206,9 +210,13 @@ impl Options {
                 [delimiter] => self.prefix_delimiter = Some(*delimiter),
                 _ => return Err(format!("option -D: {argument:?} is not one character, e.g. -D :")),
             },
-            'B' if matches!(argument, "auto" | "ascii") => {}
             'B' => {
-                return Err(format!("option -B {argument}: only the ascii protocol is built; use -B auto or -B ascii"));
+                self.dialect = match argument {
+                    "auto" => Dialect::Auto,
+                    "ascii" => Dialect::Ascii,
+                    "binary" => Dialect::Binary,
+                    _ => return Err(format!("option -B: {argument:?} is not auto, ascii or binary")),
+                }
             }
             'U' if argument == "0" => {}
             'U' => return Err(format!("option -U {argument}: UDP is not supported; use -U 0 or leave it out")),
@@ -301,7 +309,7 @@ mod tests {
             ("-o modern,ext_path=/tmp/x:1G", "ext_path is unknown"),
             ("-o proxy_config=x", "proxy_config is unknown"),
             ("-U 11211", "-U"),
-            ("-B binary", "-B"),
+            ("-B meta", "-B"),
             ("-p 70000", "-p"),
             ("-p", "-p needs"),
             ("-t 0", "-t"),

@@ -36,6 +36,8 @@ counters! {
     CasBadval "cas_badval",
     TouchHits "touch_hits",
     TouchMisses "touch_misses",
+    IdleKicks "idle_kicks",
+    OutputKicks "output_kicks",
     BytesRead "bytes_read",
     BytesWritten "bytes_written",
     Ticks "ticks",

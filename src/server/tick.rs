@@ -18,12 +18,13 @@ mod tests;
 use super::Shared;
 use super::conn::Conn;
 use super::execute::{
-    Abort, Executor, Progress, REPLY_BUDGET, Resume, deny, give_up, is_read, is_stream, sort_key, spares_table,
+    Abort, Executor, Progress, REPLY_BUDGET, Resume, closes, deny, give_up, is_flush, is_idle, is_read, is_stream,
+    sort_key, spares_table, values_of,
 };
 use super::login::{Access, Attempt, Demand, Denial, Entry, VALUE_MAX, demand, entry};
 use super::stats::{ContainerCount, Counter, Delta};
 use crate::auth::{Right, User};
-use crate::protocol::{LINE_MAX, Parsed, Parser, Request};
+use crate::protocol::{KEY_MAX, LINE_MAX, Parsed, Parser, Request};
 use crate::rows::{Error, Rows};
 use crate::store::{Config, ContainerId, Store, Target};
 use slab::Slab;
@@ -322,9 +323,7 @@ impl<'t> Planner<'_, 't> {
                         }
                     };
                     end += consumed;
-                    if let Request::Get { keys, .. } | Request::GetAndTouch { keys, .. } = &request {
-                        values += keys.len_hint();
-                    }
+                    values += values_of(&request);
                     let before = container;
                     let sort = if denial.is_none() { self.follow(&request, &mut container) } else { None };
                     let forbidden = std::mem::take(&mut self.forbidden);
@@ -350,7 +349,7 @@ impl<'t> Planner<'_, 't> {
                         kept,
                     };
                     self.planned.push(planned);
-                    if matches!(request, Request::Quit) && denial.is_none() {
+                    if closes(&request, denial) {
                         plan.close = true;
                         break;
                     }
@@ -414,6 +413,10 @@ impl<'t> Planner<'_, 't> {
                 }
                 return None;
             }
+            Request::Meta(meta) if meta.has(b'b') => {
+                self.resolve(meta.key(&mut [0; KEY_MAX]), container);
+                return None;
+            }
             _ => {}
         }
         let Some(key) = sort_key(request) else {
@@ -424,7 +427,7 @@ impl<'t> Planner<'_, 't> {
         Some((*container, key))
     }
 
-    fn resolve(&mut self, key: &'t [u8], container: &mut ContainerId) -> Option<&'t [u8]> {
+    fn resolve<'k>(&mut self, key: &'k [u8], container: &mut ContainerId) -> Option<&'k [u8]> {
         match self.config.resolve(*container, key) {
             Target::Key(id, key) => {
                 *container = id;
@@ -451,7 +454,7 @@ fn order(planned: &[Planned<'_>], plans: &[Plan], order: &mut Vec<usize>) {
     order.clear();
     let mut run = 0;
     for i in plans.iter().filter(|plan| plan.writes).flat_map(|plan| plan.requests.clone()) {
-        if planned[i].sort.is_none() {
+        if planned[i].sort.is_none() && !is_idle(&planned[i].request) {
             sort_run(&mut order[run..]);
             order.push(i);
             run = order.len();
@@ -483,7 +486,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     }
 
     fn is_flush(&self, i: usize) -> bool {
-        matches!(self.planned[i].request, Request::FlushAll { .. })
+        is_flush(&self.planned[i].request)
     }
 
     /// Runs and commits, again without the guilty after a lock wait timeout, again whole and then in halves
@@ -589,7 +592,10 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                             stats: &mut *stats,
                             counts: &mut *self.tick.counts,
                         };
-                        match executor.run(&planned.request, &resume, self.arena).map_err(|abort| (std::slice::from_ref(i), abort))? {
+                        match executor
+                            .run(&planned.request, &resume, self.arena)
+                            .map_err(|abort| (std::slice::from_ref(i), abort))?
+                        {
                             Progress::Done => break,
                             Progress::Part(part) => resume = part,
                         }

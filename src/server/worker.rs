@@ -1,14 +1,15 @@
 //! A worker: one thread, one poller, the connections it owns, one session on the tables.
 
+mod clients;
+
 use super::conn::{BufferPool, Conn, Filled};
 use super::execute::{Executor, Resume};
-use super::login::{self, Access, Attempt, Verdict};
+use super::login::Verdict;
 use super::stats::{ContainerCount, Counter, Delta};
 use super::sweep::Sweep;
 use super::tick::{Buffers, Plan, Tick};
 use super::{Shared, unix_time};
 use crate::host::Session;
-use crate::protocol::Parser;
 use crate::store::{CasSource, Config, Store};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -98,6 +99,10 @@ pub struct Worker<'s> {
     stats: Delta,
     counts: Vec<ContainerCount>,
     sweep: Option<Sweep>,
+    /// A connection waits for its client to read.
+    stalled: bool,
+    /// Second after the daemon's start in which clients were last minded.
+    minded: u64,
 }
 
 /// The body of a worker thread: serves until the daemon stops. A panic costs the worker its connections, not the
@@ -133,6 +138,7 @@ impl<'s> Worker<'s> {
         let store = Store::new(
             session,
             Arc::clone(&shared.memory),
+            Arc::clone(&shared.marks),
             Arc::clone(&config),
             cas,
             shared.options.item_size_max,
@@ -154,6 +160,8 @@ impl<'s> Worker<'s> {
             stats: Delta::ZERO,
             counts: Vec::new(),
             sweep: None,
+            stalled: false,
+            minded: 0,
         }
     }
 
@@ -166,8 +174,10 @@ impl<'s> Worker<'s> {
             let timeout = match (self.queue.is_empty(), &self.sweep) {
                 (false, _) => Some(Duration::ZERO),
                 (true, Some(_)) => Some(Duration::from_millis(1)),
-                // An open batch is looked at each second.
-                (true, None) => self.store.batch_begun().map(|_| Duration::from_secs(1)),
+                // An open batch and the clients' clocks are looked at each second.
+                (true, None) => {
+                    (self.store.batch_begun().is_some() || self.minds_clients()).then_some(Duration::from_secs(1))
+                }
             };
             if let Err(error) = self.poll.poll(&mut events, timeout)
                 && error.kind() != std::io::ErrorKind::Interrupted
@@ -179,6 +189,9 @@ impl<'s> Worker<'s> {
             }
             self.tick(&mut buffers, &mut ready, &mut plans);
             self.sweep_on();
+            if self.minds_clients() {
+                self.mind_clients();
+            }
             if self.shared.batches() {
                 self.mind_batch();
             }
@@ -219,72 +232,6 @@ impl<'s> Worker<'s> {
         }
     }
 
-    fn adopt(&mut self, socket: OwnedFd, tls: bool) {
-        let mut conn = Conn::new(socket, Parser::new(self.shared.options.item_size_max));
-        if self.shared.logins.is_some() {
-            conn.access = Access::Stranger;
-            conn.parser.set_item_size_max(login::VALUE_MAX);
-        }
-        if let Some(certificates) = self.shared.tls.as_ref().filter(|_| tls) {
-            match certificates.session() {
-                Ok(session) => conn.encrypt(session),
-                Err(error) => {
-                    self.shared.connections.fetch_sub(1, Ordering::Relaxed);
-                    return log::error!("worker {}: cannot begin TLS: {error}", self.index);
-                }
-            }
-        }
-        let fd = conn.fd();
-        let key = self.conns.insert(conn);
-        match self.poll.registry().register(&mut SourceFd(&fd), Token(key), Interest::READABLE) {
-            Ok(()) => self.enqueue(key),
-            Err(error) => {
-                log::error!("worker {}: cannot watch a connection: {error}", self.index);
-                self.close(key);
-            }
-        }
-    }
-
-    fn close(&mut self, key: usize) {
-        if let Some(mut conn) = self.conns.try_remove(key) {
-            conn.say_goodbye();
-            let _ = self.poll.registry().deregister(&mut SourceFd(&conn.fd()));
-            self.shared.connections.fetch_sub(1, Ordering::Relaxed);
-            if conn.wrote {
-                self.commit_batch();
-            }
-        }
-    }
-
-    /// Goes on sending what waited; `false` if the connection is gone.
-    fn resume_output(&mut self, key: usize) -> bool {
-        let Some(conn) = self.conns.get_mut(key) else { return false };
-        match conn.flush() {
-            Ok(false) => true,
-            Ok(true) if conn.closing => {
-                self.close(key);
-                false
-            }
-            Ok(true) => {
-                conn.awaits_writable = false;
-                self.watch(key, Interest::READABLE)
-            }
-            Err(_) => {
-                self.close(key);
-                false
-            }
-        }
-    }
-
-    fn watch(&mut self, key: usize, interest: Interest) -> bool {
-        let fd = self.conns[key].fd();
-        let watched = self.poll.registry().reregister(&mut SourceFd(&fd), Token(key), interest).is_ok();
-        if !watched {
-            self.close(key);
-        }
-        watched
-    }
-
     fn tick(&mut self, buffers: &mut Buffers, ready: &mut Vec<usize>, plans: &mut Vec<Plan>) {
         self.read_sockets(ready);
         if ready.is_empty() {
@@ -298,6 +245,14 @@ impl<'s> Worker<'s> {
         }
         for plan in plans.drain(..) {
             self.settle(plan);
+        }
+        if self.shared.options.idle_timeout > 0 {
+            let now = self.shared.uptime_seconds();
+            for key in &*ready {
+                if let Some(conn) = self.conns.get_mut(*key) {
+                    conn.active = now;
+                }
+            }
         }
         self.shared.stats[self.index].publish(&mut self.stats);
         self.shared.stats[self.index].publish_containers(&mut self.counts);
@@ -410,6 +365,7 @@ impl<'s> Worker<'s> {
                 }
                 // Half a handshake waits for the client as a reply does.
                 if conn.has_output() && !conn.awaits_writable {
+                    self.stalled = true;
                     conn.awaits_writable = true;
                     let both = Interest::READABLE | Interest::WRITABLE;
                     let _ = self.poll.registry().reregister(&mut SourceFd(&conn.fd()), Token(*key), both);
@@ -442,59 +398,14 @@ impl<'s> Worker<'s> {
         conn.keep(&plan.unsent);
         if conn.has_output() {
             conn.awaits_writable = true;
+            conn.active = self.shared.uptime_seconds();
+            self.stalled = true;
             self.watch(key, Interest::READABLE | Interest::WRITABLE);
         } else if let Some(attempt) = plan.login {
             self.log_in(key, *attempt);
         } else if conn.closing {
             self.close(key);
         } else if plan.more || conn.readable {
-            self.enqueue(key);
-        }
-    }
-
-    /// Hands credentials to the login thread.
-    fn log_in(&mut self, key: usize, attempt: Attempt) {
-        let (Some(logins), Some(conn)) = (&self.shared.logins, self.conns.get_mut(key)) else { return };
-        conn.access = Access::Stranger;
-        match logins.submit(self.index, key, attempt) {
-            Ok(pending) => conn.login = Some(Box::new(pending)),
-            Err(attempt) => {
-                self.shared.complain(|| "too many logins at a time: a connection is closed".into());
-                conn.closing = true;
-                self.answer(key, &attempt.refused);
-            }
-        }
-    }
-
-    /// The verdict on a connection's credentials has come.
-    fn logged_in(&mut self, verdict: Verdict) {
-        let Some(conn) = self.conns.get_mut(verdict.conn) else { return };
-        let Some(pending) = conn.login.take_if(|pending| pending.is_answered_by(&verdict)) else { return };
-        self.stats.one(Counter::AuthCmds);
-        let reply = match verdict.user {
-            Some(user) => {
-                conn.access = Access::User(user);
-                conn.failures = 0;
-                conn.parser.set_item_size_max(self.shared.options.item_size_max);
-                pending.accepted
-            }
-            None => {
-                self.stats.one(Counter::AuthErrors);
-                conn.failures += 1;
-                conn.closing |= conn.failures >= login::TRIES;
-                pending.refused
-            }
-        };
-        self.shared.stats[self.index].publish(&mut self.stats);
-        self.answer(verdict.conn, &reply);
-    }
-
-    /// Sends a reply outside a tick, or keeps what the socket does not take; then the connection goes on.
-    fn answer(&mut self, key: usize, reply: &[u8]) {
-        let Some(conn) = self.conns.get_mut(key) else { return };
-        conn.keep(reply);
-        conn.awaits_writable = true;
-        if self.watch(key, Interest::READABLE | Interest::WRITABLE) && self.resume_output(key) {
             self.enqueue(key);
         }
     }

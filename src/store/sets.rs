@@ -8,27 +8,30 @@ impl<R: Rows> Store<R> {
     /// Whether [`Store::set_together`] is worth a try.
     #[inline]
     pub fn sets_together(&self, container: &Container) -> bool {
-        matches!(container.policies.set, Policy::InnodbOnly | Policy::Caching) && self.table.sets_together(container)
+        // Where no cas column tells versions apart, each set looks after the marks of its item.
+        let marked = container.cas.is_none() && self.marks.used();
+        let in_table = matches!(container.policies.set, Policy::InnodbOnly | Policy::Caching);
+        in_table && !marked && self.table.sets_together(container)
     }
 
-    /// Stores items, the later one where a key comes twice: with the effects of as many [`Store::store`] that set. `false`: none is
-    /// stored, and only [`Store::store`] one by one tells what becomes of each.
+    /// Stores items, the later one where a key comes twice: with the effects of as many [`Store::store`] that set. With them come
+    /// their cas numbers, 0 where the container has no cas column. `None`: none is stored, and only [`Store::store`] one by one tells what becomes of each.
     ///
     /// # Errors
     /// The transaction is lost.
-    pub fn set_together(&mut self, container: &Container, items: &[(&[u8], NewItem<'_>)]) -> Result<bool> {
+    pub fn set_together(&mut self, container: &Container, items: &[(&[u8], NewItem<'_>)]) -> Result<Option<Vec<u64>>> {
         let numbers = match self.table.set_together(container, items) {
             Ok(numbers) => numbers,
             Err(Failure::Rows(error)) if error.aborts() => return Err(error.into()),
-            Err(_) => return Ok(false),
+            Err(_) => return Ok(None),
         };
-        for ((key, item), cas) in items.iter().zip(numbers) {
+        for ((key, item), cas) in items.iter().zip(&numbers) {
             match container.policies.set {
-                Policy::Caching => self.journal_store(container, key, Condition::Set, *item, cas),
+                Policy::Caching => self.journal_store(container, key, Condition::Set, *item, *cas),
                 _ => self.forget(container, key),
             }
         }
-        Ok(true)
+        Ok(Some(numbers))
     }
 }
 

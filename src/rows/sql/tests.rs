@@ -263,12 +263,11 @@ fn rows_are_not_upserted_where_a_change_could_hide() {
 #[test]
 fn an_upsert_fails_as_any_statement() {
     let table = table();
-    for (code, expected) in [
-        (1213, Error::Deadlock),
-        (1406, Error::TooLong("v".into())),
-        (1136, Error::Changed("test/t".into())),
-    ] {
-        let mut session = session(Scripted { reprepared: Some(0), fail: Some(("INSERT", code)), ..Scripted::default() });
+    for (code, expected) in
+        [(1213, Error::Deadlock), (1406, Error::TooLong("v".into())), (1136, Error::Changed("test/t".into()))]
+    {
+        let mut session =
+            session(Scripted { reprepared: Some(0), fail: Some(("INSERT", code)), ..Scripted::default() });
         assert_eq!(session.upsert(&table, 2, ROWS), Err(expected));
         session.upsert(&table, 2, ROWS).unwrap();
     }

@@ -35,7 +35,8 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     /// The container and the length of the value of a request that is a plain set and has yet to run.
     fn plain_set(&self, i: usize) -> Option<(ContainerId, usize)> {
         let planned = &self.planned[i];
-        if planned.denial.is_some() || planned.verdict.is_some() || planned.memory_only || self.plans[planned.plan].drop {
+        if planned.denial.is_some() || planned.verdict.is_some() || planned.memory_only || self.plans[planned.plan].drop
+        {
             return None;
         }
         let (container, _) = planned.sort?;
@@ -48,25 +49,23 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     /// The transaction is lost.
     pub(super) fn sets_together(&mut self, requests: &[usize], stats: &mut Delta) -> Result<bool, Abort> {
         let planned = &mut *self.planned;
-        let items: Vec<_> = requests
-            .iter()
-            .filter_map(|i| Some((planned[*i].sort?.1, plain_set(&planned[*i].request)?)))
-            .collect();
+        let items: Vec<_> =
+            requests.iter().filter_map(|i| Some((planned[*i].sort?.1, plain_set(&planned[*i].request)?))).collect();
         let id = requests.first().and_then(|i| planned[*i].sort).map(|(container, _)| container);
         let Some((id, container)) = id.and_then(|id| Some((id, self.tick.config.container(id)?))) else {
             return Ok(false);
         };
-        match self.tick.store.set_together(container, &items) {
-            Ok(true) => {}
-            Ok(false) => return Ok(false),
+        let numbers = match self.tick.store.set_together(container, &items) {
+            Ok(Some(numbers)) => numbers,
+            Ok(None) => return Ok(false),
             Err(failure) => return Abort::of(&failure).map_or(Ok(false), Err),
-        }
+        };
         let (config, shared) = (self.tick.config, self.tick.shared);
         let (store, counts) = (&mut *self.tick.store, &mut *self.tick.counts);
         let mut executor = Executor { store, config, container: id, shared, stats, counts };
-        for i in requests {
+        for (i, cas) in requests.iter().zip(numbers) {
             let start = self.arena.len();
-            executor.stored_together(container, &planned[*i].request, self.arena);
+            executor.stored_together(container, &planned[*i].request, cas, self.arena);
             planned[*i].reply = start..self.arena.len();
         }
         Ok(true)
