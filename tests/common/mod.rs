@@ -77,6 +77,7 @@ pub struct HostConfig {
     scratch: Arc<tempfile::TempDir>,
     option: Option<String>,
     args: Vec<OsString>,
+    under: Vec<OsString>,
 }
 
 impl Default for HostConfig {
@@ -89,7 +90,7 @@ impl HostConfig {
     /// A fresh data directory; the daemon will listen on a free port (`-p 0`).
     pub fn new() -> Self {
         let scratch = tempfile::Builder::new().prefix("memcached-host-").tempdir().unwrap();
-        Self { scratch: Arc::new(scratch), option: Some("-p 0".into()), args: Vec::new() }
+        Self { scratch: Arc::new(scratch), option: Some("-p 0".into()), args: Vec::new(), under: Vec::new() }
     }
 
     /// Replaces the option string, e.g. `"-p 0 -t 2"`.
@@ -107,6 +108,12 @@ impl HostConfig {
     /// One more argument, e.g. `"--innodb-flush-log-at-trx-commit=2"`.
     pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(arg.into());
+        self
+    }
+
+    /// Runs the program under another one, such as valgrind with its arguments.
+    pub fn under(mut self, command: &[&str]) -> Self {
+        self.under = command.iter().map(OsString::from).collect();
         self
     }
 
@@ -139,7 +146,14 @@ impl HostConfig {
 
     /// The command line that [`HostConfig::start`] uses.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(program());
+        let mut command = match self.under.split_first() {
+            Some((outer, args)) => {
+                let mut command = Command::new(outer);
+                command.args(args).arg(program());
+                command
+            }
+            None => Command::new(program()),
+        };
         let mut datadir = OsString::from("--datadir=");
         datadir.push(self.datadir());
         command.arg(datadir).current_dir(self.scratch());
