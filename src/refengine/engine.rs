@@ -372,6 +372,11 @@ impl Engine {
         self.core.catalog.table(db, name)
     }
 
+    /// How often the log was synced since the open: what MySQL shows as `Innodb_os_log_fsyncs`.
+    pub fn log_syncs(&self) -> u64 {
+        self.core.storage.log_syncs()
+    }
+
     /// Starts a transaction. With `read_write` false, writes are refused.
     pub fn begin(&self, isolation: Isolation, read_write: bool) -> Transaction {
         Transaction::new(Trx::start(self.core.clone(), isolation, read_write, self.patience()))

@@ -23,7 +23,7 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Slice, Snaps
 use parking_lot::{Condvar, Mutex};
 use std::collections::HashSet;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -83,6 +83,8 @@ struct Inner {
     dirty: AtomicBool,
     timer: Timer,
     faults: Mutex<Faults>,
+    /// Syncs of the log so far.
+    syncs: AtomicU64,
 }
 
 /// See the module. Dropping it stops its threads; [`Storage::close`] also makes the next open fast.
@@ -128,6 +130,7 @@ impl Storage {
             dirty: AtomicBool::new(false),
             timer: Timer::default(),
             faults: Mutex::default(),
+            syncs: AtomicU64::new(0),
         });
         let shared = inner.clone();
         let timer = std::thread::Builder::new()
@@ -197,6 +200,11 @@ impl Storage {
 
     pub(crate) fn faults_left(&self) -> u64 {
         self.inner.faults.lock().left
+    }
+
+    /// How often the log was synced since the open.
+    pub(crate) fn log_syncs(&self) -> u64 {
+        self.inner.syncs.load(Ordering::Relaxed)
     }
 
     /// Makes everything durable, empties the memtables of `keyspaces` so that the next open has nothing to replay, and
@@ -286,6 +294,9 @@ impl Inner {
     }
 
     fn write(&self, changes: Vec<Change>, mode: Option<PersistMode>) -> Result<()> {
+        if mode == Some(PersistMode::SyncData) {
+            self.syncs.fetch_add(1, Ordering::Relaxed);
+        }
         let mut batch = self.db.batch().durability(mode);
         for change in changes {
             match change.value {
