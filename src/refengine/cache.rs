@@ -7,7 +7,7 @@
 //!
 //! Used by all threads; a hit takes one shard lock for reading.
 
-use fjall::Slice;
+use super::storage::Slice;
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};

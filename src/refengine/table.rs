@@ -2,8 +2,8 @@
 
 use super::error::Error;
 use super::mdl::Mdl;
+use super::storage::{Keyspace, Slice};
 use super::types::TableDef;
-use fjall::{Keyspace, Slice};
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::ffi::CString;

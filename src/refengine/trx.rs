@@ -17,10 +17,9 @@ use super::error::{Error, Result};
 use super::lock::{Lock, LockMode};
 use super::mdl;
 use super::span::Span;
-use super::storage::{Change, storage_error};
+use super::storage::{Change, Slice, Snapshot};
 use super::table::Table;
 use super::types::{Isolation, RowLock};
-use fjall::{Readable, Slice, Snapshot};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -231,7 +230,7 @@ impl Trx {
                 None => self.core.committed(table, key),
             },
             Isolation::RepeatableRead => match self.view() {
-                Some(view) => view.get(table.keyspace(), key).map_err(storage_error),
+                Some(view) => view.get(table.keyspace(), key),
                 None => self.core.committed(table, key),
             },
             Isolation::ReadCommitted | Isolation::Serializable => self.core.committed(table, key),
@@ -281,8 +280,8 @@ impl Trx {
         }
         // A commit came between the two reads: look again, at one point in time.
         let view = self.core.storage().snapshot();
-        let Some(pk) = view.get(table.keyspace(), key).map_err(storage_error)? else { return Ok(None) };
-        let row = view.get(table.keyspace(), &pk).map_err(storage_error)?;
+        let Some(pk) = view.get(table.keyspace(), key)? else { return Ok(None) };
+        let row = view.get(table.keyspace(), &pk)?;
         Ok(row.map(|row| (pk, row)))
     }
 

@@ -8,9 +8,9 @@ use crate::bindings::{
 use crate::refengine::codec::{self, Field};
 use crate::refengine::error::Result;
 use crate::refengine::guard::guard;
+use crate::refengine::storage::Slice;
 use crate::refengine::table::Table;
 use crate::refengine::types::{Charset, ColumnDef, ColumnType};
-use fjall::Slice;
 use std::borrow::Cow;
 use std::os::raw::c_void;
 use std::sync::Arc;
