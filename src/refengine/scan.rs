@@ -12,7 +12,7 @@ use super::lock::LockMode;
 use super::mdl;
 use super::span::Span;
 use super::storage::{Iter, Slice, Snapshot};
-use super::table::{Table, first_in};
+use super::table::Table;
 use super::trx::Trx;
 use super::types::{Isolation, RowLock};
 use std::ops::Bound;
@@ -93,7 +93,7 @@ impl Scan {
             return Ok(seen);
         }
         if let Some(own) = trx.own(table, key) {
-            return Ok(own.clone());
+            return Ok(own);
         }
         if trx.isolation() == Isolation::ReadUncommitted
             && let Some(version) = table.pending().get(key)
@@ -143,7 +143,7 @@ impl Scan {
         if trx.isolation() == Isolation::ReadUncommitted {
             table.pending().next(bounds, self.reverse)
         } else {
-            first_in(trx.own_writes(table)?, bounds, self.reverse)
+            trx.own_writes(table)?.next(bounds, self.reverse)
         }
     }
 }

@@ -144,10 +144,12 @@ fn ingest(keyspace: &fjall::Keyspace, map: &Map) -> Result<()> {
         return Ok(());
     }
     let mut ingestion = keyspace.start_ingestion().map_err(storage_error)?;
-    map.each(|key, value| match value {
-        Some(value) => ingestion.write(key.clone(), value.clone()),
-        None => ingestion.write_tombstone(key.clone()),
-    })
-    .and_then(|()| ingestion.finish())
-    .map_err(storage_error)
+    for key in map.keys() {
+        match map.newest(&key).flatten() {
+            Some(value) => ingestion.write(key, value),
+            None => ingestion.write_tombstone(key),
+        }
+        .map_err(storage_error)?;
+    }
+    ingestion.finish().map_err(storage_error)
 }

@@ -8,7 +8,8 @@
 //! Threads: one commit applies at a time (`commit`); readers come at any moment and take locks for single look-ups.
 
 use super::{Keyspace, Slice};
-use parking_lot::{Mutex, RwLock};
+use crate::refengine::sorted::Sorted;
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -57,7 +58,7 @@ impl Version {
 
 /// Rows of one keyspace in one generation.
 #[derive(Default)]
-pub(super) struct Map(RwLock<BTreeMap<Slice, Version>>);
+pub(super) struct Map(RwLock<Sorted<Version>>);
 
 impl Map {
     /// The newest version of a key, if there is one: `Some(None)` is a deletion.
@@ -73,9 +74,20 @@ impl Map {
         self.0.read().is_empty()
     }
 
-    /// Calls `f` with every newest version, in key order, until it fails.
-    pub(super) fn each<E>(&self, mut f: impl FnMut(&Slice, Option<&Slice>) -> Result<(), E>) -> Result<(), E> {
-        self.0.read().iter().try_for_each(|(key, version)| f(key, version.value.as_ref()))
+    /// The keys, in order.
+    pub(super) fn keys(&self) -> Vec<Slice> {
+        self.0.read().keys()
+    }
+
+    fn sorted(&self) -> RwLockReadGuard<'_, Sorted<Version>> {
+        let rows = self.0.read();
+        if rows.is_sorted() {
+            return rows;
+        }
+        drop(rows);
+        let mut rows = self.0.write();
+        rows.sort();
+        RwLockWriteGuard::downgrade(rows)
     }
 
     /// Up to `limit` entries within the bounds as a view of `seqno` sees them, deletions included, from the far end if
@@ -87,8 +99,8 @@ impl Map {
         reverse: bool,
         limit: usize,
     ) -> Vec<(Slice, Option<Slice>)> {
-        let rows = self.0.read();
-        let range = rows.range::<[u8], _>(bounds);
+        let rows = self.sorted();
+        let range = rows.range(bounds);
         let seen = |(key, version): (&Slice, &Version)| Some((key.clone(), version.seen_at(seqno)?.clone()));
         if reverse {
             range.rev().filter_map(seen).take(limit).collect()
@@ -185,10 +197,10 @@ impl Sequence {
 }
 
 /// Puts a version on top; returns by how many bytes the map grew.
-fn put(rows: &mut BTreeMap<Slice, Version>, seqno: u64, views: &Views, key: Slice, value: Option<Slice>) -> i64 {
+fn put(rows: &mut Sorted<Version>, seqno: u64, views: &Views, key: Slice, value: Option<Slice>) -> i64 {
     let size = |value: &Option<Slice>| value.as_ref().map_or(0, |v| v.len() as i64);
     let new = size(&value);
-    match rows.get_mut(&*key) {
+    match rows.get_mut(&key) {
         Some(row) => {
             let old = size(&row.value);
             if views.0.is_empty() {
