@@ -2,12 +2,17 @@
 //!
 //! Debian 12's memcached is 1.6.18 and the host follows 1.6.45: with 1.6.18 every listed difference must be one, so that the list cannot
 //! outlive its reasons. `MEMCACHED=program` compares with another version, where listed scripts may also agree.
+//!
+//! The scripts of the meta commands (`tests/common/meta.rs`) are put to memcached itself: to 1.6.45 where the tree of `tests/run --mysql` has
+//! one, which must answer every script as written and none of those where the host answers otherwise; else to Debian 12's, but for the
+//! scripts that [`NEWER`] names.
 
 mod common;
 #[path = "golden/scripts.rs"]
 mod scripts;
 
-use common::{Host, PATIENCE};
+use common::meta::{OTHERWISE, SAME, step};
+use common::{Client, Host, PATIENCE};
 use scripts::{Script, Why};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -24,14 +29,51 @@ struct Reference {
     _folder: tempfile::TempDir,
 }
 
+/// Scripts of the meta commands with something that 1.6.18 does not know: flags `E`, `x`, `s` and `N` of `ms`, newer wordings.
+const NEWER: &[&str] = &[
+    "get",
+    "get compares cas numbers",
+    "set and its modes",
+    "append may create",
+    "set compares cas numbers",
+    "delete",
+    "delete of the value alone",
+    "stale items",
+    "every way to store renews a stale item",
+    "counting leaves a stale item stale",
+    "an older cas number stores as stale",
+    "a miss creates an item for one client",
+    "arithmetic",
+    "base64 keys",
+    "lines that are wrong",
+];
+
+/// The memcached of this machine, or the one that was asked for.
+fn installed() -> Command {
+    Command::new(std::env::var_os("MEMCACHED").unwrap_or_else(|| "memcached".into()))
+}
+
+/// The memcached of the tree with a newer Debian, run with its own libraries.
+fn newest() -> Option<Command> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
+    let tree = cache.join("daemon-memcached-tests/sid/usr");
+    let (program, loader) = (tree.join("bin/memcached"), tree.join("lib64/ld-linux-x86-64.so.2"));
+    if !program.exists() || !loader.exists() {
+        return None;
+    }
+    let mut command = Command::new(loader);
+    command.arg("--library-path").arg(tree.join("lib/x86_64-linux-gnu")).arg(program);
+    Some(command)
+}
+
 impl Reference {
-    fn start() -> Self {
+    fn start(mut program: Command) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // memcached leaves root before it makes its socket.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
         let socket = folder.path().join("socket");
-        let program = std::env::var_os("MEMCACHED").unwrap_or_else(|| "memcached".into());
-        let child = Command::new(program)
+        let child = program
             .args(["-u", "nobody", "-t", "1", "-s"])
             .arg(&socket)
             .stdin(Stdio::null())
@@ -45,6 +87,16 @@ impl Reference {
             std::thread::sleep(Duration::from_millis(5));
         }
         reference
+    }
+
+    fn client(&self) -> Client {
+        Client::connect_unix(&self.socket)
+    }
+
+    fn version(&self) -> String {
+        let mut client = self.client();
+        client.send("version\r\n");
+        client.read_line()
     }
 }
 
@@ -145,12 +197,10 @@ fn shown(bytes: &[u8]) -> String {
 
 #[test]
 fn same_bytes_same_answers() {
-    let reference = Reference::start();
+    let reference = Reference::start(installed());
     let host = Host::start();
     let port = host.port();
-    let mut version = common::Client::connect_unix(&reference.socket);
-    version.send("version\r\n");
-    let strict = version.read_line() == "VERSION 1.6.18";
+    let strict = reference.version() == "VERSION 1.6.18";
 
     let mut wrong = Vec::new();
     for script in scripts::all() {
@@ -171,4 +221,32 @@ fn same_bytes_same_answers() {
         ));
     }
     assert!(wrong.is_empty(), "{} scripts:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// The first step of a script that is not answered as written.
+fn fault(reference: &Reference, script: &[(&str, &str)]) -> Option<String> {
+    let mut client = reference.client();
+    script.iter().find_map(|(send, expect)| step(&mut client, send, expect).err())
+}
+
+#[test]
+fn memcached_answers_the_meta_scripts_as_written() {
+    let reference = Reference::start(newest().unwrap_or_else(installed));
+    let version = reference.version();
+    let older = version == "VERSION 1.6.18";
+    let mut wrong = Vec::new();
+    for (name, script) in SAME {
+        match fault(&reference, script) {
+            Some(_) if older && NEWER.contains(name) => {}
+            None if older && NEWER.contains(name) => wrong.push(format!("{name}: answered as written")),
+            Some(why) => wrong.push(format!("{name}: {why}")),
+            None => {}
+        }
+    }
+    for (why, script) in OTHERWISE {
+        if version == "VERSION 1.6.45" && fault(&reference, script).is_none() {
+            wrong.push(format!("no difference: {why}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{version}:\n{}", wrong.join("\n"));
 }
