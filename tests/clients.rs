@@ -3,36 +3,59 @@
 
 mod common;
 
-use common::{Host, PATIENCE, root};
-use std::fs::File;
+use common::{Host, HostConfig, PATIENCE, root};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Instant;
 
-/// Runs a program to its end and returns what it wrote, if it ended with status 0.
-fn run(command: &mut Command) -> Result<String, String> {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("output");
-    let output = File::create(&path).unwrap();
-    command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
-    let mut child = command.spawn().map_err(|e| format!("{command:?}: {e}"))?;
-    let start = Instant::now();
-    let status = loop {
-        match child.try_wait().unwrap() {
-            Some(status) => break Some(status),
-            None if start.elapsed() > PATIENCE => break None,
-            None => std::thread::sleep(Duration::from_millis(10)),
+/// Runs a program to its end and returns what it wrote, if it ended with status 0. At each line `restart` that it writes, `restart` is
+/// called, and then it gets an empty line.
+fn run_with(command: &mut Command, mut restart: impl FnMut()) -> Result<String, String> {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("{command:?}: {e}"))?;
+    let (sender, lines) = std::sync::mpsc::channel();
+    for stream in
+        [Box::new(child.stdout.take().unwrap()) as Box<dyn Read + Send>, Box::new(child.stderr.take().unwrap())]
+    {
+        let sender = sender.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stream).lines() {
+                let _ = sender.send(line.unwrap_or_else(|e| e.to_string()));
+            }
+        });
+    }
+    drop(sender);
+    let mut stdin = child.stdin.take().unwrap();
+    let (start, mut text) = (Instant::now(), String::new());
+    loop {
+        match lines.recv_timeout(PATIENCE.saturating_sub(start.elapsed())) {
+            Ok(line) if line == "restart" => {
+                restart();
+                let _ = stdin.write_all(b"\n");
+            }
+            Ok(line) => text += &(line + "\n"),
+            // Both of its streams are closed.
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                return Err(format!("{command:?} does not end\n{text}"));
+            }
         }
-    };
-    if status.is_none() {
-        child.kill().unwrap();
-        child.wait().unwrap();
     }
-    let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
-    match status {
-        Some(status) if status.success() => Ok(text),
-        Some(status) => Err(format!("{command:?}: {status}\n{text}")),
-        None => Err(format!("{command:?} does not end\n{text}")),
+    match child.wait().unwrap() {
+        status if status.success() => Ok(text),
+        status => Err(format!("{command:?}: {status}\n{text}")),
     }
+}
+
+fn run(command: &mut Command) -> Result<String, String> {
+    run_with(command, || panic!("asked for a restart"))
 }
 
 /// Fails with the package's name if the command does.
@@ -43,14 +66,36 @@ fn need(package: &str, command: &mut Command) {
     }
 }
 
-/// Runs a client program against a host of its own, and asks the host whether it is well afterwards.
+/// Runs a client program against a host of its own, which is killed and started again whenever the program asks for it, and asks the
+/// host whether it is well afterwards.
 #[track_caller]
 fn passes(command: impl FnOnce(u16) -> Command) -> String {
-    let host = Host::start();
-    let output = run(&mut command(host.port())).unwrap_or_else(|why| panic!("{why}\n{}", host.log()));
+    let config = HostConfig::new();
+    let mut host = Some(config.start());
+    let port = host.as_ref().unwrap().port();
+    let output = run_with(&mut command(port), || {
+        host.take().unwrap().kill9();
+        host = Some(start_on(&config, port));
+    });
+    let host = host.unwrap();
+    let output = output.unwrap_or_else(|why| panic!("{why}\n{}", host.log()));
     host.client().ask("set after 0 0 1\r\nx\r\nget after\r\n", "STORED\r\nVALUE after 0 1\r\nx\r\nEND\r\n");
     assert!(host.terminate().success());
     output
+}
+
+/// Starts on a port that was ours a moment ago: for another moment somebody's outgoing connection may have it.
+fn start_on(config: &HostConfig, port: u16) -> Host {
+    let config = config.clone().option(&format!("-p {port}"));
+    let start = Instant::now();
+    loop {
+        let host = config.start();
+        // A taken port refuses the INSTALL, and the host runs on without the plugin.
+        if host.status("Daemon_memcached_listening").is_some_and(|listening| listening.contains(&port.to_string())) {
+            return host;
+        }
+        assert!(start.elapsed() < PATIENCE, "port {port} stays taken\n{}", host.log());
+    }
 }
 
 #[test]
@@ -104,6 +149,47 @@ fn cache_memcached_fast_in_perl() {
     passes(|port| {
         let mut command = Command::new(PERL);
         command.arg(root().join("tests/clients/perl/roundtrip.pl")).arg(port.to_string());
+        command
+    });
+}
+
+#[test]
+fn cache_memcached_in_perl() {
+    const PERL: &str = "/usr/bin/perl";
+    need("perl libcache-memcached-perl", Command::new(PERL).args(["-MCache::Memcached", "-e1"]));
+    passes(|port| {
+        let mut command = Command::new(PERL);
+        command.arg(root().join("tests/clients/perl/plain.pl")).arg(port.to_string());
+        command
+    });
+}
+
+#[test]
+fn the_memcached_extension_of_php() {
+    const PHP: &str = "/usr/bin/php";
+    need("php-cli php-memcached", Command::new(PHP).args(["-r", "new Memcached();"]));
+    passes(|port| {
+        let mut command = Command::new(PHP);
+        command.arg(root().join("tests/clients/php/roundtrip.php")).arg(port.to_string());
+        command
+    });
+}
+
+#[test]
+fn spymemcached_in_java() {
+    const JAR: &str = "/usr/share/java/spymemcached.jar";
+    let classes = tempfile::tempdir().unwrap();
+    need(
+        "openjdk-17-jdk-headless libspymemcached-java",
+        Command::new("javac")
+            .args(["-cp", JAR, "-Xlint:all", "-Werror", "-d"])
+            .arg(classes.path())
+            .arg(root().join("tests/clients/java/RoundTrip.java")),
+    );
+    passes(|port| {
+        let mut command = Command::new("java");
+        command.arg("-cp").arg(format!("{}:{JAR}", classes.path().display()));
+        command.args(["RoundTrip", &port.to_string()]);
         command
     });
 }

@@ -48,6 +48,17 @@ pub enum StoreVerb {
     Cas,
 }
 
+/// The line that a key dump writes for a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DumpFormat {
+    /// `ITEM <key> [<bytes> b; <deadline> s]`, ended by `END`.
+    Items,
+    /// `key=<key> exp=<deadline> ...`, the key URL-encoded; `OK` before, `END` behind.
+    Meta,
+    /// `mg <key>`, ended by `EN`; a key that would not stand in a line is in base64 with the flag `b`.
+    MetaGet,
+}
+
 /// The keys of a `get`: at least one, each 1 to [`KEY_MAX`] bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keys<'a> {
@@ -143,6 +154,20 @@ pub enum Request<'a> {
     Bind {
         /// The container's name, 1 to [`KEY_MAX`] bytes.
         name: &'a [u8],
+    },
+    /// `stats cachedump`, `lru_crawler metadump`, `lru_crawler mgdump`: every key of the container that the connection uses.
+    KeyDump {
+        /// How a key is told.
+        format: DumpFormat,
+        /// Keys at most.
+        limit: u64,
+    },
+    /// `cache_memlimit`: the budget of the memory store.
+    MemoryLimit {
+        /// 8 to 10^9 MiB.
+        megabytes: u32,
+        /// Whether the client wants no answer.
+        noreply: bool,
     },
     /// `quit`: close the connection after the replies before it.
     Quit,

@@ -1,7 +1,7 @@
 //! A client's connection: its socket, what it sent and was not yet consumed, what could not yet be sent.
 
 use super::execute::Resume;
-use crate::protocol::ascii::Parser;
+use crate::protocol::Parser;
 use crate::store::ContainerId;
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::{AsRawFd, OwnedFd};

@@ -13,6 +13,7 @@
 //! All threads block all signals: those belong to the host.
 
 mod conn;
+mod detail;
 mod execute;
 mod listen;
 pub mod options;
@@ -25,6 +26,7 @@ mod worker;
 use crate::cache::MemoryStore;
 use crate::host::Host;
 use crate::store::{Batch, CasSource, Config, ContainerId, Rules};
+use detail::Detail;
 pub use listen::Address;
 use listen::Listener;
 use options::Options;
@@ -74,8 +76,11 @@ pub struct Shared {
     connections_total: AtomicU64,
     connections_refused: AtomicU64,
     started: Instant,
-    /// Items of the policies cache_only and caching.
+    /// Items of the policies cache_only and caching, and the bytes they may take.
     memory: Arc<MemoryStore>,
+    memory_limit: AtomicUsize,
+    /// `stats detail`.
+    detail: Detail,
     /// The newest configuration; workers take it over when its version changes.
     config: Mutex<Arc<Config>>,
     config_version: AtomicU64,
@@ -108,6 +113,8 @@ impl Shared {
             connections_refused: AtomicU64::new(0),
             started: Instant::now(),
             memory: Arc::new(MemoryStore::new(options.memory_limit, options.evict)),
+            memory_limit: AtomicUsize::new(options.memory_limit),
+            detail: Detail::new(options.prefix_delimiter.unwrap_or(b':'), options.prefix_delimiter.is_some()),
             config: Mutex::new(Arc::new(config)),
             config_version: AtomicU64::new(0),
             commit_wanted: AtomicU64::new(0),
@@ -185,6 +192,12 @@ impl Shared {
     fn due_flushes(&self) -> Vec<ContainerId> {
         let now = unix_time();
         self.flushes.lock().extract_if(.., |(_, at)| *at <= now).map(|(container, _)| container).collect()
+    }
+
+    /// Changes the budget of the memory store, in bytes; one that evicts has shrunk to it afterwards.
+    fn limit_memory(&self, bytes: usize) {
+        self.memory.set_limit(bytes);
+        self.memory_limit.store(bytes, Ordering::Relaxed);
     }
 
     /// Logs a warning about a client's request, at most one a second.

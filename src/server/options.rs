@@ -4,7 +4,7 @@ pub use crate::store::Batch;
 use std::path::PathBuf;
 
 /// Flags that mean something to a process of its own and nothing inside a host; each is logged once.
-const WITHOUT_MEANING: &str = "dkriuPfnLEeqACDh";
+const WITHOUT_MEANING: &str = "dkriuPfnLEeqACh";
 
 /// Flags that take an argument.
 const WITH_ARGUMENT: &str = "apsUmculPftDRbBInEeXYo";
@@ -49,6 +49,8 @@ pub struct Options {
     pub requests_per_tick: usize,
     /// Whether flush_all is refused.
     pub flush_disabled: bool,
+    /// Delimiter of key prefixes for `stats detail`, which then counts from the start.
+    pub prefix_delimiter: Option<u8>,
     /// Number of `-v`.
     pub verbose: u8,
     /// What system variables say.
@@ -73,6 +75,7 @@ impl Default for Options {
             backlog: 1024,
             requests_per_tick: 1024,
             flush_disabled: false,
+            prefix_delimiter: None,
             verbose: 0,
             settings: Settings::default(),
             without_meaning: Vec::new(),
@@ -131,6 +134,10 @@ impl Options {
             'M' => self.evict = false,
             'F' => self.flush_disabled = true,
             'v' => self.verbose = self.verbose.saturating_add(1),
+            'D' => match argument.as_bytes() {
+                [delimiter] => self.prefix_delimiter = Some(*delimiter),
+                _ => return Err(format!("option -D: {argument:?} is not one character, e.g. -D :")),
+            },
             'B' if matches!(argument, "auto" | "ascii") => {}
             'B' => {
                 return Err(format!("option -B {argument}: only the ascii protocol is built; use -B auto or -B ascii"));
@@ -213,6 +220,7 @@ mod tests {
             ("-a 999", "-a"),
             ("-W", "-W is unknown"),
             ("-X lib.so", "-X is unknown"),
+            ("-D ab", "-D"),
             ("11211", "not a flag"),
         ] {
             let error = Options::parse(text).unwrap_err();

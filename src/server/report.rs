@@ -17,11 +17,42 @@ impl Shared {
             b"settings" => self.settings(&mut tell),
             b"reset" => return self.reset(out),
             b"containers" => self.containers(config, &mut tell),
-            b"items" | b"slabs" => {}
+            b"detail" => return self.detail(args, out),
+            b"items" => self.items(&mut tell),
+            b"slabs" => tell("active_slabs", "0"),
             b"sizes" => tell("sizes_status", "disabled"),
             _ => return out.extend_from_slice(b"ERROR\r\n"),
         }
         out.extend_from_slice(reply::END);
+    }
+
+    fn detail(&self, args: &[u8], out: &mut Vec<u8>) {
+        let word = args.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).nth(1);
+        match word {
+            Some(b"on") => self.detail.switch(true),
+            Some(b"off") => self.detail.switch(false),
+            Some(b"dump") => {
+                self.detail.dump(out);
+                return out.extend_from_slice(reply::END);
+            }
+            _ => return out.extend_from_slice(b"CLIENT_ERROR usage: stats detail on|off|dump\r\n"),
+        }
+        out.extend_from_slice(reply::OK);
+    }
+
+    /// The memory store is one class.
+    fn items(&self, tell: &mut dyn FnMut(&str, &str)) {
+        let memory = self.memory.stats();
+        if memory.items == 0 {
+            return;
+        }
+        for (name, value) in [
+            ("items:1:number", memory.items),
+            ("items:1:mem_requested", memory.bytes),
+            ("items:1:evicted", memory.evictions),
+        ] {
+            tell(name, itoa::Buffer::new().format(value));
+        }
     }
 
     fn containers(&self, config: &Config, tell: &mut dyn FnMut(&str, &str)) {
@@ -49,6 +80,7 @@ impl Shared {
             let sum: u64 = self.stats.iter().map(|worker| worker.get(*counter)).sum();
             self.reset[*counter as usize].store(sum, Ordering::Relaxed);
         }
+        self.detail.clear();
         self.connections_total.store(0, Ordering::Relaxed);
         self.connections_refused.store(0, Ordering::Relaxed);
         out.extend_from_slice(b"RESET\r\n");
@@ -71,7 +103,7 @@ impl Shared {
         }
         let memory = self.memory.stats();
         let mut number = |name: &str, value: u64| tell(name, itoa::Buffer::new().format(value));
-        number("limit_maxbytes", self.options.memory_limit as u64);
+        number("limit_maxbytes", self.memory_limit.load(Ordering::Relaxed) as u64);
         number("bytes", memory.bytes);
         number("curr_items", memory.items);
         number("evictions", memory.evictions);
@@ -93,6 +125,8 @@ impl Shared {
         tell("umask", &format!("{:o}", options.socket_mode));
         tell("num_threads", &options.threads.to_string());
         tell("reqs_per_event", &options.requests_per_tick.to_string());
+        tell("detail_enabled", yes(self.detail.is_on()));
+        tell("stat_key_prefix", char::from(self.detail.delimiter()).encode_utf8(&mut [0; 4]));
         tell("cas_enabled", "yes");
         tell("tcp_backlog", &options.backlog.to_string());
         tell("binding_protocol", "ascii");

@@ -16,10 +16,11 @@ mod tests;
 
 use super::Shared;
 use super::conn::Conn;
-use super::execute::{Abort, Executor, Progress, REPLY_BUDGET, Resume, is_range, is_read, sort_key, spares_table};
+use super::execute::{
+    Abort, Executor, Progress, REPLY_BUDGET, Resume, give_up, is_read, is_stream, sort_key, spares_table,
+};
 use super::stats::{ContainerCount, Counter, Delta};
-use crate::protocol::ascii::{Parsed, Parser, Request};
-use crate::protocol::reply;
+use crate::protocol::{Parsed, Parser, Request};
 use crate::rows::{Error, Rows};
 use crate::store::{Config, ContainerId, Store, Target};
 use slab::Slab;
@@ -45,8 +46,8 @@ struct Planned<'t> {
     parser: Parser,
     /// Its reply in the write phase's arena.
     reply: Range<usize>,
-    /// A reply that was decided without running it.
-    verdict: Option<&'static [u8]>,
+    /// It runs no more: the transaction was lost to it.
+    verdict: Option<Abort>,
     /// It works on memory alone: no rollback undoes it, so it never runs again; its reply is kept.
     memory_only: bool,
     kept: Option<Vec<u8>>,
@@ -181,7 +182,7 @@ impl<R: Rows> Tick<'_, R> {
                     Err(abort) => {
                         self.store.rollback();
                         out.truncate(length);
-                        out.extend_from_slice(verdict(abort));
+                        give_up(&planned.request, abort.reason(), out);
                     }
                 }
                 (plan.consumed, plan.parser, plan.container) = (planned.end, planned.parser, planned.after);
@@ -276,7 +277,7 @@ impl<'t> Planner<'_, 't> {
                 }
                 Parsed::Request { request, consumed } => {
                     // A range streams for many ticks, each with a view of its own: it has its ticks for itself.
-                    if is_range(&request) && self.planned.len() > first {
+                    if is_stream(&request) && self.planned.len() > first {
                         (parser, plan.more) = (unparsed, true);
                         break;
                     }
@@ -307,7 +308,7 @@ impl<'t> Planner<'_, 't> {
                         plan.close = true;
                         break;
                     }
-                    if is_range(&request) {
+                    if is_stream(&request) {
                         plan.more = end < input.len();
                         break;
                     }
@@ -424,13 +425,13 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                     asked = true;
                     self.tick.shared.commit_batches();
                 }
-                Abort::LockTimeout | Abort::Interrupted => self.planned[guilty].verdict = Some(self.give_up(abort)),
+                Abort::LockTimeout | Abort::Interrupted => self.give_up(guilty, abort),
                 Abort::Deadlock => {
                     self.tick.stats.one(Counter::Deadlocks);
                     deadlocks += 1;
                     if deadlocks >= DEADLOCK_ATTEMPTS {
                         match requests {
-                            [_] => self.planned[guilty].verdict = Some(self.give_up(abort)),
+                            [_] => self.give_up(guilty, abort),
                             _ => {
                                 let (first, second) = requests.split_at(requests.len() / 2);
                                 self.segment(first);
@@ -443,12 +444,12 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         }
     }
 
-    fn give_up(&mut self, abort: Abort) -> &'static [u8] {
+    fn give_up(&mut self, guilty: usize, abort: Abort) {
         if abort == Abort::LockTimeout {
             self.tick.stats.one(Counter::LockTimeouts);
         }
         self.tick.stats.one(Counter::ServerErrors);
-        verdict(abort)
+        self.planned[guilty].verdict = Some(abort);
     }
 
     /// # Errors
@@ -467,7 +468,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 continue;
             }
             match planned.verdict {
-                Some(reply) => self.arena.extend_from_slice(if is_silent(&planned.request) { b"" } else { reply }),
+                Some(abort) => give_up(&planned.request, abort.reason(), self.arena),
                 None => {
                     let (store, config, shared) = (&mut *self.tick.store, self.tick.config, self.tick.shared);
                     let mut resume = match *i == plan.requests.start {
@@ -507,12 +508,11 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             }
             Err(error @ (Error::LockTimeout | Error::Deadlock | Error::ReadOnly)) => {
                 // It certainly did not happen; the host refuses commits at the moment, so it is not tried again.
-                let mut refusal = Vec::new();
-                reply::server_error(&mut refusal, &error.to_string());
+                let reason = error.to_string();
                 for i in requests {
                     let planned = &mut self.planned[*i];
                     let start = self.arena.len();
-                    self.arena.extend_from_slice(if is_silent(&planned.request) { b"" } else { &refusal });
+                    give_up(&planned.request, &reason, self.arena);
                     planned.reply = start..self.arena.len();
                     self.tick.stats.one(Counter::ServerErrors);
                 }
@@ -529,25 +529,6 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             }
         }
     }
-}
-
-fn verdict(abort: Abort) -> &'static [u8] {
-    match abort {
-        Abort::LockTimeout => reply::LOCK_WAIT_TIMEOUT,
-        Abort::Deadlock => reply::DEADLOCK,
-        Abort::Interrupted => reply::INTERRUPTED,
-    }
-}
-
-fn is_silent(request: &Request<'_>) -> bool {
-    matches!(
-        request,
-        Request::Store { noreply: true, .. }
-            | Request::Arith { noreply: true, .. }
-            | Request::Delete { noreply: true, .. }
-            | Request::Touch { noreply: true, .. }
-            | Request::FlushAll { noreply: true, .. }
-    )
 }
 
 /// An empty vector with the memory of `used`: the standard library collects in place where the layouts agree.

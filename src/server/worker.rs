@@ -7,7 +7,7 @@ use super::sweep::Sweep;
 use super::tick::{Buffers, Plan, Tick};
 use super::{Shared, unix_time};
 use crate::host::Session;
-use crate::protocol::ascii::Parser;
+use crate::protocol::Parser;
 use crate::store::{CasSource, Config, Store};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -456,7 +456,7 @@ impl<'s> Worker<'s> {
                 stats: &mut self.stats,
                 counts: &mut self.counts,
             };
-            let request = crate::protocol::ascii::Request::FlushAll { delay: 0, noreply: true };
+            let request = crate::protocol::Request::FlushAll { delay: 0, noreply: true };
             let _ = executor.run(&request, &Resume::Start, &mut Vec::new());
         }
     }

@@ -5,8 +5,8 @@
 
 use super::table::TableStore;
 use super::{
-    Arithmetic, Batch, CasSource, Condition, Config, Container, Failure, Item, KeyRange, NewItem, Policy,
-    RangeProgress, Result, Stored, value,
+    Arith, Arithmetic, Batch, CasSource, Condition, Config, Container, Deleted, Failure, Item, KeyRange, NewItem,
+    Policy, RangeProgress, Result, Stored, value,
 };
 use crate::cache::{self, CachedItem, Change, MemoryStore, Version};
 use crate::rows::{Error, Rows};
@@ -175,7 +175,7 @@ impl<R: Rows> Store<R> {
         let (id, key) = container.memory_address(key);
         self.memory.get(id, &key, self.table.now, |item| {
             if let Some(found) = found.take() {
-                found(Item { flags: item.flags, cas: item.cas, value: item.value });
+                found(Item { flags: item.flags, cas: item.cas, deadline: item.deadline, value: item.value });
             }
         });
         found.map_or(Ok(()), Err)
@@ -190,8 +190,9 @@ impl<R: Rows> Store<R> {
         let (id, memory_key) = container.memory_address(key);
         let version = self.memory.version(id, &memory_key);
         let memory = &self.memory;
-        self.table.get_with_deadline(container, key, |item, deadline| {
-            let cached = cache::NewItem { flags: item.flags, cas: item.cas, deadline, value: item.value.into() };
+        self.table.get(container, key, true, |item| {
+            let Item { flags, cas, deadline, value } = item;
+            let cached = cache::NewItem { flags, cas, deadline, value: value.into() };
             memory.fill(id, &memory_key, version, &cached);
             found(item);
         })
@@ -240,27 +241,30 @@ impl<R: Rows> Store<R> {
         self.memory.update(id, &key, self.table.now, change).unwrap_or(false)
     }
 
-    /// Stores an item where `condition` holds.
+    /// Stores an item where `condition` holds and the live item has the cas number `compare`. With the outcome comes the new cas
+    /// number, 0 where the container has no cas column. `Add` compares nothing; `Set` and `Replace` find nothing to compare with
+    /// ([`Stored::NotFound`]) where no item lives.
     pub fn store(
         &mut self,
         container: &Container,
         key: &[u8],
         condition: Condition,
+        compare: Option<u64>,
         item: NewItem<'_>,
-    ) -> Result<Stored> {
+    ) -> Result<(Stored, u64)> {
         match container.policies.set {
             Policy::InnodbOnly => {
                 self.forget(container, key);
-                self.table.store(container, key, condition, item).map(|(stored, _)| stored)
+                self.table.store(container, key, condition, compare, item)
             }
-            Policy::Disabled => Ok(Stored::Stored),
-            Policy::CacheOnly => self.store_memory(container, key, condition, item),
+            Policy::Disabled => Ok((Stored::Stored, 0)),
+            Policy::CacheOnly => self.store_memory(container, key, condition, compare, item),
             Policy::Caching => {
-                let (stored, cas) = self.table.store(container, key, condition, item)?;
+                let (stored, cas) = self.table.store(container, key, condition, compare, item)?;
                 if stored == Stored::Stored {
                     self.journal_store(container, key, condition, item, cas);
                 }
-                Ok(stored)
+                Ok((stored, cas))
             }
         }
     }
@@ -291,21 +295,23 @@ impl<R: Rows> Store<R> {
         container: &Container,
         key: &[u8],
         condition: Condition,
+        compare: Option<u64>,
         item: NewItem<'_>,
-    ) -> Result<Stored> {
+    ) -> Result<(Stored, u64)> {
         if item.value.len() > self.table.value_max {
             return Err(Failure::TooLarge);
         }
         if container.key_cell(key).is_none() {
             return Err(container.refused_key());
         }
-        let (deadline, cas, value_max) =
-            (self.table.deadline(item.exptime), self.table.cas.take(), self.table.value_max);
+        let cas = item.cas.unwrap_or_else(|| self.table.cas.take());
+        let (deadline, value_max) = (self.table.deadline(item.exptime), self.table.value_max);
+        let refuse = |stored| Change::Keep(Ok((stored, 0)));
         let change = |old: Option<CachedItem<'_>>| match (condition, old) {
-            (Condition::Add, Some(_)) => Change::Keep(Ok(Stored::NotStored)),
-            (Condition::Replace | Condition::Append | Condition::Prepend, None) => Change::Keep(Ok(Stored::NotStored)),
-            (Condition::Cas(_), None) => Change::Keep(Ok(Stored::NotFound)),
-            (Condition::Cas(expected), Some(old)) if old.cas != expected => Change::Keep(Ok(Stored::Exists)),
+            (Condition::Add, Some(_)) => refuse(Stored::NotStored),
+            (Condition::Set | Condition::Replace, None) if compare.is_some() => refuse(Stored::NotFound),
+            (Condition::Replace | Condition::Append | Condition::Prepend, None) => refuse(Stored::NotStored),
+            (_, Some(old)) if compare.is_some_and(|expected| old.cas != expected) => refuse(Stored::Exists),
             (Condition::Append | Condition::Prepend, Some(old)) => {
                 let parts =
                     if condition == Condition::Append { [old.value, item.value] } else { [item.value, old.value] };
@@ -321,50 +327,53 @@ impl<R: Rows> Store<R> {
         self.memory.update(id, &key, self.table.now, change).unwrap_or(Err(Failure::OutOfMemory))
     }
 
-    /// Adds to or subtracts from a live number: adding wraps at 2^64, subtracting stops at 0.
-    pub fn arithmetic(&mut self, container: &Container, key: &[u8], increment: bool, delta: u64) -> Result<Arithmetic> {
+    /// Changes a live number.
+    pub fn arithmetic(&mut self, container: &Container, key: &[u8], arith: Arith) -> Result<Arithmetic> {
         match container.policies.set {
             Policy::Disabled => Ok(Arithmetic::NotFound),
-            Policy::CacheOnly => self.arithmetic_memory(container, key, increment, delta),
+            Policy::CacheOnly => self.arithmetic_memory(container, key, arith),
             Policy::InnodbOnly | Policy::Caching => {
                 self.forget(container, key);
-                self.table.arithmetic(container, key, increment, delta)
+                self.table.arithmetic(container, key, arith)
             }
         }
     }
 
-    fn arithmetic_memory(
-        &mut self,
-        container: &Container,
-        key: &[u8],
-        increment: bool,
-        delta: u64,
-    ) -> Result<Arithmetic> {
-        let cas = self.table.cas.take();
+    fn arithmetic_memory(&mut self, container: &Container, key: &[u8], arith: Arith) -> Result<Arithmetic> {
+        let cas = arith.cas.unwrap_or_else(|| self.table.cas.take());
+        let deadline = arith.exptime.map(|exptime| self.table.deadline(exptime));
         let change = |old: Option<CachedItem<'_>>| {
             let Some(old) = old else { return Change::Keep(Arithmetic::NotFound) };
+            if arith.compare.is_some_and(|expected| old.cas != expected) {
+                return Change::Keep(Arithmetic::Exists);
+            }
             let Some(number) = value::parse_number(old.value) else { return Change::Keep(Arithmetic::NonNumeric) };
-            let new = if increment { number.wrapping_add(delta) } else { number.saturating_sub(delta) };
+            let new = arith.apply(number);
             let value = itoa::Buffer::new().format(new).as_bytes().to_vec();
-            let item = cache::NewItem { flags: old.flags, cas, deadline: old.deadline, value: value.into() };
-            Change::Put { item, result: Arithmetic::Value(new) }
+            let deadline = deadline.unwrap_or(old.deadline);
+            let item = cache::NewItem { flags: old.flags, cas, deadline, value: value.into() };
+            Change::Put { item, result: Arithmetic::Value(new, cas) }
         };
         let (id, key) = container.memory_address(key);
         self.memory.update(id, &key, self.table.now, change).map_err(|_| Failure::OutOfMemory)
     }
 
-    /// Deletes an item; `false` if there was no live one.
-    pub fn delete(&mut self, container: &Container, key: &[u8]) -> Result<bool> {
+    /// Deletes an item, one with another cas number than `compare` excepted.
+    pub fn delete(&mut self, container: &Container, key: &[u8], compare: Option<u64>) -> Result<Deleted> {
         match container.policies.delete {
-            Policy::Disabled => Ok(true),
+            Policy::Disabled => Ok(Deleted::Deleted),
             Policy::CacheOnly => {
                 let (id, key) = container.memory_address(key);
-                let change = |old: Option<CachedItem<'_>>| Change::Remove(old.is_some());
-                Ok(self.memory.update(id, &key, self.table.now, change).unwrap_or(false))
+                let change = |old: Option<CachedItem<'_>>| match old {
+                    None => Change::Keep(Deleted::NotFound),
+                    Some(old) if compare.is_some_and(|expected| old.cas != expected) => Change::Keep(Deleted::Exists),
+                    Some(_) => Change::Remove(Deleted::Deleted),
+                };
+                Ok(self.memory.update(id, &key, self.table.now, change).unwrap_or(Deleted::NotFound))
             }
             Policy::InnodbOnly | Policy::Caching => {
                 self.forget(container, key);
-                self.table.delete(container, key)
+                self.table.delete(container, key, compare)
             }
         }
     }
@@ -416,6 +425,6 @@ impl<R: Rows> Store<R> {
     }
 }
 
-fn put(flags: u32, cas: u64, deadline: i64, value: Cow<'_, [u8]>) -> Change<'_, Result<Stored>> {
-    Change::Put { item: cache::NewItem { flags, cas, deadline, value }, result: Ok(Stored::Stored) }
+fn put(flags: u32, cas: u64, deadline: i64, value: Cow<'_, [u8]>) -> Change<'_, Result<(Stored, u64)>> {
+    Change::Put { item: cache::NewItem { flags, cas, deadline, value }, result: Ok((Stored::Stored, cas)) }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::protocol::{GET_LINE_MAX, LINE_MAX};
+use crate::protocol::{Parsed, Parser};
 
 const ITEM_MAX: usize = 100;
 
@@ -55,6 +56,8 @@ fn show(request: Request) -> String {
         Request::Version => "version".into(),
         Request::Verbosity { noreply } => format!("verbosity{}", quiet(noreply)),
         Request::Stats { args } => format!("stats [{}]", text(args)),
+        Request::KeyDump { format, limit } => format!("dump {format:?} {limit}"),
+        Request::MemoryLimit { megabytes, noreply } => format!("memory {megabytes}{}", quiet(noreply)),
         Request::Bind { name } => format!("bind {}", text(name)),
         Request::Quit => "quit".into(),
         Request::Shutdown { noreply } => format!("shutdown{}", quiet(noreply)),
@@ -97,6 +100,31 @@ fn reads() {
         ("gat a\r\n", &["bad format"]),
         ("gat x n\r\n", &["CLIENT_ERROR invalid exptime argument"]),
         ("gat 1x n\r\n", &["CLIENT_ERROR invalid exptime argument"]),
+    ]);
+}
+
+#[test]
+fn dumps_and_the_budget_of_memory() {
+    check(&[
+        ("stats cachedump 1 0\r\n", &["dump Items 18446744073709551615"]),
+        ("stats cachedump 1 7 8\r\n", &["dump Items 7"]),
+        ("stats cachedump 2 0\r\n", &["END"]),
+        ("stats cachedump 64 0\r\n", &["CLIENT_ERROR Illegal slab id"]),
+        ("stats cachedump 1 x\r\n", &["bad format"]),
+        ("stats cachedump 1\r\n", &["CLIENT_ERROR bad command line"]),
+        ("lru_crawler metadump all\r\n", &["dump Meta 18446744073709551615"]),
+        ("lru_crawler mgdump hash\r\n", &["dump MetaGet 18446744073709551615"]),
+        ("lru_crawler metadump 3,1\r\n", &["dump Meta 18446744073709551615"]),
+        ("lru_crawler metadump 3,2\r\n", &["dump Meta 0"]),
+        ("lru_crawler metadump 64\r\n", &["BADCLASS invalid class id"]),
+        ("lru_crawler metadump\r\n", &["ERROR"]),
+        ("lru_crawler enable\r\n", &["ERROR"]),
+        ("cache_memlimit 8\r\n", &["memory 8"]),
+        ("cache_memlimit 1000000000 noreply\r\n", &["memory 1000000000 quiet"]),
+        ("cache_memlimit 7\r\n", &["MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m"]),
+        ("cache_memlimit 1000000001\r\n", &["MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes"]),
+        ("cache_memlimit 4294967296\r\n", &["ERROR"]),
+        ("cache_memlimit x noreply\r\n", &["nothing"]),
     ]);
 }
 

@@ -210,12 +210,25 @@ static void without_replies(void)
 	CHECK(absent("quiet-7"));
 }
 
+/* The server goes away and comes back with what it said it had stored. */
+static void restart(void)
+{
+	time_t end = time(NULL) + PATIENCE_SECONDS;
+
+	CHECK(set("survivor", "still here", 10, 0, 0) == MEMCACHED_SUCCESS);
+	puts("restart");
+	fflush(stdout);
+	CHECK(getchar() == '\n');
+	while (!holds("survivor", "still here", 10, 0))
+		CHECK(time(NULL) < end);
+}
+
 static void server_commands(void)
 {
 	memcached_return_t rc;
 	memcached_stat_st *stats = memcached_stat(memc, NULL, &rc);
 
-	CHECK(rc == MEMCACHED_SUCCESS && stats != NULL && stats->pid > 0 && stats->cmd_set > 0);
+	CHECK(rc == MEMCACHED_SUCCESS && stats != NULL && stats->pid > 0 && stats->cmd_get > 0);
 	memcached_stat_free(memc, stats);
 	CHECK(memcached_version(memc) == MEMCACHED_SUCCESS);
 	CHECK(memcached_flush(memc, 0) == MEMCACHED_SUCCESS);
@@ -239,6 +252,7 @@ int main(int argc, char **argv)
 	many_keys();
 	expiry();
 	without_replies();
+	restart();
 	server_commands();
 	memcached_free(memc);
 	return 0;
