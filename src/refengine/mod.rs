@@ -26,6 +26,7 @@ mod lock;
 mod mdl;
 mod scan;
 mod signals;
+mod sorted;
 mod span;
 pub mod sql;
 mod storage;
