@@ -11,6 +11,7 @@
 
 #![cfg(feature = "refengine")]
 
+mod common;
 mod engine_support;
 #[path = "faults/script.rs"]
 mod script;
@@ -35,14 +36,7 @@ fn library() -> &'static Path {
     let (_, path) = LIBRARY.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("faults.so");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c/faults.c");
-        let status = Command::new("cc")
-            .args(["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1", "-g", "-shared", "-fPIC", "-o"])
-            .args([&path, &source])
-            .args(["-ldl", "-lpthread"])
-            .status()
-            .expect("cannot run cc; apt-get install gcc");
-        assert!(status.success(), "{}", source.display());
+        common::cc(&["-O1", "-shared", "-fPIC", "tests/c/faults.c", "-ldl", "-lpthread"], &path);
         (dir, path)
     });
     path

@@ -26,7 +26,9 @@
  * processes, since the machine does not stop.  Calls that do not go through libc are not counted, but what they did is
  * seen, because directories and files are looked at when they are synced.  Writes through mmap are not seen.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>

@@ -58,6 +58,7 @@ pub struct HostConfig {
     scratch: Arc<tempfile::TempDir>,
     option: Option<String>,
     args: Vec<OsString>,
+    environment: Vec<(String, OsString)>,
 }
 
 impl Default for HostConfig {
@@ -70,7 +71,7 @@ impl HostConfig {
     /// A fresh data directory; the daemon will listen on a free port (`-p 0`).
     pub fn new() -> Self {
         let scratch = tempfile::Builder::new().prefix("memcached-host-").tempdir().unwrap();
-        Self { scratch: Arc::new(scratch), option: Some("-p 0".into()), args: Vec::new() }
+        Self { scratch: Arc::new(scratch), option: Some("-p 0".into()), args: Vec::new(), environment: Vec::new() }
     }
 
     /// Replaces the option string, e.g. `"-p 0 -t 2"`.
@@ -88,6 +89,12 @@ impl HostConfig {
     /// One more argument, e.g. `"--innodb-flush-log-at-trx-commit=2"`.
     pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(arg.into());
+        self
+    }
+
+    /// One more environment variable.
+    pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), value.into()));
         self
     }
 
@@ -114,7 +121,7 @@ impl HostConfig {
         if let Some(option) = &self.option {
             command.arg(format!("--daemon-memcached-option={option}"));
         }
-        command.args(&self.args);
+        command.args(&self.args).envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
