@@ -12,7 +12,8 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("cache", &["protocol", "rows", "store", "server", "plugin", "host", "refengine"]),
     ("protocol", &["store", "cache", "rows", "server", "plugin", "host", "refengine"]),
     ("server", &["plugin", "refengine"]),
-    ("refengine", &["plugin", "host", "rows", "store", "cache", "protocol", "server"]),
+    ("refengine", &["plugin", "host", "rows", "store", "cache", "protocol", "server", "sqlserver"]),
+    ("sqlserver", &["plugin", "host", "rows", "store", "cache", "protocol", "server"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<(String, String)>) {

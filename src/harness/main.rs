@@ -32,4 +32,7 @@ keep! {
     refengine_reply_columns
     refengine_reply_row
     refengine_reply_error
+    sqlserver_start
+    sqlserver_port
+    sqlserver_stop
 }

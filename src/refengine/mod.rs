@@ -25,7 +25,7 @@ pub(crate) mod guard;
 mod lock;
 mod mdl;
 mod scan;
-mod signals;
+pub(crate) mod signals;
 mod span;
 pub mod sql;
 mod storage;

@@ -104,7 +104,7 @@ fn start_host(folder: &Path, program: &str, version: &str, level: u32, threads: 
     let port = free_port()?;
     let name = format!("host-level{level}");
     let mut command = Command::new(program);
-    command.arg(format!("--datadir={}", make(folder, &name)?.display()));
+    command.arg(format!("--datadir={}", make(folder, &name)?.display())).arg("--skip-networking");
     command.arg(format!("--innodb-flush-log-at-trx-commit={level}"));
     command.arg("--innodb-buffer-pool-size=536870912");
     command.arg(format!("--daemon-memcached-option=-l 127.0.0.1 -p {port} -c 4096 -t {threads}"));
