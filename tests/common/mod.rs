@@ -169,7 +169,7 @@ impl HostConfig {
         };
         let mut datadir = OsString::from("--datadir=");
         datadir.push(self.datadir());
-        command.arg(datadir).current_dir(self.scratch());
+        command.arg(datadir).arg("--port=0").current_dir(self.scratch());
         if let Some(option) = &self.option {
             command.arg(format!("--daemon-memcached-option={option}"));
         }

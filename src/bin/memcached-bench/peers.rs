@@ -201,7 +201,7 @@ fn start_host(
 ) -> Result<Server, String> {
     let port = free_port()?;
     let mut command = Command::new(program);
-    command.arg(format!("--datadir={}", make(folder, name)?.display()));
+    command.arg(format!("--datadir={}", make(folder, name)?.display())).arg("--skip-networking");
     command.arg(format!("--innodb-flush-log-at-trx-commit={level}"));
     command.arg("--innodb-buffer-pool-size=536870912");
     command.arg(format!("--daemon-memcached-option=-l 127.0.0.1 -p {port} -c 4096 -t {threads}"));
