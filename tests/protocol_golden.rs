@@ -7,7 +7,7 @@ mod common;
 #[path = "golden/scripts.rs"]
 mod scripts;
 
-use common::{Host, PATIENCE};
+use common::{Host, HostConfig, PATIENCE};
 use scripts::{Script, Why};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -26,14 +26,22 @@ struct Reference {
 
 impl Reference {
     fn start() -> Self {
+        Self::with_users("")
+    }
+
+    /// With a users file of its own format, `name:password`; an empty one lets everybody in.
+    fn with_users(users: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // memcached leaves root before it makes its socket.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
         let socket = folder.path().join("socket");
+        let file = folder.path().join("users");
+        std::fs::write(&file, users).unwrap();
         let program = std::env::var_os("MEMCACHED").unwrap_or_else(|| "memcached".into());
         let child = Command::new(program)
             .args(["-u", "nobody", "-t", "1", "-s"])
             .arg(&socket)
+            .args((!users.is_empty()).then_some(["-Y".as_ref(), file.as_os_str()]).into_iter().flatten())
             .stdin(Stdio::null())
             .spawn()
             .unwrap_or_else(|e| panic!("cannot run memcached: {e}; apt-get install memcached"));
@@ -171,4 +179,32 @@ fn same_bytes_same_answers() {
         ));
     }
     assert!(wrong.is_empty(), "{} scripts:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// One command at a time: memcached drops replies before the last where several stand in one packet.
+#[test]
+fn logging_in_is_answered_alike() {
+    let reference = Reference::with_users("alice:secret\nbob:word\n");
+    let config = HostConfig::new();
+    let users = config.users(&[("alice", "secret", "*=rw"), ("bob", "word", "*=rw")]);
+    let host = config.option(&format!("-p 0 -Y {}", users.display())).start();
+    let login = "set login 0 0 12\r\nalice secret\r\n";
+    for dialogue in [
+        &["get k\r\n", "mn\r\n", "version\r\n", "stats\r\n", "quit\r\n", "\r\n", login, "get k\r\n"][..],
+        &[login, "set k 0 0 1\r\nx\r\n", "get k\r\n", "delete k\r\n", "version\r\n"],
+        &["set x 0 0 14\r\nalice secret x\r\n", "get k\r\n"],
+        &["set x 1 2 12 noreply\r\nalice secret\r\n", "get k\r\n"],
+        &["set x 0 0 5\r\nalice\r\n", "set x 0 0 0\r\n\r\n", login],
+        &["set x 0 0 10\r\nalice word\r\n", "set x 0 0 8\r\nbob word\r\n", "get k\r\n"],
+        &["set x 0 0 8\r\nbob nobo\r\n", "set x 0 0 6\r\nx word\r\n", login],
+    ] {
+        let mut theirs = common::Client::connect_unix(&reference.socket);
+        let mut ours = host.client();
+        for command in dialogue {
+            theirs.send(command);
+            ours.send(command);
+            let (theirs, ours) = (masked(&theirs.read_reply()), masked(&ours.read_reply()));
+            assert_eq!(shown(&ours), shown(&theirs), "{command:?} in {dialogue:?}");
+        }
+    }
 }
