@@ -5,12 +5,13 @@
 //! answers to a buffer of the server's. Nothing here has a thread or a lock.
 //!
 //! [`Parser`] decides between text and [`binary`] packets and cuts text into lines and data blocks; `ascii` understands the text
-//! commands. Meta commands are answered with `ERROR` until their parser stands next to `ascii`.
+//! commands and [`meta`] the meta commands between them.
 
 #![forbid(unsafe_code)]
 
 pub mod ascii;
 pub mod binary;
+pub mod meta;
 pub mod reply;
 
 pub use ascii::KeyIter;
@@ -190,6 +191,8 @@ pub enum Request<'a> {
     },
     /// A packet of the binary protocol.
     Binary(binary::Request<'a>),
+    /// A meta command.
+    Meta(meta::Request<'a>),
     /// A command that is wrong in itself. Nothing but its reply happens, and the connection goes on.
     Refused {
         /// The whole line with its end; empty when the client wants no answer.
@@ -341,7 +344,16 @@ impl Parser {
                 let reply = if store.noreply { b"" } else { reply::TOO_LARGE };
                 self.refuse_block(reply, store.length, consumed)
             }
-            ascii::Command::Store(store) => block(store, input, consumed),
+            ascii::Command::Store(store) => {
+                let refusal = if store.noreply { b"" } else { reply::BAD_DATA_CHUNK };
+                block(input, consumed, store.length, refusal, |value| store.with_value(value))
+            }
+            ascii::Command::MetaStore(store) if store.length > self.item_size_max => {
+                self.refuse_block(reply::TOO_LARGE, store.length, consumed)
+            }
+            ascii::Command::MetaStore(store) => {
+                block(input, consumed, store.length, reply::BAD_DATA_CHUNK, |value| store.with_value(value))
+            }
             ascii::Command::RefusedStore { reply, length } => self.refuse_block(reply, length, consumed),
             ascii::Command::Foreign => Parsed::Close,
         }
@@ -357,23 +369,20 @@ impl Parser {
 
 /// Completes a storage command whose line took `line` bytes with its data block: `length` bytes and the line end.
 #[inline]
-fn block<'a>(store: ascii::Store<'a>, input: &'a [u8], line: usize) -> Parsed<'a> {
-    let consumed = line + store.length + 2;
+fn block<'a>(
+    input: &'a [u8],
+    line: usize,
+    length: usize,
+    refusal: &'static [u8],
+    request: impl FnOnce(&'a [u8]) -> Request<'a>,
+) -> Parsed<'a> {
+    let consumed = line + length + 2;
     let Some(block) = input.get(line..consumed) else {
         return Parsed::Incomplete { wanted: consumed };
     };
     let request = match block.strip_suffix(b"\r\n") {
-        Some(value) => Request::Store {
-            verb: store.verb,
-            key: store.key,
-            flags: store.flags,
-            exptime: store.exptime,
-            cas: store.cas,
-            value,
-            noreply: store.noreply,
-        },
-        None if store.noreply => Request::Refused { reply: b"" },
-        None => Request::Refused { reply: reply::BAD_DATA_CHUNK },
+        Some(value) => request(value),
+        None => Request::Refused { reply: refusal },
     };
     Parsed::Request { request, consumed }
 }

@@ -327,8 +327,9 @@ pub fn demand(request: &Request<'_>) -> Demand {
         {
             Demand::Daemon
         }
-        Request::Binary(_) if is_idle(request) => Demand::Nothing,
-        Request::Version
+        Request::Binary(_) | Request::Meta(_) if is_idle(request) => Demand::Nothing,
+        Request::Binary(binary::Request { command: Command::Stats { .. }, .. })
+        | Request::Version
         | Request::Verbosity { .. }
         | Request::Stats { .. }
         | Request::Quit

@@ -29,7 +29,7 @@ mod worker;
 
 use crate::cache::MemoryStore;
 use crate::host::Host;
-use crate::store::{Batch, CasSource, Config, ContainerId, Rules};
+use crate::store::{Batch, CasSource, Config, ContainerId, Marks, Rules};
 use detail::Detail;
 pub use listen::Address;
 use listen::Listener;
@@ -87,6 +87,8 @@ pub struct Shared {
     memory_limit: AtomicUsize,
     /// `stats detail`.
     detail: Detail,
+    /// What meta commands know of items beside their rows.
+    marks: Arc<Marks>,
     /// The newest configuration; workers take it over when its version changes.
     config: Mutex<Arc<Config>>,
     config_version: AtomicU64,
@@ -125,6 +127,7 @@ impl Shared {
             memory: Arc::new(MemoryStore::new(options.memory_limit, options.evict)),
             memory_limit: AtomicUsize::new(options.memory_limit),
             detail: Detail::new(options.prefix_delimiter.unwrap_or(b':'), options.prefix_delimiter.is_some()),
+            marks: Arc::default(),
             config: Mutex::new(Arc::new(config)),
             config_version: AtomicU64::new(0),
             commit_wanted: AtomicU64::new(0),

@@ -24,7 +24,7 @@ use super::execute::{
 use super::login::{Access, Attempt, Demand, Denial, Entry, VALUE_MAX, demand, entry};
 use super::stats::{ContainerCount, Counter, Delta};
 use crate::auth::{Right, User};
-use crate::protocol::{LINE_MAX, Parsed, Parser, Request};
+use crate::protocol::{KEY_MAX, LINE_MAX, Parsed, Parser, Request};
 use crate::rows::{Error, Rows};
 use crate::store::{Config, ContainerId, Store, Target};
 use slab::Slab;
@@ -413,6 +413,10 @@ impl<'t> Planner<'_, 't> {
                 }
                 return None;
             }
+            Request::Meta(meta) if meta.has(b'b') => {
+                self.resolve(meta.key(&mut [0; KEY_MAX]), container);
+                return None;
+            }
             _ => {}
         }
         let Some(key) = sort_key(request) else {
@@ -423,7 +427,7 @@ impl<'t> Planner<'_, 't> {
         Some((*container, key))
     }
 
-    fn resolve(&mut self, key: &'t [u8], container: &mut ContainerId) -> Option<&'t [u8]> {
+    fn resolve<'k>(&mut self, key: &'k [u8], container: &mut ContainerId) -> Option<&'k [u8]> {
         match self.config.resolve(*container, key) {
             Target::Key(id, key) => {
                 *container = id;

@@ -139,6 +139,7 @@ impl<'s> Worker<'s> {
         let store = Store::new(
             session,
             Arc::clone(&shared.memory),
+            Arc::clone(&shared.marks),
             Arc::clone(&config),
             cas,
             shared.options.item_size_max,

@@ -8,7 +8,10 @@ impl<R: Rows> Store<R> {
     /// Whether [`Store::set_together`] is worth a try.
     #[inline]
     pub fn sets_together(&self, container: &Container) -> bool {
-        matches!(container.policies.set, Policy::InnodbOnly | Policy::Caching) && self.table.sets_together(container)
+        // Where no cas column tells versions apart, each set looks after the marks of its item.
+        let marked = container.cas.is_none() && self.marks.used();
+        let in_table = matches!(container.policies.set, Policy::InnodbOnly | Policy::Caching);
+        in_table && !marked && self.table.sets_together(container)
     }
 
     /// Stores items, the later one where a key comes twice: with the effects of as many [`Store::store`] that set. With them come

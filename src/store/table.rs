@@ -75,6 +75,11 @@ impl<R: Rows> TableStore<R> {
         self.read_write = read_write;
     }
 
+    /// Whether a write phase is on: what is done in it may be undone.
+    pub fn read_write(&self) -> bool {
+        self.read_write
+    }
+
     /// Makes sure of a transaction that suits what is to come. One that may write serves reads too; one that may not ends first.
     /// Outside batches reads never see uncommitted rows of others: their transactions may yet be undone, and a reply is for ever.
     pub(super) fn begin(&mut self) -> Result<()> {
@@ -209,7 +214,8 @@ impl<R: Rows> TableStore<R> {
             let found = self.rows.read_for_update(&container.table, key)?;
             let live = found && self.is_live(container);
             if let Some(refused) = self.check(container, condition, compare, live) {
-                return Ok((refused, 0));
+                let present = if refused == Stored::Exists { container.cas_of(&self.rows) } else { 0 };
+                return Ok((refused, present));
             }
             match self.write(container, key, condition, item, found) {
                 // Another transaction inserted the key between our search and our insert.
@@ -242,6 +248,32 @@ impl<R: Rows> TableStore<R> {
             _ => self.update_value(container, &[number], arith.cas)?,
         };
         Ok(Arithmetic::Value(new, cas))
+    }
+
+    /// Gives a live item that has the cas number `compare` a new one, or the one `given`, and perhaps a new expiry.
+    pub fn renumber(
+        &mut self,
+        container: &Container,
+        key: &[u8],
+        compare: Option<u64>,
+        exptime: Option<i64>,
+        given: Option<u64>,
+    ) -> Result<(Stored, u64)> {
+        let Some(key) = container.key_cell(key) else { return Ok((Stored::NotFound, 0)) };
+        if !self.find_live(container, key)? {
+            return Ok((Stored::NotFound, 0));
+        }
+        if self.differs(container, compare) {
+            return Ok((Stored::Exists, container.cas_of(&self.rows)));
+        }
+        let deadline = exptime.and_then(|exptime| {
+            container.expiry.map(|column| (column, container.expiry_cell(column, self.deadline(exptime))))
+        });
+        if deadline.is_none() && container.cas.is_none() {
+            return Ok((Stored::Stored, 0));
+        }
+        let cas = self.update_value(container, deadline.as_slice(), given)?;
+        Ok((Stored::Stored, cas))
     }
 
     /// Deletes an item, one with another cas number than `compare` excepted.

@@ -6,6 +6,7 @@
 
 #![allow(dead_code, missing_docs)]
 
+pub mod meta;
 pub mod scripts;
 pub mod tls;
 pub mod transport;

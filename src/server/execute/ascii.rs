@@ -72,6 +72,7 @@ impl<'w, R: Rows> Executor<'w, R> {
             // Packets do not come here.
             Request::Quit | Request::Binary(_) => {}
             Request::Refused { reply } => out.extend_from_slice(reply),
+            Request::Meta(_) => {}
         }
         Ok(Progress::Done)
     }

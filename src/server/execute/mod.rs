@@ -1,14 +1,17 @@
 //! One request: protocol on one side, store on the other. Here stands what the tick asks of a request and what the protocols have in
-//! common; [`ascii`] runs the text commands, [`binary`] the binary ones, [`stream`] those whose answers last for many ticks.
+//! common; [`ascii`] runs the text commands, [`meta`] the meta commands, [`binary`] the binary ones, [`stream`] those whose answers last
+//! for many ticks.
 
 mod ascii;
 mod binary;
+mod meta;
 mod stream;
 
 use super::Shared;
 use super::login::Denial;
 use super::stats::{ContainerCount, Counter, Delta};
 use crate::protocol::binary::Status;
+use crate::protocol::meta::Verb;
 use crate::protocol::{Request, StoreVerb, binary as packets, reply};
 use crate::rows::{Error, Rows};
 use crate::store::{
@@ -89,6 +92,11 @@ enum Located<'w, 'k> {
 pub fn is_read(request: &Request<'_>) -> bool {
     match request {
         Request::Binary(request) => binary::is_read(request),
+        Request::Meta(meta) => match meta.verb {
+            Verb::Noop | Verb::Debug => true,
+            Verb::Get => !meta.has(b'N') && !meta.has(b'T'),
+            Verb::Set | Verb::Delete | Verb::Arith => false,
+        },
         Request::Get { .. }
         | Request::Version
         | Request::Verbosity { .. }
@@ -104,11 +112,16 @@ pub fn is_read(request: &Request<'_>) -> bool {
     }
 }
 
-/// Whether a request neither reads nor writes items, so that its place among others does not matter.
+/// Whether a request neither reads nor writes items, so that its place among others does not matter. That of statistics does: it may
+/// switch and reset them.
 pub fn is_idle(request: &Request<'_>) -> bool {
     match request {
-        Request::Binary(request) => binary::is_read(request) && request.key().is_none(),
-        Request::Get { .. } | Request::KeyDump { .. } => false,
+        Request::Binary(request) => {
+            let stats = matches!(request.command, packets::Command::Stats { .. });
+            binary::is_read(request) && request.key().is_none() && !stats
+        }
+        Request::Get { .. } | Request::KeyDump { .. } | Request::Stats { .. } => false,
+        Request::Meta(meta) => meta.verb == Verb::Noop,
         request => is_read(request),
     }
 }
@@ -137,6 +150,7 @@ pub fn values_of(request: &Request<'_>) -> usize {
     match request {
         Request::Get { keys, .. } | Request::GetAndTouch { keys, .. } => keys.len_hint(),
         Request::Binary(packets::Request { command: packets::Command::Get { .. }, .. }) => 1,
+        Request::Meta(meta) => usize::from(meta.has(b'v')),
         _ => 0,
     }
 }
@@ -148,6 +162,8 @@ pub fn spares_table(request: &Request<'_>, config: &Config, container: Container
         Request::Store { .. } | Request::Arith { .. } | Request::Touch { .. } => policies.set,
         Request::GetAndTouch { keys, .. } if keys.is_single() => policies.set,
         Request::Delete { .. } => policies.delete,
+        Request::Meta(meta) if meta.verb == Verb::Delete && !meta.has(b'x') => policies.delete,
+        Request::Meta(_) if !is_read(request) => policies.set,
         Request::FlushAll { .. } => policies.flush,
         Request::Binary(request) => return binary::policy(request, &policies).is_some_and(Policy::spares_table),
         _ => return false,
@@ -164,6 +180,8 @@ pub fn sort_key<'a>(request: &Request<'a>) -> Option<&'a [u8]> {
         | Request::Touch { key, .. } => Some(key),
         Request::Get { keys, .. } | Request::GetAndTouch { keys, .. } if keys.is_single() => Some(keys.first()),
         Request::Binary(request) => request.key(),
+        // An encoded key sorts elsewhere than the same key unencoded. An `mn` has the empty key, and ends no run.
+        Request::Meta(meta) if !meta.has(b'b') => Some(meta.written_key),
         _ => None,
     }
 }
@@ -284,6 +302,7 @@ impl<'w, R: Rows> Executor<'w, R> {
     pub fn run(&mut self, request: &Request<'_>, resume: &Resume, out: &mut Vec<u8>) -> Result<Progress, Abort> {
         match request {
             Request::Binary(request) => self.run_binary(request, out).map(|()| Progress::Done),
+            Request::Meta(meta) => self.run_meta(meta, out).map(|()| Progress::Done),
             request => self.run_ascii(request, resume, out),
         }
     }

@@ -31,7 +31,8 @@ struct FakeRows {
     locked: usize,
     /// A key that somebody else holds.
     held: Option<Vec<u8>>,
-    fail_commit: bool,
+    /// Commits that fail.
+    fail_commits: u32,
     /// Whether rows can be written together.
     together: bool,
     /// A value that the table refuses.
@@ -203,7 +204,8 @@ impl Rows for FakeRows {
         let mode = self.active.take().expect("a transaction");
         if mode.read_write {
             self.trace.push("+".into());
-            if self.fail_commit {
+            if self.fail_commits > 0 {
+                self.fail_commits -= 1;
                 return Err(Error::Engine("the disk is gone".into()));
             }
             self.committed = std::mem::take(&mut self.pending);
@@ -229,41 +231,61 @@ fn shared(config: Config) -> Shared {
     Shared::new(host, Options::parse("-t 1").unwrap(), config, (None, None))
 }
 
-/// What the clients (one string each) are answered, `None` for a closed connection, and the trace.
-fn tick(mut rows: FakeRows, clients: &[&str]) -> (Vec<Option<String>>, String, Delta) {
-    let config = Config::load(&mut rows, Rules { trx_level: 1, skip_invalid: false }, None).unwrap();
-    rows.trace.clear();
-    let shared = shared(config);
-    let config = Arc::clone(&shared.config.lock());
-    let mut store =
-        Store::new(rows, Arc::clone(&shared.memory), Arc::clone(&config), CasSource::new(), 1 << 20, Batch::default());
-    let (mut conns, mut theirs, mut pool, mut received) = (Slab::new(), Vec::new(), Default::default(), 0);
-    for text in clients {
-        let (ours, mut client) = UnixStream::pair().unwrap();
-        client.write_all(text.as_bytes()).unwrap();
-        client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        let mut conn = Conn::new(ours.into(), Parser::new(1 << 20, Dialect::Auto));
-        conn.fill(&mut pool, &mut received).unwrap();
-        conns.insert(conn);
-        theirs.push(client);
+/// A worker without its thread.
+struct Bench {
+    shared: Shared,
+    config: Arc<Config>,
+    store: Store<FakeRows>,
+}
+
+impl Bench {
+    fn new(mut rows: FakeRows) -> Bench {
+        let config = Config::load(&mut rows, Rules { trx_level: 1, skip_invalid: false }, None).unwrap();
+        rows.trace.clear();
+        let shared = shared(config);
+        let config = Arc::clone(&shared.config.lock());
+        let (memory, marks) = (Arc::clone(&shared.memory), Arc::clone(&shared.marks));
+        let store = Store::new(rows, memory, marks, Arc::clone(&config), CasSource::new(), 1 << 20, Batch::default());
+        Bench { shared, config, store }
     }
-    let ready: Vec<usize> = (0..clients.len()).collect();
-    let (mut stats, mut plans, mut buffers) = (Delta::ZERO, Vec::new(), Buffers::default());
-    let counts = &mut Vec::new();
-    Tick { conns: &conns, store: &mut store, config: &config, shared: &shared, stats: &mut stats, counts }
-        .run(&ready, &mut buffers, &mut plans, true)
-        .unwrap();
-    let answers = plans
-        .iter()
-        .map(|plan| {
-            let mut answer = String::new();
-            conns.remove(plan.conn);
-            theirs[plan.conn].read_to_string(&mut answer).unwrap();
-            assert!(!plan.drop || answer.is_empty(), "a dropped connection heard {answer}");
-            (!plan.drop).then_some(answer)
-        })
-        .collect();
-    (answers, store.into_rows().trace.join(" "), stats)
+
+    /// What the clients (one string each) are answered in one tick, `None` for a closed connection, and what was counted.
+    fn tick(&mut self, clients: &[&str]) -> (Vec<Option<String>>, Delta) {
+        let (mut conns, mut theirs, mut pool, mut received) = (Slab::new(), Vec::new(), Default::default(), 0);
+        for text in clients {
+            let (ours, mut client) = UnixStream::pair().unwrap();
+            client.write_all(text.as_bytes()).unwrap();
+            client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            let mut conn = Conn::new(ours.into(), Parser::new(1 << 20, Dialect::Auto));
+            conn.fill(&mut pool, &mut received).unwrap();
+            conns.insert(conn);
+            theirs.push(client);
+        }
+        let ready: Vec<usize> = (0..clients.len()).collect();
+        let (mut stats, mut plans, mut buffers) = (Delta::ZERO, Vec::new(), Buffers::default());
+        let (store, config, shared, counts) = (&mut self.store, &*self.config, &self.shared, &mut Vec::new());
+        Tick { conns: &conns, store, config, shared, stats: &mut stats, counts }
+            .run(&ready, &mut buffers, &mut plans, true)
+            .unwrap();
+        let answers = plans
+            .iter()
+            .map(|plan| {
+                let mut answer = String::new();
+                conns.remove(plan.conn);
+                theirs[plan.conn].read_to_string(&mut answer).unwrap();
+                assert!(!plan.drop || answer.is_empty(), "a dropped connection heard {answer}");
+                (!plan.drop).then_some(answer)
+            })
+            .collect();
+        (answers, stats)
+    }
+}
+
+/// One tick: the answers, the trace of the rows, what was counted.
+fn tick(rows: FakeRows, clients: &[&str]) -> (Vec<Option<String>>, String, Delta) {
+    let mut bench = Bench::new(rows);
+    let (answers, stats) = bench.tick(clients);
+    (answers, bench.store.into_rows().trace.join(" "), stats)
 }
 
 const SETS: &[&str] = &["set b 0 0 1\r\n1\r\nset a 0 0 1\r\n1\r\n", "set c 0 0 1\r\n1\r\nget b\r\n"];
@@ -316,7 +338,7 @@ fn only_the_guilty_of_a_lock_wait_timeout_fails() {
 
 #[test]
 fn a_failed_commit_answers_readers_only() {
-    let mut rows = FakeRows { fail_commit: true, ..FakeRows::default() };
+    let mut rows = FakeRows { fail_commits: 1, ..FakeRows::default() };
     rows.committed.insert(b"r".into(), b"1".into());
     let (answers_, trace, stats) = tick(rows, &["get r\r\n", SETS[0], SETS[1]]);
     assert_eq!(answers_, [Some("VALUE r 0 1\r\n1\r\nEND\r\n".into()), None, None]);
@@ -408,13 +430,13 @@ fn only_plain_sets_are_stored_together() {
 
 #[test]
 fn a_batch_that_fails_to_commit_is_counted() {
-    for fail_commit in [false, true] {
-        let mut rows = FakeRows { fail_commit, ..FakeRows::default() };
+    for fail_commits in [0, 1] {
+        let mut rows = FakeRows { fail_commits, ..FakeRows::default() };
         let shared = shared(Config::load(&mut rows, Rules { trx_level: 1, skip_invalid: false }, None).unwrap());
         let config = Arc::clone(&shared.config.lock());
         let batch = Batch { reads: 1, writes: 10 };
-        let memory = Arc::clone(&shared.memory);
-        let mut store = Store::new(rows, memory, Arc::clone(&config), CasSource::new(), 1 << 20, batch);
+        let (memory, marks) = (Arc::clone(&shared.memory), Arc::clone(&shared.marks));
+        let mut store = Store::new(rows, memory, marks, Arc::clone(&config), CasSource::new(), 1 << 20, batch);
         store.set_read_write(true);
         let item = NewItem { flags: 0, exptime: 0, value: b"1", cas: None };
         let container = config.container(ContainerId::DEFAULT).unwrap();
@@ -422,6 +444,56 @@ fn a_batch_that_fails_to_commit_is_counted() {
         store.end_phase(1).unwrap();
         let mut stats = Delta::ZERO;
         commit_open(&mut store, &mut stats);
-        assert_eq!(stats.get(Counter::CommitFailures), u64::from(fail_commit));
+        assert_eq!(stats.get(Counter::CommitFailures), u64::from(fail_commits));
     }
+}
+
+/// Rows with an item under `a`.
+fn with_a() -> FakeRows {
+    FakeRows { committed: BTreeMap::from([(b"a".to_vec(), b"1".to_vec())]), ..FakeRows::default() }
+}
+
+#[test]
+fn a_replayed_tick_neither_loses_nor_doubles_the_win_of_a_stale_item() {
+    let mut bench = Bench::new(FakeRows { deadlocks: 1, alone: 1, ..with_a() });
+    let (answers_, _) = bench.tick(&["md a I\r\nmg a\r\nset b 0 0 1\r\n1\r\n", "mg a\r\nset c 0 0 1\r\n1\r\n"]);
+    assert_eq!(answers_, answers(&["HD\r\nHD X W\r\nSTORED\r\n", "HD Z X\r\nSTORED\r\n"]));
+    assert_eq!(bench.tick(&["mg a\r\n"]).0, answers(&["HD Z X\r\n"]));
+    assert!(bench.store.into_rows().trace.contains(&"-".into()), "nothing was replayed");
+}
+
+#[test]
+fn a_replayed_tick_creates_a_missing_item_for_one_client() {
+    let mut bench = Bench::new(FakeRows { deadlocks: 1, alone: 1, ..FakeRows::default() });
+    let (answers_, _) = bench.tick(&["mg a N0\r\nset b 0 0 1\r\n1\r\n", "mg a N0 v\r\n"]);
+    assert_eq!(answers_, answers(&["HD W\r\nSTORED\r\n", "VA 0 Z\r\n\r\n"]));
+    assert_eq!(bench.tick(&["mg a\r\n", "mg a\r\n"]).0, answers(&["HD Z\r\n", "HD Z\r\n"]));
+}
+
+#[test]
+fn a_rerun_without_the_guilty_wins_again() {
+    let mut bench = Bench::new(FakeRows { held: Some(b"b".into()), ..with_a() });
+    assert_eq!(bench.tick(&["md a I\r\n"]).0, answers(&["HD\r\n"]));
+    let (answers_, _) = bench.tick(&["mg a\r\nmd b I\r\n"]);
+    assert_eq!(answers_, answers(&["HD X W\r\nSERVER_ERROR lock wait timeout\r\n"]));
+    assert_eq!(bench.tick(&["mg a\r\n"]).0, answers(&["HD Z X\r\n"]));
+}
+
+#[test]
+fn a_win_that_was_never_told_goes_to_the_next_reader() {
+    let mut bench = Bench::new(FakeRows { fail_commits: 1, ..with_a() });
+    assert_eq!(bench.tick(&["md a I\r\nmg a\r\nset b 0 0 1\r\n1\r\n"]).0, [None]);
+    // The outcome is unknown: the item may be stale now, and nobody was sent to renew it.
+    assert_eq!(bench.tick(&["mg a\r\n"]).0, answers(&["HD X W\r\n"]));
+    assert_eq!(bench.tick(&["mg a\r\n"]).0, answers(&["HD Z X\r\n"]));
+}
+
+#[test]
+fn storing_the_same_value_again_clears_marks() {
+    // Without a cas column nothing else tells the versions apart.
+    let mut bench = Bench::new(with_a());
+    assert_eq!(bench.tick(&["md a I\r\nmg a\r\n"]).0, answers(&["HD\r\nHD X W\r\n"]));
+    assert_eq!(bench.tick(&["mg a\r\n", "mg a T0\r\n"]).0, answers(&["HD Z X\r\n", "HD Z X\r\n"]));
+    assert_eq!(bench.tick(&["set a 0 0 1\r\n1\r\nmg a\r\n"]).0, answers(&["STORED\r\nHD\r\n"]));
+    assert_eq!(bench.tick(&["mg a\r\n"]).0, answers(&["HD\r\n"]));
 }
