@@ -329,8 +329,7 @@ pub fn demand(request: &Request<'_>) -> Demand {
             }
         }
         Request::Binary(_) | Request::Meta(_) if is_idle(request) => Demand::Nothing,
-        Request::Binary(binary::Request { command: Command::Stats { .. }, .. })
-        | Request::Version
+        Request::Version
         | Request::Verbosity { .. }
         | Request::Quit
         | Request::Shutdown { .. }
