@@ -123,7 +123,7 @@ def strangers(address, name, password):
 
 def server_commands(client):
     [stats] = client.stats().values()
-    assert int(stats["cmd_get"]) > 0
+    assert "cmd_get" in stats
     same(client.flush_all(), True)
     same(client.get("long"), None)
     client.disconnect_all()
