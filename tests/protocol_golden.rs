@@ -14,7 +14,7 @@ mod packets;
 mod scripts;
 
 use common::meta::{OTHERWISE, SAME, step};
-use common::{Client, Host, PATIENCE};
+use common::{Client, Host, HostConfig, PATIENCE};
 use scripts::{Script, Why};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -325,4 +325,41 @@ fn same_packets_same_answers() {
         host.client().ask("flush_all\r\n", "OK\r\n");
     }
     assert!(wrong.is_empty(), "{} scripts:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// One command at a time: memcached drops replies before the last where several stand in one packet.
+#[test]
+fn logging_in_is_answered_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let file = folder.path().join("users");
+    std::fs::write(&file, "alice:secret\nbob:word\n").unwrap();
+    let references = [Some(installed()), newest()].into_iter().flatten().map(|mut program| {
+        program.arg("-Y").arg(&file);
+        Reference::start(program)
+    });
+    let references: Vec<_> = references.collect();
+    let config = HostConfig::new();
+    let users = config.users(&[("alice", "secret", "*=rw"), ("bob", "word", "*=rw")]);
+    let host = config.option(&format!("-p 0 -Y {}", users.display())).start();
+    let login = "set login 0 0 12\r\nalice secret\r\n";
+    for dialogue in [
+        &["get k\r\n", "mn\r\n", "version\r\n", "stats\r\n", "quit\r\n", "\r\n", login, "get k\r\n"][..],
+        &[login, "set k 0 0 1\r\nx\r\n", "get k\r\n", "delete k\r\n", "version\r\n"],
+        &["set x 0 0 14\r\nalice secret x\r\n", "get k\r\n"],
+        &["set x 1 2 12 noreply\r\nalice secret\r\n", "get k\r\n"],
+        &["set x 0 0 5\r\nalice\r\n", "set x 0 0 0\r\n\r\n", login],
+        &["set x 0 0 10\r\nalice word\r\n", "set x 0 0 8\r\nbob word\r\n", "get k\r\n"],
+        &["set x 0 0 8\r\nbob nobo\r\n", "set x 0 0 6\r\nx word\r\n", login],
+    ] {
+        for reference in &references {
+            let (mut theirs, mut ours) = (reference.client(), host.client());
+            for command in dialogue {
+                theirs.send(command);
+                ours.send(command);
+                let (theirs, ours) = (masked(&theirs.read_reply()), masked(&ours.read_reply()));
+                assert_eq!(shown(&ours), shown(&theirs), "{command:?} in {dialogue:?}");
+            }
+        }
+    }
 }
