@@ -105,7 +105,7 @@ proptest! {
             let parsed = parser.parse(rest);
             let Parsed::Request { request: Request::Binary(packet), consumed } = parsed else { panic!("{parsed:?}") };
             prop_assert_eq!((packet.opcode, packet.opaque.as_slice(), consumed), (sent[1], &sent[12..16], sent.len()));
-            prop_assert_eq!(packet.cas.to_be_bytes(), sent[16..24]);
+            prop_assert_eq!(Some(&packet.cas.to_be_bytes()), sent[16..].first_chunk());
             let refused = matches!(packet.command, Command::Refused { .. });
             prop_assert!(!refused, "{:?}", packet);
             let key = &sent[24 + usize::from(sent[4])..][..usize::from(sent[3])];
