@@ -155,7 +155,6 @@ fn what_cannot_be_the_protocol_is_closed() {
         ("a get line of 10 MB that does not end", [b"gets ".to_vec(), vec![b'k'; 10_000_000]].concat()),
         ("HTTP", b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec()),
         ("HTTP with a body of commands", b"POST / HTTP/1.1\r\n\r\nset h 0 0 1\r\nx\r\n".to_vec()),
-        ("the binary protocol", b"\x80\x0b\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec()),
         ("TLS", tls),
     ];
     for (name, input) in cases {

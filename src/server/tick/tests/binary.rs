@@ -40,6 +40,9 @@ fn shown(mut answers: &[u8]) -> String {
     shown.join(", ")
 }
 
+/// What it is about, the rows, packets, their answers if there are any, the trace of the rows.
+type Case = (&'static str, FakeRows, Vec<Vec<u8>>, Option<String>, &'static str);
+
 #[test]
 fn packets_run_as_lines_do() {
     const LOCKED: &str = "lock wait timeout";
@@ -50,7 +53,7 @@ fn packets_run_as_lines_do() {
     let refused = |value: &str| FakeRows { refused: Some(value.into()), ..plain() };
     let lost = || FakeRows { fail_commits: 1, ..plain() };
     let incr = || packet(0x05, FIVE_FROM_SEVEN, "n", "");
-    let cases: Vec<(&str, FakeRows, Vec<Vec<u8>>, Option<String>, &str)> = vec![
+    let cases: Vec<Case> = vec![
         (
             "sorted by key, answered in order",
             plain(),
