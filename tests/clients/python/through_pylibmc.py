@@ -125,6 +125,7 @@ def restart(address, credentials):
 
 
 def server_commands(client):
+    same(client.get("long"), b"x")
     [(_, stats)] = client.get_stats()
     assert "cmd_get" in stats
     same(client.flush_all(), True)
