@@ -8,6 +8,7 @@ use super::{Abort, Executor, Located, Refusal, spares_table};
 use crate::protocol::meta::{Code, Facts, KeyBuffer, Request, SetMode, Verb, debug, response};
 use crate::protocol::{self, reply};
 use crate::rows::Rows;
+use crate::server::detail::Operation;
 use crate::server::stats::Counter;
 use crate::store::{Arith, Arithmetic, Condition, Container, Deleted, Failure, Item, Mark, NewItem, Stored, Visit};
 
@@ -88,12 +89,14 @@ impl<'w, R: Rows> Executor<'w, R> {
             Located::Row(container, key) => (container, key),
             Located::Name(container) => {
                 self.stats.one(Counter::GetHits);
+                self.shared.detail.note(name, Operation::Get(true));
                 let item = Item { flags: 0, cas: 0, deadline: 0, value: container.table.path.to_bytes() };
                 write_item(out, request, &item, Facts { ttl: Some(-1), ..Facts::default() });
                 return Ok(());
             }
             Located::Nowhere => {
                 self.stats.one(Counter::GetMisses);
+                self.shared.detail.note(name, Operation::Get(false));
                 miss(out, request);
                 return Ok(());
             }
@@ -112,6 +115,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         let touch = request.seconds(b'T');
         let found = self.answer_item(request, container, key, touch, before, out)?;
         self.stats.one(if found { Counter::GetHits } else { Counter::GetMisses });
+        self.shared.detail.note(name, Operation::Get(found));
         if touch.is_some() {
             self.stats.one(Counter::CmdTouch);
             self.stats.one(if found { Counter::TouchHits } else { Counter::TouchMisses });
@@ -187,6 +191,7 @@ impl<'w, R: Rows> Executor<'w, R> {
     }
 
     fn meta_set(&mut self, request: &Request<'_>, name: &[u8], out: &mut Vec<u8>) -> Outcome<()> {
+        self.shared.detail.note(name, Operation::Set);
         let (container, key) = self.row_of(name)?;
         self.stats.one(Counter::CmdSet);
         let mode = request.set_mode();
@@ -265,6 +270,7 @@ impl<'w, R: Rows> Executor<'w, R> {
     }
 
     fn meta_delete(&mut self, request: &Request<'_>, name: &[u8], out: &mut Vec<u8>) -> Outcome<()> {
+        self.shared.detail.note(name, Operation::Delete);
         let (container, key) = self.row_of(name)?;
         let (compare, given) = (request.number(b'C'), request.number(b'E'));
         let (empties, invalidates) = (request.has(b'x'), request.has(b'I'));
