@@ -23,6 +23,12 @@ enum Stop {
 
 type Outcome<T> = Result<T, Stop>;
 
+/// See [`super::plain_set`].
+pub(super) fn plain_set<'a>(request: &Request<'a>) -> Option<NewItem<'a>> {
+    let plain = request.verb == Verb::Set && request.set_mode() == SetMode::Set;
+    (plain && !request.has(b'C') && !request.has(b'E')).then(|| new_item(request))
+}
+
 impl<'w, R: Rows> Executor<'w, R> {
     /// Runs a meta command and appends its reply.
     ///
@@ -197,12 +203,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         let mode = request.set_mode();
         let extends = matches!(mode, SetMode::Append | SetMode::Prepend);
         let compare = request.number(b'C');
-        let item = NewItem {
-            flags: request.number(b'F').unwrap_or(0) as u32,
-            exptime: request.seconds(b'T').unwrap_or(0),
-            value: request.value,
-            cas: request.number(b'E'),
-        };
+        let item = new_item(request);
         let result = self.store.store(container, key, condition(mode), compare, item);
         let (mut stored, mut cas) = self.done(container, result)?;
         let older = stored == Stored::Exists && compare.is_some_and(|compare| 0 < compare && compare < cas);
@@ -245,6 +246,15 @@ impl<'w, R: Rows> Executor<'w, R> {
         Ok(())
     }
 
+    /// Answers a plain `ms` that was stored together with others.
+    pub(super) fn stored_together_meta(&mut self, request: &Request<'_>, cas: u64, out: &mut Vec<u8>) {
+        self.shared.detail.note(request.written_key, Operation::Set);
+        if !request.has(b'q') {
+            let facts = Facts { cas: Some(cas), size: Some(request.value.len()), ..Facts::default() };
+            response(out, request, Code::Done, &facts);
+        }
+    }
+
     /// An append or prepend that found nothing and may create the item.
     fn extend_or_add(
         &mut self,
@@ -276,13 +286,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         let (empties, invalidates) = (request.has(b'x'), request.has(b'I'));
         let mut stored = None;
         if empties {
-            let item = NewItem {
-                flags: request.number(b'F').unwrap_or(0) as u32,
-                exptime: request.seconds(b'T').unwrap_or(0),
-                value: b"",
-                cas: given,
-            };
-            let result = self.store.store(container, key, Condition::Replace, compare, item);
+            let result = self.store.store(container, key, Condition::Replace, compare, new_item(request));
             let (emptied, cas) = self.done(container, result)?;
             if emptied == Stored::Stored && invalidates {
                 let result = self.store.mark_stale(container, key, cas);
@@ -392,6 +396,16 @@ impl<'w, R: Rows> Executor<'w, R> {
             }
         }
         Ok(Err(Code::NotStored))
+    }
+}
+
+/// What an `ms` stores, and an `md` in place of the value.
+fn new_item<'a>(request: &Request<'a>) -> NewItem<'a> {
+    NewItem {
+        flags: request.number(b'F').unwrap_or(0) as u32,
+        exptime: request.seconds(b'T').unwrap_or(0),
+        value: request.value,
+        cas: request.number(b'E'),
     }
 }
 
