@@ -616,7 +616,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 self.tick.stats.one(Counter::Commits);
                 self.tick.stats.merge(stats);
             }
-            Err(error @ (Error::LockTimeout | Error::Deadlock | Error::ReadOnly)) => {
+            Err(error @ (Error::LockTimeout | Error::Deadlock | Error::ReadOnly | Error::DiskFull)) => {
                 // It certainly did not happen; the host refuses commits at the moment, so it is not tried again.
                 let reason = error.to_string();
                 for i in requests {
