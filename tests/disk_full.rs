@@ -35,7 +35,7 @@ fn set(client: &mut Client, key: &str, digit: u8) -> String {
 
 fn check(client: &mut Client, key: &str, digit: u8) {
     let value = char::from(digit).to_string().repeat(100_000);
-    client.ask(format!("get {key}\r\n"), &format!("VALUE {key} 0 100000\r\n{value}\r\nEND\r\n"));
+    client.ask(format!("get {key}\r\n"), format!("VALUE {key} 0 100000\r\n{value}\r\nEND\r\n"));
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_full_disk_refuses_writes_and_takes_them_when_there_is_space() {
     client.ask(format!("get k{stored}\r\n"), "END\r\n");
     assert_eq!(set(&mut host.client(), "other", b'3'), "SERVER_ERROR out of disk space");
     let error = host
-        .sql(&format!("INSERT INTO test.demo_test (c1, c2) VALUES ('sql', REPEAT('x', 200000))"))
+        .sql("INSERT INTO test.demo_test (c1, c2) VALUES ('sql', REPEAT('x', 200000))")
         .expect_err("the disk is full");
     assert_eq!(error.errno, 1021, "{error}");
     disk(&host, None);

@@ -82,7 +82,8 @@ fn measure(options: &Options, folder: &Path) -> Result<(), String> {
         return Err("there is nothing to measure: --list names the workloads".to_owned());
     }
     report::print(&rows);
-    print!("\n{}", goals::markdown(if options.mysql.is_some() { &goals::MYSQL } else { &goals::PERFORMANCE }, &rows));
+    let goals: &[goals::Goal] = if options.mysql.is_some() { &goals::MYSQL } else { &goals::PERFORMANCE };
+    print!("\n{}\n{}", report::syncs(&rows), goals::markdown(goals, &rows));
     if options.write {
         report::write(options, &versions, &rows)?;
     }
@@ -250,6 +251,9 @@ fn run_round(
     if counting {
         server.open(dialect, workload.value)?.ask(|encoder, out| vec![encoder.reset_counter(out)])?;
     }
+    // Asked outside of the stretch: the answer takes CPU time.
+    let syncs = || if workload.operation == Operation::Set { server.log_syncs() } else { None };
+    let syncs_before = syncs();
     let mut marks: Vec<Cpu> = Vec::with_capacity(2);
     let (sample, total) = client.run(keys, WARM, options.seconds, || {
         marks.push(cpu_of(server.pid)?);
@@ -263,5 +267,7 @@ fn run_round(
         }
     }
     let &[start, end] = marks.as_slice() else { return Err("the stretch was not measured".to_owned()) };
-    Ok((Round::new(sample, start, end), end.total - start.total))
+    let synced = syncs_before.and_then(|before| syncs()?.checked_sub(before)).filter(|&n| n > 0);
+    let per_sync = synced.map_or(f64::NAN, |n| total as f64 / n as f64);
+    Ok((Round::new(sample, start, end, per_sync), end.total - start.total))
 }

@@ -38,6 +38,7 @@ pub fn start(folder: &Path, level: u32) -> Result<Server, String> {
     }
     let mut server = peers::start(folder, &name, Dialect::Sql, port, version, command)?;
     server.table = TABLE;
+    server.socket = Some(socket.clone());
     sql::administrator(&socket)?.run(&table_script(TABLE, "VARBINARY(250)"))?;
     Ok(server)
 }

@@ -70,7 +70,9 @@ impl Folder {
         }
         command.args(options);
         let mut server = peers::start(&self.path, "mysqld", Dialect::Sql, port, String::new(), command)?;
-        let mut session = sql::administrator(&self.path.join("my.sock"))?;
+        let socket = self.path.join("my.sock");
+        let mut session = sql::administrator(&socket)?;
+        server.socket = Some(socket);
         server.version = format!("MySQL {}", session.version);
         session.run(include_str!("../../../sql/innodb_memcached_config.sql"))?;
         session.run("DELETE FROM innodb_memcache.containers")?;

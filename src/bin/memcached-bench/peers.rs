@@ -26,6 +26,8 @@ pub struct Server {
     pub version: String,
     /// Container or table that a connection uses; empty: the server's only one.
     pub table: &'static str,
+    /// Where it takes SQL from this machine's root, if it does.
+    pub socket: Option<PathBuf>,
     /// Takes part in the rows that name it only.
     pub extra: bool,
     /// The process, if this program started it and this is the one to end it.
@@ -36,16 +38,13 @@ impl Server {
     /// Another end of the same process.
     pub fn beside(&self, name: String, dialect: Dialect, port: u16, table: &'static str) -> Server {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        Server {
-            name,
-            dialect,
-            address,
-            pid: self.pid,
-            version: self.version.clone(),
-            table,
-            extra: false,
-            child: None,
-        }
+        let (pid, version, socket) = (self.pid, self.version.clone(), self.socket.clone());
+        Server { name, dialect, address, pid, version, table, socket, extra: false, child: None }
+    }
+
+    /// How often the server synced its log so far, if it tells.
+    pub fn log_syncs(&self) -> Option<u64> {
+        sql::log_syncs(self.socket.as_ref()?)
     }
 
     /// A blocking connection, ready for requests on the server's table with values of this length.
@@ -145,16 +144,8 @@ pub fn attach(text: &str) -> Result<Server, String> {
     }
     machine::pin_process(pid)?;
     let dialect = if name.starts_with("redis") { Dialect::Redis } else { Dialect::Memcached };
-    Ok(Server {
-        name: name.to_owned(),
-        dialect,
-        address,
-        pid,
-        version: String::new(),
-        table: "",
-        extra: false,
-        child: None,
-    })
+    let (name, version) = (name.to_owned(), String::new());
+    Ok(Server { name, dialect, address, pid, version, table: "", socket: None, extra: false, child: None })
 }
 
 /// First line of what a program says about itself; `None` when it does not run.
@@ -200,12 +191,15 @@ fn start_host(
     threads: usize,
 ) -> Result<Server, String> {
     let port = free_port()?;
+    let data = make(folder, name)?;
     let mut command = Command::new(program);
-    command.arg(format!("--datadir={}", make(folder, name)?.display())).arg("--skip-networking");
+    command.arg(format!("--datadir={}", data.display())).arg("--skip-networking");
     command.arg(format!("--innodb-flush-log-at-trx-commit={level}"));
     command.arg("--innodb-buffer-pool-size=536870912");
     command.arg(format!("--daemon-memcached-option=-l 127.0.0.1 -p {port} -c 4096 -t {threads}"));
-    start(folder, name, Dialect::Memcached, port, version.to_owned(), command)
+    let mut server = start(folder, name, Dialect::Memcached, port, version.to_owned(), command)?;
+    server.socket = Some(data.join("memcached-host.sock"));
+    Ok(server)
 }
 
 fn start_redis(folder: &Path, version: &str, sync: &str) -> Result<Server, String> {
@@ -246,7 +240,8 @@ pub fn start(
         .map_err(|e| format!("{name} does not start: {e}"))?;
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let (name, pid) = (name.to_owned(), child.id());
-    let mut server = Server { name, dialect, address, pid, version, table: "", extra: false, child: Some(child) };
+    let mut server =
+        Server { name, dialect, address, pid, version, table: "", socket: None, extra: false, child: Some(child) };
     let end = Instant::now() + Duration::from_secs(20);
     while TcpStream::connect(address).is_err() {
         let ended = server.child.as_mut().is_some_and(|c| !matches!(c.try_wait(), Ok(None)));

@@ -19,6 +19,7 @@ pub struct Round {
     cpu: f64,
     user_ticks: u64,
     system_ticks: u64,
+    per_sync: f64,
 }
 
 impl Round {
@@ -32,6 +33,11 @@ impl Round {
         self.cpu
     }
 
+    /// Acknowledged sets for each sync of the server's log; not a number where nobody counts them.
+    pub fn per_sync(&self) -> f64 {
+        self.per_sync
+    }
+
     /// The 99th of 100 round trips, in microseconds.
     pub fn p99(&self) -> f64 {
         let [_, p99, _] = self.round_trip;
@@ -39,7 +45,8 @@ impl Round {
     }
 
     /// `start` and `end` are the server's CPU time at the ends of the stretch.
-    pub fn new(mut sample: Sample, start: Cpu, end: Cpu) -> Round {
+    /// `per_sync`: sets for each sync of the log, if known.
+    pub fn new(mut sample: Sample, start: Cpu, end: Cpu, per_sync: f64) -> Round {
         sample.round_trips.sort_unstable();
         let last = sample.round_trips.len().saturating_sub(1) as f64;
         let quantile = |q: f64| sample.round_trips.get((last * q) as usize).map_or(f64::NAN, |&n| f64::from(n) / 1e3);
@@ -51,6 +58,7 @@ impl Round {
             cpu: (end.total - start.total) as f64 / 1e3 / operations as f64,
             user_ticks: end.user_ticks - start.user_ticks,
             system_ticks: end.system_ticks - start.system_ticks,
+            per_sync,
         }
     }
 }
@@ -222,6 +230,7 @@ fn page(options: &Options, versions: &Versions, rows: &[Row]) -> String {
     text.push_str("\n## Goals\n");
     text.push_str(&goals::markdown(&goals::PERFORMANCE, rows));
     text.push_str(&behind(rows));
+    let _ = write!(text, "\n## Syncs\nBy the server's status variable `Innodb_os_log_fsyncs`.\n\n{}", syncs(rows));
     text
 }
 
@@ -245,6 +254,7 @@ fn mysql_page(options: &Options, versions: &Versions, rows: &[Row]) -> String {
     text.push_str("\n## Figures\n");
     text.push_str(&markdown(rows));
     text.push_str(&behind(rows));
+    let _ = write!(text, "\n## Syncs\nBy the server's status variable `Innodb_os_log_fsyncs`.\n\n{}", syncs(rows));
     text
 }
 
@@ -254,6 +264,20 @@ fn markdown(rows: &[Row]) -> String {
         let _ = writeln!(text, "| {} |", line.join(" | "));
         if i == 0 {
             let _ = writeln!(text, "|---|---|{}", "--:|".repeat(COLUMNS.len() - 2));
+        }
+    }
+    text
+}
+
+/// How many sets shared a sync of the log, where the server counts them.
+pub fn syncs(rows: &[Row]) -> String {
+    let mut text = String::from("| workload | server | acknowledged sets per sync of the log |\n|---|---|--:|\n");
+    for row in rows {
+        for cell in &row.cells {
+            let sets = cell.median(Round::per_sync);
+            if sets.is_finite() {
+                let _ = writeln!(text, "| {} | {} | {sets:.1} |", row.workload.name, cell.server);
+            }
         }
     }
     text

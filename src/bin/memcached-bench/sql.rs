@@ -35,6 +35,8 @@ const VAR_STRING: u8 = 253;
 pub struct Session<S> {
     stream: S,
     sequence: u8,
+    /// The server sends an end between the columns and the rows of a result: it does not know DEPRECATE_EOF.
+    ends_definitions: bool,
     /// What the server calls itself.
     pub version: String,
 }
@@ -43,12 +45,24 @@ pub struct Session<S> {
 pub fn administrator(socket: &Path) -> Result<Session<UnixStream>, String> {
     let end = Instant::now() + PATIENCE;
     loop {
-        match UnixStream::connect(socket) {
-            Ok(stream) => return Session::open(stream, "root", ""),
-            Err(e) if Instant::now() > end => return Err(format!("{}: {e}", socket.display())),
-            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+        match local(socket) {
+            Err(_) if Instant::now() < end => std::thread::sleep(Duration::from_millis(20)),
+            result => return result,
         }
     }
+}
+
+fn local(socket: &Path) -> Result<Session<UnixStream>, String> {
+    let failed = |e| format!("{}: {e}", socket.display());
+    let stream = UnixStream::connect(socket).map_err(failed)?;
+    stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
+    Session::open(stream, "root", "")
+}
+
+/// How often the server synced its log so far; `None` for one that does not tell.
+pub fn log_syncs(socket: &Path) -> Option<u64> {
+    let row = local(socket).ok()?.row("SHOW GLOBAL STATUS LIKE 'Innodb_os_log_fsyncs'").ok()?;
+    row.get(1)?.parse().ok()
 }
 
 /// A session of the measured account on `table`, with the statements prepared.
@@ -69,10 +83,14 @@ pub fn connect(stream: TcpStream, table: &str) -> Result<(TcpStream, Statements)
 impl<S: Read + Write> Session<S> {
     /// Logs in without a password; an empty `database` selects none.
     pub fn open(stream: S, user: &str, database: &str) -> Result<Session<S>, String> {
-        let mut session = Session { stream, sequence: 0, version: String::new() };
+        let mut session = Session { stream, sequence: 0, ends_definitions: false, version: String::new() };
         let greeting = session.packet()?;
         let version = greeting.get(1..).unwrap_or_default().split(|&b| b == 0).next().unwrap_or_default();
         session.version = String::from_utf8_lossy(version).into_owned();
+        // Behind the version: its end, the connection's number, 8 bytes of salt, a zero, the lower half of what the server
+        // can, a character set, the status, and the upper half.
+        let upper = greeting.get(version.len() + 20..).and_then(|rest| rest.first_chunk());
+        session.ends_definitions = upper.is_none_or(|&half| u16::from_le_bytes(half) & 0x100 == 0);
         let capabilities = if database.is_empty() { CAPABILITIES & !8 } else { CAPABILITIES };
         let mut reply = capabilities.to_le_bytes().to_vec();
         reply.extend_from_slice(&(16u32 << 20).to_le_bytes());
@@ -96,6 +114,30 @@ impl<S: Read + Write> Session<S> {
                 Some(0xfe) => session.send(&[])?,
                 Some(1) => {}
                 _ => return Err(format!("the log-in is answered with {}", packet.escape_ascii())),
+            }
+        }
+    }
+
+    /// The first row of a result; empty when there is none.
+    fn row(&mut self, sql: &str) -> Result<Vec<String>, String> {
+        self.command(&[b"\x03", sql.as_bytes()].concat())?;
+        let columns = self.packet()?.first().copied().unwrap_or(0);
+        for _ in 0..columns {
+            self.packet()?;
+        }
+        if self.ends_definitions {
+            self.packet()?;
+        }
+        let mut row = Vec::new();
+        loop {
+            let packet = self.packet()?;
+            if packet.first() == Some(&0xfe) && packet.len() < 9 {
+                return Ok(row);
+            }
+            let mut rest = packet.as_slice();
+            while let Some((value, behind)) = integer(rest).and_then(|(n, rest)| rest.split_at_checked(n as usize)) {
+                row.push(String::from_utf8_lossy(value).into_owned());
+                rest = behind;
             }
         }
     }
@@ -295,7 +337,8 @@ mod tests {
         let row = [&[0, 0, 252, 44, 1][..], &[b'x'; 300]].concat();
         let short = [&[0, 0, 3][..], b"abc"].concat();
         let (end, refused) = (&[0xfe, 0, 0, 2, 0, 0, 0][..], &b"\xff\x28\x04#42000no such thing"[..]);
-        let cases: [(&[&[u8]], usize, Result<(), &str>); 7] = [
+        type Case<'c> = (&'c [&'c [u8]], usize, Result<(), &'c str>);
+        let cases: [Case<'_>; 7] = [
             (&[&[1], b"def", &row, end], 1, Ok(())),
             (&[&[1], b"def", &row, &row, end], 2, Ok(())),
             (&[&[1], b"def", end], 1, Err("0 rows, wanted 1")),
