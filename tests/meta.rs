@@ -3,6 +3,7 @@
 mod common;
 
 use common::meta::{self, OTHERWISE, SAME};
+use common::transport::everywhere;
 use common::{Client, HostConfig};
 
 fn run_all(what: &str, client: impl Fn() -> Client) {
@@ -23,16 +24,7 @@ fn run_all(what: &str, client: impl Fn() -> Client) {
 
 #[test]
 fn commands_answer_as_memcached_does() {
-    for option in ["-p 0 -t 1", "-p 0 -t 4"] {
-        let host = HostConfig::new().option(option).start();
-        let port = host.port();
-        run_all(option, || Client::connect(port));
-    }
-    let config = HostConfig::new();
-    let socket = config.scratch().join("m.sock");
-    let host = config.option(&format!("-p 0 -s {}", socket.display())).start();
-    run_all("a UNIX socket", || Client::connect_unix(&socket));
-    assert!(host.terminate().success());
+    everywhere(|way| run_all(&way.name, || way.client()));
 }
 
 /// `mg` of a key by many clients at once, on as many connections; returns how many won.
