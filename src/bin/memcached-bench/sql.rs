@@ -337,7 +337,8 @@ mod tests {
         let row = [&[0, 0, 252, 44, 1][..], &[b'x'; 300]].concat();
         let short = [&[0, 0, 3][..], b"abc"].concat();
         let (end, refused) = (&[0xfe, 0, 0, 2, 0, 0, 0][..], &b"\xff\x28\x04#42000no such thing"[..]);
-        let cases: [(&[&[u8]], usize, Result<(), &str>); 7] = [
+        type Case<'c> = (&'c [&'c [u8]], usize, Result<(), &'c str>);
+        let cases: [Case<'_>; 7] = [
             (&[&[1], b"def", &row, end], 1, Ok(())),
             (&[&[1], b"def", &row, &row, end], 2, Ok(())),
             (&[&[1], b"def", end], 1, Err("0 rows, wanted 1")),
