@@ -202,7 +202,7 @@ fn start_host(
     let port = free_port()?;
     let data = make(folder, name)?;
     let mut command = Command::new(program);
-    command.arg(format!("--datadir={}", data.display()));
+    command.arg(format!("--datadir={}", data.display())).arg("--skip-networking");
     command.arg(format!("--innodb-flush-log-at-trx-commit={level}"));
     command.arg("--innodb-buffer-pool-size=536870912");
     command.arg(format!("--daemon-memcached-option=-l 127.0.0.1 -p {port} -c 4096 -t {threads}"));
