@@ -22,6 +22,10 @@ fn every_protocol_is_measured_on_the_bundled_host() {
             assert!(rate.is_some_and(|rate: f64| rate > 0.0), "{row} on {server}:\n{text}\n{errors}");
         }
     }
+    // Level 1: eight connections' batches of 16 share syncs, and no set goes without one.
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix("| set-p16-c8-binary | host-level1 | "));
+    let sets: Option<f64> = lines.next().and_then(|rest| rest.trim_end_matches(" |").parse().ok());
+    assert!(sets.is_some_and(|sets| sets > 1.0), "sets per sync:\n{text}\n{errors}");
     // A goal is told from what was measured, and from nothing else.
     let goal = |name: &str| text.lines().find(|line| line.starts_with(&format!("| {name} |"))).unwrap_or_default();
     assert!(goal("incr-c64").ends_with("reached |") || goal("incr-c64").ends_with("missed |"), "{text}");
