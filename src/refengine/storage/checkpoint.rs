@@ -5,21 +5,14 @@
 //! 2. The checkpoint's thread writes the frozen rows to fjall, keyspace by keyspace, sorted and without a journal.
 //! 3. It lets go of the frozen generation and deletes the log files from before step 1.
 //!
-//! A crash in between costs nothing: the log has every row until it is on disk, and to write a row twice is to write it once. The log is
-//! synced before step 2: with half of it, rows on disk would be newer than those that are read back over them.
-//!
-//! A commit that would fill the second generation before the first is on disk waits. A checkpoint that fails is tried again each second;
-//! until it succeeds, commits for which there is no room are refused.
+//! A crash in between costs nothing: the log has every row until it is on disk, and to write a row twice is to write it once.
+//! A commit that would fill the second generation before the first is on disk waits.
 
 use super::memtable::{Generation, Map};
 use super::redo::Failure;
-use super::{Error, Generations, Inner, LOG_FACTOR, Layers, Result, storage_error};
+use super::{Generations, Inner, LOG_FACTOR, Layers, Result, storage_error};
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// Pause before a checkpoint that failed is tried again.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// What the checkpoint's thread is told.
 #[derive(Default)]
@@ -35,8 +28,6 @@ pub(super) struct Checkpoint {
 struct State {
     /// A generation is frozen; log files up to this number go with it.
     pending: Option<u64>,
-    /// Why the last attempt failed.
-    failed: Option<Error>,
     stop: bool,
 }
 
@@ -60,9 +51,7 @@ impl Inner {
             return Ok(());
         }
         while state.pending.is_some() {
-            if let Some(error) = &state.failed {
-                return Err(error.clone());
-            }
+            self.check_writable()?;
             self.checkpoint.done.wait(&mut state);
         }
         match self.redo.rotate() {
@@ -73,7 +62,10 @@ impl Inner {
                 Ok(())
             }
             // The record may still fit into the file that is there.
-            Err(Failure::Refused(_)) => Ok(()),
+            Err(Failure::Refused(error)) => {
+                log::warn!("refengine: the redo log cannot be rotated: {error}");
+                Ok(())
+            }
             Err(Failure::Unknown(error)) => {
                 self.poison(&error);
                 self.check_writable()
@@ -81,7 +73,7 @@ impl Inner {
         }
     }
 
-    /// Puts an empty generation in the place of the active one, which freezes. No other is frozen.
+    /// Puts an empty generation in the place of the active one, which freezes.
     pub(super) fn freeze(&self) {
         let mut generations = self.generations.write();
         let next = Arc::new(Generation::default());
@@ -103,24 +95,14 @@ impl Inner {
                     drop(state);
                     let written = self.write_frozen(last);
                     state = self.checkpoint.state.lock();
-                    match written {
-                        Ok(()) => (state.pending, state.failed) = (None, None),
+                    if let Err(error) = written {
                         // The rows stay in memory and in the log.
-                        Err(error) => {
-                            let text = format!("a checkpoint failed ({error}) and is tried again; check the disk");
-                            if state.failed.is_none() {
-                                log::error!("refengine: {text}");
-                            }
-                            state.failed = Some(Error::Storage(text));
-                        }
+                        self.poison(&error);
+                        self.checkpoint.done.notify_all();
+                        return;
                     }
+                    state.pending = None;
                     self.checkpoint.done.notify_all();
-                    if state.failed.is_some() {
-                        if state.stop {
-                            return;
-                        }
-                        self.checkpoint.wake.wait_for(&mut state, RETRY);
-                    }
                 }
                 None if state.stop => return,
                 None => self.checkpoint.wake.wait(&mut state),
@@ -130,16 +112,15 @@ impl Inner {
 
     /// Writes everything out; nobody commits any more, and the checkpoint's thread has ended.
     pub(super) fn write_out(&self) -> Result<()> {
-        if let Some(last) = self.checkpoint.state.lock().pending {
-            self.write_frozen(last)?;
-        }
         let last = self.redo.number();
+        self.sync_if_dirty()?;
         self.freeze();
         self.write_frozen(last)
     }
 
     pub(super) fn write_frozen(&self, last: u64) -> Result<()> {
         let Some(frozen) = self.generations.read().frozen.clone() else { return Ok(()) };
+        // With half of the log, rows on disk would be newer than those that are read back over them.
         self.sync()?;
         let keyspaces: Vec<_> = self.keyspaces.read().values().cloned().collect();
         for keyspace in keyspaces {
@@ -155,7 +136,7 @@ impl Inner {
             *frozen = None;
         }
         drop(generations);
-        self.redo.forget(last).map_err(|e| Error::Storage(format!("an old redo log cannot be deleted: {e}")))
+        self.redo.forget(last).map_err(|e| super::Error::Storage(format!("an old redo log cannot be deleted: {e}")))
     }
 }
 
