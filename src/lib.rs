@@ -17,6 +17,7 @@
 //! | [`protocol`] | bytes to requests, replies to bytes; pure | store, sockets |
 //! | [`server`] | listeners, workers, connections, ticks, limits, statistics | columns, tables |
 //! | `refengine` | the bundled engine: the same table from the other side, and SQL | everything left of the table |
+//! | `sqlserver` | the MySQL client protocol in front of the bundled engine's SQL | everything left of the table |
 //!
 //! A test (`tests/rooms.rs`) fails when a room imports one it must not know.
 
@@ -31,4 +32,6 @@ pub mod protocol;
 pub mod refengine;
 pub mod rows;
 pub mod server;
+#[cfg(feature = "sqlserver")]
+pub mod sqlserver;
 pub mod store;

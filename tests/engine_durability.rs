@@ -241,13 +241,13 @@ fn check_failed_write(dir: &Path) {
     let error = trx.commit().unwrap_err();
     assert!(matches!(error, Error::CommitUnknown(_)), "{error}");
     let error = other.commit().unwrap_err();
-    assert!(matches!(error, Error::Storage(_)) && error.to_string().contains("restart the engine"), "{error}");
+    assert!(matches!(error, Error::WritesStopped(_)) && error.to_string().contains("restart the engine"), "{error}");
     let refused = begin(&engine).insert(&t, row(4, "", None)).unwrap_err();
-    assert_eq!(refused.errno(), 1030, "{refused}");
-    assert_eq!(engine.create_database("x").unwrap_err().errno(), 1030);
+    assert_eq!(refused.errno(), 1836, "{refused}");
+    assert_eq!(engine.create_database("x").unwrap_err().errno(), 1836);
     assert_eq!(ids(&all(&engine)), [1]);
     drop(t);
-    assert_eq!(engine.close().unwrap_err().errno(), 1030, "nothing can be written out");
+    assert_eq!(engine.close().unwrap_err().errno(), 1836, "nothing can be written out");
 }
 
 fn check_threads(dir: &Path) {

@@ -13,7 +13,8 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("auth", &["protocol", "rows", "store", "cache", "server", "plugin", "host", "refengine"]),
     ("protocol", &["auth", "store", "cache", "rows", "server", "plugin", "host", "refengine"]),
     ("server", &["plugin", "refengine"]),
-    ("refengine", &["auth", "plugin", "host", "rows", "store", "cache", "protocol", "server"]),
+    ("refengine", &["auth", "plugin", "host", "rows", "store", "cache", "protocol", "server", "sqlserver"]),
+    ("sqlserver", &["auth", "plugin", "host", "rows", "store", "cache", "protocol", "server"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<(String, String)>) {

@@ -33,4 +33,7 @@ keep! {
     refengine_reply_columns
     refengine_reply_row
     refengine_reply_error
+    sqlserver_start
+    sqlserver_port
+    sqlserver_stop
 }

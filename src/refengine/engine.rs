@@ -386,6 +386,11 @@ impl Engine {
         self.core.variables.list()
     }
 
+    /// How many transactions wait for a row or range lock now: MySQL's `Innodb_row_lock_current_waits`.
+    pub fn lock_waits(&self) -> usize {
+        self.core.locks.waiting()
+    }
+
     /// SET GLOBAL. The value DEFAULT sets the default.
     ///
     /// # Errors

@@ -194,6 +194,11 @@ impl LockManager {
         }
     }
 
+    /// Transactions that wait now.
+    pub(crate) fn waiting(&self) -> usize {
+        self.state.lock().waits.values().filter(|wait| !wait.granted).count()
+    }
+
     /// Gives back what a transaction holds and wakes those who can go on.
     pub(crate) fn release(&self, trx: u64, locks: &mut Vec<Lock>) {
         if locks.is_empty() {

@@ -23,7 +23,7 @@
 //!
 //! A failed write or sync is final: nobody knows what reached the disk, so every later write is refused until
 //! the engine is opened again; reads go on. A full disk is met before anything is written: such a commit did certainly not happen, and later
-//! ones may.
+//! ones may. A checkpoint that finds the disk full is tried again each second.
 //!
 //! Threads: callers' own, the timer, the checkpoint's, and fjall's worker; ours and fjall's block all signals.
 
@@ -158,7 +158,7 @@ struct Inner {
     rounds: Mutex<Rounds>,
     decided: Condvar,
     checkpoint: Checkpoint,
-    /// The sentence that explains why writes are refused.
+    /// The failure because of which writes are refused.
     poisoned: OnceLock<String>,
     /// Something was committed at level 0 or 2 since the last sync.
     dirty: AtomicBool,
@@ -176,10 +176,19 @@ pub(crate) struct Storage {
 
 pub(crate) fn storage_error(error: fjall::Error) -> Error {
     match error {
-        fjall::Error::Io(e) => Error::Storage(e.to_string()),
+        fjall::Error::Io(e) | fjall::Error::Storage(fjall::LsmError::Io(e)) => io_error("the tables", &e),
         fjall::Error::Poisoned => Error::Storage("writes stopped after an earlier failure".into()),
-        other => Error::Storage(format!("{other:?}")),
+        fjall::Error::KeyspaceDeleted | fjall::Error::Locked => Error::Storage(error.to_string()),
+        // A checksum, a length or a tag that the storage did not write.
+        damage => Error::Corrupt(format!("{damage:?}")),
     }
+}
+
+/// What an I/O error is that left nothing half done. `what` names the files.
+pub(super) fn io_error(what: &str, error: &std::io::Error) -> Error {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    let text = format!("{what}: {error}");
+    if matches!(error.kind(), StorageFull | QuotaExceeded) { Error::DiskFull(text) } else { Error::Storage(text) }
 }
 
 /// Bytes of memory for the storage, of a pool of `pool` bytes: for blocks read from disk, and for a generation of the
@@ -250,6 +259,10 @@ impl Storage {
             return Ok(open.clone());
         }
         let keyspace = open_keyspace(&self.inner.db, name, &generations.active, &self.inner.last_number)?;
+        // fjall syncs what is in the directory of a keyspace, and not that it is there.
+        if let Some(all) = keyspace.stored().path().parent() {
+            redo::sync_dir(all).map_err(|e| io_error(&all.display().to_string(), &e))?;
+        }
         keyspaces.insert(name.into(), keyspace.clone());
         Ok(keyspace)
     }
@@ -363,14 +376,12 @@ impl Inner {
     fn check_writable(&self) -> Result<()> {
         match self.poisoned.get() {
             None => Ok(()),
-            Some(why) => Err(Error::Storage(why.clone())),
+            Some(why) => Err(Error::WritesStopped(why.clone())),
         }
     }
 
     fn poison(&self, error: &dyn std::fmt::Display) {
-        let why =
-            format!("no writes are taken since a write failed ({error}); check the disk, then restart the engine");
-        if self.poisoned.set(why).is_ok() {
+        if self.poisoned.set(error.to_string()).is_ok() {
             log::error!("refengine: a write failed, only reads go on: {error}");
         }
     }
@@ -427,8 +438,11 @@ fn open_redo(
     generation: &Generation,
 ) -> Result<Redo> {
     const AT_ONCE: usize = 1024;
-    let failed = |e| Error::Storage(format!("cannot write the redo log in {}: {e}", dir.display()));
-    std::fs::create_dir_all(dir).map_err(failed)?;
+    let failed = |e| io_error(&format!("the redo log in {}", dir.display()), &e);
+    if !dir.try_exists().map_err(failed)? {
+        std::fs::create_dir(dir).map_err(failed)?;
+        dir.parent().map_or(Ok(()), redo::sync_dir).map_err(failed)?;
+    }
     let mut changes = Vec::with_capacity(AT_ONCE);
     let end = replay::replay(dir, |name, key, value| {
         if let Some(keyspace) = keyspaces.get(name) {

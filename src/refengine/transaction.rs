@@ -40,6 +40,17 @@ impl Transaction {
         self.trx.view();
     }
 
+    /// Begins a statement: until its end, plain reads at READ COMMITTED see one moment, however many there are. Without
+    /// it each read sees its own.
+    pub fn begin_statement(&mut self) {
+        self.trx.begin_statement();
+    }
+
+    /// Ends a statement.
+    pub fn end_statement(&mut self) {
+        self.trx.end_statement();
+    }
+
     /// Takes the table's metadata lock until the transaction ends; every row operation does so by itself.
     ///
     /// # Errors

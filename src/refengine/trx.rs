@@ -220,7 +220,20 @@ impl Trx {
         (!used.writes.is_empty()).then_some(&*used.writes)
     }
 
-    /// The view of REPEATABLE READ, from the first read on.
+    /// From here to [`Trx::end_statement`] READ COMMITTED reads see one moment.
+    pub(crate) fn begin_statement(&mut self) {
+        if self.isolation == Isolation::ReadCommitted {
+            self.snapshot = Some(self.core.storage().snapshot());
+        }
+    }
+
+    pub(crate) fn end_statement(&mut self) {
+        if self.isolation == Isolation::ReadCommitted {
+            self.snapshot = None;
+        }
+    }
+
+    /// The view of REPEATABLE READ, from the first read on, or of a READ COMMITTED statement.
     pub(crate) fn view(&mut self) -> Option<&Snapshot> {
         if self.isolation == Isolation::RepeatableRead && self.snapshot.is_none() {
             self.snapshot = Some(self.core.storage().snapshot());
@@ -239,11 +252,11 @@ impl Trx {
                 Some(version) => Ok(version),
                 None => self.core.committed(table, key),
             },
-            Isolation::RepeatableRead => match self.view() {
+            Isolation::ReadCommitted | Isolation::RepeatableRead => match self.view() {
                 Some(view) => view.get(table.keyspace(), key),
                 None => self.core.committed(table, key),
             },
-            Isolation::ReadCommitted | Isolation::Serializable => self.core.committed(table, key),
+            Isolation::Serializable => self.core.committed(table, key),
         }
     }
 

@@ -251,8 +251,8 @@ pub trait Rows {
     /// Empties a table, outside any transaction.
     fn truncate(&mut self, table: &Table) -> Result<()>;
 
-    /// Commits. After an error the transaction is over. Nothing of it was committed if the error is a deadlock, a lock wait timeout or a
-    /// read-only engine; after any other the outcome is unknown.
+    /// Commits. After an error the transaction is over. Nothing of it was committed if the error is a deadlock, a lock wait timeout, a
+    /// read-only engine or a full disk; after any other the outcome is unknown.
     fn commit(&mut self) -> Result<()>;
 
     /// Undoes everything since [`Rows::begin`]; nothing happens without a transaction.

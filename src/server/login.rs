@@ -322,15 +322,15 @@ pub enum Demand {
 pub fn demand(request: &Request<'_>) -> Demand {
     match request {
         Request::MemoryLimit { .. } | Request::RefreshCertificates => Demand::Daemon,
-        Request::Stats { args } | Request::Binary(binary::Request { command: Command::Stats { args }, .. })
-            if args.starts_with(b"reset") || args.starts_with(b"detail") =>
-        {
-            Demand::Daemon
+        Request::Stats { args } | Request::Binary(binary::Request { command: Command::Stats { args }, .. }) => {
+            match args.starts_with(b"reset") || args.starts_with(b"detail") {
+                true => Demand::Daemon,
+                false => Demand::Nothing,
+            }
         }
         Request::Binary(_) | Request::Meta(_) if is_idle(request) => Demand::Nothing,
         Request::Version
         | Request::Verbosity { .. }
-        | Request::Stats { .. }
         | Request::Quit
         | Request::Shutdown { .. }
         | Request::Refused { .. } => Demand::Nothing,

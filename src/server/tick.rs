@@ -308,19 +308,22 @@ impl<'t> Planner<'_, 't> {
                         (parser, plan.more) = (unparsed, true);
                         break;
                     }
-                    let denial = match self.admit(&request, conn) {
-                        Entry::Free => None,
-                        Entry::Denied(denial) => Some(denial),
-                        // What was asked before is answered before.
-                        Entry::Login(_) if self.planned.len() > first => {
-                            (parser, plan.more) = (unparsed, true);
-                            break;
-                        }
-                        Entry::Login(attempt) => {
-                            end += consumed;
-                            plan.login = Some(attempt);
-                            break;
-                        }
+                    let denial = match &conn.access {
+                        Access::Open => None,
+                        access => match self.admit(&request, access) {
+                            Entry::Free => None,
+                            Entry::Denied(denial) => Some(denial),
+                            // What was asked before is answered before.
+                            Entry::Login(_) if self.planned.len() > first => {
+                                (parser, plan.more) = (unparsed, true);
+                                break;
+                            }
+                            Entry::Login(attempt) => {
+                                end += consumed;
+                                plan.login = Some(attempt);
+                                break;
+                            }
+                        },
                     };
                     end += consumed;
                     values += values_of(&request);
@@ -369,12 +372,9 @@ impl<'t> Planner<'_, 't> {
     }
 
     /// Whether a connection may send a request at all; notes the right that it demands of the containers that it leads to.
-    fn admit(&mut self, request: &Request<'_>, conn: &'t Conn) -> Entry {
-        let user = match &conn.access {
-            Access::Open => return Entry::Free,
-            Access::Stranger => return entry(request, true),
-            Access::User(user) => user,
-        };
+    #[inline(never)]
+    fn admit(&mut self, request: &Request<'_>, access: &'t Access) -> Entry {
+        let Access::User(user) = access else { return entry(request, true) };
         self.guard = None;
         match demand(request) {
             Demand::Nothing => {}
@@ -616,7 +616,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 self.tick.stats.one(Counter::Commits);
                 self.tick.stats.merge(stats);
             }
-            Err(error @ (Error::LockTimeout | Error::Deadlock | Error::ReadOnly)) => {
+            Err(error @ (Error::LockTimeout | Error::Deadlock | Error::ReadOnly | Error::DiskFull)) => {
                 // It certainly did not happen; the host refuses commits at the moment, so it is not tried again.
                 let reason = error.to_string();
                 for i in requests {

@@ -10,6 +10,7 @@ use super::sweep::Sweep;
 use super::tick::{Buffers, Plan, Tick};
 use super::{Shared, unix_time};
 use crate::host::Session;
+use crate::rows::Rows;
 use crate::store::{CasSource, Config, Store};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -272,11 +273,8 @@ impl<'s> Worker<'s> {
     }
 
     fn commit_batch(&mut self) {
-        if let Err(error) = self.store.commit() {
-            log::error!("a batch failed to commit, its outcome is unknown: {error}");
-            self.stats.one(Counter::CommitFailures);
-            self.shared.stats[self.index].publish(&mut self.stats);
-        }
+        commit_open(&mut self.store, &mut self.stats);
+        self.shared.stats[self.index].publish(&mut self.stats);
     }
 
     fn run_tick(
@@ -462,6 +460,14 @@ impl<'s> Worker<'s> {
             let request = crate::protocol::Request::FlushAll { delay: 0, noreply: true };
             let _ = executor.run(&request, &Resume::Start, &mut Vec::new());
         }
+    }
+}
+
+/// Commits what a batch holds open. Its replies are out already: a failure can only be logged and counted.
+pub(super) fn commit_open<R: Rows>(store: &mut Store<R>, stats: &mut Delta) {
+    if let Err(error) = store.commit() {
+        log::error!("a batch failed to commit, its outcome is unknown: {error}");
+        stats.one(Counter::CommitFailures);
     }
 }
 

@@ -7,6 +7,7 @@
 #![allow(dead_code, missing_docs)]
 
 pub mod meta;
+pub mod packets;
 pub mod scripts;
 pub mod tls;
 pub mod transport;
@@ -76,6 +77,8 @@ pub struct HostConfig {
     scratch: Arc<tempfile::TempDir>,
     option: Option<String>,
     args: Vec<OsString>,
+    under: Vec<OsString>,
+    environment: Vec<(String, OsString)>,
 }
 
 impl Default for HostConfig {
@@ -88,7 +91,13 @@ impl HostConfig {
     /// A fresh data directory; the daemon will listen on a free port (`-p 0`).
     pub fn new() -> Self {
         let scratch = tempfile::Builder::new().prefix("memcached-host-").tempdir().unwrap();
-        Self { scratch: Arc::new(scratch), option: Some("-p 0".into()), args: Vec::new() }
+        Self {
+            scratch: Arc::new(scratch),
+            option: Some("-p 0".into()),
+            args: Vec::new(),
+            under: Vec::new(),
+            environment: Vec::new(),
+        }
     }
 
     /// Replaces the option string, e.g. `"-p 0 -t 2"`.
@@ -106,6 +115,18 @@ impl HostConfig {
     /// One more argument, e.g. `"--innodb-flush-log-at-trx-commit=2"`.
     pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(arg.into());
+        self
+    }
+
+    /// Runs the program under another one, such as valgrind with its arguments.
+    pub fn under(mut self, command: &[&str]) -> Self {
+        self.under = command.iter().map(OsString::from).collect();
+        self
+    }
+
+    /// One more environment variable.
+    pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), value.into()));
         self
     }
 
@@ -138,14 +159,21 @@ impl HostConfig {
 
     /// The command line that [`HostConfig::start`] uses.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(program());
+        let mut command = match self.under.split_first() {
+            Some((outer, args)) => {
+                let mut command = Command::new(outer);
+                command.args(args).arg(program());
+                command
+            }
+            None => Command::new(program()),
+        };
         let mut datadir = OsString::from("--datadir=");
         datadir.push(self.datadir());
-        command.arg(datadir).current_dir(self.scratch());
+        command.arg(datadir).arg("--port=0").current_dir(self.scratch());
         if let Some(option) = &self.option {
             command.arg(format!("--daemon-memcached-option={option}"));
         }
-        command.args(&self.args);
+        command.args(&self.args).envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 

@@ -81,6 +81,9 @@ fn shown(command: &Command<'_>) -> String {
     }
 }
 
+/// Opcode, extras, key and value.
+type Parts = (u8, &'static [u8], &'static [u8], &'static [u8]);
+
 const EXPTIME: &[u8] = &[0, 0, 0, 60];
 const STORE: &[u8] = &[0, 0, 0, 5, 0, 0, 1, 0];
 
@@ -91,46 +94,46 @@ const ARITH_ONLY: &[u8] = &[0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0xff
 
 #[test]
 fn every_opcode() {
-    let cases: &[(u8, &[u8], &[u8], &[u8], &str)] = &[
-        (0x00, b"", b"k", b"", "get k false None"),
-        (0x01, STORE, b"k", b"v", "Set k 5 256 v"),
-        (0x02, STORE, b"k", b"", "Add k 5 256 "),
-        (0x03, STORE, b"k", b"v", "Replace k 5 256 v"),
-        (0x04, b"", b"k", b"", "delete k"),
-        (0x05, ARITH, b"k", b"", "incr k 2 Some((3, 4))"),
-        (0x06, ARITH_ONLY, b"k", b"", "decr k 2 None"),
-        (0x08, b"", b"", b"", "Flush { delay: 0 }"),
-        (0x08, EXPTIME, b"", b"", "Flush { delay: 60 }"),
-        (0x09, b"", b"k", b"", "quiet get k false None"),
-        (0x0a, b"", b"", b"", "Noop"),
-        (0x0b, b"", b"", b"", "Version"),
-        (0x0c, b"", b"k", b"", "get k true None"),
-        (0x0d, b"", b"k", b"", "quiet get k true None"),
-        (0x0e, b"", b"k", b"v", "Append k 0 0 v"),
-        (0x0f, b"", b"k", b"v", "Prepend k 0 0 v"),
-        (0x10, b"", b"", b"", "stats []"),
-        (0x10, b"", b"detail on", b"", "stats [detail on]"),
-        (0x11, STORE, b"k", b"v", "quiet Set k 5 256 v"),
-        (0x12, STORE, b"k", b"v", "quiet Add k 5 256 v"),
-        (0x13, STORE, b"k", b"v", "quiet Replace k 5 256 v"),
-        (0x14, b"", b"k", b"", "quiet delete k"),
-        (0x15, ARITH, b"k", b"", "quiet incr k 2 Some((3, 4))"),
-        (0x16, ARITH, b"k", b"", "quiet decr k 2 Some((3, 4))"),
-        (0x18, b"", b"", b"", "quiet Flush { delay: 0 }"),
-        (0x19, b"", b"k", b"v", "quiet Append k 0 0 v"),
-        (0x1a, b"", b"k", b"v", "quiet Prepend k 0 0 v"),
-        (0x1b, EXPTIME, b"", b"", "Verbosity"),
-        (0x1c, EXPTIME, b"k", b"", "touch k 60"),
-        (0x1d, EXPTIME, b"k", b"", "get k false Some(60)"),
-        (0x1e, EXPTIME, b"k", b"", "quiet get k false Some(60)"),
-        (0x20, b"", b"", b"", "Mechanisms"),
-        (0x21, b"", b"PLAIN", b"\0a\0b", "login PLAIN \\x00a\\x00b"),
-        (0x22, b"", b"PLAIN", b"", "login PLAIN "),
-        (0x23, EXPTIME, b"k", b"", "get k true Some(60)"),
-        (0x24, EXPTIME, b"k", b"", "quiet get k true Some(60)"),
-        (0x00, b"", b"a b\nc\0\xff", b"", "get a b\\nc\\x00\\xff false None"),
+    let cases: &[(Parts, &str)] = &[
+        ((0x00, b"", b"k", b""), "get k false None"),
+        ((0x01, STORE, b"k", b"v"), "Set k 5 256 v"),
+        ((0x02, STORE, b"k", b""), "Add k 5 256 "),
+        ((0x03, STORE, b"k", b"v"), "Replace k 5 256 v"),
+        ((0x04, b"", b"k", b""), "delete k"),
+        ((0x05, ARITH, b"k", b""), "incr k 2 Some((3, 4))"),
+        ((0x06, ARITH_ONLY, b"k", b""), "decr k 2 None"),
+        ((0x08, b"", b"", b""), "Flush { delay: 0 }"),
+        ((0x08, EXPTIME, b"", b""), "Flush { delay: 60 }"),
+        ((0x09, b"", b"k", b""), "quiet get k false None"),
+        ((0x0a, b"", b"", b""), "Noop"),
+        ((0x0b, b"", b"", b""), "Version"),
+        ((0x0c, b"", b"k", b""), "get k true None"),
+        ((0x0d, b"", b"k", b""), "quiet get k true None"),
+        ((0x0e, b"", b"k", b"v"), "Append k 0 0 v"),
+        ((0x0f, b"", b"k", b"v"), "Prepend k 0 0 v"),
+        ((0x10, b"", b"", b""), "stats []"),
+        ((0x10, b"", b"detail on", b""), "stats [detail on]"),
+        ((0x11, STORE, b"k", b"v"), "quiet Set k 5 256 v"),
+        ((0x12, STORE, b"k", b"v"), "quiet Add k 5 256 v"),
+        ((0x13, STORE, b"k", b"v"), "quiet Replace k 5 256 v"),
+        ((0x14, b"", b"k", b""), "quiet delete k"),
+        ((0x15, ARITH, b"k", b""), "quiet incr k 2 Some((3, 4))"),
+        ((0x16, ARITH, b"k", b""), "quiet decr k 2 Some((3, 4))"),
+        ((0x18, b"", b"", b""), "quiet Flush { delay: 0 }"),
+        ((0x19, b"", b"k", b"v"), "quiet Append k 0 0 v"),
+        ((0x1a, b"", b"k", b"v"), "quiet Prepend k 0 0 v"),
+        ((0x1b, EXPTIME, b"", b""), "Verbosity"),
+        ((0x1c, EXPTIME, b"k", b""), "touch k 60"),
+        ((0x1d, EXPTIME, b"k", b""), "get k false Some(60)"),
+        ((0x1e, EXPTIME, b"k", b""), "quiet get k false Some(60)"),
+        ((0x20, b"", b"", b""), "Mechanisms"),
+        ((0x21, b"", b"PLAIN", b"\0a\0b"), "login PLAIN \\x00a\\x00b"),
+        ((0x22, b"", b"PLAIN", b""), "login PLAIN "),
+        ((0x23, EXPTIME, b"k", b""), "get k true Some(60)"),
+        ((0x24, EXPTIME, b"k", b""), "quiet get k true Some(60)"),
+        ((0x00, b"", b"a b\nc\0\xff", b""), "get a b\\nc\\x00\\xff false None"),
     ];
-    for (opcode, extras, key, value, expected) in cases {
+    for ((opcode, extras, key, value), expected) in cases {
         let input = packet_of(*opcode, extras, key, value);
         assert_eq!(events(&input), [*expected], "opcode {opcode:#x}");
         // Any two packets are two requests, and the start of one is none.
@@ -148,16 +151,15 @@ fn every_opcode() {
 
 #[test]
 fn parts_that_do_not_fit_the_opcode_end_the_connection() {
-    let eight = [0; 8];
-    let malformed: &[(u8, &[u8], &[u8], &[u8])] = &[
+    let malformed: &[Parts] = &[
         (0x00, b"", b"", b""),
         (0x00, b"xxxx", b"k", b""),
         (0x00, b"", b"k", b"v"),
         (0x01, b"", b"k", b"v"),
         (0x01, b"xxxx", b"k", b"v"),
-        (0x01, &eight, b"", b"v"),
+        (0x01, &[0; 8], b"", b"v"),
         (0x04, b"", b"k", b"v"),
-        (0x05, &eight, b"k", b""),
+        (0x05, &[0; 8], b"k", b""),
         (0x05, ARITH, b"k", b"v"),
         (0x05, ARITH, b"", b""),
         (0x07, b"", b"k", b""),
@@ -165,7 +167,7 @@ fn parts_that_do_not_fit_the_opcode_end_the_connection() {
         (0x08, b"", b"k", b""),
         (0x0a, b"", b"", b"v"),
         (0x0b, b"", b"k", b""),
-        (0x0e, &eight, b"k", b"v"),
+        (0x0e, &[0; 8], b"k", b"v"),
         (0x0e, b"", b"", b"v"),
         (0x10, b"xxxx", b"k", b""),
         (0x10, b"", b"k", b"v"),

@@ -10,9 +10,13 @@
 
 use super::memtable::{Generation, Map};
 use super::redo::Failure;
-use super::{Generations, Inner, LOG_FACTOR, Layers, Result, storage_error};
+use super::{Error, Generations, Inner, LOG_FACTOR, Layers, Result, io_error, storage_error};
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Time between two attempts of a checkpoint while the disk is full.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// What the checkpoint's thread is told.
 #[derive(Default)]
@@ -28,6 +32,8 @@ pub(super) struct Checkpoint {
 struct State {
     /// A generation is frozen; log files up to this number go with it.
     pending: Option<u64>,
+    /// The disk was full when it was tried last.
+    stalled: Option<Error>,
     stop: bool,
 }
 
@@ -52,6 +58,9 @@ impl Inner {
         }
         while state.pending.is_some() {
             self.check_writable()?;
+            if let Some(full) = &state.stalled {
+                return Err(full.clone());
+            }
             self.checkpoint.done.wait(&mut state);
         }
         match self.redo.rotate() {
@@ -95,14 +104,25 @@ impl Inner {
                     drop(state);
                     let written = self.write_frozen(last);
                     state = self.checkpoint.state.lock();
-                    if let Err(error) = written {
-                        // The rows stay in memory and in the log.
-                        self.poison(&error);
-                        self.checkpoint.done.notify_all();
-                        return;
-                    }
-                    state.pending = None;
                     self.checkpoint.done.notify_all();
+                    // After a failure the rows stay in memory and in the log.
+                    match written {
+                        Ok(()) => (state.pending, state.stalled) = (None, None),
+                        Err(full @ Error::DiskFull(_)) => {
+                            if state.stalled.is_none() {
+                                log::warn!("refengine: a checkpoint waits for space: {full}");
+                            }
+                            state.stalled = Some(full);
+                            if state.stop {
+                                return;
+                            }
+                            self.checkpoint.wake.wait_for(&mut state, RETRY);
+                        }
+                        Err(error) => {
+                            self.poison(&error);
+                            return;
+                        }
+                    }
                 }
                 None if state.stop => return,
                 None => self.checkpoint.wake.wait(&mut state),
@@ -112,8 +132,12 @@ impl Inner {
 
     /// Writes everything out; nobody commits any more, and the checkpoint's thread has ended.
     pub(super) fn write_out(&self) -> Result<()> {
-        let last = self.redo.number();
         self.sync_if_dirty()?;
+        // One that was given up because the disk was full.
+        if let Some(last) = self.checkpoint.state.lock().pending.take() {
+            self.write_frozen(last)?;
+        }
+        let last = self.redo.number();
         self.freeze();
         self.write_frozen(last)
     }
@@ -136,7 +160,7 @@ impl Inner {
             *frozen = None;
         }
         drop(generations);
-        self.redo.forget(last).map_err(|e| super::Error::Storage(format!("an old redo log cannot be deleted: {e}")))
+        self.redo.forget(last).map_err(|e| io_error("an old redo log cannot be deleted", &e))
     }
 }
 

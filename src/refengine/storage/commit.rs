@@ -5,7 +5,7 @@
 //! waited. Those who come meanwhile fill the next round.
 
 use super::redo::{self, Failure};
-use super::{Change, Error, Inner, Result};
+use super::{Change, Error, Inner, Result, io_error};
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
@@ -85,9 +85,7 @@ impl Inner {
         self.check_writable()?;
         self.make_room()?;
         self.redo.append(records, write).map_err(|failure| match failure {
-            Failure::Refused(error) => {
-                Error::Storage(format!("the redo log cannot grow: {error}; nothing was written"))
-            }
+            Failure::Refused(error) => io_error("the redo log cannot grow", &error),
             Failure::Unknown(error) => {
                 self.poison(&error);
                 Error::CommitUnknown(error.to_string())

@@ -211,7 +211,11 @@ impl<S: SqlSession> Session<S> {
             // The server has rolled back; this makes sure of the session's state.
             let _ = self.query("ROLLBACK");
         }
-        committed.map(|_| ()).map_err(error)
+        committed.map(|_| ()).map_err(|failed| match error(failed) {
+            // It may have been the binary log's, behind the engine's commit.
+            full @ Error::DiskFull => Error::Engine(full.to_string()),
+            other => other,
+        })
     }
 
     /// Rolls back; nothing happens without a transaction.

@@ -19,23 +19,28 @@ use crate::store::{
 /// How often a number is looked for before one that comes and goes is given up.
 const ARITH_ATTEMPTS: u32 = 3;
 
-/// Whether a request only reads.
+/// See [`super::is_read`].
 pub(super) fn is_read(request: &Request<'_>) -> bool {
+    matches!(request.command, Command::Get { exptime: None, .. } | Command::Stats { .. }) || is_idle(request)
+}
+
+/// See [`super::is_idle`].
+pub(super) fn is_idle(request: &Request<'_>) -> bool {
     match request.command {
-        Command::Get { exptime, .. } => exptime.is_none(),
-        Command::Touch { .. }
-        | Command::Store { .. }
-        | Command::Delete { .. }
-        | Command::Arith { .. }
-        | Command::Flush { .. } => false,
-        Command::Stats { .. }
-        | Command::Quit
+        Command::Quit
         | Command::Noop
         | Command::Version
         | Command::Verbosity
         | Command::Mechanisms
         | Command::Login { .. }
         | Command::Refused { .. } => true,
+        Command::Get { .. }
+        | Command::Touch { .. }
+        | Command::Store { .. }
+        | Command::Delete { .. }
+        | Command::Arith { .. }
+        | Command::Flush { .. }
+        | Command::Stats { .. } => false,
     }
 }
 

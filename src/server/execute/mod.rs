@@ -112,13 +112,18 @@ pub fn is_read(request: &Request<'_>) -> bool {
     }
 }
 
-/// Whether a request neither reads nor writes items, so that its place among others does not matter.
+/// Whether a request neither does nor tells what others do, so that it may run before or behind them.
 pub fn is_idle(request: &Request<'_>) -> bool {
     match request {
-        Request::Binary(request) => binary::is_read(request) && request.key().is_none(),
-        Request::Get { .. } | Request::KeyDump { .. } => false,
+        Request::Binary(request) => binary::is_idle(request),
         Request::Meta(meta) => meta.verb == Verb::Noop,
-        request => is_read(request),
+        Request::Version
+        | Request::Verbosity { .. }
+        | Request::Quit
+        | Request::Shutdown { .. }
+        | Request::Bind { .. }
+        | Request::Refused { .. } => true,
+        _ => false,
     }
 }
 

@@ -6,7 +6,8 @@ use crate::host::{Callbacks, Host};
 use crate::protocol::Dialect;
 use crate::rows::{Cell, Column, ColumnKind, Error, Index, Mode, Result, Table};
 use crate::server::options::Options;
-use crate::store::{Batch, CasSource, Rules};
+use crate::server::worker::commit_open;
+use crate::store::{Batch, CasSource, Condition, NewItem, Rules};
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::io::{Read, Write};
@@ -475,4 +476,24 @@ fn storing_the_same_value_again_clears_marks() {
     assert_eq!(bench.tick(&["mg a\r\n", "mg a T0\r\n"]).0, answers(&["HD Z X\r\n", "HD Z X\r\n"]));
     assert_eq!(bench.tick(&["set a 0 0 1\r\n1\r\nmg a\r\n"]).0, answers(&["STORED\r\nHD\r\n"]));
     assert_eq!(bench.tick(&["mg a\r\n"]).0, answers(&["HD\r\n"]));
+}
+
+#[test]
+fn a_batch_that_fails_to_commit_is_counted() {
+    for fail_commits in [0, 1] {
+        let mut rows = FakeRows { fail_commits, ..FakeRows::default() };
+        let shared = shared(Config::load(&mut rows, Rules { trx_level: 1, skip_invalid: false }, None).unwrap());
+        let config = Arc::clone(&shared.config.lock());
+        let batch = Batch { reads: 1, writes: 10 };
+        let (memory, marks) = (Arc::clone(&shared.memory), Arc::clone(&shared.marks));
+        let mut store = Store::new(rows, memory, marks, Arc::clone(&config), CasSource::new(), 1 << 20, batch);
+        store.set_read_write(true);
+        let item = NewItem { flags: 0, exptime: 0, value: b"1", cas: None };
+        let container = config.container(ContainerId::DEFAULT).unwrap();
+        store.store(container, b"a", Condition::Set, None, item).unwrap();
+        store.end_phase(1).unwrap();
+        let mut stats = Delta::ZERO;
+        commit_open(&mut store, &mut stats);
+        assert_eq!(stats.get(Counter::CommitFailures), u64::from(fail_commits));
+    }
 }
