@@ -103,7 +103,7 @@ pub(super) fn file_header(number: u64, position: u64) -> [u8; FILE_HEADER] {
 
 /// A new file, complete and on disk.
 fn create(dir: &Path, number: u64, position: u64) -> io::Result<File> {
-    let file = OpenOptions::new().write(true).create_new(true).open(path(dir, number))?;
+    let file = OpenOptions::new().write(true).create(true).truncate(true).open(path(dir, number))?;
     let begun = file.write_all_at(&file_header(number, position), 0).and_then(|()| file.sync_all());
     if let Err(error) = begun.and_then(|()| sync_dir(dir)) {
         // Without a valid header it would be in the way of the next attempt and of `replay`.
@@ -243,13 +243,18 @@ impl Redo {
         let mut writer = self.writer.lock();
         writer.write(&[])?;
         let position = writer.position;
-        let (file, earlier) = (writer.file.clone(), std::mem::take(&mut writer.unsynced));
+        let (file, earlier) = (writer.file.clone(), writer.unsynced.clone());
         // Commits go on meanwhile.
         drop(writer);
         for file in &earlier {
             file.sync_data()?;
         }
         file.sync_data()?;
+        if !earlier.is_empty() {
+            let synced = |file: &Arc<File>| earlier.iter().any(|earlier| Arc::ptr_eq(earlier, file));
+            // Not sooner: another sync must not overtake this one.
+            self.writer.lock().unsynced.retain(|file| !synced(file));
+        }
         self.synced.fetch_max(position, Ordering::Relaxed);
         self.syncs.fetch_add(1, Ordering::Relaxed);
         Ok(())

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// Entries of a generation that a walk takes at first and at most with one look at it.
 const FIRST_CHUNK: usize = 16;
-const LAST_CHUNK: usize = 256;
+const LAST_CHUNK: usize = 128;
 
 /// See the module. Clones share it.
 #[derive(Clone)]
@@ -100,7 +100,7 @@ impl Overlay {
             let bounds = (self.start.as_ref().map(|k| &**k), self.end.as_ref().map(|k| &**k));
             self.ahead = self.map.entries(bounds, seqno, reverse, self.chunk);
             self.complete = self.ahead.len() < self.chunk;
-            self.chunk = (self.chunk * 4).min(LAST_CHUNK);
+            self.chunk = (self.chunk * 2).min(LAST_CHUNK);
             if let Some((last, _)) = self.ahead.last() {
                 match reverse {
                     true => self.end = Bound::Excluded(last.clone()),
