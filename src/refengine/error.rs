@@ -254,7 +254,10 @@ impl fmt::Display for Error {
             Error::RowTooBig => f.write_str("Row size too large: a row may have at most 1073741824 bytes"),
             Error::DiskFull(text) => write!(f, "Disk full: {text}; free some space and try again"),
             Error::WritesStopped(text) => {
-                write!(f, "Running in read-only mode since a write failed: {text}; check the disk, then restart the engine")
+                write!(
+                    f,
+                    "Running in read-only mode since a write failed: {text}; check the disk, then restart the engine"
+                )
             }
             Error::Storage(text) => write!(f, "Got error from storage engine: {text}"),
             Error::CommitUnknown(text) => {

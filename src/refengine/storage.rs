@@ -34,6 +34,7 @@ mod redo;
 mod replay;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod view;
 
 use super::error::{Error, Result};
@@ -99,7 +100,12 @@ impl Keyspace {
                 return Ok(version);
             }
         }
-        self.0.stored.get(key).map_err(storage_error)
+        self.0.stored.get(key).map_err(|error| self.read_error(error))
+    }
+
+    #[cold]
+    fn read_error(&self, error: fjall::Error) -> Error {
+        name_damage(storage_error(error), self.0.stored.path())
     }
 
     fn is(&self, other: &Keyspace) -> bool {
@@ -183,6 +189,14 @@ pub(crate) fn storage_error(error: fjall::Error) -> Error {
     }
 }
 
+/// Puts the damaged file below `dir` into [`Error::Corrupt`].
+pub(super) fn name_damage(error: Error, dir: &Path) -> Error {
+    match error {
+        Error::Corrupt(what) => Error::Corrupt(format!("{}: {what}", verify::damaged_file(dir).display())),
+        other => other,
+    }
+}
+
 /// What an I/O error is that left nothing half done. `what` names the files.
 pub(super) fn io_error(what: &str, error: &std::io::Error) -> Error {
     use std::io::ErrorKind::{QuotaExceeded, StorageFull};
@@ -205,10 +219,11 @@ impl Storage {
         let _one_at_a_time = OPENING.lock();
         let _signals = SignalsBlocked::new();
         let before = thread_ids();
+        verify::frames(dir)?;
         // One worker: with two fjall lets one of them wait actively while the other compacts.
         let db = Database::builder(dir).cache_size(blocks).worker_threads(1).open().map_err(|e| match e {
             fjall::Error::Locked => Error::Locked(dir.display().to_string()),
-            other => storage_error(other),
+            other => name_damage(storage_error(other), dir),
         })?;
         let workers = thread_ids().difference(&before).copied().collect();
         let generations = Generations { active: Arc::default(), frozen: None };
