@@ -47,6 +47,7 @@ use memtable::{Generation, Map, Sequence};
 use parking_lot::{Condvar, Mutex, RwLock};
 use redo::Redo;
 use std::collections::{BTreeMap, HashSet};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -181,7 +182,11 @@ pub(crate) struct Storage {
 
 pub(crate) fn storage_error(error: fjall::Error) -> Error {
     match error {
-        fjall::Error::Io(e) | fjall::Error::Storage(fjall::LsmError::Io(e)) => io_error("the tables", &e),
+        fjall::Error::Io(e) | fjall::Error::Storage(fjall::LsmError::Io(e)) => match e.kind() {
+            // A file that is there or missing against expectation, or too short.
+            ErrorKind::NotFound | ErrorKind::AlreadyExists | ErrorKind::UnexpectedEof => Error::Corrupt(e.to_string()),
+            _ => io_error("the tables", &e),
+        },
         fjall::Error::Poisoned => Error::Storage("writes stopped after an earlier failure".into()),
         fjall::Error::KeyspaceDeleted | fjall::Error::Locked => Error::Storage(error.to_string()),
         // A checksum, a length or a tag that the storage did not write.
@@ -199,9 +204,8 @@ pub(super) fn name_damage(error: Error, dir: &Path) -> Error {
 
 /// What an I/O error is that left nothing half done. `what` names the files.
 pub(super) fn io_error(what: &str, error: &std::io::Error) -> Error {
-    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
     let text = format!("{what}: {error}");
-    if matches!(error.kind(), StorageFull | QuotaExceeded) { Error::DiskFull(text) } else { Error::Storage(text) }
+    if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) { Error::DiskFull(text) } else { Error::Storage(text) }
 }
 
 /// Bytes of memory for the storage, of a pool of `pool` bytes: for blocks read from disk, and for a generation of the
@@ -449,8 +453,11 @@ fn open_redo(
     const AT_ONCE: usize = 1024;
     let failed = |e| io_error(&format!("the redo log in {}", dir.display()), &e);
     if !dir.try_exists().map_err(failed)? {
-        std::fs::create_dir(dir).map_err(failed)?;
+        std::fs::create_dir(dir).and_then(|()| redo::close(dir)).map_err(failed)?;
         dir.parent().map_or(Ok(()), redo::sync_dir).map_err(failed)?;
+    }
+    if !redo::is_closed(dir).map_err(failed)? {
+        replay::require_start(dir)?;
     }
     let mut changes = Vec::with_capacity(AT_ONCE);
     let end = replay::replay(dir, |name, key, value| {
@@ -464,7 +471,9 @@ fn open_redo(
         Ok(())
     })?;
     sequence.apply(generation, changes.drain(..));
-    Redo::begin(dir, end.number, end.position).map_err(failed)
+    let redo = Redo::begin(dir, end.number, end.position).map_err(failed)?;
+    redo::reopen(dir).map_err(failed)?;
+    Ok(redo)
 }
 
 fn thread_ids() -> HashSet<i32> {

@@ -12,8 +12,8 @@
 //!             length (u64)
 //! ```
 //!
-//! Integers are little-endian, checksums XXH3. Files that are missing are fjall's to miss: a keyspace that was being deleted when
-//! the process ended lacks some.
+//! Integers are little-endian, checksums XXH3. A keyspace that was being deleted when the process ended lacks files, so of
+//! those only fjall knows whether they are missed.
 
 use super::{Error, Result};
 use std::fs::File;
@@ -30,16 +30,28 @@ const TOC_MAGIC: &[u8] = b"TOC!";
 /// What is wrong with a file; `None`: nothing.
 type Finding = io::Result<Option<PathBuf>>;
 
-/// Checks the frames of all files of a storage. [`Error::Corrupt`] names the first that is damaged.
+/// Checks the frames of all files of a storage, if there is one. [`Error::Corrupt`] names the first file that is damaged, or
+/// missing among those that fjall would make anew.
 pub(super) fn frames(dir: &Path) -> Result<()> {
     let failed = |e: io::Error| Error::Storage(format!("cannot read {}: {e}", dir.display()));
+    let Some(entries) = existing(std::fs::read_dir(dir)).map_err(failed)? else { return Ok(()) };
+    let names: Vec<_> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    for needed in ["version", KEYSPACES, ".jnl"] {
+        if !names.iter().any(|name| name == needed || (needed == ".jnl" && name.ends_with(needed))) {
+            return Err(Error::Corrupt(format!("{}/{needed} is missing", dir.display())));
+        }
+    }
     match in_all(dir, false).map_err(failed)? {
         Some(file) => Err(Error::Corrupt(format!("the file {} is damaged", file.display()))),
         None => Ok(()),
     }
 }
 
-/// The damaged file below `dir`, a storage's directory or a keyspace's, or `dir` if all files of tables are whole.
+/// The damaged or missing file below `dir`, a storage's directory or a keyspace's, or `dir` if all files of tables are
+/// whole.
 pub(super) fn damaged_file(dir: &Path) -> PathBuf {
     let found = if dir.join(KEYSPACES).is_dir() { in_all(dir, true) } else { in_keyspace(dir, true) };
     found.ok().flatten().unwrap_or_else(|| dir.into())
@@ -58,12 +70,11 @@ fn in_all(dir: &Path, whole: bool) -> Finding {
 
 fn in_keyspace(dir: &Path, whole: bool) -> Finding {
     let current = dir.join("current");
-    let Some(bytes) = existing(std::fs::read(&current))? else { return Ok(None) };
+    let Some(bytes) = existing(std::fs::read(&current))? else { return Ok(whole.then_some(current)) };
     let (Some(number), Some(checksum)) = (u64_at(&bytes, 0), u128_at(&bytes, 8)) else { return Ok(Some(current)) };
     let path = dir.join(format!("v{number}"));
     let Some(version) = existing(std::fs::read(&path))? else {
-        // Either is wrong: the number, if there is another version.
-        return Ok(has_version(dir)?.then_some(current));
+        return Ok(whole.then_some(path));
     };
     if xxh3_128(&version) != checksum {
         return Ok(Some(path));
@@ -71,7 +82,12 @@ fn in_keyspace(dir: &Path, whole: bool) -> Finding {
     let Some(tables) = tables(&version) else { return Ok(Some(path)) };
     for (id, checksum) in tables {
         let path = dir.join("tables").join(id.to_string());
-        let Some(mut file) = existing(File::open(&path))? else { continue };
+        let Some(mut file) = existing(File::open(&path))? else {
+            if whole {
+                return Ok(Some(path));
+            }
+            continue;
+        };
         if !has_contents(&file)? || (whole && checksum_of(&mut file)? != checksum) {
             return Ok(Some(path));
         }
@@ -85,11 +101,6 @@ fn existing<T>(result: io::Result<T>) -> io::Result<Option<T>> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(e) => Err(e),
     }
-}
-
-fn has_version(dir: &Path) -> io::Result<bool> {
-    let mut names = std::fs::read_dir(dir)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    Ok(names.any(|name| name.strip_prefix('v').is_some_and(|number| number.parse::<u64>().is_ok())))
 }
 
 /// Whether the file ends with a whole table of contents.
