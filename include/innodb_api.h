@@ -44,6 +44,7 @@ typedef enum ib_err {
     IB_SUCCESS_LOCKED_REC = 9,
     IB_SUCCESS = 10,
     IB_ERROR = 11,
+    IB_INTERRUPTED = 12,       /* somebody killed the session or its statement */
     IB_OUT_OF_MEMORY = 13,
     IB_OUT_OF_FILE_SPACE = 14,
     IB_LOCK_WAIT = 15,

@@ -44,6 +44,7 @@ pub mod ib_err {
     pub const IB_SUCCESS_LOCKED_REC: Type = 9;
     pub const IB_SUCCESS: Type = 10;
     pub const IB_ERROR: Type = 11;
+    pub const IB_INTERRUPTED: Type = 12;
     pub const IB_OUT_OF_MEMORY: Type = 13;
     pub const IB_OUT_OF_FILE_SPACE: Type = 14;
     pub const IB_LOCK_WAIT: Type = 15;
@@ -847,3 +848,28 @@ pub type refengine_host_fn = ::std::option::Option<
         reply: *mut refengine_reply_t,
     ) -> ::std::os::raw::c_int,
 >;
+#[repr(C)]
+#[derive(Debug)]
+pub struct sqlserver {
+    _unused: [u8; 0],
+}
+pub type sqlserver_t = sqlserver;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct sqlserver_config {
+    pub address: *const ::std::os::raw::c_char,
+    pub port: ::std::os::raw::c_uint,
+    pub socket: *const ::std::os::raw::c_char,
+    pub max_connections: ::std::os::raw::c_uint,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of sqlserver_config"][::std::mem::size_of::<sqlserver_config>() - 32usize];
+    ["Alignment of sqlserver_config"][::std::mem::align_of::<sqlserver_config>() - 8usize];
+    ["Offset of field: sqlserver_config::address"][::std::mem::offset_of!(sqlserver_config, address) - 0usize];
+    ["Offset of field: sqlserver_config::port"][::std::mem::offset_of!(sqlserver_config, port) - 8usize];
+    ["Offset of field: sqlserver_config::socket"][::std::mem::offset_of!(sqlserver_config, socket) - 16usize];
+    ["Offset of field: sqlserver_config::max_connections"]
+        [::std::mem::offset_of!(sqlserver_config, max_connections) - 24usize];
+};
+pub type sqlserver_config_t = sqlserver_config;

@@ -2,3 +2,4 @@
 #include "../include/mysql_plugin_abi.h"
 #include "../include/daemon_memcached.h"
 #include "../include/refengine.h"
+#include "../include/sqlserver.h"

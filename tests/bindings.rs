@@ -8,7 +8,7 @@ fn generate() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let body = bindgen::Builder::default()
         .header(root.join("tests/bindings.h").to_str().unwrap())
-        .allowlist_file(".*/include/(innodb_api|mysql_plugin_abi|daemon_memcached|refengine)\\.h")
+        .allowlist_file(".*/include/(innodb_api|mysql_plugin_abi|daemon_memcached|refengine|sqlserver)\\.h")
         .default_enum_style(bindgen::EnumVariation::ModuleConsts)
         .blocklist_function(".*")
         .prepend_enum_name(false)

@@ -35,7 +35,7 @@ fn set(client: &mut Client, key: &str, digit: u8) -> String {
 
 fn check(client: &mut Client, key: &str, digit: u8) {
     let value = char::from(digit).to_string().repeat(100_000);
-    client.ask(format!("get {key}\r\n"), &format!("VALUE {key} 0 100000\r\n{value}\r\nEND\r\n"));
+    client.ask(format!("get {key}\r\n"), format!("VALUE {key} 0 100000\r\n{value}\r\nEND\r\n"));
 }
 
 #[test]

@@ -17,9 +17,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-/* How long a running statement, or one whose output nobody reads, may delay the stop. */
-#define STOP_SECONDS 5
-
 /* ---- results ---- */
 
 typedef struct printer {

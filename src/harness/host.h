@@ -2,18 +2,19 @@
  * host.h - memcached-host: a small server around the bundled engine.
  *
  * The program opens the engine (refengine.h), loads DAEMON plugins by dlopen the way MySQL does
- * (mysql_plugin_abi.h) and offers SQL on its standard input.
+ * (mysql_plugin_abi.h) and offers SQL on its standard input and to MySQL clients (sqlserver.h).
  *
  *   host_main.c   main: start, wait for a signal, stop
  *   options.c     the command line
+ *   passwd.c      the subcommand that makes lines for a users file
  *   plugins.c     INSTALL and UNINSTALL PLUGIN, the list of loaded plugins
  *   variables.c   system variables of plugins: defaults, ranges, SET GLOBAL
  *   statements.c  the engine's callback: statements that belong to the host
  *   console.c     standard input, results as `mysql` prints them
  *   util.c        errors, memory, the error log
  *
- * Threads: the main thread starts, waits for SIGTERM or SIGINT and stops; the console thread runs
- * statements.  Plugins bring threads of their own, which call only the functions of
+ * Threads: the main thread starts, waits for SIGTERM or SIGINT and stops; the console thread and those of
+ * the SQL end run statements.  Plugins bring threads of their own, which call only the functions of
  * dm_host_service.  Every thread has SIGTERM and SIGINT blocked.
  *
  * Locks: `operation` is held over a whole INSTALL, UNINSTALL or SET GLOBAL, which may take
@@ -34,6 +35,7 @@
 
 #include "mysql_plugin_abi.h"
 #include "refengine.h"
+#include "sqlserver.h"
 
 #ifndef HOST_VERSION
 #define HOST_VERSION "unknown"
@@ -94,6 +96,10 @@ typedef struct host_options {
     char *init_file; /* NULL: none */
     char *execute;   /* NULL: serve */
     bool no_defaults_sql;
+    /* The SQL end. */
+    char *bind_address, *port; /* port: digits */
+    char *socket;              /* NULL: memcached-host.sock in the data directory */
+    bool skip_networking;      /* no TCP */
     buffer engine;             /* for refengine_open() */
     option_value *plugin_vars; /* for the plugins */
 } host_options;
@@ -103,6 +109,11 @@ typedef enum options_result { OPTIONS_RUN, OPTIONS_EXIT, OPTIONS_BAD } options_r
  * went to standard error. */
 options_result options_parse(host_options *options, int argc, char **argv);
 void options_free(host_options *options);
+
+/* ---- passwd.c ---- */
+
+/* The subcommand with the arguments behind its name.  False: a message was printed. */
+bool passwd(int argc, char **argv);
 
 /* ---- plugins.c and variables.c ---- */
 
@@ -125,6 +136,9 @@ typedef struct plugin {
 typedef struct host {
     host_options options;
     char *init_sql; /* the text of --init-file, or NULL */
+    sqlserver_t *sql_end;
+    unsigned int sql_port; /* 0: no TCP */
+    char *sql_socket;      /* NULL: none */
     refengine_t *engine;
     refengine_session_t *system; /* for mysql.plugin; used under `operation` */
     struct timespec started;     /* CLOCK_MONOTONIC */
@@ -178,6 +192,9 @@ int host_statement(void *arg, const refengine_host_statement_t *statement, refen
 /* Runs statements of the host itself; `what` says which in messages. */
 bool host_execute(refengine_session_t *session, const char *what, const char *sql, refengine_report_fn report,
                   void *arg, host_error *err);
+
+/* How long a running statement, or one whose output nobody reads, may delay the stop. */
+#define STOP_SECONDS 5
 
 /* ---- console.c ---- */
 

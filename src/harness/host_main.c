@@ -5,6 +5,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static bool complain(const char *message) {
@@ -23,6 +26,14 @@ static sigset_t block_signals(void) {
     sigaddset(&blocked, SIGTTIN);
     pthread_sigmask(SIG_BLOCK, &blocked, NULL);
     return stop;
+}
+
+/* As many descriptors as the administrator allows: a connection takes one. */
+static void raise_descriptors(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static bool open_engine(host *h) {
@@ -76,6 +87,31 @@ static bool prepare(host *h) {
     return done || complain(err.message);
 }
 
+/* The default socket of a data directory with a long name is left out; one that was asked for must work. */
+static void choose_socket(host *h) {
+    const char *given = h->options.socket;
+    if (given && !*given) return;
+    h->sql_socket = given ? must_copy(given) : must_format("%s/" HOST_NAME ".sock", h->options.datadir);
+    if (!given && strlen(h->sql_socket) >= sizeof((struct sockaddr_un *)0)->sun_path) {
+        log_line(LOG_WARNING, "No UNIX socket for MySQL clients: '%s' is too long a path; --socket names another",
+                 h->sql_socket);
+        free(h->sql_socket);
+        h->sql_socket = NULL;
+    }
+}
+
+static bool start_sql_end(host *h) {
+    char reason[512] = "";
+    choose_socket(h);
+    sqlserver_config_t config = {.address = h->options.skip_networking ? NULL : h->options.bind_address,
+                                 .port = (unsigned int)atoi(h->options.port),
+                                 .socket = h->sql_socket,
+                                 .max_connections = 151};
+    if (sqlserver_start(h->engine, &config, &h->sql_end, reason, sizeof reason) != REFENGINE_OK) return complain(reason);
+    h->sql_port = sqlserver_port(h->sql_end);
+    return true;
+}
+
 /* A command to try for the first of "127.0.0.1:11211, [::1]:11211, /run/m.sock". */
 static void print_try(const char *listening) {
     char first[256], address[256];
@@ -102,12 +138,15 @@ static void announce(host *h) {
     } else {
         puts("Nothing listens yet: INSTALL PLUGIN " DM_PLUGIN_NAME " SONAME 'daemon_memcached.so';");
     }
+    if (h->sql_socket) printf("SQL: mysql --socket=%s -u root\n", h->sql_socket);
+    if (h->sql_port) printf("SQL on %s:%u\n", h->options.bind_address, h->sql_port);
     puts(HOST_NAME " is ready");
     fflush(stdout);
 }
 
 static bool serve(host *h, const sigset_t *stop) {
     int signal_number;
+    if (!start_sql_end(h)) return false;
     announce(h);
     console *c = console_start(h);
     if (!c) return false;
@@ -116,29 +155,35 @@ static bool serve(host *h, const sigset_t *stop) {
     atomic_store(&h->stopping, 1);
     /* First the plugins: a statement of the console may wait for a row lock of theirs. */
     plugins_stop(h);
-    if (console_stop(c)) return true;
+    bool ended = sqlserver_stop(h->sql_end, STOP_SECONDS);
+    h->sql_end = NULL;
+    if (console_stop(c) && ended) return true;
     /* As after a crash, the next start recovers; nothing committed is lost. */
-    log_line(LOG_ERROR, "A statement of the console does not end: stopping without closing the engine");
+    log_line(LOG_ERROR, "A statement does not end: stopping without closing the engine");
     _exit(EXIT_FAILURE);
 }
 
 static void close_all(host *h) {
     atomic_store(&h->stopping, 1);
     plugins_stop(h);
+    sqlserver_stop(h->sql_end, STOP_SECONDS);
     refengine_session_close(h->system);
     refengine_close(h->engine);
     free(h->init_sql);
+    free(h->sql_socket);
     options_free(&h->options);
 }
 
 int main(int argc, char **argv) {
     static host h;
+    if (argc > 1 && strcmp(argv[1], "passwd") == 0) return passwd(argc - 2, argv + 2) ? EXIT_SUCCESS : EXIT_FAILURE;
     options_result result = options_parse(&h.options, argc, argv);
     if (result != OPTIONS_RUN) {
         options_free(&h.options);
         return result == OPTIONS_EXIT ? EXIT_SUCCESS : EXIT_FAILURE;
     }
     sigset_t stop = block_signals();
+    raise_descriptors();
     clock_gettime(CLOCK_MONOTONIC, &h.started);
     plugins_setup(&h);
     bool good = read_init_file(&h) && open_engine(&h) && prepare(&h);

@@ -14,6 +14,7 @@
 
 static const char usage[] =
     "Usage: " HOST_NAME " [OPTION]...\n"
+    "       " HOST_NAME " passwd NAME [RIGHTS]   print a line for the users file of option -Y\n"
     "Serves memcached's protocol in front of tables of the bundled engine.\n"
     "\n"
     "  --datadir=DIR         where the data lives, created if missing (default ./data)\n"
@@ -22,6 +23,11 @@ static const char usage[] =
     "  --no-defaults-sql     first start: create no configuration tables, install no plugin\n"
     "  -e, --execute=SQL     run SQL, print its results as `mysql --batch` does, stop;\n"
     "                        exit status 1 if a statement failed\n"
+    "  -P, --port=N          MySQL clients on this TCP port (default 13306, 0: any free one)\n"
+    "  --bind-address=IP     where that port is (default 127.0.0.1)\n"
+    "  --skip-networking     no TCP port for MySQL clients\n"
+    "  -S, --socket=PATH     MySQL clients on this UNIX socket (default memcached-host.sock in the\n"
+    "                        data directory; empty: none)\n"
     "  -h, --help            this text\n"
     "  -V, --version         the version\n"
     "\n"
@@ -108,6 +114,9 @@ static const word_option word_options[] = {
     {0, "plugin_dir", offsetof(host_options, plugin_dir)},
     {0, "init_file", offsetof(host_options, init_file)},
     {'e', "execute", offsetof(host_options, execute)},
+    {'P', "port", offsetof(host_options, port)},
+    {0, "bind_address", offsetof(host_options, bind_address)},
+    {'S', "socket", offsetof(host_options, socket)},
 };
 
 static const word_option *find_word_option(const char *name, char short_name) {
@@ -116,6 +125,10 @@ static const word_option *find_word_option(const char *name, char short_name) {
         if (name ? strcmp(w->name, name) == 0 : w->short_name == short_name) return w;
     }
     return NULL;
+}
+
+static bool may_be_empty(const word_option *word) {
+    return word->slot == offsetof(host_options, execute) || word->slot == offsetof(host_options, socket);
 }
 
 /* One `--name[=value]`. */
@@ -128,13 +141,16 @@ static options_result long_option(host_options *o, const char *argument, char **
     const word_option *word = find_word_option(name, 0);
     if (word) {
         if (!value) value = **next ? *(*next)++ : NULL;
-        if (!value || (!*value && word->slot != offsetof(host_options, execute)))
+        if (!value || (!*value && !may_be_empty(word)))
             result = bad("option '--%.*s' needs a value", (int)(equals ? equals - text : (ptrdiff_t)strlen(text)), text);
         else
             replace((char **)((char *)o + word->slot), value);
     } else if (strcmp(name, "no_defaults_sql") == 0) {
         if (value) result = bad("option '--no-defaults-sql' takes no value");
         o->no_defaults_sql = true;
+    } else if (strcmp(name, "skip_networking") == 0) {
+        if (value) result = bad("option '--skip-networking' takes no value");
+        o->skip_networking = true;
     } else if (strcmp(name, "help") == 0) {
         fputs(usage, stdout);
         result = OPTIONS_EXIT;
@@ -161,7 +177,10 @@ static options_result short_option(host_options *o, const char *argument, char *
 }
 
 options_result options_parse(host_options *o, int argc, char **argv) {
-    *o = (host_options){.datadir = must_copy("./data"), .plugin_dir = own_folder()};
+    *o = (host_options){.datadir = must_copy("./data"),
+                        .plugin_dir = own_folder(),
+                        .bind_address = must_copy("127.0.0.1"),
+                        .port = must_copy("13306")};
     set_plugin_variable(o, PLUGIN_PREFIX "option", "-p 11211", true);
     set_plugin_variable(o, PLUGIN_PREFIX "expire_sweep_interval", "60", true);
     buffer_add_text(&o->engine, "");
@@ -177,6 +196,8 @@ options_result options_parse(host_options *o, int argc, char **argv) {
             result = bad("unexpected argument '%s'; see --help", argument);
         if (result != OPTIONS_RUN) return result;
     }
+    if (strlen(o->port) > 5 || strspn(o->port, "0123456789") != strlen(o->port) || atoi(o->port) > 65535)
+        return bad("option '--port' takes a number from 0 to 65535, not '%s'", o->port);
     return OPTIONS_RUN;
 }
 
@@ -185,6 +206,9 @@ void options_free(host_options *o) {
     free(o->plugin_dir);
     free(o->init_file);
     free(o->execute);
+    free(o->bind_address);
+    free(o->port);
+    free(o->socket);
     buffer_free(&o->engine);
     while (o->plugin_vars) {
         option_value *v = o->plugin_vars;

@@ -38,6 +38,10 @@ static void show_variables(host *h, refengine_reply_t *reply) {
     row(reply, "datadir", h->options.datadir);
     row(reply, "init_file", h->options.init_file ? h->options.init_file : "");
     row(reply, "plugin_dir", h->options.plugin_dir);
+    snprintf(text, sizeof text, "%u", h->sql_port);
+    row(reply, "port", text);
+    row(reply, "skip_networking", h->options.skip_networking ? "ON" : "OFF");
+    row(reply, "socket", h->sql_socket ? h->sql_socket : "");
     row(reply, "version", HOST_VERSION);
     pthread_mutex_lock(&h->registry);
     for (const plugin *p = h->plugins; p; p = p->next) {
@@ -67,7 +71,8 @@ static void show_status(host *h, refengine_reply_t *reply) {
 
 /* One of the host's own variables, which are all fixed at start. */
 static bool is_own_variable(const char *name) {
-    static const char *const names[] = {"datadir", "init_file", "plugin_dir", "version"};
+    static const char *const names[] = {"datadir",         "init_file", "plugin_dir", "port",
+                                        "skip_networking", "socket",    "version"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i], name) == 0) return true;
     return false;

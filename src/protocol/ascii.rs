@@ -7,13 +7,13 @@
 //! Two rules are ours: flags are digits and beyond 32 bits they are refused, where memcached allows a sign and cuts them; and every
 //! exptime may be any 64-bit number, where memcached's `touch`, `gat` and `flush_all` end in January 2038.
 
-use super::{BLOCK_MAX, DumpFormat, KEY_MAX, Keys, Request, StoreVerb, reply};
+use super::{BLOCK_MAX, DumpFormat, KEY_MAX, Keys, Request, StoreVerb, meta, reply};
 
 /// Highest slab class of memcached.
 const SLAB_CLASS_MAX: u64 = 63;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 /// What a line says.
 #[derive(Debug, PartialEq)]
@@ -22,6 +22,8 @@ pub(super) enum Command<'a> {
     Complete(Request<'a>),
     /// A storage command; its data block follows.
     Store(Store<'a>),
+    /// A meta storage command; likewise.
+    MetaStore(meta::Store<'a>),
     /// A storage command that is wrong but for its length; its data block follows.
     RefusedStore { reply: &'static [u8], length: usize },
     /// Not memcached at all but HTTP.
@@ -38,6 +40,15 @@ pub(super) struct Store<'a> {
     pub cas: u64,
     pub length: usize,
     pub noreply: bool,
+}
+
+impl<'a> Store<'a> {
+    /// The whole request.
+    #[inline]
+    pub(super) fn with_value(self, value: &'a [u8]) -> Request<'a> {
+        let Store { verb, key, flags, exptime, cas, noreply, .. } = self;
+        Request::Store { verb, key, flags, exptime, cas, value, noreply }
+    }
 }
 
 /// Reads one line, given without its end.
@@ -59,6 +70,12 @@ pub(super) fn command(line: &[u8]) -> Command<'_> {
         b"touch" => touch(rest),
         b"gat" => get_and_touch(rest, false),
         b"gats" => get_and_touch(rest, true),
+        b"mg" => return meta::command(meta::Verb::Get, rest),
+        b"ms" => return meta::command(meta::Verb::Set, rest),
+        b"md" => return meta::command(meta::Verb::Delete, rest),
+        b"ma" => return meta::command(meta::Verb::Arith, rest),
+        b"mn" => return meta::command(meta::Verb::Noop, rest),
+        b"me" => return meta::command(meta::Verb::Debug, rest),
         b"replace" => return store(StoreVerb::Replace, rest),
         b"append" => return store(StoreVerb::Append, rest),
         b"prepend" => return store(StoreVerb::Prepend, rest),
@@ -69,6 +86,7 @@ pub(super) fn command(line: &[u8]) -> Command<'_> {
         b"lru_crawler" => lru_crawler(rest),
         b"cache_memlimit" => memory_limit(rest),
         b"bind" => bind(rest),
+        b"refresh_certs" => Request::RefreshCertificates,
         b"quit" => Request::Quit,
         b"shutdown" => Request::Shutdown { noreply: noreply(rest) },
         _ => return unknown(line),
@@ -292,7 +310,7 @@ fn trim(text: &[u8]) -> &[u8] {
 }
 
 /// The arguments that are left of a line.
-struct Args<'a>(&'a [u8]);
+pub(super) struct Args<'a>(pub(super) &'a [u8]);
 
 impl<'a> Iterator for Args<'a> {
     type Item = &'a [u8];
@@ -384,13 +402,13 @@ impl<'a> Iterator for KeyIter<'a> {
 impl ExactSizeIterator for KeyIter<'_> {}
 
 #[inline]
-fn block_length(text: &[u8]) -> Option<usize> {
+pub(super) fn block_length(text: &[u8]) -> Option<usize> {
     let length = u64::try_from(signed(text)?).ok()?;
     usize::try_from(length).ok().filter(|_| length <= BLOCK_MAX)
 }
 
 #[inline]
-fn signed(text: &[u8]) -> Option<i64> {
+pub(super) fn signed(text: &[u8]) -> Option<i64> {
     match text {
         [b'-', digits @ ..] => 0i64.checked_sub_unsigned(unsigned(digits)?),
         digits => i64::try_from(unsigned(digits)?).ok(),
@@ -398,7 +416,7 @@ fn signed(text: &[u8]) -> Option<i64> {
 }
 
 #[inline]
-fn unsigned(text: &[u8]) -> Option<u64> {
+pub(super) fn unsigned(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;
     }

@@ -183,7 +183,7 @@ impl Engine {
         let core = Arc::new(Core {
             storage,
             catalog,
-            cache: RowCache::new(pool - shares.0 - 2 * shares.1),
+            cache: RowCache::new(pool - shares.0 - shares.1),
             locks: LockManager::default(),
             variables,
             announced: Mutex::default(),

@@ -25,7 +25,7 @@ pub(crate) mod guard;
 mod lock;
 mod mdl;
 mod scan;
-mod signals;
+pub(crate) mod signals;
 mod sorted;
 mod span;
 pub mod sql;

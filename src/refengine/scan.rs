@@ -127,10 +127,12 @@ impl Scan {
                     None => return Ok(None),
                 },
             };
-            if self.reverse {
-                self.span.end = key.to_vec();
-            } else {
-                self.span.start = super::span::after(&key);
+            let bound = if self.reverse { &mut self.span.end } else { &mut self.span.start };
+            bound.clear();
+            bound.extend_from_slice(&key);
+            if !self.reverse {
+                // The smallest key behind it.
+                bound.push(0);
             }
             if let Some(value) = value {
                 return Ok(Some((key, value)));

@@ -42,6 +42,7 @@ use super::signals::SignalsBlocked;
 use checkpoint::Checkpoint;
 use commit::Rounds;
 pub(crate) use fjall::Slice;
+use fjall::config::CompressionPolicy;
 use fjall::{Database, KeyspaceCreateOptions};
 use memtable::{Generation, Map, Sequence};
 use parking_lot::{Condvar, Mutex, RwLock};
@@ -60,7 +61,7 @@ const REDO_DIR: &str = "redo";
 /// Bounds of a generation of the memory table, in bytes.
 const MEMORY: std::ops::RangeInclusive<u64> = (1 << 20)..=(64 << 20);
 /// A checkpoint begins when the log has this many times the bytes of a full generation.
-const LOG_FACTOR: u64 = 4;
+const LOG_FACTOR: u64 = 2;
 /// Time a clean close gives fjall's threads to end.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -209,9 +210,9 @@ pub(super) fn io_error(what: &str, error: &std::io::Error) -> Error {
 }
 
 /// Bytes of memory for the storage, of a pool of `pool` bytes: for blocks read from disk, and for a generation of the
-/// memory table, of which there may be two.
+/// memory table. While a checkpoint is under way there are two of these.
 pub(crate) fn shares(pool: u64) -> (u64, u64) {
-    (pool / 8, (pool / 8).clamp(*MEMORY.start(), *MEMORY.end()))
+    (pool / 8, (pool / 4).clamp(*MEMORY.start(), *MEMORY.end()))
 }
 
 impl Storage {
@@ -289,7 +290,7 @@ impl Storage {
         self.inner.keyspaces.read().keys().cloned().collect()
     }
 
-    /// Deletes a keyspace; its files go when the last handle to it does.
+    /// Deletes a keyspace; its files go when the last handle to it does. No other one must get its name: the log may still have its rows.
     pub(crate) fn delete_keyspace(&self, keyspace: Keyspace) -> Result<()> {
         let generations = self.inner.generations.read();
         self.inner.keyspaces.write().remove(keyspace.name());
@@ -436,7 +437,12 @@ impl Inner {
 
 fn open_keyspace(db: &Database, name: &str, active: &Generation, last_number: &AtomicU64) -> Result<Keyspace> {
     // Without filters each look-up of a key that is not there would read every run of the first level.
-    let options = || KeyspaceCreateOptions::default().expect_point_read_hits(false);
+    let options = || {
+        KeyspaceCreateOptions::default()
+            .expect_point_read_hits(false)
+            // What is read from disk is read for one row: to unpack its block would cost more than to read it.
+            .data_block_compression_policy(CompressionPolicy::disabled())
+    };
     let stored = db.keyspace(name, options).map_err(storage_error)?;
     let number = last_number.fetch_add(1, Ordering::Relaxed) + 1;
     let layers = RwLock::new(Layers { active: active.add(number), frozen: None });

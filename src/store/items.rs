@@ -3,6 +3,7 @@
 //! Memory changes that belong to a transaction wait in a journal until its commit and are forgotten with its rollback. What the
 //! journal holds is older than the table's rows: while it is not empty, reads of this worker pass memory by.
 
+use super::marks::{self, Mark, Marks};
 use super::table::TableStore;
 use super::{
     Arith, Arithmetic, Batch, CasSource, Condition, Config, Container, Deleted, Failure, Item, KeyRange, NewItem,
@@ -22,22 +23,27 @@ enum Effect {
 
 /// The operations of one worker thread.
 pub struct Store<R> {
-    table: TableStore<R>,
-    memory: Arc<MemoryStore>,
+    pub(super) table: TableStore<R>,
+    pub(super) memory: Arc<MemoryStore>,
     journal: Vec<Effect>,
+    pub(super) marks: Arc<Marks>,
+    /// What was noted before of versions that the open transaction marked.
+    pub(super) marked: Vec<(marks::Version, Mark)>,
 }
 
 impl<R: Rows> Store<R> {
-    /// A store over `rows` and `memory`; values longer than `value_max` bytes are refused.
+    /// A store over `rows`, `memory` and `marks`; values longer than `value_max` bytes are refused.
     pub fn new(
         rows: R,
         memory: Arc<MemoryStore>,
+        marks: Arc<Marks>,
         config: Arc<Config>,
         cas: CasSource,
         value_max: usize,
         batch: Batch,
     ) -> Store<R> {
-        Store { table: TableStore::new(rows, config, cas, value_max, batch), memory, journal: Vec::new() }
+        let table = TableStore::new(rows, config, cas, value_max, batch);
+        Store { table, memory, journal: Vec::new(), marks, marked: Vec::new() }
     }
 
     /// The rows, for tests that look at what was done.
@@ -103,14 +109,19 @@ impl<R: Rows> Store<R> {
     /// Looks after the session between two ticks.
     pub fn tend(&mut self) {
         if self.table.tend() {
-            self.journal.clear();
+            self.undone();
         }
     }
 
     /// Undoes what is open.
     pub fn rollback(&mut self) {
         self.table.rollback();
+        self.undone();
+    }
+
+    fn undone(&mut self) {
         self.journal.clear();
+        self.unmark();
     }
 
     /// Unix time at which the batch that is open was begun.
@@ -120,6 +131,7 @@ impl<R: Rows> Store<R> {
 
     /// Applies the journal. After an unknown outcome only the table knows: memory forgets the keys.
     fn settle(&mut self, known: bool) {
+        self.keep_marks(known);
         for effect in self.journal.drain(..) {
             match effect {
                 Effect::Put { container, key, version, flags, cas, deadline, value } if known => {
@@ -134,7 +146,7 @@ impl<R: Rows> Store<R> {
     }
 
     /// A change of the table by this key is under way: memory forgets the key when it is committed, where memory is used at all.
-    fn forget(&mut self, container: &Container, key: &[u8]) {
+    pub(super) fn forget(&mut self, container: &Container, key: &[u8]) {
         if !container.policies.use_memory() {
             return;
         }
@@ -209,8 +221,10 @@ impl<R: Rows> Store<R> {
     ) -> Result<bool> {
         match container.policies.set {
             Policy::Disabled => self.get(container, key, with_cas, found),
-            Policy::CacheOnly => {
-                Ok(self.touch_memory(container, key, exptime) && self.look_in_memory(container, key, found).is_ok())
+            Policy::CacheOnly => Ok(self.touch_memory(container, key, exptime, found)),
+            // Without a cas column this makes another version of it.
+            _ if container.cas.is_none() && self.marks.used() => {
+                Ok(self.touch(container, key, exptime)? && self.get(container, key, with_cas, found)?)
             }
             Policy::InnodbOnly | Policy::Caching => {
                 self.forget(container, key);
@@ -223,18 +237,27 @@ impl<R: Rows> Store<R> {
     pub fn touch(&mut self, container: &Container, key: &[u8], exptime: i64) -> Result<bool> {
         match container.policies.set {
             Policy::Disabled => Ok(true),
-            Policy::CacheOnly => Ok(self.touch_memory(container, key, exptime)),
+            Policy::CacheOnly => Ok(self.touch_memory(container, key, exptime, |_| ())),
             Policy::InnodbOnly | Policy::Caching => {
                 self.forget(container, key);
-                self.table.touch(container, key, exptime)
+                // Without a cas column the expiry is part of what tells versions apart.
+                match container.cas {
+                    Some(_) => self.table.touch(container, key, exptime),
+                    None => {
+                        self.carrying_marks(container, key, None, |store| store.table.touch(container, key, exptime))
+                    }
+                }
             }
         }
     }
 
-    fn touch_memory(&self, container: &Container, key: &[u8], exptime: i64) -> bool {
+    fn touch_memory(&self, container: &Container, key: &[u8], exptime: i64, found: impl FnOnce(Item<'_>)) -> bool {
         let deadline = self.table.deadline(exptime);
         let change = |item: Option<CachedItem<'_>>| match item {
-            Some(_) => Change::Touch { deadline, result: true },
+            Some(CachedItem { flags, cas, value, .. }) => {
+                found(Item { flags, cas, deadline, value });
+                Change::Touch { deadline, result: true }
+            }
             None => Change::Keep(false),
         };
         let (id, key) = container.memory_address(key);
@@ -242,9 +265,25 @@ impl<R: Rows> Store<R> {
     }
 
     /// Stores an item where `condition` holds and the live item has the cas number `compare`. With the outcome comes the new cas
-    /// number, 0 where the container has no cas column. `Add` compares nothing; `Set` and `Replace` find nothing to compare with
-    /// ([`Stored::NotFound`]) where no item lives.
+    /// number, 0 where the container has no cas column; with [`Stored::Exists`] the present one. `Add` compares nothing; `Set` and
+    /// `Replace` find nothing to compare with ([`Stored::NotFound`]) where no item lives.
     pub fn store(
+        &mut self,
+        container: &Container,
+        key: &[u8],
+        condition: Condition,
+        compare: Option<u64>,
+        item: NewItem<'_>,
+    ) -> Result<(Stored, u64)> {
+        let (stored, cas) = self.store_by_policy(container, key, condition, compare, item)?;
+        // A number of ours is new, and so has no marks.
+        if stored == Stored::Stored && (item.cas.is_some() || cas == 0) && self.marks.used() {
+            self.mark(container, key, cas, Mark::default())?;
+        }
+        Ok((stored, cas))
+    }
+
+    fn store_by_policy(
         &mut self,
         container: &Container,
         key: &[u8],
@@ -270,7 +309,14 @@ impl<R: Rows> Store<R> {
     }
 
     /// The row lock is held: nobody commits another value of this key before us.
-    fn journal_store(&mut self, container: &Container, key: &[u8], condition: Condition, item: NewItem<'_>, cas: u64) {
+    pub(super) fn journal_store(
+        &mut self,
+        container: &Container,
+        key: &[u8],
+        condition: Condition,
+        item: NewItem<'_>,
+        cas: u64,
+    ) {
         let extended = matches!(condition, Condition::Append | Condition::Prepend);
         // What the table gives back may differ from what was sent where the value has several columns or no cas number.
         if extended || cas == 0 || !container.gives_back_what_it_takes() {
@@ -311,7 +357,9 @@ impl<R: Rows> Store<R> {
             (Condition::Add, Some(_)) => refuse(Stored::NotStored),
             (Condition::Set | Condition::Replace, None) if compare.is_some() => refuse(Stored::NotFound),
             (Condition::Replace | Condition::Append | Condition::Prepend, None) => refuse(Stored::NotStored),
-            (_, Some(old)) if compare.is_some_and(|expected| old.cas != expected) => refuse(Stored::Exists),
+            (_, Some(old)) if compare.is_some_and(|expected| old.cas != expected) => {
+                Change::Keep(Ok((Stored::Exists, old.cas)))
+            }
             (Condition::Append | Condition::Prepend, Some(old)) => {
                 let parts =
                     if condition == Condition::Append { [old.value, item.value] } else { [item.value, old.value] };
@@ -327,16 +375,16 @@ impl<R: Rows> Store<R> {
         self.memory.update(id, &key, self.table.now, change).unwrap_or(Err(Failure::OutOfMemory))
     }
 
-    /// Changes a live number.
+    /// Changes a live number. An item that was to be renewed still is.
     pub fn arithmetic(&mut self, container: &Container, key: &[u8], arith: Arith) -> Result<Arithmetic> {
-        match container.policies.set {
+        self.carrying_marks(container, key, arith.cas, |store| match container.policies.set {
             Policy::Disabled => Ok(Arithmetic::NotFound),
-            Policy::CacheOnly => self.arithmetic_memory(container, key, arith),
+            Policy::CacheOnly => store.arithmetic_memory(container, key, arith),
             Policy::InnodbOnly | Policy::Caching => {
-                self.forget(container, key);
-                self.table.arithmetic(container, key, arith)
+                store.forget(container, key);
+                store.table.arithmetic(container, key, arith)
             }
-        }
+        })
     }
 
     fn arithmetic_memory(&mut self, container: &Container, key: &[u8], arith: Arith) -> Result<Arithmetic> {

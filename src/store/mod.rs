@@ -12,8 +12,11 @@ mod cas;
 mod config;
 mod container;
 mod items;
+mod marked;
+mod marks;
 mod policy;
 mod range;
+mod sets;
 mod table;
 mod value;
 
@@ -21,6 +24,7 @@ pub use cas::CasSource;
 pub use config::{Config, ContainerId, Rules, Target};
 pub use container::Container;
 pub use items::Store;
+pub use marks::{Mark, Marks, Version, Visit};
 pub use policy::{Policies, Policy};
 pub use range::KeyRange;
 

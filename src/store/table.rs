@@ -16,7 +16,7 @@ const INSERT_ATTEMPTS: u32 = 3;
 
 /// The operations, over the rows of one worker thread.
 pub struct TableStore<R> {
-    rows: R,
+    pub(super) rows: R,
     config: Arc<Config>,
     pub(super) cas: CasSource,
     /// Greatest length of a value in bytes.
@@ -26,7 +26,7 @@ pub struct TableStore<R> {
     /// Whether what is begun from now on may write, and whether what is open may.
     read_write: bool,
     writable: bool,
-    batch: Batch,
+    pub(super) batch: Batch,
     /// Operations of the open transaction, and the Unix time at which it began.
     operations: u64,
     begun: i64,
@@ -75,9 +75,14 @@ impl<R: Rows> TableStore<R> {
         self.read_write = read_write;
     }
 
+    /// Whether a write phase is on: what is done in it may be undone.
+    pub fn read_write(&self) -> bool {
+        self.read_write
+    }
+
     /// Makes sure of a transaction that suits what is to come. One that may write serves reads too; one that may not ends first.
     /// Outside batches reads never see uncommitted rows of others: their transactions may yet be undone, and a reply is for ever.
-    fn begin(&mut self) -> Result<()> {
+    pub(super) fn begin(&mut self) -> Result<()> {
         if self.rows.active() {
             if self.writable || !self.read_write {
                 return Ok(());
@@ -209,7 +214,8 @@ impl<R: Rows> TableStore<R> {
             let found = self.rows.read_for_update(&container.table, key)?;
             let live = found && self.is_live(container);
             if let Some(refused) = self.check(container, condition, compare, live) {
-                return Ok((refused, 0));
+                let present = if refused == Stored::Exists { container.cas_of(&self.rows) } else { 0 };
+                return Ok((refused, present));
             }
             match self.write(container, key, condition, item, found) {
                 // Another transaction inserted the key between our search and our insert.
@@ -242,6 +248,32 @@ impl<R: Rows> TableStore<R> {
             _ => self.update_value(container, &[number], arith.cas)?,
         };
         Ok(Arithmetic::Value(new, cas))
+    }
+
+    /// Gives a live item that has the cas number `compare` a new one, or the one `given`, and perhaps a new expiry.
+    pub fn renumber(
+        &mut self,
+        container: &Container,
+        key: &[u8],
+        compare: Option<u64>,
+        exptime: Option<i64>,
+        given: Option<u64>,
+    ) -> Result<(Stored, u64)> {
+        let Some(key) = container.key_cell(key) else { return Ok((Stored::NotFound, 0)) };
+        if !self.find_live(container, key)? {
+            return Ok((Stored::NotFound, 0));
+        }
+        if self.differs(container, compare) {
+            return Ok((Stored::Exists, container.cas_of(&self.rows)));
+        }
+        let deadline = exptime.and_then(|exptime| {
+            container.expiry.map(|column| (column, container.expiry_cell(column, self.deadline(exptime))))
+        });
+        if deadline.is_none() && container.cas.is_none() {
+            return Ok((Stored::Stored, 0));
+        }
+        let cas = self.update_value(container, deadline.as_slice(), given)?;
+        Ok((Stored::Stored, cas))
     }
 
     /// Deletes an item, one with another cas number than `compare` excepted.
@@ -402,15 +434,8 @@ impl<R: Rows> TableStore<R> {
         if matches!(condition, Condition::Append | Condition::Prepend) {
             return self.extend(container, condition, item);
         }
-        container.note_exptime(item.exptime);
         let mut cells = Vec::with_capacity(container.values.len() + 4);
-        value::split(container, &self.config.separator, item.value, &mut cells)?;
-        if let Some(column) = container.flags {
-            cells.push((column, container.flags_cell(column, item.flags)));
-        }
-        if let Some(column) = container.expiry {
-            cells.push((column, container.expiry_cell(column, self.deadline(item.exptime))));
-        }
+        self.item_cells(container, item, &mut cells)?;
         if !found {
             cells.push((container.table.key, key));
             let cas = container.cas.map_or(0, |_| item.cas.unwrap_or_else(|| self.cas.take()));
@@ -421,6 +446,24 @@ impl<R: Rows> TableStore<R> {
             return Ok(cas);
         }
         self.update_value(container, &cells, item.cas)
+    }
+
+    /// Appends what a set writes beside key and cas number.
+    pub(super) fn item_cells<'i>(
+        &self,
+        container: &Container,
+        item: NewItem<'i>,
+        cells: &mut Vec<(usize, Cell<'i>)>,
+    ) -> Result<()> {
+        container.note_exptime(item.exptime);
+        value::split(container, &self.config.separator, item.value, cells)?;
+        if let Some(column) = container.flags {
+            cells.push((column, container.flags_cell(column, item.flags)));
+        }
+        if let Some(column) = container.expiry {
+            cells.push((column, container.expiry_cell(column, self.deadline(item.exptime))));
+        }
+        Ok(())
     }
 
     /// Appends to or prepends before a value column: the one that the command's flags select, else the first.

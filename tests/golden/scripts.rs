@@ -26,8 +26,6 @@ pub enum Why {
     RefusedSetKeepsTheRow,
     /// A decremented number is stored as it is; memcached pads it with spaces to its old length.
     NoPadding,
-    /// Meta commands are not spoken yet, and a client that asks for them must hear so.
-    NoMetaYet,
 }
 
 /// Bytes to send, in as many parts as cas numbers are needed for, and the host's answer where it may differ.
@@ -192,7 +190,6 @@ const DIFFER: &[(Why, &str, &str)] = &[
     (Why::LineLimit, "gat 0 X2049\r\nversion\r\n", ""),
     (Why::LineLimit, "version\r\nset X3000 0 0 1\r\nx\r\nversion\r\n", "VERSION #\r\n"),
     (Why::NoPadding, "set np 0 0 2\r\n10\r\ndecr np 1\r\nget np\r\n", "STORED\r\n9\r\nVALUE np 0 1\r\n9\r\nEND\r\n"),
-    (Why::NoMetaYet, "mn\r\nmg k v\r\nmd k\r\nversion\r\n", "ERROR\r\nERROR\r\nERROR\r\nVERSION #\r\n"),
 ];
 
 /// Writes out the words that stand for something long.

@@ -3,7 +3,9 @@
 use super::engine_support::ib::begin_trx;
 use daemon_memcached::bindings::*;
 use daemon_memcached::refengine::Engine;
-use daemon_memcached::refengine::sql::{Host, HostReply, HostStatement, Session, Sink, SqlError};
+use daemon_memcached::refengine::sql::{
+    End, Host, HostReply, HostStatement, Identity, ResultColumn, Session, Sink, SqlError,
+};
 use ib_err::*;
 use std::borrow::Cow;
 use std::ptr::null_mut;
@@ -36,7 +38,7 @@ struct Rows {
 }
 
 impl Sink for Rows {
-    fn columns(&mut self, _: &[&str]) -> Result<(), SqlError> {
+    fn columns(&mut self, _: &[ResultColumn]) -> Result<(), SqlError> {
         Ok(())
     }
 
@@ -46,8 +48,8 @@ impl Sink for Rows {
         Ok(())
     }
 
-    fn done(&mut self, affected: u64, _: usize) -> Result<(), SqlError> {
-        self.affected += affected;
+    fn done(&mut self, end: End) -> Result<(), SqlError> {
+        self.affected += end.affected;
         Ok(())
     }
 }
@@ -56,7 +58,7 @@ impl Sink for Rows {
 pub fn create_table(engine: &Engine) {
     engine.set_variable("innodb_flush_log_at_trx_commit", "0").unwrap();
     let sql = "CREATE DATABASE iso; CREATE TABLE iso.t (id INT PRIMARY KEY, v INT, u INT UNIQUE)";
-    Session::new(engine.clone()).execute(sql, &NoHost, &mut Rows::default()).unwrap();
+    Session::new(engine.clone(), Identity::internal()).execute(sql, &NoHost, &mut Rows::default()).unwrap();
 }
 
 /// Gives `iso.t` the rows that every case begins with.
@@ -64,7 +66,7 @@ pub fn fill_table(engine: &Engine) {
     engine.set_variable("innodb_lock_wait_timeout", FOR_EVER).unwrap();
     engine.set_variable("innodb_api_lock_wait_timeout", FOR_EVER).unwrap();
     let sql = "DELETE FROM iso.t; INSERT INTO iso.t VALUES (1, 10, 1), (2, 20, 2), (5, 50, 5)";
-    Session::new(engine.clone()).execute(sql, &NoHost, &mut Rows::default()).unwrap();
+    Session::new(engine.clone(), Identity::internal()).execute(sql, &NoHost, &mut Rows::default()).unwrap();
 }
 
 fn rows_or_empty(rows: Vec<String>) -> String {
@@ -76,7 +78,7 @@ pub struct SqlDriver(Session);
 
 impl SqlDriver {
     pub fn new(engine: Engine) -> SqlDriver {
-        let mut session = Session::new(engine);
+        let mut session = Session::new(engine, Identity::internal());
         session.execute("USE iso", &NoHost, &mut Rows::default()).unwrap();
         SqlDriver(session)
     }

@@ -13,7 +13,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use super::guard::guard;
-use super::sql::{Result, Session, SqlError};
+use super::sql::{Host, Identity, Result, Session, SqlError};
 use super::{Engine, Error};
 use crate::bindings::{
     ib_cb_t, refengine_report_fn, refengine_result, refengine_result_t, refengine_session_t, refengine_t,
@@ -63,7 +63,7 @@ fn c_string(text: &str) -> CString {
 
 /// # Safety
 /// NULL or a NUL-terminated string that lives as long as the result is used.
-unsafe fn text<'a>(pointer: *const c_char) -> Option<Cow<'a, str>> {
+pub(crate) unsafe fn text<'a>(pointer: *const c_char) -> Option<Cow<'a, str>> {
     // SAFETY: the caller's promise.
     (!pointer.is_null()).then(|| unsafe { CStr::from_ptr(pointer) }.to_string_lossy())
 }
@@ -72,7 +72,7 @@ unsafe fn text<'a>(pointer: *const c_char) -> Option<Cow<'a, str>> {
 ///
 /// # Safety
 /// `err` is NULL or `errlen` writable bytes.
-unsafe fn write_error(err: *mut c_char, errlen: usize, message: &str) {
+pub(crate) unsafe fn write_error(err: *mut c_char, errlen: usize, message: &str) {
     let Some(room) = errlen.checked_sub(1).filter(|_| !err.is_null()) else { return };
     let length = message.floor_char_boundary(room);
     // SAFETY: `length` + 1 <= `errlen` bytes are written to the caller's buffer and read from the message.
@@ -167,6 +167,16 @@ unsafe fn engine_of<'a>(engine: *const refengine_t) -> Option<&'a EngineHandle> 
     unsafe { engine.cast::<EngineHandle>().as_ref() }
 }
 
+/// An engine and its host's callback, for those who make sessions of their own.
+///
+/// # Safety
+/// `engine` is NULL or an open engine.
+pub(crate) unsafe fn parts(engine: *const refengine_t) -> Option<(Engine, Arc<dyn Host + Send + Sync>)> {
+    // SAFETY: the caller's promise.
+    unsafe { engine_of(engine) }
+        .map(|handle| (handle.engine.clone(), handle.host.clone() as Arc<dyn Host + Send + Sync>))
+}
+
 /// The callback table, NULL for no engine.
 ///
 /// # Safety
@@ -213,7 +223,7 @@ pub unsafe extern "C" fn refengine_session_open(
             return refengine_result::REFENGINE_INVALID_ARGUMENT;
         }
         let session = Box::new(SessionHandle {
-            session: Session::new(handle.engine.clone()),
+            session: Session::new(handle.engine.clone(), Identity::internal()),
             host: handle.host.clone(),
             last: LastError::default(),
         });
@@ -287,11 +297,7 @@ fn execute(handle: &mut SessionHandle, sql: &[u8], report: refengine_report_fn, 
     let text = std::str::from_utf8(sql).map_err(|error| {
         let before = sql.get(..error.valid_up_to()).unwrap_or_default();
         let line = memchr::memchr_iter(b'\n', before).count() + 1;
-        let mut failure = SqlError::new(
-            1300,
-            "HY000",
-            "Invalid utf8mb4 character string: statements are UTF-8, other bytes are written as x'...'",
-        );
+        let mut failure = SqlError::not_utf8();
         failure.line = u32::try_from(line).unwrap_or(u32::MAX);
         failure
     })?;

@@ -6,7 +6,7 @@ use std::ptr;
 
 use super::c_string;
 use crate::bindings::{refengine_event, refengine_report_fn, refengine_report_t};
-use crate::refengine::sql::{Result, Sink, SqlError};
+use crate::refengine::sql::{End, Result, ResultColumn, Sink, SqlError};
 
 /// Hands results to the C callback. The buffers are used again for each row.
 pub(super) struct CallbackSink {
@@ -42,8 +42,8 @@ fn event(event: refengine_event::Type, columns: usize) -> refengine_report_t {
 }
 
 impl Sink for CallbackSink {
-    fn columns(&mut self, names: &[&str]) -> Result<()> {
-        let names: Vec<CString> = names.iter().map(|name| c_string(name)).collect();
+    fn columns(&mut self, columns: &[ResultColumn]) -> Result<()> {
+        let names: Vec<CString> = columns.iter().map(|column| c_string(&column.name)).collect();
         let pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
         let mut report = event(refengine_event::REFENGINE_COLUMNS, names.len());
         report.names = pointers.as_ptr();
@@ -79,9 +79,9 @@ impl Sink for CallbackSink {
         self.report(&report)
     }
 
-    fn done(&mut self, affected: u64, columns: usize) -> Result<()> {
-        let mut report = event(refengine_event::REFENGINE_DONE, columns);
-        report.affected_rows = affected;
+    fn done(&mut self, end: End) -> Result<()> {
+        let mut report = event(refengine_event::REFENGINE_DONE, end.columns);
+        report.affected_rows = end.affected;
         self.report(&report)
     }
 }

@@ -6,14 +6,16 @@ use std::ops::ControlFlow;
 
 use super::ast::{Account, Grant, TableName};
 use super::error::{Result, SqlError};
+use super::function::{like, unhex};
 use super::parse_admin::PRIVILEGES;
 use super::rows::{Run, find_table};
-use crate::refengine::types::{Charset, ColumnDef, ColumnType, KeyRange, Row, RowLock, TableDef, Value};
+use crate::refengine::types::{Charset, ColumnDef, ColumnType, Isolation, KeyRange, Row, RowLock, TableDef, Value};
 use crate::refengine::{Engine, Error};
 
 const DB: &str = "mysql";
 const USERS: &str = "user";
 const GRANTS: &str = "grants";
+const NATIVE: &str = "mysql_native_password";
 
 /// Makes the two tables if they are missing.
 pub fn create_tables(engine: &Engine) -> Result<()> {
@@ -66,13 +68,67 @@ fn native_hash(password: &str) -> String {
     format!("*{}", twice.to_string().to_ascii_uppercase())
 }
 
+/// An account that may log in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// Its user name, empty for the anonymous one.
+    pub user: String,
+    /// Its host pattern.
+    pub host: String,
+    /// SHA-1 of the SHA-1 of its password; None without a password.
+    pub hash: Option<[u8; 20]>,
+}
+
+/// The account that `user` logs in to when its connection comes from a host with these names: of those that match, the
+/// one with the most specific host, and of these the one that names the user.
+///
+/// # Errors
+/// The engine's; 1045 if the account's way to log in is not `mysql_native_password`.
+pub fn find_account(engine: &Engine, user: &str, names: &[&str]) -> Result<Option<Credentials>> {
+    let table = match engine.table(DB, USERS) {
+        Err(Error::NoSuchTable { .. }) => return Ok(None),
+        table => table?,
+    };
+    let mut trx = engine.begin(Isolation::ReadCommitted, false);
+    let mut best: Option<((usize, bool), Row)> = None;
+    trx.scan(&table, None, &KeyRange::all(), false, RowLock::None, &mut |row| {
+        let (host, name) = (text_of(row, 0), text_of(row, 1));
+        let matches = |known: &&str| like(known.as_bytes(), host.to_ascii_lowercase().as_bytes(), Some('\\'));
+        // A pattern is as specific as it is long before its first wildcard; one without is the most specific.
+        let specific = host.find(['%', '_']).unwrap_or(usize::MAX);
+        let rank = (specific, !name.is_empty());
+        let fits = (name == user || name.is_empty()) && names.iter().any(matches);
+        if fits && best.as_ref().is_none_or(|(known, _)| *known < rank) {
+            best = Some((rank, row.clone()));
+        }
+        ControlFlow::Continue(())
+    })?;
+    let Some((_, row)) = best else { return Ok(None) };
+    let (plugin, stored) = (text_of(&row, 2), text_of(&row, 3));
+    let hash =
+        if stored.is_empty() { None } else { stored.strip_prefix('*').and_then(|digits| unhex(digits.as_bytes())) };
+    let hash: Option<[u8; 20]> = hash.and_then(|bytes| bytes.try_into().ok());
+    if plugin != NATIVE || hash.is_none() != stored.is_empty() {
+        let text = format!("Account '{}'@'{}' does not log in with {NATIVE}", text_of(&row, 1), text_of(&row, 0));
+        return Err(SqlError::new(1045, "28000", text));
+    }
+    Ok(Some(Credentials { user: text_of(&row, 1), host: text_of(&row, 0), hash }))
+}
+
+fn text_of(row: &Row, at: usize) -> String {
+    match row.get(at) {
+        Some(Value::Bytes(bytes)) => String::from_utf8_lossy(bytes).into_owned(),
+        _ => String::new(),
+    }
+}
+
 /// CREATE USER; all or none.
 pub fn create_users(run: &mut Run<'_>, users: &[(Account, Option<String>)], if_not_exists: bool) -> Result<()> {
     let users_table = run.open(&table(USERS))?;
     let mut failed = Vec::new();
     for (account, password) in users {
         let hash = native_hash(password.as_deref().unwrap_or(""));
-        let new = row(&[&account.host, &account.user, "mysql_native_password", &hash]);
+        let new = row(&[&account.host, &account.user, NATIVE, &hash]);
         match run.trx.insert(&users_table, new) {
             Ok(()) => {}
             Err(Error::DuplicateKey { .. }) if if_not_exists => {

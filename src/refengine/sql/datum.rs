@@ -9,10 +9,15 @@ use super::decimal::Decimal;
 /// A value of an expression.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Datum {
+    /// SQL NULL.
     Null,
+    /// An integer.
     Int(i64),
+    /// An integer that may be beyond `i64`.
     UInt(u64),
+    /// An exact number with a fraction.
     Decimal(Decimal),
+    /// A floating-point number.
     Double(f64),
     /// Text is UTF-8; a binary column's value is any bytes.
     Bytes(Vec<u8>),

@@ -42,6 +42,17 @@ impl SqlError {
         SqlError::new(1235, "42000", text)
     }
 
+    /// 1065
+    pub fn empty_query() -> SqlError {
+        SqlError::new(1065, "42000", "Query was empty")
+    }
+
+    /// 1300
+    pub fn not_utf8() -> SqlError {
+        let text = "Invalid utf8mb4 character string: statements are UTF-8, other bytes are written as x'...'";
+        SqlError::new(1300, "HY000", text)
+    }
+
     /// 1046
     pub fn no_database() -> SqlError {
         SqlError::new(1046, "3D000", "No database selected")

@@ -5,11 +5,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::datum::Datum;
 use super::error::{Result, SqlError};
 use super::expr::Expr;
+use super::identity::Identity;
 
 /// What the session knows and an expression may ask.
 pub trait Context {
     /// DATABASE().
     fn database(&self) -> Option<&str>;
+    /// Who speaks: USER(), CURRENT_USER(), CONNECTION_ID().
+    fn identity(&self) -> &Identity;
     /// When the statement began, in seconds since 1970.
     fn now(&self) -> i64;
     /// `@@name` or `@@global.name`; 1193 if there is no such variable.
@@ -63,6 +66,11 @@ pub fn resolve(name: &str, arguments: Vec<Expr>, context: &dyn Context) -> Resul
         }
         ("UNIX_TIMESTAMP", []) => return Ok(Expr::Const(Datum::Int(context.now()))),
         ("VERSION", []) => return Ok(text(Some(VERSION.to_owned()))),
+        ("USER" | "SESSION_USER" | "SYSTEM_USER", []) => return Ok(text(Some(context.identity().client()))),
+        ("CURRENT_USER", []) => return Ok(text(Some(context.identity().account_name()))),
+        ("CONNECTION_ID", []) => return Ok(Expr::Const(Datum::UInt(u64::from(context.identity().id)))),
+        // Nothing here numbers rows by itself.
+        ("LAST_INSERT_ID", []) => return Ok(Expr::Const(Datum::Int(0))),
         ("DATABASE" | "SCHEMA", []) => return Ok(text(context.database().map(str::to_owned))),
         _ => {}
     }

@@ -9,15 +9,17 @@ use super::error::{Result, SqlError};
 use super::eval::RowView;
 use super::expr::{Aggregate, AggregateKind, Expr, TableScope};
 use super::plan;
+use super::result::{ResultColumn, Sink};
 use super::rows::{self, Opened, Order, Run, SortKey};
-use super::session::{Info, Sink};
+use super::session::Info;
 use crate::refengine::types::Value;
 
 /// A SELECT list: heading, whether it is an alias, expression.
 type Items = Vec<(String, bool, Expr)>;
 
 /// Runs a SELECT; the columns are reported when nothing but reading rows can fail any more.
-pub fn select(run: &mut Run<'_>, select: &Select, sink: &mut dyn Sink) -> Result<()> {
+/// Returns how many columns there are.
+pub fn select(run: &mut Run<'_>, select: &Select, sink: &mut dyn Sink) -> Result<usize> {
     let opened = select.from.as_ref().map(|from| run.open_ref(from)).transpose()?;
     let info = run.info;
     let scope = opened.as_ref().map(Opened::scope);
@@ -27,13 +29,13 @@ pub fn select(run: &mut Run<'_>, select: &Select, sink: &mut dyn Sink) -> Result
         select.filter.as_ref().map(|filter| info.compiler(scope, "where clause").compile(filter)).transpose()?;
     let order = Order::compile(&select.order_by, scope, info, &items, Some(&mut aggregates))?;
     let query = Query { select, opened: opened.as_ref(), items, filter, order };
-    sink.columns(&query.items.iter().map(|(heading, ..)| heading.as_str()).collect::<Vec<_>>())?;
+    sink.columns(&query.columns(&aggregates))?;
     if aggregates.is_empty() {
         query.rows(run, sink)?
     } else {
         query.aggregate(run, &aggregates, sink)?
     }
-    sink.done(0, query.items.len())
+    Ok(query.items.len())
 }
 
 fn compile_items(
@@ -85,6 +87,16 @@ struct Query<'a> {
 }
 
 impl Query<'_> {
+    fn columns(&self, aggregates: &[Aggregate]) -> Vec<ResultColumn> {
+        let def = self.opened.map(Opened::def);
+        let column = |(heading, _, expr): &(String, bool, Expr)| ResultColumn {
+            name: heading.clone(),
+            kind: expr.kind(def, aggregates),
+            table: def.filter(|_| matches!(expr, Expr::Column(_))).map(|def| (def.db.clone(), def.name.clone())),
+        };
+        self.items.iter().map(column).collect()
+    }
+
     /// Calls `f` with each matching row until it breaks. Without a table there is one row, without columns.
     fn scan(
         &self,

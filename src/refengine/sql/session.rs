@@ -13,6 +13,8 @@ use super::error::{Result, SqlError};
 use super::eval::RowView;
 use super::function::{Context, unix_time};
 use super::host::{Host, HostStatement, name_value_rows, require};
+use super::identity::Identity;
+use super::result::{self, End, ResultColumn, Sink, Status};
 use super::rows::{Run, find_table};
 use super::text::{SourceText, Unit};
 use super::variables::{Variables, switch, switch_or_text, value_text};
@@ -21,20 +23,11 @@ use super::{accounts, change, definition, parse, query, show};
 use crate::refengine::types::{Isolation, RowLock};
 use crate::refengine::{Engine, Error, Transaction};
 
-/// Who receives results. An error returned here ends the statement with it.
-pub trait Sink {
-    /// A result set begins.
-    fn columns(&mut self, names: &[&str]) -> Result<()>;
-    /// One row of it; None is NULL.
-    fn row(&mut self, values: &[Option<Cow<'_, [u8]>>]) -> Result<()>;
-    /// A statement succeeded; `columns` is 0 if it had no result set.
-    fn done(&mut self, affected: u64, columns: usize) -> Result<()>;
-}
-
 /// What statements may ask about their session.
 pub struct Info {
     pub database: Option<String>,
     pub variables: Variables,
+    pub identity: Identity,
     engine: Engine,
     now: i64,
     /// The host's variables, fetched before a statement that names one.
@@ -48,6 +41,10 @@ impl Context for Info {
 
     fn now(&self) -> i64 {
         self.now
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     fn variable(&self, name: &str, global: bool) -> Result<Datum> {
@@ -69,13 +66,16 @@ pub struct Session {
     /// SET TRANSACTION for the next transaction.
     next: (Option<Isolation>, Option<bool>),
     warnings: Warnings,
+    single_statements: bool,
 }
 
 impl Session {
     /// A session without a database, with autocommit.
-    pub fn new(engine: Engine) -> Session {
-        let info = Info { database: None, variables: Variables::default(), engine, now: 0, host_variables: Vec::new() };
-        Session { info, trx: None, begun: false, next: (None, None), warnings: Warnings::default() }
+    pub fn new(engine: Engine, identity: Identity) -> Session {
+        let variables = Variables::default();
+        let info = Info { database: None, variables, identity, engine, now: 0, host_variables: Vec::new() };
+        let (next, warnings) = ((None, None), Warnings::default());
+        Session { info, trx: None, begun: false, next, warnings, single_statements: false }
     }
 
     /// Runs all statements of `text` and stops at the first that fails.
@@ -85,11 +85,98 @@ impl Session {
     pub fn execute(&mut self, text: &str, host: &dyn Host, sink: &mut dyn Sink) -> Result<()> {
         let source = SourceText::new(text);
         let (units, rest) = source.split();
+        if let Some(second) = units.get(1).filter(|_| self.single_statements) {
+            let near = source.near_until(second.start(), second.end);
+            return Err(self.failed(SqlError::syntax(near, second.line)));
+        }
         for unit in units {
             let line = u32::try_from(unit.line).unwrap_or(u32::MAX);
             self.one(&source, unit, host, sink).map_err(|error| self.failed(SqlError { line, ..error }))?;
         }
         rest.map_or(Ok(()), |error| Err(self.failed(error)))
+    }
+
+    /// Refuses texts of several statements from now on, or takes them again.
+    pub fn set_single_statements(&mut self, single: bool) {
+        self.single_statements = single;
+    }
+
+    /// Where the session stands.
+    pub fn status(&self) -> Status {
+        Status { in_transaction: self.trx.is_some(), autocommit: self.info.variables.autocommit }
+    }
+
+    /// The number of parameters of a statement that is to be executed often, and the columns it will give.
+    ///
+    /// # Errors
+    /// What is wrong with the statement before its parameters are known; 1295 for several statements.
+    pub fn prepare(&mut self, text: &str, host: &dyn Host) -> Result<(usize, Vec<ResultColumn>)> {
+        let source = SourceText::new(text);
+        let (mut units, rest) = source.split();
+        if let Some(error) = rest {
+            return Err(error);
+        }
+        if units.len() > 1 {
+            return Err(SqlError::new(1295, "HY000", "Several statements cannot be prepared as one"));
+        }
+        let Some(mut unit) = units.pop() else { return Err(SqlError::empty_query()) };
+        let parameters = unit.bind(&mut std::iter::repeat(&Datum::Int(1)));
+        let shows = unit.begins_with(&["SELECT", "SHOW", "DESC", "DESCRIBE", "EXPLAIN"]);
+        if !shows {
+            parse::parse(&source, unit)?;
+            return Ok((parameters, Vec::new()));
+        }
+        let mut heading = Heading::default();
+        match self.one(&source, unit, host, &mut heading) {
+            // The heading is all that was wanted.
+            Err(error) if heading.0.is_none() => Err(error),
+            _ => Ok((parameters, heading.0.unwrap_or_default())),
+        }
+    }
+
+    /// Runs a statement that was prepared, with its parameters.
+    ///
+    /// # Errors
+    /// The statement's; 1210 for a wrong number of parameters.
+    pub fn execute_prepared(
+        &mut self,
+        text: &str,
+        parameters: &[Datum],
+        host: &dyn Host,
+        sink: &mut dyn Sink,
+    ) -> Result<()> {
+        let source = SourceText::new(text);
+        let Some(mut unit) = source.split().0.into_iter().next() else { return Err(SqlError::empty_query()) };
+        if unit.bind(&mut parameters.iter()) != parameters.len() {
+            return Err(SqlError::new(1210, "HY000", "Incorrect arguments to mysqld_stmt_execute"));
+        }
+        self.one(&source, unit, host, sink).map_err(|error| self.failed(error))
+    }
+
+    /// Rolls back and forgets what was set, as for a new connection; the database stays.
+    pub fn reset(&mut self) {
+        self.rollback();
+        self.info.variables = Variables::default();
+        self.next = (None, None);
+        self.warnings = Warnings::default();
+    }
+
+    /// USE.
+    ///
+    /// # Errors
+    /// 1049 if there is no such database.
+    pub fn set_database(&mut self, db: &str) -> Result<()> {
+        self.use_database(db.to_owned())
+    }
+
+    /// The columns of a table of the session's database.
+    ///
+    /// # Errors
+    /// 1046 and 1146.
+    pub fn table_columns(&self, table: &str) -> Result<Vec<ResultColumn>> {
+        let db = self.info.database.as_deref().ok_or_else(SqlError::no_database)?;
+        let table = find_table(&self.info.engine, db, table)?;
+        Ok(result::table_columns(table.def()).collect())
     }
 
     fn failed(&mut self, error: SqlError) -> SqlError {
@@ -110,36 +197,30 @@ impl Session {
             self.warnings = Warnings::default();
         }
         let (affected, columns) = match self.run(statement?, host, sink)? {
-            Outcome::Done(affected) => (affected, 0),
-            // SELECT and SHOW have reported their end themselves.
-            Outcome::Reported => return Ok(()),
+            Outcome::Changed(affected) => (affected, 0),
+            Outcome::Shown(columns) => (0, columns),
         };
-        sink.done(affected, columns)
+        sink.done(End { affected, columns, warnings: self.warnings.list().len(), status: self.status() })
     }
 
     fn run(&mut self, statement: Statement, host: &dyn Host, sink: &mut dyn Sink) -> Result<Outcome> {
         match statement {
             Statement::Select(select) => {
                 let write = select.lock != RowLock::None;
-                self.transaction(write, |run| query::select(run, &select, sink))?;
-                return Ok(Outcome::Reported);
+                return self.transaction(write, |run| query::select(run, &select, sink)).map(Outcome::Shown);
             }
             Statement::Insert(insert) => {
-                return self.transaction(true, |run| change::insert(run, &insert)).map(Outcome::Done);
+                return self.transaction(true, |run| change::insert(run, &insert)).map(Outcome::Changed);
             }
             Statement::Update(update) => {
-                return self.transaction(true, |run| change::update(run, &update)).map(Outcome::Done);
+                return self.transaction(true, |run| change::update(run, &update)).map(Outcome::Changed);
             }
             Statement::Delete(delete) => {
-                return self.transaction(true, |run| change::delete(run, &delete)).map(Outcome::Done);
+                return self.transaction(true, |run| change::delete(run, &delete)).map(Outcome::Changed);
             }
-            Statement::Show(what) => {
-                show::show(&self.catalog(host), &what, sink)?;
-                return Ok(Outcome::Reported);
-            }
+            Statement::Show(what) => return show::show(&self.catalog(host), &what, sink).map(Outcome::Shown),
             Statement::Describe { table, like } => {
-                show::describe(&self.catalog(host), &table, like.as_deref(), sink)?;
-                return Ok(Outcome::Reported);
+                return show::describe(&self.catalog(host), &table, like.as_deref(), sink).map(Outcome::Shown);
             }
             Statement::Use(db) => self.use_database(db)?,
             Statement::Set(items) => items.iter().try_for_each(|item| self.set(item, host))?,
@@ -152,7 +233,7 @@ impl Session {
                 return self.committing(other, host, sink);
             }
         }
-        Ok(Outcome::Done(0))
+        Ok(Outcome::Changed(0))
     }
 
     /// The statements before which the open transaction is committed.
@@ -162,7 +243,7 @@ impl Session {
             Statement::CreateDatabase { name, if_not_exists } => {
                 let created = engine.create_database(&name);
                 self.unless(if_not_exists, created, |error| matches!(error, Error::DatabaseExists(_)))?;
-                return Ok(Outcome::Done(1));
+                return Ok(Outcome::Changed(1));
             }
             Statement::DropDatabase { name, if_exists } => {
                 let tables = engine.tables(&name).map_or(0, |tables| tables.len());
@@ -171,7 +252,7 @@ impl Session {
                 if self.info.database.as_ref() == Some(&name) {
                     self.info.database = None;
                 }
-                return Ok(Outcome::Done(u64::try_from(tables).unwrap_or(0)));
+                return Ok(Outcome::Changed(u64::try_from(tables).unwrap_or(0)));
             }
             Statement::CreateTable(create) => self.create_table(&create)?,
             Statement::DropTables { names, if_exists } => self.drop_tables(&names, if_exists)?,
@@ -199,13 +280,13 @@ impl Session {
             }
             Statement::InstallPlugin { name, soname } => {
                 require(host, "INSTALL PLUGIN")?;
-                show::report_reply(host.run(HostStatement::InstallPlugin { name: &name, soname: &soname })?, sink)?;
-                return Ok(Outcome::Reported);
+                let reply = host.run(HostStatement::InstallPlugin { name: &name, soname: &soname })?;
+                return show::report_reply(reply, sink).map(Outcome::Shown);
             }
             Statement::UninstallPlugin { name } => {
                 require(host, "UNINSTALL PLUGIN")?;
-                show::report_reply(host.run(HostStatement::UninstallPlugin { name: &name })?, sink)?;
-                return Ok(Outcome::Reported);
+                let reply = host.run(HostStatement::UninstallPlugin { name: &name })?;
+                return show::report_reply(reply, sink).map(Outcome::Shown);
             }
             // `run` keeps the others.
             other => return Err(SqlError::unsupported(format_args!("{other:?}"))),
@@ -213,7 +294,7 @@ impl Session {
         if !self.info.variables.autocommit {
             self.commit()?;
         }
-        Ok(Outcome::Done(0))
+        Ok(Outcome::Changed(0))
     }
 
     fn catalog<'a>(&'a self, host: &'a dyn Host) -> show::Catalog<'a> {
@@ -444,10 +525,29 @@ impl Session {
     }
 }
 
+/// Takes the columns of a result set and ends the statement there.
+#[derive(Default)]
+struct Heading(Option<Vec<ResultColumn>>);
+
+impl Sink for Heading {
+    fn columns(&mut self, columns: &[ResultColumn]) -> Result<()> {
+        self.0 = Some(columns.to_vec());
+        Err(SqlError::interrupted())
+    }
+
+    fn row(&mut self, _: &[Option<Cow<'_, [u8]>>]) -> Result<()> {
+        Ok(())
+    }
+
+    fn done(&mut self, _: End) -> Result<()> {
+        Ok(())
+    }
+}
+
 /// How a statement ended.
 enum Outcome {
-    /// With this many affected rows, not yet reported.
-    Done(u64),
-    /// Everything was reported.
-    Reported,
+    /// With this many affected rows.
+    Changed(u64),
+    /// With a result set of this many columns, which was reported.
+    Shown(usize),
 }

@@ -7,8 +7,9 @@ use super::definition::{create_text, default_text, key_text, type_text};
 use super::error::{Result, SqlError};
 use super::function::like;
 use super::host::{Host, HostReply, HostStatement, name_value_rows, require};
+use super::result::{ResultColumn, Sink};
 use super::rows::find_table;
-use super::session::{Info, Sink};
+use super::session::Info;
 use super::warnings::Warnings;
 use crate::refengine::Engine;
 
@@ -22,8 +23,8 @@ pub struct Catalog<'a> {
 
 type Cells = Vec<Option<String>>;
 
-/// Runs SHOW.
-pub fn show(catalog: &Catalog<'_>, show: &Show, sink: &mut dyn Sink) -> Result<()> {
+/// Runs SHOW and returns how many columns it showed.
+pub fn show(catalog: &Catalog<'_>, show: &Show, sink: &mut dyn Sink) -> Result<usize> {
     match show {
         Show::Databases { like } => {
             let heading = with_pattern("Database", like.as_deref());
@@ -63,14 +64,14 @@ fn with_pattern(heading: &str, pattern: Option<&str>) -> String {
     pattern.map_or_else(|| heading.to_owned(), |pattern| format!("{heading} ({pattern})"))
 }
 
-fn one_column(heading: &str, names: Vec<String>, pattern: Option<&str>, sink: &mut dyn Sink) -> Result<()> {
+fn one_column(heading: &str, names: Vec<String>, pattern: Option<&str>, sink: &mut dyn Sink) -> Result<usize> {
     let matching = |name: &String| pattern.is_none_or(|p| like(name.as_bytes(), p.as_bytes(), Some('\\')));
     let rows = names.into_iter().filter(matching).map(|name| vec![Some(name)]).collect();
     report(&[heading], rows, sink)
 }
 
 /// DESCRIBE and SHOW COLUMNS. Names match in any case.
-pub fn describe(catalog: &Catalog<'_>, name: &TableName, pattern: Option<&str>, sink: &mut dyn Sink) -> Result<()> {
+pub fn describe(catalog: &Catalog<'_>, name: &TableName, pattern: Option<&str>, sink: &mut dyn Sink) -> Result<usize> {
     let table = find_table(catalog.engine, catalog.info.database_of(name)?, &name.name)?;
     let def = table.def();
     let mut rows = Vec::new();
@@ -97,14 +98,14 @@ fn matches_any_case(name: &str, pattern: Option<&str>) -> bool {
 }
 
 /// The session's variables, the engine's and the host's; of one name the first counts.
-fn variables(catalog: &Catalog<'_>, pattern: Option<&str>, sink: &mut dyn Sink) -> Result<()> {
+fn variables(catalog: &Catalog<'_>, pattern: Option<&str>, sink: &mut dyn Sink) -> Result<usize> {
     let own = catalog.info.variables.list().into_iter().map(|(name, value)| (name.to_owned(), value));
     let mut rows: Vec<(String, String)> = own.chain(catalog.engine.variables()).collect();
     rows.extend(name_value_rows(catalog.host, HostStatement::ShowVariables)?);
     name_values(rows, pattern, sink)
 }
 
-fn name_values(mut rows: Vec<(String, String)>, pattern: Option<&str>, sink: &mut dyn Sink) -> Result<()> {
+fn name_values(mut rows: Vec<(String, String)>, pattern: Option<&str>, sink: &mut dyn Sink) -> Result<usize> {
     // Stable: of two with one name the first stays first.
     rows.sort_by(|(a, _), (b, _)| a.cmp(b));
     rows.dedup_by(|(later, _), (first, _)| later == first);
@@ -113,26 +114,26 @@ fn name_values(mut rows: Vec<(String, String)>, pattern: Option<&str>, sink: &mu
     report(&["Variable_name", "Value"], cells, sink)
 }
 
-fn report(headings: &[&str], rows: Vec<Cells>, sink: &mut dyn Sink) -> Result<()> {
-    sink.columns(headings)?;
+fn report(headings: &[&str], rows: Vec<Cells>, sink: &mut dyn Sink) -> Result<usize> {
+    sink.columns(&headings.iter().map(|heading| ResultColumn::text(heading)).collect::<Vec<_>>())?;
     for row in &rows {
         let values: Vec<_> = row.iter().map(|cell| cell.as_ref().map(|text| Cow::Borrowed(text.as_bytes()))).collect();
         sink.row(&values)?;
     }
-    sink.done(0, headings.len())
+    Ok(headings.len())
 }
 
-/// Passes a host's rows on.
-pub fn report_reply(reply: HostReply, sink: &mut dyn Sink) -> Result<()> {
+/// Passes a host's rows on and returns how many columns they have.
+pub fn report_reply(reply: HostReply, sink: &mut dyn Sink) -> Result<usize> {
     if reply.columns.is_empty() {
-        return sink.done(0, 0);
+        return Ok(0);
     }
-    sink.columns(&reply.columns.iter().map(String::as_str).collect::<Vec<_>>())?;
+    sink.columns(&reply.columns.iter().map(|name| ResultColumn::text(name)).collect::<Vec<_>>())?;
     for row in &reply.rows {
         let cell = |cell: &Option<Vec<u8>>| cell.clone().map(Cow::Owned);
         // A host that reports too few or too many values must not upset the reader.
         let values: Vec<_> = (0..reply.columns.len()).map(|at| row.get(at).and_then(cell)).collect();
         sink.row(&values)?;
     }
-    sink.done(0, reply.columns.len())
+    Ok(reply.columns.len())
 }

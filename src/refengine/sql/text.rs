@@ -4,6 +4,7 @@
 use sqlparser::dialect::MySqlDialect;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
+use super::datum::Datum;
 use super::error::SqlError;
 
 /// MySQL cuts the text it quotes in a syntax error to this many characters.
@@ -23,6 +24,69 @@ pub struct Unit {
     pub line: u64,
     /// Where the semicolon or the end of the text is.
     pub end: Location,
+}
+
+impl Unit {
+    /// Where the first real token is.
+    pub fn start(&self) -> Location {
+        let first = self.tokens.iter().find(|t| !matches!(t.token, Token::Whitespace(_)));
+        first.map_or(self.end, |token| token.span.start)
+    }
+
+    /// Whether the first word is one of these.
+    pub fn begins_with(&self, words: &[&str]) -> bool {
+        let first = self.tokens.iter().find(|t| !matches!(t.token, Token::Whitespace(_)));
+        first.is_some_and(|first| match &first.token {
+            Token::Word(word) => words.iter().any(|known| word.value.eq_ignore_ascii_case(known)),
+            _ => false,
+        })
+    }
+
+    /// Puts values in the places of `?` and returns how many such places there are. Places beyond the last value stay.
+    pub fn bind(&mut self, values: &mut dyn Iterator<Item = &Datum>) -> usize {
+        let mut places = 0;
+        let mut bound = Vec::with_capacity(self.tokens.len());
+        for token in self.tokens.drain(..) {
+            if token.token != Token::Placeholder("?".to_owned()) {
+                bound.push(token);
+                continue;
+            }
+            places += 1;
+            match values.next() {
+                Some(value) => {
+                    let literal = literal_tokens(value).into_iter();
+                    bound.extend(literal.map(|literal| TokenWithSpan { token: literal, span: token.span }));
+                }
+                None => bound.push(token),
+            }
+        }
+        self.tokens = bound;
+        places
+    }
+}
+
+/// A value as the tokens of a literal.
+fn literal_tokens(value: &Datum) -> Vec<Token> {
+    let number = |text: String| match text.strip_prefix('-') {
+        Some(digits) => vec![Token::LParen, Token::Minus, Token::Number(digits.to_owned(), false), Token::RParen],
+        None => vec![Token::Number(text, false)],
+    };
+    match value {
+        Datum::Null => vec![Token::make_keyword("NULL")],
+        Datum::Bytes(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => vec![Token::SingleQuotedString(text.to_owned())],
+            Err(_) => vec![hex_token(bytes)],
+        },
+        Datum::Hex(bytes) => vec![hex_token(bytes)],
+        Datum::Int(_) | Datum::UInt(_) | Datum::Decimal(_) | Datum::Double(_) => {
+            let text = value.as_bytes().map(|text| String::from_utf8_lossy(&text).into_owned());
+            number(text.unwrap_or_default())
+        }
+    }
+}
+
+fn hex_token(bytes: &[u8]) -> Token {
+    Token::HexStringLiteral(bytes.iter().map(|byte| format!("{byte:02X}")).collect())
 }
 
 impl<'a> SourceText<'a> {

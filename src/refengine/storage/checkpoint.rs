@@ -83,7 +83,7 @@ impl Inner {
     }
 
     /// Puts an empty generation in the place of the active one, which freezes.
-    fn freeze(&self) {
+    pub(super) fn freeze(&self) {
         let mut generations = self.generations.write();
         let next = Arc::new(Generation::default());
         for keyspace in self.keyspaces.read().values() {
@@ -143,7 +143,7 @@ impl Inner {
         self.write_frozen(last)
     }
 
-    fn write_frozen(&self, last: u64) -> Result<()> {
+    pub(super) fn write_frozen(&self, last: u64) -> Result<()> {
         let Some(frozen) = self.generations.read().frozen.clone() else { return Ok(()) };
         let keyspaces: Vec<_> = self.keyspaces.read().values().cloned().collect();
         for keyspace in keyspaces {
@@ -164,7 +164,7 @@ impl Inner {
 }
 
 /// Writes rows to a keyspace's tables, on disk when it returns.
-fn ingest(keyspace: &fjall::Keyspace, map: &Map) -> Result<()> {
+pub(super) fn ingest(keyspace: &fjall::Keyspace, map: &Map) -> Result<()> {
     if map.is_empty() {
         return Ok(());
     }

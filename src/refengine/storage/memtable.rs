@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes of memory that an entry takes besides its key and value.
-const OVERHEAD: u64 = 96;
+const OVERHEAD: u64 = 128;
 
 /// A row as one commit left it.
 struct Version {

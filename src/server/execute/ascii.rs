@@ -1,11 +1,12 @@
 //! The text commands.
 
-use super::{Abort, Executor, Located, Progress, REPLY_BUDGET, Refusal, Resume};
+use super::{Abort, Executor, Located, Progress, REPLY_BUDGET, Refusal, Resume, condition};
 use crate::protocol::{Keys, Request, StoreVerb, reply};
 use crate::rows::Rows;
 use crate::server::detail::Operation;
+use crate::server::report::Report;
 use crate::server::stats::Counter;
-use crate::store::{Arith, Arithmetic, Condition, Container, Deleted, Failure, KeyRange, NewItem, Stored};
+use crate::store::{Arith, Arithmetic, Container, Deleted, Failure, KeyRange, NewItem, Stored};
 
 impl<'w, R: Rows> Executor<'w, R> {
     #[inline]
@@ -64,13 +65,25 @@ impl<'w, R: Rows> Executor<'w, R> {
             }
             Request::Version => reply::version(out, crate::server::VERSION),
             Request::Verbosity { noreply } => say(out, noreply, reply::OK),
-            Request::Stats { args } => self.shared.stats(args, self.config, out),
+            Request::Stats { args } => self.stats_ascii(args, out),
             Request::Bind { name } => self.bind(name, out),
             Request::Shutdown { noreply } => say(out, noreply, reply::SHUTDOWN_NOT_ENABLED),
-            Request::Quit => {}
+            Request::RefreshCertificates => self.refresh_certificates(out),
+            // Packets do not come here.
+            Request::Quit | Request::Binary(_) => {}
             Request::Refused { reply } => out.extend_from_slice(reply),
+            Request::Meta(_) => {}
         }
         Ok(Progress::Done)
+    }
+
+    /// Where nothing speaks TLS the command is unknown, as in memcached.
+    fn refresh_certificates(&self, out: &mut Vec<u8>) {
+        match self.shared.tls.as_ref().map(crate::server::tls::Tls::reload) {
+            None => out.extend_from_slice(reply::ERROR),
+            Some(Ok(())) => out.extend_from_slice(reply::OK),
+            Some(Err(error)) => reply::server_error(out, &error),
+        }
     }
 
     /// Follows a key to its row, for a text command that needs one; otherwise it is answered.
@@ -96,6 +109,21 @@ impl<'w, R: Rows> Executor<'w, R> {
         let refusal = self.refusal(container, failure)?;
         self.answer(Some(refusal), b"", noreply, out);
         Ok(())
+    }
+
+    fn stats_ascii(&mut self, args: &[u8], out: &mut Vec<u8>) {
+        let end = match self.shared.report(args, self.config, &mut |name, value| reply::stat(out, name, value)) {
+            Report::Told => reply::END,
+            Report::Reset => reply::RESET,
+            Report::Switched => reply::OK,
+            Report::Detail(lines) => {
+                out.extend_from_slice(&lines);
+                reply::END
+            }
+            Report::DetailUsage => reply::STATS_DETAIL_USAGE,
+            Report::Unknown => reply::ERROR,
+        };
+        out.extend_from_slice(end);
     }
 
     fn bind(&mut self, name: &[u8], out: &mut Vec<u8>) {
@@ -173,6 +201,10 @@ impl<'w, R: Rows> Executor<'w, R> {
         Ok(())
     }
 
+    pub(super) fn stored_together_ascii(&mut self, request: &Request<'_>, out: &mut Vec<u8>) {
+        say(out, super::is_silent(request), reply::STORED);
+    }
+
     fn stored(
         &mut self,
         container: &Container,
@@ -187,11 +219,7 @@ impl<'w, R: Rows> Executor<'w, R> {
             Err(failure) => return self.fail(container, failure, noreply, out),
         };
         if verb == StoreVerb::Cas {
-            self.stats.one(match stored {
-                Stored::Exists => Counter::CasBadval,
-                Stored::NotFound => Counter::CasMisses,
-                _ => Counter::CasHits,
-            });
+            self.count_compared(stored);
         }
         let line = match stored {
             Stored::Stored => reply::STORED,
@@ -251,16 +279,6 @@ impl<'w, R: Rows> Executor<'w, R> {
             }
             Err(failure) => self.fail(container, failure, noreply, out),
         }
-    }
-}
-
-fn condition(verb: StoreVerb) -> Condition {
-    match verb {
-        StoreVerb::Set | StoreVerb::Cas => Condition::Set,
-        StoreVerb::Add => Condition::Add,
-        StoreVerb::Replace => Condition::Replace,
-        StoreVerb::Append => Condition::Append,
-        StoreVerb::Prepend => Condition::Prepend,
     }
 }
 

@@ -1,14 +1,22 @@
 //! One request: protocol on one side, store on the other. Here stands what the tick asks of a request and what the protocols have in
-//! common; [`ascii`] runs the text commands, [`stream`] those whose answers last for many ticks.
+//! common; [`ascii`] runs the text commands, [`meta`] the meta commands, [`binary`] the binary ones, [`stream`] those whose answers last
+//! for many ticks.
 
 mod ascii;
+mod binary;
+mod meta;
 mod stream;
 
 use super::Shared;
+use super::login::Denial;
 use super::stats::{ContainerCount, Counter, Delta};
-use crate::protocol::{Request, reply};
+use crate::protocol::binary::Status;
+use crate::protocol::meta::Verb;
+use crate::protocol::{Request, StoreVerb, binary as packets, reply};
 use crate::rows::{Error, Rows};
-use crate::store::{Config, Container, ContainerId, Failure, KeyRange, Store, Target};
+use crate::store::{
+    Condition, Config, Container, ContainerId, Failure, KeyRange, NewItem, Policy, Store, Stored, Target,
+};
 use std::borrow::Cow;
 
 /// Bytes of replies after which a connection waits for the next tick.
@@ -23,15 +31,29 @@ pub enum Abort {
     LockTimeout,
     /// Somebody killed the session or the statement.
     Interrupted,
+    /// The table was altered under requests that ran together.
+    Altered,
 }
 
 impl Abort {
+    /// What a failure means for the transaction; `None`: nothing.
+    pub fn of(failure: &Failure) -> Option<Abort> {
+        match failure {
+            Failure::Rows(Error::Deadlock) => Some(Abort::Deadlock),
+            Failure::Rows(Error::LockTimeout) => Some(Abort::LockTimeout),
+            Failure::Rows(Error::Interrupted) => Some(Abort::Interrupted),
+            Failure::Rows(Error::Altered) => Some(Abort::Altered),
+            _ => None,
+        }
+    }
+
     /// What the client is told when its request is given up for this.
     pub fn reason(self) -> &'static str {
         match self {
             Abort::LockTimeout => "lock wait timeout",
             Abort::Deadlock => "deadlock, try again",
             Abort::Interrupted => "interrupted",
+            Abort::Altered => "the table was altered, try again",
         }
     }
 }
@@ -68,19 +90,70 @@ enum Located<'w, 'k> {
 
 /// Whether a request only reads, so that it can be answered without a commit.
 pub fn is_read(request: &Request<'_>) -> bool {
+    match request {
+        Request::Binary(request) => binary::is_read(request),
+        Request::Meta(meta) => match meta.verb {
+            Verb::Noop | Verb::Debug => true,
+            Verb::Get => !meta.has(b'N') && !meta.has(b'T'),
+            Verb::Set | Verb::Delete | Verb::Arith => false,
+        },
+        Request::Get { .. }
+        | Request::Version
+        | Request::Verbosity { .. }
+        | Request::Stats { .. }
+        | Request::KeyDump { .. }
+        | Request::MemoryLimit { .. }
+        | Request::RefreshCertificates
+        | Request::Quit
+        | Request::Shutdown { .. }
+        | Request::Bind { .. }
+        | Request::Refused { .. } => true,
+        _ => false,
+    }
+}
+
+/// Whether a request neither does nor tells what others do, so that it may run before or behind them.
+pub fn is_idle(request: &Request<'_>) -> bool {
+    match request {
+        Request::Binary(request) => binary::is_idle(request),
+        Request::Meta(meta) => meta.verb == Verb::Noop,
+        Request::Version
+        | Request::Verbosity { .. }
+        | Request::Quit
+        | Request::Shutdown { .. }
+        | Request::Bind { .. }
+        | Request::Refused { .. } => true,
+        _ => false,
+    }
+}
+
+/// Whether a request empties a container: it runs alone.
+pub fn is_flush(request: &Request<'_>) -> bool {
     matches!(
         request,
-        Request::Get { .. }
-            | Request::Version
-            | Request::Verbosity { .. }
-            | Request::Stats { .. }
-            | Request::KeyDump { .. }
-            | Request::MemoryLimit { .. }
-            | Request::Quit
-            | Request::Shutdown { .. }
-            | Request::Bind { .. }
-            | Request::Refused { .. }
+        Request::FlushAll { .. } | Request::Binary(packets::Request { command: packets::Command::Flush { .. }, .. })
     )
+}
+
+/// Whether the connection ends behind the answer to a request, which may be that it is not allowed.
+pub fn closes(request: &Request<'_>, denial: Option<Denial>) -> bool {
+    match (request, denial) {
+        // As in memcached; in text a stranger may try again.
+        (Request::Binary(_), Some(Denial::Stranger(_))) => true,
+        (_, Some(_)) => false,
+        (Request::Binary(request), None) => request.closes(),
+        (request, None) => matches!(request, Request::Quit),
+    }
+}
+
+/// How many values the answer to a request may carry.
+pub fn values_of(request: &Request<'_>) -> usize {
+    match request {
+        Request::Get { keys, .. } | Request::GetAndTouch { keys, .. } => keys.len_hint(),
+        Request::Binary(packets::Request { command: packets::Command::Get { .. }, .. }) => 1,
+        Request::Meta(meta) => usize::from(meta.has(b'v')),
+        _ => 0,
+    }
 }
 
 /// Whether the cache policies of its container keep a request that is no plain read away from the table.
@@ -90,7 +163,10 @@ pub fn spares_table(request: &Request<'_>, config: &Config, container: Container
         Request::Store { .. } | Request::Arith { .. } | Request::Touch { .. } => policies.set,
         Request::GetAndTouch { keys, .. } if keys.is_single() => policies.set,
         Request::Delete { .. } => policies.delete,
+        Request::Meta(meta) if meta.verb == Verb::Delete && !meta.has(b'x') => policies.delete,
+        Request::Meta(_) if !is_read(request) => policies.set,
         Request::FlushAll { .. } => policies.flush,
+        Request::Binary(request) => return binary::policy(request, &policies).is_some_and(Policy::spares_table),
         _ => return false,
     };
     policy.spares_table()
@@ -104,6 +180,20 @@ pub fn sort_key<'a>(request: &Request<'a>) -> Option<&'a [u8]> {
         | Request::Delete { key, .. }
         | Request::Touch { key, .. } => Some(key),
         Request::Get { keys, .. } | Request::GetAndTouch { keys, .. } if keys.is_single() => Some(keys.first()),
+        Request::Binary(request) => request.key(),
+        // An encoded key sorts elsewhere than the same key unencoded. An `mn` has the empty key, and ends no run.
+        Request::Meta(meta) if !meta.has(b'b') => Some(meta.written_key),
+        _ => None,
+    }
+}
+
+/// What a request stores unconditionally, if that is all it does.
+pub fn plain_set<'a>(request: &Request<'a>) -> Option<NewItem<'a>> {
+    match *request {
+        Request::Store { verb: StoreVerb::Set, flags, exptime, value, .. } => {
+            Some(NewItem { flags, exptime, value, cas: None })
+        }
+        Request::Binary(ref request) => binary::plain_set(request),
         _ => None,
     }
 }
@@ -126,6 +216,8 @@ pub enum Refusal {
     TooLarge,
     /// Memory is full.
     OutOfMemory,
+    /// The request is right, and the table takes no writes at the moment.
+    Temporary(String),
     /// The request is right, and failed.
     Server(String),
 }
@@ -138,7 +230,7 @@ impl Refusal {
             Refusal::Client(text) => reply::client_error(out, text),
             Refusal::TooLarge => out.extend_from_slice(reply::TOO_LARGE),
             Refusal::OutOfMemory => out.extend_from_slice(reply::OUT_OF_MEMORY_STORING),
-            Refusal::Server(text) => reply::server_error(out, text),
+            Refusal::Temporary(text) | Refusal::Server(text) => reply::server_error(out, text),
         }
     }
 }
@@ -146,12 +238,34 @@ impl Refusal {
 /// Answers a request that the tick gave up, in its own protocol.
 #[cold]
 pub fn give_up(request: &Request<'_>, reason: &str, out: &mut Vec<u8>) {
-    if !is_silent(request) {
-        reply::server_error(out, reason);
+    match request {
+        Request::Binary(request) => packets::reply::refusal(out, request, Status::Temporary, reason),
+        request if is_silent(request) => {}
+        _ => reply::server_error(out, reason),
     }
 }
 
-/// Whether the client wants no answer, whatever happens.
+/// Answers a request that is not allowed, in its own protocol.
+#[cold]
+pub fn deny(request: &Request<'_>, denial: Denial, out: &mut Vec<u8>) {
+    match request {
+        Request::Binary(request) => binary::deny(request, denial, out),
+        _ => denial.write_text(is_silent(request), out),
+    }
+}
+
+/// The condition under which a storage command stores.
+fn condition(verb: StoreVerb) -> Condition {
+    match verb {
+        StoreVerb::Set | StoreVerb::Cas => Condition::Set,
+        StoreVerb::Add => Condition::Add,
+        StoreVerb::Replace => Condition::Replace,
+        StoreVerb::Append => Condition::Append,
+        StoreVerb::Prepend => Condition::Prepend,
+    }
+}
+
+/// Whether a text client wants no answer, whatever happens.
 fn is_silent(request: &Request<'_>) -> bool {
     matches!(
         request,
@@ -160,6 +274,7 @@ fn is_silent(request: &Request<'_>) -> bool {
             | Request::Delete { noreply: true, .. }
             | Request::Touch { noreply: true, .. }
             | Request::FlushAll { noreply: true, .. }
+            | Request::MemoryLimit { noreply: true, .. }
     )
 }
 
@@ -186,10 +301,33 @@ impl<'w, R: Rows> Executor<'w, R> {
     /// The transaction is lost; what `out` got is void.
     #[inline]
     pub fn run(&mut self, request: &Request<'_>, resume: &Resume, out: &mut Vec<u8>) -> Result<Progress, Abort> {
-        self.run_ascii(request, resume, out)
+        match request {
+            Request::Binary(request) => self.run_binary(request, out).map(|()| Progress::Done),
+            Request::Meta(meta) => self.run_meta(meta, out).map(|()| Progress::Done),
+            request => self.run_ascii(request, resume, out),
+        }
     }
 
-    fn count(&mut self, container: &Container) -> &mut ContainerCount {
+    /// Answers a plain set that was stored together with others and got this cas number.
+    pub fn stored_together(&mut self, container: &Container, request: &Request<'_>, cas: u64, out: &mut Vec<u8>) {
+        self.count(container).operations += 1;
+        self.stats.one(Counter::CmdSet);
+        match request {
+            Request::Binary(request) => self.stored_together_binary(request, cas, out),
+            request => self.stored_together_ascii(request, out),
+        }
+    }
+
+    /// Counts the outcome of a store that compared cas numbers.
+    fn count_compared(&mut self, stored: Stored) {
+        self.stats.one(match stored {
+            Stored::Exists => Counter::CasBadval,
+            Stored::NotFound => Counter::CasMisses,
+            _ => Counter::CasHits,
+        });
+    }
+
+    pub(super) fn count(&mut self, container: &Container) -> &mut ContainerCount {
         let id = container.table.id;
         if self.counts.len() <= id {
             self.counts.resize(id + 1, ContainerCount::default());
@@ -255,10 +393,10 @@ impl<'w, R: Rows> Executor<'w, R> {
     /// # Errors
     /// The transaction is lost.
     fn refusal(&mut self, container: &Container, failure: Failure) -> Result<Refusal, Abort> {
+        if let Some(abort) = Abort::of(&failure) {
+            return Err(abort);
+        }
         Ok(match failure {
-            Failure::Rows(Error::Deadlock) => return Err(Abort::Deadlock),
-            Failure::Rows(Error::LockTimeout) => return Err(Abort::LockTimeout),
-            Failure::Rows(Error::Interrupted) => return Err(Abort::Interrupted),
             Failure::TooLarge => Refusal::TooLarge,
             Failure::OutOfMemory => Refusal::OutOfMemory,
             Failure::Rows(Error::TooLong(column)) => {
@@ -286,6 +424,9 @@ impl<'w, R: Rows> Executor<'w, R> {
         self.shared.complain(|| {
             format!("container {}: an operation on {} failed: {error}", container.name, container.table.display())
         });
-        Refusal::Server(error.to_string())
+        match error {
+            Error::ReadOnly | Error::DiskFull => Refusal::Temporary(error.to_string()),
+            _ => Refusal::Server(error.to_string()),
+        }
     }
 }

@@ -1,0 +1,201 @@
+//! One connection, from its greeting to its end, on a thread of its own.
+
+use std::io;
+use std::time::Duration;
+
+use super::channel::{Channel, ReadError, status_bits};
+use super::login::{self, Login, Origin};
+use super::prepared::Statements;
+use super::protocol::{MAX_PACKET, Reader, capability, command};
+use super::results::{Results, definition, definitions};
+use super::text;
+use crate::refengine::Engine;
+use crate::refengine::sql::{Host, Session, SqlError};
+
+/// connect_timeout: how long the login may take.
+const LOGIN_PATIENCE: Duration = Duration::from_secs(10);
+/// wait_timeout: how long a client may say nothing.
+const IDLE_PATIENCE: Duration = Duration::from_secs(28_800);
+/// net_write_timeout: how long a client may leave an answer lying.
+const WRITE_PATIENCE: Duration = Duration::from_secs(60);
+
+/// Serves a connection until it ends.
+pub fn serve(mut channel: Channel, engine: &Engine, host: &dyn Host, id: u32, origin: &Origin) {
+    let end = login_and_work(&mut channel, engine, host, id, origin);
+    match end {
+        Ok(()) => {}
+        Err(ReadError::Io(error)) => log::debug!("connection {id} of the SQL end is over: {error}"),
+        Err(ReadError::Refused(error)) => {
+            // The client may be gone already.
+            let _ = channel.error(&error).and_then(|()| channel.flush());
+        }
+    }
+    channel.stream().shut_down();
+}
+
+fn login_and_work(
+    channel: &mut Channel,
+    engine: &Engine,
+    host: &dyn Host,
+    id: u32,
+    origin: &Origin,
+) -> Result<(), ReadError> {
+    channel.stream().set_patience(LOGIN_PATIENCE)?;
+    channel.stream().set_write_patience(WRITE_PATIENCE)?;
+    let Login { identity, database, capabilities } = login::login(channel, engine, id, origin)?;
+    let mut session = Session::new(engine.clone(), identity);
+    session.set_single_statements(capabilities & capability::MULTI_STATEMENTS == 0);
+    if let Some(database) = database {
+        session.set_database(&database).map_err(ReadError::Refused)?;
+    }
+    channel.stream().set_patience(IDLE_PATIENCE)?;
+    let mut connection = Connection { channel, session, host, statements: Statements::default() };
+    connection.ok()?;
+    loop {
+        connection.channel.begin();
+        let packet = connection.channel.read(MAX_PACKET)?;
+        let Some((&command, rest)) = packet.split_first() else { return Ok(()) };
+        if command == command::QUIT {
+            return Ok(());
+        }
+        connection.run(command, rest)?;
+    }
+}
+
+struct Connection<'a> {
+    channel: &'a mut Channel,
+    session: Session,
+    host: &'a dyn Host,
+    statements: Statements,
+}
+
+impl Connection<'_> {
+    fn run(&mut self, command: u8, rest: &[u8]) -> io::Result<()> {
+        match command {
+            command::QUERY => self.query(rest),
+            command::PING => self.ok(),
+            command::INIT_DB => {
+                let changed = text::name(rest).and_then(|name| self.session.set_database(name));
+                self.ok_or(changed)
+            }
+            command::FIELD_LIST => self.field_list(rest),
+            command::STMT_PREPARE => self.prepare(rest),
+            command::STMT_EXECUTE => self.execute(rest),
+            // These two have no answer.
+            command::STMT_SEND_LONG_DATA => {
+                self.statements.piece(rest);
+                Ok(())
+            }
+            command::STMT_CLOSE => {
+                Reader(rest).u32().into_iter().for_each(|id| self.statements.close(id));
+                Ok(())
+            }
+            command::STMT_RESET => {
+                let reset = self.statements.reset(Reader(rest).u32().unwrap_or_default());
+                self.ok_or(reset)
+            }
+            command::SET_OPTION => match Reader(rest).u16() {
+                Some(option @ (0 | 1)) => {
+                    self.session.set_single_statements(option == 1);
+                    self.channel.eof(0, status_bits(self.session.status()))?;
+                    self.channel.flush()
+                }
+                _ => self.ok_or(Err(unknown_command())),
+            },
+            command::RESET_CONNECTION => {
+                self.session.reset();
+                self.statements.clear();
+                self.ok()
+            }
+            command::STATISTICS => {
+                // The one answer that is plain text.
+                self.channel.write(b"Threads: see SHOW PROCESSLIST")?;
+                self.channel.flush()
+            }
+            _ => self.ok_or(Err(unknown_command())),
+        }
+    }
+
+    fn ok(&mut self) -> io::Result<()> {
+        self.channel.ok(0, 0, status_bits(self.session.status()))?;
+        self.channel.flush()
+    }
+
+    fn ok_or(&mut self, result: Result<(), SqlError>) -> io::Result<()> {
+        match result {
+            Ok(()) => self.ok(),
+            Err(error) => {
+                self.channel.error(&error)?;
+                self.channel.flush()
+            }
+        }
+    }
+
+    fn query(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut results = Results::new(self.channel, self.session.status(), false);
+        let result = text::statement(bytes).and_then(|text| self.session.execute(&text, self.host, &mut results));
+        results.finish(result)
+    }
+
+    fn prepare(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let prepared = text::statement(bytes).and_then(|text| {
+            let (parameters, columns) = self.session.prepare(&text, self.host)?;
+            let count = |n: usize| {
+                let text = "Prepared statement contains too many placeholders";
+                u16::try_from(n).map_err(|_| SqlError::new(1390, "HY000", text))
+            };
+            let counts = (count(columns.len())?, count(parameters)?);
+            Ok((self.statements.add(text.into_owned(), parameters)?, counts, columns))
+        });
+        let (id, (n_columns, n_parameters), columns) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => return self.ok_or(Err(error)),
+        };
+        let status = self.session.status();
+        let mut packet = vec![0];
+        packet.extend(id.to_le_bytes());
+        packet.extend(n_columns.to_le_bytes());
+        packet.extend(n_parameters.to_le_bytes());
+        packet.extend([0, 0, 0]);
+        self.channel.write(&packet)?;
+        if n_parameters > 0 {
+            let parameter = crate::refengine::sql::ResultColumn::text("?");
+            definitions(self.channel, &vec![parameter; usize::from(n_parameters)], status)?;
+        }
+        if n_columns > 0 {
+            definitions(self.channel, &columns, status)?;
+        }
+        self.channel.flush()
+    }
+
+    fn execute(&mut self, packet: &[u8]) -> io::Result<()> {
+        let mut results = Results::new(self.channel, self.session.status(), true);
+        let result = self
+            .statements
+            .execution(packet)
+            .and_then(|(text, parameters)| self.session.execute_prepared(text, &parameters, self.host, &mut results));
+        results.finish(result)
+    }
+
+    /// The old way to ask for a table's columns; its pattern is left to the client, as MySQL 8 does.
+    fn field_list(&mut self, rest: &[u8]) -> io::Result<()> {
+        let name = Reader(rest).until_nul().unwrap_or(rest);
+        match text::name(name).and_then(|name| self.session.table_columns(name)) {
+            Ok(columns) => {
+                for column in columns {
+                    let mut packet = definition(&column);
+                    // A default value follows, NULL here.
+                    packet.push(0xfb);
+                    self.channel.write(&packet)?;
+                }
+                self.channel.eof(0, status_bits(self.session.status()))?;
+                self.channel.flush()
+            }
+            Err(error) => self.ok_or(Err(error)),
+        }
+    }
+}
+
+fn unknown_command() -> SqlError {
+    SqlError::new(1047, "08S01", "Unknown command")
+}

@@ -1,0 +1,96 @@
+//! `include/sqlserver.h`: the SQL end for the host program.
+
+use std::ffi::{c_char, c_int, c_uint};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Config, Server};
+use crate::bindings::{refengine_result, refengine_result_t, refengine_t, sqlserver_config_t, sqlserver_t};
+use crate::refengine::ffi::{parts, text, write_error};
+use crate::refengine::guard::guard;
+
+/// Starts to listen, see `sqlserver.h`.
+///
+/// # Safety
+/// `engine` is NULL or an open engine that outlives the server; `config` is NULL or readable with its strings; `out` is NULL or
+/// writable; `err` is NULL or `errlen` writable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sqlserver_start(
+    engine: *mut refengine_t,
+    config: *const sqlserver_config_t,
+    out: *mut *mut sqlserver_t,
+    err: *mut c_char,
+    errlen: usize,
+) -> refengine_result_t {
+    // SAFETY: the caller's promise.
+    let started = guard!("sqlserver_start", Err("A defect was caught; the log has more".to_owned()), unsafe {
+        if out.is_null() { Err("A place for the server is needed".to_owned()) } else { start(engine, config) }
+    });
+    match started {
+        Ok(server) => {
+            // SAFETY: not NULL, and the caller promised it is writable.
+            unsafe { out.write(Box::into_raw(Box::new(server)).cast()) };
+            refengine_result::REFENGINE_OK
+        }
+        Err(message) => {
+            // SAFETY: the caller's promise about `err`.
+            unsafe { write_error(err, errlen, &message) };
+            refengine_result::REFENGINE_ERROR
+        }
+    }
+}
+
+/// # Safety
+/// As [`sqlserver_start`].
+unsafe fn start(engine: *mut refengine_t, config: *const sqlserver_config_t) -> Result<Server, String> {
+    // SAFETY: the caller's promise.
+    let (Some((engine, host)), Some(config)) = (unsafe { (parts(engine), config.as_ref()) }) else {
+        return Err("An engine and a configuration are needed".to_owned());
+    };
+    // SAFETY: the caller's promise about the strings.
+    let (address, socket) = unsafe { (text(config.address), text(config.socket)) };
+    let address = match address {
+        None => None,
+        Some(address) => {
+            let ip = address.parse().map_err(|_| format!("'{address}' is not an IP address to listen on"))?;
+            let port = u16::try_from(config.port).map_err(|_| format!("{} is not a port", config.port))?;
+            Some(SocketAddr::new(ip, port))
+        }
+    };
+    let config = Config {
+        address,
+        socket: socket.map(|path| PathBuf::from(&*path)),
+        max_connections: config.max_connections as usize,
+    };
+    Server::start(engine, host, &config)
+}
+
+/// The TCP port, 0 without one.
+///
+/// # Safety
+/// `server` is NULL or a running server.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sqlserver_port(server: *const sqlserver_t) -> c_uint {
+    guard!("sqlserver_port", 0, {
+        // SAFETY: the caller's promise.
+        let server = unsafe { server.cast::<Server>().as_ref() };
+        server.and_then(Server::port).map_or(0, c_uint::from)
+    })
+}
+
+/// Ends all connections, see `sqlserver.h`.
+///
+/// # Safety
+/// `server` is NULL or came from [`sqlserver_start`] and is not used again.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sqlserver_stop(server: *mut sqlserver_t, seconds: c_uint) -> c_int {
+    guard!("sqlserver_stop", 0, {
+        if server.is_null() {
+            return 1;
+        }
+        // SAFETY: the caller's promise; the box came from `sqlserver_start`.
+        let server = unsafe { Box::from_raw(server.cast::<Server>()) };
+        c_int::from(server.stop(Duration::from_secs(u64::from(seconds))))
+    })
+}
