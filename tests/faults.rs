@@ -27,6 +27,8 @@ use std::sync::OnceLock;
 /// The environment variables by which a test gives its child the data directory and `innodb_flush_log_at_trx_commit`.
 const CHILD_DIR: &str = "FAULTS_CHILD_DIR";
 const CHILD_LEVEL: &str = "FAULTS_CHILD_LEVEL";
+/// What the child does instead of the script, if it is there: see [`sync_by_itself`].
+const CHILD_SYNC: &str = "FAULTS_CHILD_SYNC";
 /// The child fills the disk before each operation and empties it afterwards.
 const CHILD_FULL: &str = "FAULTS_CHILD_FULL";
 
@@ -78,6 +80,11 @@ impl Outcome {
 
 /// Runs the script in a process of its own.
 fn run(fault: Fault, level: u32, full: bool) -> Outcome {
+    let variables: &[&str] = if full { &[CHILD_FULL] } else { &[] };
+    run_child(fault, level, variables)
+}
+
+fn run_child(fault: Fault, level: u32, variables: &[&str]) -> Outcome {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     for name in ["data", "shadow"] {
@@ -97,10 +104,8 @@ fn run(fault: Fault, level: u32, full: bool) -> Outcome {
         .env("FAULTS_KIND", fault.kind)
         .env("FAULTS_STEP", fault.step.to_string())
         .env("FAULTS_SEED", fault.seed.to_string())
+        .envs(variables.iter().map(|name| (name, "1")))
         .stdin(Stdio::null());
-    if full {
-        command.env(CHILD_FULL, "1");
-    }
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     let told =
@@ -128,6 +133,9 @@ fn run(fault: Fault, level: u32, full: bool) -> Outcome {
 fn child() {
     let (Ok(dir), Ok(level)) = (std::env::var(CHILD_DIR), std::env::var(CHILD_LEVEL)) else { return };
     let dir = Path::new(&dir);
+    if std::env::var(CHILD_SYNC).is_ok() {
+        return sync_by_itself(dir, &level);
+    }
     let full = std::env::var(CHILD_FULL).is_ok();
     let switch = PathBuf::from(std::env::var("FAULTS_SWITCH").unwrap());
     let open = || {
@@ -169,6 +177,19 @@ fn child() {
         }
     }
     drop(engine);
+}
+
+/// Commits a row, waits until the log was synced without another commit, commits one more, and stops the machine.
+fn sync_by_itself(dir: &Path, level: &str) {
+    let log = PathBuf::from(std::env::var("FAULTS_LOG").unwrap());
+    let syncs = || std::fs::read_to_string(&log).unwrap().matches("sync /refengine/redo/").count();
+    let engine = with_table(dir, &[("innodb_flush_log_at_trx_commit", level)]);
+    put(&engine, row(1, "", None));
+    let before = syncs();
+    wait_until("a sync", || syncs() > before);
+    put(&engine, row(2, "", None));
+    std::fs::write(std::env::var("FAULTS_SWITCH").unwrap(), "stop").unwrap();
+    let _ = std::fs::write(dir.join("stop"), "");
 }
 
 /// After an error: reads go on, writes do or say why not. Then the machine stops.
@@ -266,6 +287,18 @@ fn a_disk_that_reorders_loses_nothing_at_level_1() {
 #[test]
 fn a_stopped_machine_leaves_no_holes_at_level_2() {
     try_steps("stop", 2, 16, &[0, 1, 2, 3], |outcome, all| a_prefix(&outcome.left(), outcome, all));
+}
+
+/// A timer syncs each second; what it has synced stays, what came after it may be gone.
+#[test]
+fn a_stopped_machine_loses_only_the_newest_commits_at_levels_0_and_2() {
+    for level in [0, 2] {
+        let outcome = run_child(Fault { kind: "", step: 0, seed: 0 }, level, &[CHILD_SYNC]);
+        assert!(!outcome.ended);
+        let engine = open(&outcome.left(), &[]);
+        let left = ids(&all(&engine));
+        assert!(left == [1] || left == [1, 2], "level {level}: {left:?}");
+    }
 }
 
 #[test]
