@@ -137,6 +137,7 @@ impl Inner {
         if let Some(last) = self.checkpoint.state.lock().pending.take() {
             self.write_frozen(last)?;
         }
+        self.redo.close().map_err(|e| io_error("the redo log", &e))?;
         let last = self.redo.number();
         self.freeze();
         self.write_frozen(last)

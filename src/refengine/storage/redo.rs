@@ -14,6 +14,8 @@
 //! Integers are little-endian. A *position* counts the bytes of all records ever written and tells how far a sync came. By it `replay`
 //! knows the torn end of a log, which nobody was promised, from damage in front of something that was.
 //!
+//! A clean end leaves no log, and a file `closed` instead: a log that is missing without it is missed.
+//!
 //! Space is written with zeroes ahead of the records, so that a sync has only data to write and not the file's size, and so that a full
 //! disk is met before the first byte of a record is written.
 //!
@@ -34,6 +36,7 @@ pub(super) const FILE_HEADER: usize = 32;
 pub(super) const RECORD: u32 = 0x6f64_6572;
 pub(super) const RECORD_HEADER: usize = 24;
 const ALIGN: usize = 8;
+const CLOSED: &str = "closed";
 /// Zeroes that are written ahead at once.
 const AHEAD: u64 = 1 << 20;
 /// Most bytes that wait in memory at level 0.
@@ -85,6 +88,25 @@ pub(super) fn numbers(dir: &Path) -> io::Result<Vec<u64>> {
     }
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+/// Whether the storage was closed and not opened since, so that there may be no log.
+pub(super) fn is_closed(dir: &Path) -> io::Result<bool> {
+    dir.join(CLOSED).try_exists()
+}
+
+/// Says that there may be no log from here on.
+pub(super) fn close(dir: &Path) -> io::Result<()> {
+    File::create(dir.join(CLOSED))?;
+    sync_dir(dir)
+}
+
+/// Takes [`close`] back; there is a log now.
+pub(super) fn reopen(dir: &Path) -> io::Result<()> {
+    match std::fs::remove_file(dir.join(CLOSED)) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.and_then(|()| sync_dir(dir)),
+    }
 }
 
 pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
@@ -258,6 +280,11 @@ impl Redo {
         self.synced.fetch_max(position, Ordering::Relaxed);
         self.syncs.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// See [`close`].
+    pub(super) fn close(&self) -> io::Result<()> {
+        close(&self.dir)
     }
 
     /// Goes on in a new file; returns the number of the one before. Nobody appends meanwhile.

@@ -5,7 +5,7 @@
 //! changes nothing for it.
 
 use super::memtable::{Generation, Map};
-use super::{Inner, Keyspace, Result, Slice, storage_error};
+use super::{Inner, Keyspace, Result, Slice};
 use fjall::Readable;
 use std::iter::Peekable;
 use std::ops::Bound;
@@ -59,7 +59,7 @@ impl Snapshot {
                 return Ok(version);
             }
         }
-        self.0.stored.get(keyspace.stored(), key).map_err(storage_error)
+        self.0.stored.get(keyspace.stored(), key).map_err(|error| keyspace.read_error(error))
     }
 
     /// The entries with `start <= key < end` in key order, or from the far end if `reverse`.
@@ -72,7 +72,8 @@ impl Snapshot {
             Overlay { map, start, end, chunk: FIRST_CHUNK, complete, ahead: Vec::new() }
         });
         let overlays = overlays.collect();
-        let stored = Stored { rows: self.0.stored.range(keyspace.stored(), start..end), reverse };
+        let stored =
+            Stored { keyspace: keyspace.clone(), rows: self.0.stored.range(keyspace.stored(), start..end), reverse };
         Iter { view: self.clone(), overlays, stored: stored.peekable(), reverse }
     }
 }
@@ -116,6 +117,7 @@ impl Overlay {
 
 /// The tables on disk, from one end.
 struct Stored {
+    keyspace: Keyspace,
     rows: fjall::Iter,
     reverse: bool,
 }
@@ -125,7 +127,7 @@ impl Iterator for Stored {
 
     fn next(&mut self) -> Option<Self::Item> {
         let next = if self.reverse { self.rows.next_back() } else { self.rows.next() };
-        next.map(|entry| entry.into_inner().map_err(storage_error))
+        next.map(|entry| entry.into_inner().map_err(|error| self.keyspace.read_error(error)))
     }
 }
 
