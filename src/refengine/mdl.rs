@@ -127,6 +127,19 @@ impl Exclusive {
     }
 }
 
+impl Exclusive {
+    #[inline]
+    pub(crate) fn table(&self) -> &Arc<Table> {
+        &self.0
+    }
+
+    /// The table for a transaction of the holder, who lets it end before he lets go.
+    pub(crate) fn share(&self) -> Shared {
+        self.0.mdl().state.fetch_add(1, Ordering::Acquire);
+        Shared(self.0.clone())
+    }
+}
+
 impl Drop for Exclusive {
     fn drop(&mut self) {
         self.0.mdl().release_exclusive();

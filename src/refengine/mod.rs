@@ -14,6 +14,7 @@
 //! syncs once a second (`storage`), and fjall's workers. Handles of the callback table belong to one thread each,
 //! everything else in here may be used from all.
 
+mod alter;
 mod cache;
 mod catalog;
 mod codec;
@@ -22,6 +23,7 @@ mod engine;
 mod error;
 pub mod ffi;
 pub(crate) mod guard;
+mod interrupt;
 mod lock;
 mod mdl;
 mod scan;
@@ -31,6 +33,7 @@ pub mod sql;
 mod storage;
 mod table;
 mod table_api;
+mod table_lock;
 mod transaction;
 mod trx;
 mod types;
@@ -41,5 +44,6 @@ pub use engine::Engine;
 pub use error::{Error, Result};
 pub use table::Table;
 pub use table_api::api;
+pub use table_lock::{FrozenDdl, WriteLock};
 pub use transaction::{Savepoint, Transaction};
 pub use types::*;

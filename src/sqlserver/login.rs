@@ -22,6 +22,8 @@ const MAX_ANSWER: usize = 64 << 10;
 pub struct Origin {
     /// What the account's host is compared with, the best name first.
     pub names: Vec<String>,
+    /// Address and port, or `localhost`.
+    pub place: String,
     /// The user id of the process at the other end, on a UNIX socket.
     pub uid: Option<u32>,
 }
