@@ -74,9 +74,6 @@ pub fn login(channel: &mut Channel, engine: &Engine, id: u32, origin: &Origin) -
             }
             (account.user, account.host)
         }
-        None if answer.user == ROOT.0 && answer.token.is_empty() && may_be_root(origin) => {
-            (ROOT.0.to_owned(), ROOT.1.to_owned())
-        }
         None => return Err(denied()),
     };
     let identity = Identity { id, user: answer.user, host: host.to_owned(), account };

@@ -87,8 +87,14 @@ pub struct Credentials {
 /// # Errors
 /// The engine's; 1045 if the account's way to log in is not `mysql_native_password`.
 pub fn find_account(engine: &Engine, user: &str, names: &[&str]) -> Result<Option<Credentials>> {
+    // `root` of this machine is there also without a row.
+    let builtin = (user == ROOT.0 && names.contains(&ROOT.1)).then(|| Credentials {
+        user: ROOT.0.to_owned(),
+        host: ROOT.1.to_owned(),
+        hash: None,
+    });
     let table = match engine.table(DB, USERS) {
-        Err(Error::NoSuchTable { .. }) => return Ok(None),
+        Err(Error::NoSuchTable { .. }) => return Ok(builtin),
         table => table?,
     };
     let mut trx = engine.begin(Isolation::ReadCommitted, false);
@@ -105,7 +111,13 @@ pub fn find_account(engine: &Engine, user: &str, names: &[&str]) -> Result<Optio
         }
         ControlFlow::Continue(())
     })?;
-    let Some((_, row)) = best else { return Ok(None) };
+    let found = best.map(|(_, row)| row);
+    if builtin.is_some()
+        && found.as_ref().is_none_or(|row| (text_of(row, 1).as_str(), text_of(row, 0).as_str()) != ROOT)
+    {
+        return Ok(builtin);
+    }
+    let Some(row) = found else { return Ok(None) };
     let (plugin, stored) = (text_of(&row, 2), text_of(&row, 3));
     let hash =
         if stored.is_empty() { None } else { stored.strip_prefix('*').and_then(|digits| unhex(digits.as_bytes())) };
