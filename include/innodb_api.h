@@ -44,6 +44,7 @@ typedef enum ib_err {
     IB_SUCCESS_LOCKED_REC = 9,
     IB_SUCCESS = 10,
     IB_ERROR = 11,
+    IB_INTERRUPTED = 12,       /* somebody killed the session or its statement */
     IB_OUT_OF_MEMORY = 13,
     IB_OUT_OF_FILE_SPACE = 14,
     IB_LOCK_WAIT = 15,
@@ -198,7 +199,8 @@ typedef struct ib_cb {
      *     is freed by trx_release(). */
     ib_trx_t (*trx_begin)(ib_trx_level_t level, ib_bool_t read_write, ib_bool_t auto_commit);
     /* 25. Commits; the object stays, not started.  All cursors of `trx` must have been closed or
-     *     reset.  An error means that the outcome is unknown. */
+     *     reset.  An error means that the outcome is unknown, but for IB_OUT_OF_FILE_SPACE and IB_READ_ONLY:
+     *     then nothing was committed. */
     ib_err_t (*trx_commit)(ib_trx_t trx);
     /* 26. Rolls back; the object stays, not started. */
     ib_err_t (*trx_rollback)(ib_trx_t trx);

@@ -44,6 +44,7 @@ pub mod ib_err {
     pub const IB_SUCCESS_LOCKED_REC: Type = 9;
     pub const IB_SUCCESS: Type = 10;
     pub const IB_ERROR: Type = 11;
+    pub const IB_INTERRUPTED: Type = 12;
     pub const IB_OUT_OF_MEMORY: Type = 13;
     pub const IB_OUT_OF_FILE_SPACE: Type = 14;
     pub const IB_LOCK_WAIT: Type = 15;

@@ -13,6 +13,7 @@
 //! | [`rows`] | reading and writing rows, transactions; every raw call of the table | containers, protocol |
 //! | [`store`] | containers, mapping, values, expiry, cas, counters on rows | sockets, bytes on the wire |
 //! | [`cache`] | the memory store behind cache_only and caching | tables |
+//! | [`auth`] | users, their passwords' hashes and their rights | everything else |
 //! | [`protocol`] | bytes to requests, replies to bytes; pure | store, sockets |
 //! | [`server`] | listeners, workers, connections, ticks, limits, statistics | columns, tables |
 //! | `refengine` | the bundled engine: the same table from the other side, and SQL | everything left of the table |
@@ -20,6 +21,7 @@
 //!
 //! A test (`tests/rooms.rs`) fails when a room imports one it must not know.
 
+pub mod auth;
 #[rustfmt::skip]
 pub mod bindings;
 pub mod cache;

@@ -14,18 +14,26 @@ fn value(client: usize, round: u32, n: u64) -> String {
     text.repeat(1 + n as usize % 40)
 }
 
-/// Writes until the host dies; returns the number of acknowledged sets and of acknowledged increments.
+/// Writes until the host dies, by text and by meta commands in turn; returns the number of acknowledged sets and of acknowledged increments.
 fn write_until_the_end(mut client: Client, id: usize, round: u32) -> (u64, u64) {
     let (mut sets, mut increments) = (0, 0);
     loop {
         let value = value(id, round, sets);
-        let request = format!("set c{id}-{round}-{sets} {round} 0 {}\r\n{value}\r\n", value.len());
-        if client.try_send(request).is_err() || !matches!(client.try_read_line(), Ok(Some(line)) if line == "STORED") {
+        let (key, length) = (format!("c{id}-{round}-{sets}"), value.len());
+        let (set, stored, incr) = match sets % 2 {
+            0 => (format!("set {key} {round} 0 {length}\r\n{value}\r\n"), "STORED", format!("incr n{id} 1\r\n")),
+            _ => (
+                format!("ms {key} {length} F{round} ME\r\n{value}\r\n"),
+                "HD",
+                format!("ma n{id} q v\r\nma n{id} D0\r\n"),
+            ),
+        };
+        if client.try_send(set).is_err() || !matches!(client.try_read_line(), Ok(Some(line)) if line == stored) {
             return (sets, increments);
         }
         sets += 1;
-        if client.try_send(format!("incr n{id} 1\r\n")).is_err()
-            || !matches!(client.try_read_line(), Ok(Some(line)) if line.parse::<u64>().is_ok())
+        if client.try_send(incr).is_err()
+            || !matches!(client.try_read_line(), Ok(Some(line)) if line == "HD" || line.parse::<u64>().is_ok())
         {
             return (sets, increments);
         }

@@ -464,39 +464,70 @@ fn terminal() -> (File, OwnedFd) {
     unsafe { (File::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) }
 }
 
+/// Makes the terminal on standard input the one that the program's keyboard signals come from.
+fn lead_session(command: &mut Command) {
+    // SAFETY: setsid() and ioctl() are async-signal-safe and touch no memory of this process.
+    unsafe {
+        std::os::unix::process::CommandExt::pre_exec(command, || {
+            libc::setsid();
+            libc::ioctl(0, libc::TIOCSCTTY, 0);
+            Ok(())
+        });
+    }
+}
+
+/// Reads from a terminal up to `wanted`; what came behind it stays in `seen`.
+#[track_caller]
+fn until(master: &mut File, seen: &mut String, wanted: &str) -> String {
+    while !seen.contains(wanted) {
+        let mut more = [0; 4096];
+        let mut ready = libc::pollfd { fd: master.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: one pollfd that lives through the call.
+        let polled = unsafe { libc::poll(&mut ready, 1, PATIENCE.as_millis() as i32) };
+        assert!(polled == 1, "nothing more came before '{wanted}': {seen}");
+        match master.read(&mut more) {
+            Ok(n) if n > 0 => seen.push_str(&text(&more[..n])),
+            end => panic!("{end:?} before '{wanted}': {seen}"),
+        }
+    }
+    let at = seen.find(wanted).unwrap() + wanted.len();
+    seen.drain(..at).collect()
+}
+
+#[test]
+fn a_password_is_typed_twice_and_never_shown() {
+    for (again, code) in [("secret\n", 0), ("other\n", 1)] {
+        let (mut master, slave) = terminal();
+        let mut command = Command::new(common::program());
+        command.args(["passwd", "alice"]);
+        command.stdin(slave.try_clone().unwrap()).stdout(Stdio::piped()).stderr(slave);
+        lead_session(&mut command);
+        let child = command.spawn().unwrap();
+        drop(command);
+        let mut seen = String::new();
+        let mut shown = until(&mut master, &mut seen, "Password: ");
+        master.write_all(b"secret\n").unwrap();
+        shown += &until(&mut master, &mut seen, "Again: ");
+        master.write_all(again.as_bytes()).unwrap();
+        shown += &until(&mut master, &mut seen, if code == 0 { "\r\n" } else { "the passwords differ" });
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{shown}");
+        assert!(!shown.contains("secret") && !shown.contains("other"), "{shown}");
+        assert_eq!(text(&output.stdout).starts_with("alice:$argon2id$"), code == 0);
+    }
+}
+
 #[test]
 fn a_terminal_gets_a_prompt_and_tables() {
     let (mut master, slave) = terminal();
     let config = HostConfig::new().bare();
     let mut command = config.command();
     command.stdin(slave.try_clone().unwrap()).stdout(slave.try_clone().unwrap()).stderr(slave);
-    // SAFETY: setsid() and ioctl() are async-signal-safe and touch no memory of this process.
-    unsafe {
-        std::os::unix::process::CommandExt::pre_exec(&mut command, || {
-            libc::setsid();
-            libc::ioctl(0, libc::TIOCSCTTY, 0);
-            Ok(())
-        });
-    }
+    lead_session(&mut command);
     let mut child = command.spawn().unwrap();
     drop(command); // its copies of the terminal
     let mut seen = String::new();
-    let mut until = |master: &mut File, wanted: &str| {
-        while !seen.contains(wanted) {
-            let mut more = [0; 4096];
-            let mut ready = libc::pollfd { fd: master.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-            // SAFETY: one pollfd that lives through the call.
-            let polled = unsafe { libc::poll(&mut ready, 1, PATIENCE.as_millis() as i32) };
-            assert!(polled == 1, "nothing more came before '{wanted}': {seen}");
-            match master.read(&mut more) {
-                Ok(n) if n > 0 => seen.push_str(&text(&more[..n])),
-                end => panic!("{end:?} before '{wanted}': {seen}"),
-            }
-        }
-        let at = seen.find(wanted).unwrap() + wanted.len();
-        seen.drain(..at).collect::<String>()
-    };
-    until(&mut master, "memcached-host> ");
+    until(&mut master, &mut seen, "memcached-host> ");
     for (typed, wanted) in [
         ("SELECT 'ä' AS name,\n", "             -> "),
         (
@@ -510,7 +541,7 @@ fn a_terminal_gets_a_prompt_and_tables() {
         ("quit\n", "Bye"),
     ] {
         master.write_all(typed.as_bytes()).unwrap();
-        until(&mut master, wanted);
+        until(&mut master, &mut seen, wanted);
     }
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }

@@ -80,8 +80,10 @@ fn missing_configuration_and_a_taken_port_refuse_the_install() {
 fn options_that_guard_access_are_never_ignored() {
     for (option, part) in [
         ("-p 0 -S", "-S"),
-        ("-p 0 -Y /tmp/users", "-Y"),
+        ("-p 0 -Y /nonexistent/users", "-Y"),
         ("-p 0 -Z", "-Z"),
+        ("-p 0 -o ssl_chain_cert=/nonexistent", "-Z"),
+        ("-p 0 -o proxy_config=x", "proxy_config"),
         ("-p 0 -U 11211", "-U"),
         ("-p 0 -W", "-W"),
         ("-p 0 -l not.a.host.invalid", "not.a.host.invalid"),

@@ -3,22 +3,22 @@
 mod common;
 
 use common::scripts::SCRIPTS;
+use common::transport::everywhere;
 use common::{Host, HostConfig};
 use std::time::{Duration, Instant};
 
 #[test]
 fn commands_answer_as_memcached_does() {
-    for option in ["-p 0 -t 1", "-p 0 -t 4"] {
-        let host = HostConfig::new().option(option).start();
+    everywhere(|way| {
         for (name, script) in SCRIPTS {
-            println!("{name} with {option}");
-            let mut client = host.client();
+            println!("{name}");
+            let mut client = way.client();
             for (send, expect) in *script {
                 client.ask(send, expect);
             }
         }
-        assert!(host.client().stats("").iter().any(|(name, value)| name == "cmd_set" && value != "0"));
-    }
+        assert!(way.client().stats("").iter().any(|(name, value)| name == "cmd_set" && value != "0"));
+    });
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What must hold for the parser whatever it is given.
 
-use daemon_memcached::protocol::{GET_LINE_MAX, KEY_MAX, LINE_MAX, Parsed, Parser, Request, StoreVerb};
+use daemon_memcached::protocol::meta::{SetMode, Verb};
+use daemon_memcached::protocol::{Dialect, GET_LINE_MAX, KEY_MAX, LINE_MAX, Parsed, Parser, Request, StoreVerb};
 use proptest::prelude::*;
 
 /// Small, so that generated values are over it now and then.
@@ -20,7 +21,7 @@ struct Outcome {
 /// Plays a server that gets `input` in the pieces that end at `cuts`.
 fn feed(input: &[u8], cuts: &[usize]) -> Outcome {
     let mut outcome = Outcome::default();
-    let mut parser = Parser::new(ITEM_MAX);
+    let mut parser = Parser::new(ITEM_MAX, Dialect::Auto);
     let mut at = 0;
     for end in cuts.iter().copied().chain([input.len()]) {
         loop {
@@ -72,6 +73,20 @@ fn check(request: &Request) {
         }
         Request::Arith { key, .. } | Request::Delete { key, .. } | Request::Touch { key, .. } => assert!(key_fits(key)),
         Request::Bind { name } => assert!(key_fits(name)),
+        Request::Meta(meta) => {
+            let mut buffer = [0; KEY_MAX];
+            assert_eq!(meta.verb == Verb::Noop, meta.written_key.is_empty());
+            assert!(meta.verb == Verb::Noop || (key_fits(meta.written_key) && !meta.key(&mut buffer).is_empty()));
+            assert!(meta.value.len() <= ITEM_MAX && (meta.verb == Verb::Set || meta.value.is_empty()));
+            if meta.verb != Verb::Debug {
+                for flag in *b"CDEFJ" {
+                    assert_eq!(meta.number(flag).is_some(), meta.has(flag));
+                }
+                for flag in *b"NRT" {
+                    assert_eq!(meta.seconds(flag).is_some(), meta.has(flag));
+                }
+            }
+        }
         Request::Refused { reply } => assert!(reply.is_empty() || reply.ends_with(b"\r\n")),
         _ => {}
     }
@@ -132,6 +147,17 @@ fn meaning(request: &Request) -> String {
         Request::Arith { increment, key, delta, noreply } => format!("{increment} {} {delta} {noreply}", show(key)),
         Request::Delete { key, noreply } => format!("delete {} {noreply}", show(key)),
         Request::Touch { key, exptime, noreply } => format!("touch {} {exptime} {noreply}", show(key)),
+        Request::Meta(meta) => {
+            let mut buffer = [0; KEY_MAX];
+            let mut text = format!("{:?} {} {}", meta.verb, show(meta.key(&mut buffer)), show(meta.value));
+            for flag in *b"bqkvCEDJFNRT" {
+                let token = meta.number(flag).map(i128::from).or(meta.seconds(flag).map(i128::from));
+                if meta.has(flag) {
+                    text += &format!(" {}{}", char::from(flag), token.map_or(String::new(), |n| n.to_string()));
+                }
+            }
+            text + &format!(" {:?} {}", meta.set_mode(), meta.increments())
+        }
         ref other => format!("{other:?}"),
     }
 }
@@ -204,8 +230,88 @@ fn valid_with_one_key() -> impl Strategy<Value = Valid> {
     )
 }
 
+/// Flags in the order in which `meaning` shows them, sent in another.
+fn valid_meta() -> impl Strategy<Value = Valid> {
+    let verb =
+        prop::sample::select(vec![("mg", Verb::Get), ("ms", Verb::Set), ("md", Verb::Delete), ("ma", Verb::Arith)]);
+    let number = prop::option::of(any::<u64>());
+    let seconds = prop::option::of(any::<i64>());
+    let numbers = (number.clone(), number.clone(), number.clone(), number, prop::option::of(any::<u32>()));
+    let times = (seconds.clone(), seconds.clone(), seconds);
+    let letters = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let value = prop::collection::vec(any::<u8>(), 0..=ITEM_MAX);
+    let mode = prop::sample::select(vec![
+        ("", SetMode::Set),
+        ("MS", SetMode::Set),
+        ("ME", SetMode::Add),
+        ("MA", SetMode::Append),
+        ("MP", SetMode::Prepend),
+        ("MR", SetMode::Replace),
+    ]);
+    (verb, key(), numbers, times, letters, value, mode, any::<bool>(), spaces(), ends()).prop_map(
+        |((word, verb), key, numbers, times, letters, value, (mode, set_mode), backwards, space, end)| {
+            let (c, e, d, j, f) = numbers;
+            let (n, r, t) = times;
+            let flag = |letter: char, token: Option<String>| token.map(|token| format!("{letter}{token}"));
+            let letter = |letter: char, there: bool| there.then(|| letter.to_string());
+            let flags: Vec<String> = [
+                letter('b', letters.0),
+                letter('q', letters.1),
+                letter('k', letters.2),
+                letter('v', letters.3),
+                flag('C', c.map(|n| n.to_string())),
+                flag('E', e.map(|n| n.to_string())),
+                flag('D', d.map(|n| n.to_string())),
+                flag('J', j.map(|n| n.to_string())),
+                flag('F', f.map(|n| n.to_string())),
+                flag('N', n.map(|n| n.to_string())),
+                flag('R', r.map(|n| n.to_string())),
+                flag('T', t.map(|n| n.to_string())),
+            ]
+            .into_iter()
+            .flatten()
+            .collect();
+            // An encoded key may not be longer than another.
+            let key = &key[..key.len().min(if letters.0 { KEY_MAX / 4 * 3 } else { KEY_MAX })];
+            let written = if letters.0 { base64(key) } else { key.to_vec() };
+            let (is_set, value) = (verb == Verb::Set, if verb == Verb::Set { value } else { Vec::new() });
+            let length = value.len().to_string();
+            let mut words = vec![word.as_bytes(), &written];
+            words.extend(is_set.then_some(length.as_bytes()));
+            words.extend(is_set.then_some(mode.as_bytes()).filter(|mode| !mode.is_empty()));
+            match backwards {
+                true => words.extend(flags.iter().rev().map(String::as_bytes)),
+                false => words.extend(flags.iter().map(String::as_bytes)),
+            }
+            let mut text = line(&words, space, end);
+            if is_set {
+                text.extend_from_slice(&value);
+                text.extend_from_slice(b"\r\n");
+            }
+            let mut meaning = format!("{verb:?} {} {}", key.escape_ascii(), value.escape_ascii());
+            for flag in &flags {
+                meaning += &format!(" {flag}");
+            }
+            let set_mode = if is_set { set_mode } else { SetMode::Set };
+            Valid { text, meaning: meaning + &format!(" {set_mode:?} true") }
+        },
+    )
+}
+
+fn base64(bytes: &[u8]) -> Vec<u8> {
+    const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = Vec::new();
+    for group in bytes.chunks(3) {
+        let bits = group.iter().chain([&0; 2]).take(3).fold(0, |bits, byte| bits << 8 | usize::from(*byte));
+        let digits = [18, 12, 6, 0].map(|shift| DIGITS[bits >> shift & 63]);
+        text.extend_from_slice(&digits[..group.len() + 1]);
+        text.extend_from_slice(&b"=="[..3 - group.len()]);
+    }
+    text
+}
+
 fn valid() -> impl Strategy<Value = Valid> {
-    prop_oneof![valid_get(), valid_store(), valid_with_one_key()]
+    prop_oneof![valid_get(), valid_store(), valid_with_one_key(), valid_meta()]
 }
 
 /// Input that is near enough to the protocol to reach every branch of the parser.
@@ -213,7 +319,8 @@ fn near_miss() -> impl Strategy<Value = Vec<u8>> {
     let word = prop_oneof![
         6 => prop::sample::select(vec![
             "get", "gets", "gat", "set", "cas", "add", "append", "incr", "delete", "touch", "flush_all", "verbosity",
-            "stats", "bind", "shutdown", "noreply", "HTTP/1.1", "mg", "0", "1", "-1", "7", "60", "2147483645",
+            "stats", "bind", "shutdown", "noreply", "HTTP/1.1", "mg", "ms", "md", "ma", "mn", "me", "b", "q", "v", "YQ==", "T1",
+            "Cx", "ME", "MX", "Oo", "I", "!", "0", "1", "-1", "7", "60", "2147483645",
             "2147483646", "4294967296", "18446744073709551616", "k", "", "x\r",
         ])
         .prop_map(|word| word.as_bytes().to_vec()),
@@ -277,7 +384,7 @@ proptest! {
     #[test]
     fn valid_pipelines_parse_back(commands in prop::collection::vec(valid(), 1..10)) {
         let input: Vec<u8> = commands.iter().flat_map(|command| command.text.clone()).collect();
-        let mut parser = Parser::new(ITEM_MAX);
+        let mut parser = Parser::new(ITEM_MAX, Dialect::Auto);
         let mut rest = input.as_slice();
         for command in &commands {
             let parsed = parser.parse(rest);
@@ -316,7 +423,7 @@ proptest! {
 fn endless_get_line_ends_in_a_close() {
     let input = vec![b'k'; GET_LINE_MAX + 2];
     let input = [b"get ", input.as_slice()].concat();
-    let mut parser = Parser::new(ITEM_MAX);
+    let mut parser = Parser::new(ITEM_MAX, Dialect::Auto);
     for end in (0..GET_LINE_MAX).step_by(1024) {
         assert_eq!(parser.parse(&input[..end]), Parsed::Incomplete { wanted: 0 });
     }

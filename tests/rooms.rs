@@ -6,14 +6,15 @@ use std::path::Path;
 /// Room, and the rooms that it must not know.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     ("plugin", &["protocol", "rows", "store", "cache", "refengine"]),
-    ("host", &["protocol", "store", "cache", "server", "plugin", "refengine"]),
-    ("rows", &["protocol", "store", "cache", "server", "plugin", "host", "refengine"]),
-    ("store", &["protocol", "server", "plugin", "host", "refengine"]),
-    ("cache", &["protocol", "rows", "store", "server", "plugin", "host", "refengine"]),
-    ("protocol", &["store", "cache", "rows", "server", "plugin", "host", "refengine"]),
+    ("host", &["auth", "protocol", "store", "cache", "server", "plugin", "refengine"]),
+    ("rows", &["auth", "protocol", "store", "cache", "server", "plugin", "host", "refengine"]),
+    ("store", &["auth", "protocol", "server", "plugin", "host", "refengine"]),
+    ("cache", &["auth", "protocol", "rows", "store", "server", "plugin", "host", "refengine"]),
+    ("auth", &["protocol", "rows", "store", "cache", "server", "plugin", "host", "refengine"]),
+    ("protocol", &["auth", "store", "cache", "rows", "server", "plugin", "host", "refengine"]),
     ("server", &["plugin", "refengine"]),
-    ("refengine", &["plugin", "host", "rows", "store", "cache", "protocol", "server", "sqlserver"]),
-    ("sqlserver", &["plugin", "host", "rows", "store", "cache", "protocol", "server"]),
+    ("refengine", &["auth", "plugin", "host", "rows", "store", "cache", "protocol", "server", "sqlserver"]),
+    ("sqlserver", &["auth", "plugin", "host", "rows", "store", "cache", "protocol", "server"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<(String, String)>) {

@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Host, HostConfig};
+use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[test]
@@ -108,6 +109,44 @@ fn many_connections_share_a_commit() {
     }
     let commits: u64 = commits(&mut clients[0]);
     assert!(commits < 20 * 32 / 2, "{commits} commits for {} sets", 20 * 32);
+}
+
+/// Whoever pipelines without end has as many requests in a tick as `-R` allows; everybody else is answered in each of them.
+#[test]
+fn a_million_pipelined_requests_hold_nobody_up_for_more_than_a_tick() {
+    const MILLION: usize = 1_000_000;
+    const PER_TICK: u64 = 64;
+    let host = HostConfig::new().option("-p 0 -t 1 -R 64").start();
+    let (greedy, mut polite) = (std::net::TcpStream::connect(("127.0.0.1", host.port())).unwrap(), host.client());
+    polite.ask("set k 0 0 1\r\nx\r\n", "STORED\r\n");
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| (&greedy).write_all("get none\r\n".repeat(MILLION).as_bytes()).unwrap());
+        scope.spawn(|| {
+            let (mut left, mut buffer) = (MILLION * "END\r\n".len(), vec![0; 1 << 16]);
+            while left > 0 {
+                let n = (&greedy).read(&mut buffer).unwrap();
+                assert!(n > 0, "{left} bytes are missing");
+                left -= n;
+            }
+            done.store(true, Ordering::Release);
+        });
+        let mut answered = 0;
+        let mut progress = || {
+            let stats = polite.stats("");
+            let number = |name: &str| stats.iter().find(|(n, _)| n == name).unwrap().1.parse::<u64>().unwrap();
+            (number("ticks"), number("cmd_get"))
+        };
+        let mut before = progress();
+        while !done.load(Ordering::Acquire) {
+            let now = progress();
+            // The tick that tells is not over: its requests may count, it does not.
+            assert!(now.1 - before.1 <= (now.0 - before.0 + 1) * PER_TICK, "{before:?} to {now:?}");
+            before = now;
+            answered += 1;
+        }
+        assert!(answered > 10, "answered {answered} times beside a million requests");
+    });
 }
 
 fn commits(client: &mut common::Client) -> u64 {

@@ -6,6 +6,7 @@
  *
  *   host_main.c   main: start, wait for a signal, stop
  *   options.c     the command line
+ *   passwd.c      the subcommand that makes lines for a users file
  *   plugins.c     INSTALL and UNINSTALL PLUGIN, the list of loaded plugins
  *   variables.c   system variables of plugins: defaults, ranges, SET GLOBAL
  *   statements.c  the engine's callback: statements that belong to the host
@@ -108,6 +109,11 @@ typedef enum options_result { OPTIONS_RUN, OPTIONS_EXIT, OPTIONS_BAD } options_r
  * went to standard error. */
 options_result options_parse(host_options *options, int argc, char **argv);
 void options_free(host_options *options);
+
+/* ---- passwd.c ---- */
+
+/* The subcommand with the arguments behind its name.  False: a message was printed. */
+bool passwd(int argc, char **argv);
 
 /* ---- plugins.c and variables.c ---- */
 

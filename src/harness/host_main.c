@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -25,6 +26,14 @@ static sigset_t block_signals(void) {
     sigaddset(&blocked, SIGTTIN);
     pthread_sigmask(SIG_BLOCK, &blocked, NULL);
     return stop;
+}
+
+/* As many descriptors as the administrator allows: a connection takes one. */
+static void raise_descriptors(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static bool open_engine(host *h) {
@@ -167,12 +176,14 @@ static void close_all(host *h) {
 
 int main(int argc, char **argv) {
     static host h;
+    if (argc > 1 && strcmp(argv[1], "passwd") == 0) return passwd(argc - 2, argv + 2) ? EXIT_SUCCESS : EXIT_FAILURE;
     options_result result = options_parse(&h.options, argc, argv);
     if (result != OPTIONS_RUN) {
         options_free(&h.options);
         return result == OPTIONS_EXIT ? EXIT_SUCCESS : EXIT_FAILURE;
     }
     sigset_t stop = block_signals();
+    raise_descriptors();
     clock_gettime(CLOCK_MONOTONIC, &h.started);
     plugins_setup(&h);
     bool good = read_init_file(&h) && open_engine(&h) && prepare(&h);

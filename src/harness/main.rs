@@ -1,7 +1,7 @@
 //! `memcached-host` is a C program: its `main` is in `host_main.c`, which build.rs links in.
 //!
-//! Rust's part is the engine behind `include/refengine.h`. No Rust code calls its functions, so they
-//! are named here for the linker, which would leave them out. Their addresses are all that is used.
+//! Rust's part is the engine behind `include/refengine.h` and what makes a line for a users file. No Rust code calls
+//! these functions, so they are named here for the linker, which would leave them out. Their addresses are all that is used.
 
 #![no_main]
 
@@ -18,6 +18,7 @@ macro_rules! keep {
 }
 
 keep! {
+    dm_users_line
     refengine_open
     refengine_close
     refengine_api

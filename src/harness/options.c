@@ -14,6 +14,7 @@
 
 static const char usage[] =
     "Usage: " HOST_NAME " [OPTION]...\n"
+    "       " HOST_NAME " passwd NAME [RIGHTS]   print a line for the users file of option -Y\n"
     "Serves memcached's protocol in front of tables of the bundled engine.\n"
     "\n"
     "  --datadir=DIR         where the data lives, created if missing (default ./data)\n"

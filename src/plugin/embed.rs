@@ -1,6 +1,7 @@
 //! The functions of `daemon_memcached.h`, for a C program that brings its own table.
 
 use super::{Daemon, Refusal, guard};
+use crate::auth;
 use crate::bindings::{DM_ABI_VERSION, dm_config, dm_result};
 use crate::host::{Callbacks, Host};
 use crate::server::options::{Batch, Settings};
@@ -34,7 +35,7 @@ pub unsafe extern "C" fn dm_start(
             }
             Err((code, message)) => {
                 // SAFETY: the caller's promise.
-                unsafe { write_error(err, errlen, &message) };
+                unsafe { write_text(err, errlen, &message) };
                 code
             }
         }
@@ -85,21 +86,69 @@ unsafe fn start(config: *const dm_config, no_out: bool) -> Result<Daemon, (dm_re
     })
 }
 
+/// Writes text, cut to the size if it must be, and a NUL.
+///
 /// # Safety
-/// `err` is null or writable for `errlen` bytes.
-unsafe fn write_error(err: *mut c_char, errlen: usize, message: &str) {
-    if err.is_null() || errlen == 0 {
+/// `out` is null or writable for `size` bytes.
+unsafe fn write_text(out: *mut c_char, size: usize, text: &str) {
+    if out.is_null() || size == 0 {
         return;
     }
-    let mut len = message.len().min(errlen - 1);
-    while !message.is_char_boundary(len) {
+    let mut len = text.len().min(size - 1);
+    while !text.is_char_boundary(len) {
         len -= 1;
     }
-    // SAFETY: `len` plus the NUL fit into `errlen` bytes.
+    // SAFETY: `len` plus the NUL fit into `size` bytes.
     unsafe {
-        std::ptr::copy_nonoverlapping(message.as_ptr().cast(), err, len);
-        *err.add(len) = 0;
+        std::ptr::copy_nonoverlapping(text.as_ptr().cast(), out, len);
+        *out.add(len) = 0;
     }
+}
+
+/// Makes a line for a users file.
+///
+/// # Safety
+/// `name`, `password` and `rights` are null or NUL-terminated; `line` is null or writable for `linelen` bytes, `err` for `errlen`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dm_users_line(
+    name: *const c_char,
+    password: *const c_char,
+    rights: *const c_char,
+    line: *mut c_char,
+    linelen: usize,
+    err: *mut c_char,
+    errlen: usize,
+) -> dm_result::Type {
+    guard(dm_result::DM_PANIC, || {
+        let made = if name.is_null() || password.is_null() || rights.is_null() || line.is_null() {
+            Err("name, password, rights and line must not be NULL".to_owned())
+        } else {
+            // SAFETY: the caller's promise.
+            let (name, password, rights) =
+                unsafe { (CStr::from_ptr(name), CStr::from_ptr(password), CStr::from_ptr(rights)) };
+            match (name.to_str(), rights.to_str()) {
+                (Ok(name), Ok(rights)) => auth::line(name, password.to_bytes(), rights),
+                _ => Err("name and rights must be UTF-8".into()),
+            }
+        };
+        match made {
+            Ok(text) if text.len() < linelen => {
+                // SAFETY: the caller's promise.
+                unsafe { write_text(line, linelen, &text) };
+                dm_result::DM_OK
+            }
+            Ok(text) => {
+                // SAFETY: the caller's promise.
+                unsafe { write_text(err, errlen, &format!("the line needs {} bytes", text.len() + 1)) };
+                dm_result::DM_INVALID_ARGUMENT
+            }
+            Err(message) => {
+                // SAFETY: the caller's promise.
+                unsafe { write_text(err, errlen, &message) };
+                dm_result::DM_INVALID_ARGUMENT
+            }
+        }
+    })
 }
 
 /// Stops a daemon and frees its handle. Null is allowed.

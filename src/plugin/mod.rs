@@ -71,7 +71,8 @@ impl Daemon {
         }
         // From here on the drop of `daemon` undoes what was done.
         let mut daemon = Daemon { server: None };
-        let options = Options { settings, ..Options::parse(option).map_err(Refusal::Option)? };
+        let mut options = Options::parse(option).map_err(Refusal::Option)?;
+        options.settings = settings;
         log_sink::install(callbacks, options.verbose);
         let host = make_host().map_err(Refusal::Table)?;
         let server = Server::start(host, options, observer).map_err(Refusal::Start)?;

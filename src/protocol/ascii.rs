@@ -7,11 +7,13 @@
 //! Two rules are ours: flags are digits and beyond 32 bits they are refused, where memcached allows a sign and cuts them; and every
 //! exptime may be any 64-bit number, where memcached's `touch`, `gat` and `flush_all` end in January 2038.
 
-use super::{BLOCK_MAX, KEY_MAX, reply};
-pub use super::{Keys, Parsed, Parser, Request, StoreVerb};
+use super::{BLOCK_MAX, DumpFormat, KEY_MAX, Keys, Request, StoreVerb, meta, reply};
+
+/// Highest slab class of memcached.
+const SLAB_CLASS_MAX: u64 = 63;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 /// What a line says.
 #[derive(Debug, PartialEq)]
@@ -20,6 +22,8 @@ pub(super) enum Command<'a> {
     Complete(Request<'a>),
     /// A storage command; its data block follows.
     Store(Store<'a>),
+    /// A meta storage command; likewise.
+    MetaStore(meta::Store<'a>),
     /// A storage command that is wrong but for its length; its data block follows.
     RefusedStore { reply: &'static [u8], length: usize },
     /// Not memcached at all but HTTP.
@@ -36,6 +40,15 @@ pub(super) struct Store<'a> {
     pub cas: u64,
     pub length: usize,
     pub noreply: bool,
+}
+
+impl<'a> Store<'a> {
+    /// The whole request.
+    #[inline]
+    pub(super) fn with_value(self, value: &'a [u8]) -> Request<'a> {
+        let Store { verb, key, flags, exptime, cas, noreply, .. } = self;
+        Request::Store { verb, key, flags, exptime, cas, value, noreply }
+    }
 }
 
 /// Reads one line, given without its end.
@@ -57,14 +70,23 @@ pub(super) fn command(line: &[u8]) -> Command<'_> {
         b"touch" => touch(rest),
         b"gat" => get_and_touch(rest, false),
         b"gats" => get_and_touch(rest, true),
+        b"mg" => return meta::command(meta::Verb::Get, rest),
+        b"ms" => return meta::command(meta::Verb::Set, rest),
+        b"md" => return meta::command(meta::Verb::Delete, rest),
+        b"ma" => return meta::command(meta::Verb::Arith, rest),
+        b"mn" => return meta::command(meta::Verb::Noop, rest),
+        b"me" => return meta::command(meta::Verb::Debug, rest),
         b"replace" => return store(StoreVerb::Replace, rest),
         b"append" => return store(StoreVerb::Append, rest),
         b"prepend" => return store(StoreVerb::Prepend, rest),
         b"flush_all" => flush_all(rest),
         b"version" => Request::Version,
         b"verbosity" => verbosity(rest),
-        b"stats" => Request::Stats { args: trim(rest) },
+        b"stats" => stats(rest),
+        b"lru_crawler" => lru_crawler(rest),
+        b"cache_memlimit" => memory_limit(rest),
         b"bind" => bind(rest),
+        b"refresh_certs" => Request::RefreshCertificates,
         b"quit" => Request::Quit,
         b"shutdown" => Request::Shutdown { noreply: noreply(rest) },
         _ => return unknown(line),
@@ -190,6 +212,56 @@ fn bind(rest: &[u8]) -> Request<'_> {
 }
 
 #[cold]
+fn stats(rest: &[u8]) -> Request<'_> {
+    let mut args = Args(rest);
+    if args.next() != Some(b"cachedump") {
+        return Request::Stats { args: trim(rest) };
+    }
+    let (Some(class), Some(limit)) = (args.next(), args.next()) else {
+        return refused(b"CLIENT_ERROR bad command line\r\n");
+    };
+    match (unsigned(class), unsigned(limit)) {
+        // A table is one class, as if all of its rows were of one size.
+        (Some(1), Some(0)) => Request::KeyDump { format: DumpFormat::Items, limit: u64::MAX },
+        (Some(1), Some(limit)) => Request::KeyDump { format: DumpFormat::Items, limit },
+        (Some(0..=SLAB_CLASS_MAX), Some(_)) => refused(reply::END),
+        (Some(_), Some(_)) => refused(b"CLIENT_ERROR Illegal slab id\r\n"),
+        _ => refused(reply::BAD_FORMAT),
+    }
+}
+
+/// Of memcached's crawler there are the two dumps; everything that steers it has nothing to steer.
+fn lru_crawler(rest: &[u8]) -> Request<'_> {
+    let mut args = Args(rest);
+    let format = match args.next() {
+        Some(b"metadump") => DumpFormat::Meta,
+        Some(b"mgdump") => DumpFormat::MetaGet,
+        _ => return refused(reply::ERROR),
+    };
+    let class = |word: &[u8]| unsigned(word).filter(|class| (1..=SLAB_CLASS_MAX).contains(class));
+    match args.next() {
+        None => refused(reply::ERROR),
+        Some(b"all" | b"hash") => Request::KeyDump { format, limit: u64::MAX },
+        Some(classes) if classes.split(|byte| *byte == b',').any(|word| class(word).is_none()) => {
+            refused(b"BADCLASS invalid class id\r\n")
+        }
+        Some(classes) => {
+            let first = classes.split(|byte| *byte == b',').any(|word| class(word) == Some(1));
+            Request::KeyDump { format, limit: if first { u64::MAX } else { 0 } }
+        }
+    }
+}
+
+fn memory_limit(rest: &[u8]) -> Request<'_> {
+    let noreply = noreply(rest);
+    match Args(rest).next().and_then(unsigned).and_then(|megabytes| u32::try_from(megabytes).ok()) {
+        None => refused_unless(noreply, reply::ERROR),
+        Some(0..8) => refused_unless(noreply, b"MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n"),
+        Some(megabytes @ 8..=1_000_000_000) => Request::MemoryLimit { megabytes, noreply },
+        Some(_) => refused_unless(noreply, b"MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes\r\n"),
+    }
+}
+
 fn unknown(line: &[u8]) -> Command<'_> {
     if line.len() < 2 {
         return Command::Complete(refused(reply::BAD_FORMAT));
@@ -238,7 +310,7 @@ fn trim(text: &[u8]) -> &[u8] {
 }
 
 /// The arguments that are left of a line.
-struct Args<'a>(&'a [u8]);
+pub(super) struct Args<'a>(pub(super) &'a [u8]);
 
 impl<'a> Iterator for Args<'a> {
     type Item = &'a [u8];
@@ -330,13 +402,13 @@ impl<'a> Iterator for KeyIter<'a> {
 impl ExactSizeIterator for KeyIter<'_> {}
 
 #[inline]
-fn block_length(text: &[u8]) -> Option<usize> {
+pub(super) fn block_length(text: &[u8]) -> Option<usize> {
     let length = u64::try_from(signed(text)?).ok()?;
     usize::try_from(length).ok().filter(|_| length <= BLOCK_MAX)
 }
 
 #[inline]
-fn signed(text: &[u8]) -> Option<i64> {
+pub(super) fn signed(text: &[u8]) -> Option<i64> {
     match text {
         [b'-', digits @ ..] => 0i64.checked_sub_unsigned(unsigned(digits)?),
         digits => i64::try_from(unsigned(digits)?).ok(),
@@ -344,7 +416,7 @@ fn signed(text: &[u8]) -> Option<i64> {
 }
 
 #[inline]
-fn unsigned(text: &[u8]) -> Option<u64> {
+pub(super) fn unsigned(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;
     }

@@ -4,12 +4,14 @@
 //! sockets and buffers and calls [`Parser::parse`] on a connection's unconsumed input until it is told to wait; [`reply`] appends
 //! answers to a buffer of the server's. Nothing here has a thread or a lock.
 //!
-//! [`Parser`] cuts the input into lines and data blocks, `ascii` understands the text commands. Meta commands are answered with
-//! `ERROR` and a binary request closes the connection until their parsers stand next to `ascii`.
+//! [`Parser`] decides between text and [`binary`] packets and cuts text into lines and data blocks; `ascii` understands the text
+//! commands and [`meta`] the meta commands between them.
 
 #![forbid(unsafe_code)]
 
 pub mod ascii;
+pub mod binary;
+pub mod meta;
 pub mod reply;
 
 pub use ascii::KeyIter;
@@ -28,8 +30,17 @@ pub const GET_LINE_MAX: usize = 8 << 20;
 /// Greatest length of a data block that a line can announce; a greater one is a malformed line and has no data block.
 const BLOCK_MAX: u64 = i32::MAX as u64 - 2;
 
-/// First byte of every request of the binary protocol.
-const BINARY_MAGIC: u8 = 0x80;
+/// Which protocol a connection speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dialect {
+    /// Binary if its first byte is 0x80, otherwise text.
+    #[default]
+    Auto,
+    /// Text: classic and meta commands.
+    Ascii,
+    /// Binary packets.
+    Binary,
+}
 
 /// What a storage command does with the value it carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +57,17 @@ pub enum StoreVerb {
     Prepend,
     /// Store it if the value there still has the cas number of the request.
     Cas,
+}
+
+/// The line that a key dump writes for a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DumpFormat {
+    /// `ITEM <key> [<bytes> b; <deadline> s]`, ended by `END`.
+    Items,
+    /// `key=<key> exp=<deadline> ...`, the key URL-encoded; `OK` before, `END` behind.
+    Meta,
+    /// `mg <key>`, ended by `EN`; a key that would not stand in a line is in base64 with the flag `b`.
+    MetaGet,
 }
 
 /// The keys of a `get`: at least one, each 1 to [`KEY_MAX`] bytes.
@@ -144,6 +166,22 @@ pub enum Request<'a> {
         /// The container's name, 1 to [`KEY_MAX`] bytes.
         name: &'a [u8],
     },
+    /// `stats cachedump`, `lru_crawler metadump`, `lru_crawler mgdump`: every key of the container that the connection uses.
+    KeyDump {
+        /// How a key is told.
+        format: DumpFormat,
+        /// Keys at most.
+        limit: u64,
+    },
+    /// `cache_memlimit`: the budget of the memory store.
+    MemoryLimit {
+        /// 8 to 10^9 MiB.
+        megabytes: u32,
+        /// Whether the client wants no answer.
+        noreply: bool,
+    },
+    /// `refresh_certs`: read the certificates again.
+    RefreshCertificates,
     /// `quit`: close the connection after the replies before it.
     Quit,
     /// `shutdown`, which no client may do here.
@@ -151,6 +189,10 @@ pub enum Request<'a> {
         /// Whether the client wants no answer.
         noreply: bool,
     },
+    /// A packet of the binary protocol.
+    Binary(binary::Request<'a>),
+    /// A meta command.
+    Meta(meta::Request<'a>),
     /// A command that is wrong in itself. Nothing but its reply happens, and the connection goes on.
     Refused {
         /// The whole line with its end; empty when the client wants no answer.
@@ -189,6 +231,7 @@ pub enum Parsed<'a> {
 #[derive(Debug, Clone, Copy)]
 pub struct Parser {
     item_size_max: usize,
+    dialect: Dialect,
     /// Bytes still to pass over, the data block of a refused storage command.
     swallow: u64,
     /// Bytes at the start of the input that are known to hold no newline; counted for lines over [`LINE_MAX`] only, so that a long
@@ -203,10 +246,15 @@ enum LineEnd {
 }
 
 impl Parser {
-    /// A parser at the start of a connection. Values of up to `item_size_max` bytes are accepted; the key and what memcached adds for
+    /// A parser at the start of a connection that speaks `dialect`. Values of up to `item_size_max` bytes are accepted; the key and what memcached adds for
     /// its own bookkeeping do not count.
-    pub fn new(item_size_max: usize) -> Self {
-        Parser { item_size_max, swallow: 0, searched: 0 }
+    pub fn new(item_size_max: usize, dialect: Dialect) -> Self {
+        Parser { item_size_max, dialect, swallow: 0, searched: 0 }
+    }
+
+    /// From the next request on, values of up to `bytes` are accepted.
+    pub fn set_item_size_max(&mut self, bytes: usize) {
+        self.item_size_max = bytes;
     }
 
     /// Takes the next request from the start of `input`, which is everything that was received and not consumed.
@@ -217,8 +265,15 @@ impl Parser {
         if self.swallow > 0 {
             return self.swallow(input);
         }
-        if input.first() == Some(&BINARY_MAGIC) {
-            return Parsed::Close;
+        if self.dialect == Dialect::Auto {
+            self.dialect = match input.first() {
+                Some(&binary::MAGIC) => Dialect::Binary,
+                Some(_) => Dialect::Ascii,
+                None => return Parsed::Incomplete { wanted: 0 },
+            };
+        }
+        if self.dialect == Dialect::Binary {
+            return self.packet(input);
         }
         match self.line_end(input) {
             LineEnd::At(newline) => {
@@ -227,6 +282,17 @@ impl Parser {
             }
             LineEnd::NotYet => Parsed::Incomplete { wanted: 0 },
             LineEnd::TooLong => Parsed::Close,
+        }
+    }
+
+    fn packet<'a>(&mut self, input: &'a [u8]) -> Parsed<'a> {
+        match binary::packet(input, self.item_size_max) {
+            binary::Packet::Incomplete { wanted } => Parsed::Incomplete { wanted },
+            binary::Packet::Foreign => Parsed::Close,
+            binary::Packet::Request { request, consumed, swallow } => {
+                self.swallow = swallow;
+                Parsed::Request { request: Request::Binary(request), consumed }
+            }
         }
     }
 
@@ -278,7 +344,16 @@ impl Parser {
                 let reply = if store.noreply { b"" } else { reply::TOO_LARGE };
                 self.refuse_block(reply, store.length, consumed)
             }
-            ascii::Command::Store(store) => block(store, input, consumed),
+            ascii::Command::Store(store) => {
+                let refusal = if store.noreply { b"" } else { reply::BAD_DATA_CHUNK };
+                block(input, consumed, store.length, refusal, |value| store.with_value(value))
+            }
+            ascii::Command::MetaStore(store) if store.length > self.item_size_max => {
+                self.refuse_block(reply::TOO_LARGE, store.length, consumed)
+            }
+            ascii::Command::MetaStore(store) => {
+                block(input, consumed, store.length, reply::BAD_DATA_CHUNK, |value| store.with_value(value))
+            }
             ascii::Command::RefusedStore { reply, length } => self.refuse_block(reply, length, consumed),
             ascii::Command::Foreign => Parsed::Close,
         }
@@ -294,23 +369,20 @@ impl Parser {
 
 /// Completes a storage command whose line took `line` bytes with its data block: `length` bytes and the line end.
 #[inline]
-fn block<'a>(store: ascii::Store<'a>, input: &'a [u8], line: usize) -> Parsed<'a> {
-    let consumed = line + store.length + 2;
+fn block<'a>(
+    input: &'a [u8],
+    line: usize,
+    length: usize,
+    refusal: &'static [u8],
+    request: impl FnOnce(&'a [u8]) -> Request<'a>,
+) -> Parsed<'a> {
+    let consumed = line + length + 2;
     let Some(block) = input.get(line..consumed) else {
         return Parsed::Incomplete { wanted: consumed };
     };
     let request = match block.strip_suffix(b"\r\n") {
-        Some(value) => Request::Store {
-            verb: store.verb,
-            key: store.key,
-            flags: store.flags,
-            exptime: store.exptime,
-            cas: store.cas,
-            value,
-            noreply: store.noreply,
-        },
-        None if store.noreply => Request::Refused { reply: b"" },
-        None => Request::Refused { reply: reply::BAD_DATA_CHUNK },
+        Some(value) => request(value),
+        None => Request::Refused { reply: refusal },
     };
     Parsed::Request { request, consumed }
 }

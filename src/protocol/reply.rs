@@ -2,6 +2,9 @@
 //!
 //! Every constant is a whole line. Strings are memcached 1.6.45's.
 
+use super::DumpFormat;
+use std::io::Write;
+
 /// The value was stored.
 pub const STORED: &[u8] = b"STORED\r\n";
 /// The condition of an add, replace, append or prepend did not hold.
@@ -35,20 +38,12 @@ pub const INVALID_EXPTIME: &[u8] = b"CLIENT_ERROR invalid exptime argument\r\n";
 pub const INVALID_DELTA: &[u8] = b"CLIENT_ERROR invalid numeric delta argument\r\n";
 /// incr or decr met a value that is not a number.
 pub const NON_NUMERIC: &[u8] = b"CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
-/// `flush_all` is switched off.
-pub const FLUSH_NOT_ALLOWED: &[u8] = b"CLIENT_ERROR flush_all not allowed\r\n";
 /// `stats detail` with another argument.
 pub const STATS_DETAIL_USAGE: &[u8] = b"CLIENT_ERROR usage: stats detail on|off|dump\r\n";
 /// The value is over the item size, or does not fit its column.
 pub const TOO_LARGE: &[u8] = b"SERVER_ERROR object too large for cache\r\n";
 /// No memory for the value.
 pub const OUT_OF_MEMORY_STORING: &[u8] = b"SERVER_ERROR out of memory storing object\r\n";
-/// The request met a row lock that was not given up in time; nothing of it was done.
-pub const LOCK_WAIT_TIMEOUT: &[u8] = b"SERVER_ERROR lock wait timeout\r\n";
-/// The request lost against another transaction, again and again; nothing of it was done.
-pub const DEADLOCK: &[u8] = b"SERVER_ERROR deadlock, try again\r\n";
-/// Somebody killed the session or the statement.
-pub const INTERRUPTED: &[u8] = b"SERVER_ERROR interrupted\r\n";
 /// The answer to `shutdown`.
 pub const SHUTDOWN_NOT_ENABLED: &[u8] = b"ERROR: shutdown not enabled\r\n";
 /// Sent before a connection over the limit is closed.
@@ -79,6 +74,45 @@ pub fn value(out: &mut Vec<u8>, key: &[u8], flags: u32, cas: Option<u64>, value:
     value_header(out, key, flags, value.len(), cas);
     out.extend_from_slice(value);
     out.extend_from_slice(CRLF);
+}
+
+/// Appends a line of a key dump; `item` is its flags, cas number, deadline (Unix time in seconds, 0 for never) and length in bytes.
+///
+/// What a table does not know is a constant: no access is recorded, and all rows are of class 1.
+pub fn dumped_key(out: &mut Vec<u8>, format: DumpFormat, key: &[u8], item: (u32, u64, i64, usize)) {
+    let (flags, cas, deadline, length) = item;
+    // Writing to a vector cannot fail.
+    match format {
+        DumpFormat::Items => {
+            out.extend_from_slice(b"ITEM ");
+            out.extend_from_slice(key);
+            let _ = write!(out, " [{length} b; {deadline} s]\r\n");
+        }
+        DumpFormat::Meta => {
+            out.extend_from_slice(b"key=");
+            url_encoded(out, key);
+            let exp = if deadline == 0 { -1 } else { deadline };
+            let size = key.len() + length;
+            let _ = writeln!(out, " exp={exp} la=0 cas={cas} fetch=no cls=1 size={size} flags={flags} ");
+        }
+        DumpFormat::MetaGet => {
+            out.extend_from_slice(b"mg ");
+            out.extend_from_slice(key);
+            out.extend_from_slice(CRLF);
+        }
+    }
+}
+
+/// Everything but letters, digits and `-._~` as `%` and two digits.
+fn url_encoded(out: &mut Vec<u8>, key: &[u8]) {
+    for byte in key {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(*byte),
+            _ => {
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+    }
 }
 
 /// Appends the reply of `incr` and `decr`.

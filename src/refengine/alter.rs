@@ -7,11 +7,11 @@
 use super::catalog::Ddl;
 use super::codec;
 use super::error::{Error, Result};
-use super::storage::{Change, Storage, storage_error};
+use super::span::Span;
+use super::storage::{Change, Keyspace, Slice, Storage};
 use super::table::Table;
 use super::transaction::{decode, encode};
 use super::types::{Row, TableDef};
-use fjall::{Keyspace, Readable, Slice};
 use std::collections::HashMap;
 
 /// Rows go to the storage in batches of about this many bytes.
@@ -42,12 +42,9 @@ pub(crate) fn copy(
 fn copy_rows(storage: &Storage, old: &Table, new: &Table, convert: &mut dyn FnMut(Row) -> Result<Row>) -> Result<()> {
     let view = storage.snapshot();
     let mut batch = Batch { storage, keyspace: new.keyspace(), entries: HashMap::new(), bytes: 0 };
-    for entry in view.iter(old.keyspace()) {
-        let (key, row) = entry.into_inner().map_err(storage_error)?;
-        // Behind the rows come the entries of the other indexes.
-        if key.first() != Some(&0) {
-            break;
-        }
+    let rows = Span::index(0);
+    for entry in view.range(old.keyspace(), &rows.start, &rows.end, false) {
+        let (_, row) = entry?;
         let row = encode(new.def(), &convert(decode(old.def(), &row)?)?)?;
         let mut key = Vec::new();
         codec::primary_key(&mut key, new.def(), &row)?;
@@ -74,7 +71,7 @@ struct Batch<'a> {
 
 impl Batch<'_> {
     fn insert(&mut self, def: &TableDef, index: usize, key: Slice, row: &[u8], value: Slice) -> Result<()> {
-        if self.entries.contains_key(&key) || self.keyspace.contains_key(&key).map_err(storage_error)? {
+        if self.entries.contains_key(&key) || self.keyspace.get(&key)?.is_some() {
             let name = index.checked_sub(1).and_then(|i| def.indexes.get(i)).map_or("PRIMARY", |index| &index.name);
             let key = codec::key_text(def, index, row);
             return Err(Error::DuplicateKey { table: def.name.clone(), index: name.into(), key });

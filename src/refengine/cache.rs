@@ -7,11 +7,11 @@
 //!
 //! Used by all threads; a hit takes one shard lock for reading.
 
-use fjall::Slice;
+use super::storage::Slice;
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
-use quick_cache::{Equivalent, Weighter};
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use quick_cache::{DefaultHashBuilder, Equivalent, Weighter};
+use std::hash::{BuildHasher, Hash, Hasher};
 
 /// Bytes of bookkeeping per entry: the cache's slot and ghost, two reference-counted allocations.
 const OVERHEAD: u64 = 128;
@@ -62,7 +62,7 @@ impl Weighter<Key, Slice> for Weigh {
 pub(crate) struct RowCache {
     rows: Cache<Key, Slice, Weigh>,
     stripes: Box<[Mutex<u64>]>,
-    hasher: RandomState,
+    hasher: DefaultHashBuilder,
 }
 
 /// Permission to fill, valid while nobody published in the key's stripe.
@@ -77,7 +77,7 @@ impl RowCache {
         let items = usize::try_from(bytes / TYPICAL_ROW).unwrap_or(usize::MAX).max(64);
         let rows = Cache::with_weighter(items, bytes, Weigh);
         let stripes = (0..STRIPES).map(|_| Mutex::new(0)).collect();
-        RowCache { rows, stripes, hasher: RandomState::new() }
+        RowCache { rows, stripes, hasher: DefaultHashBuilder::default() }
     }
 
     #[inline]

@@ -16,10 +16,9 @@
 //! while they change the catalog, but wait for metadata locks before that, so a waiting one does not hold up the others.
 
 use super::error::{Error, Result};
-use super::storage::{Change, Storage};
+use super::storage::{Change, Keyspace, Slice, Storage};
 use super::table::Table;
 use super::types::{Charset, ColumnDef, ColumnType, IndexDef, TableDef, Value};
-use fjall::{Keyspace, Readable, Slice};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -75,7 +74,7 @@ impl Catalog {
     /// Reads the catalog and deletes what crashed DDL left.
     pub(crate) fn open(storage: &Storage) -> Result<Catalog> {
         let keyspace = storage.keyspace(KEYSPACE)?;
-        let get = |key: &[u8]| keyspace.get(key).map_err(super::storage::storage_error);
+        let get = |key: &[u8]| keyspace.get(key);
         match get(b"v")? {
             Some(version) if *version == [FORMAT] => {}
             Some(version) => {
@@ -208,8 +207,8 @@ impl Ddl<'_> {
 
 fn load(storage: &Storage, keyspace: &Keyspace, names: &mut Names) -> Result<()> {
     let view = storage.snapshot();
-    for entry in view.iter(keyspace) {
-        let (key, value) = entry.into_inner().map_err(super::storage::storage_error)?;
+    for entry in view.range(keyspace, &[], &[0xFF], false) {
+        let (key, value) = entry?;
         match key.split_first() {
             Some((b'd', db)) => {
                 names.databases.insert(String::from_utf8(db.to_vec()).map_err(|_| corrupt("a database name"))?);

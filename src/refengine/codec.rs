@@ -35,28 +35,34 @@ pub(crate) fn encode_row<'a, I>(out: &mut Vec<u8>, fields: I) -> Result<()>
 where
     I: ExactSizeIterator<Item = Option<&'a [u8]>> + Clone,
 {
-    let n = fields.len();
-    let payload: usize = fields.clone().flatten().map(<[u8]>::len).sum();
-    if payload > MAX_ROW {
-        return Err(Error::RowTooBig);
+    // Nearly all rows are narrow: that is tried first, so that a row is looked at once.
+    if encode_with::<2, _>(out, fields.clone()) || encode_with::<4, _>(out, fields) {
+        return Ok(());
     }
+    Err(Error::RowTooBig)
+}
+
+/// Encodes with offsets of `WIDTH` bytes. `false`: the row is too big for them.
+fn encode_with<'a, const WIDTH: usize, I>(out: &mut Vec<u8>, fields: I) -> bool
+where
+    I: ExactSizeIterator<Item = Option<&'a [u8]>>,
+{
+    let payload = 1 + WIDTH * fields.len();
+    let max = if WIDTH == 2 { NULL_16 as usize - 1 } else { MAX_ROW };
     out.clear();
-    let narrow = payload < NULL_16 as usize;
-    out.reserve(1 + n * if narrow { 2 } else { 4 } + payload);
-    out.push(if narrow { 2 } else { 4 });
-    let mut end = 0;
-    for field in fields.clone() {
-        end += field.map_or(0, <[u8]>::len);
-        if narrow {
-            let null = if field.is_none() { NULL_16 } else { 0 };
-            out.extend_from_slice(&(end as u16 | null).to_le_bytes());
-        } else {
-            let null = if field.is_none() { NULL_32 } else { 0 };
-            out.extend_from_slice(&(end as u32 | null).to_le_bytes());
+    out.push(WIDTH as u8);
+    out.resize(payload, 0);
+    for (i, field) in fields.enumerate() {
+        let null = if field.is_none() { 1u32 << (8 * WIDTH - 1) } else { 0 };
+        out.extend_from_slice(field.unwrap_or_default());
+        let end = out.len() - payload;
+        let at = 1 + WIDTH * i;
+        match (end <= max, out.get_mut(at..at + WIDTH), (end as u32 | null).to_le_bytes().get(..WIDTH)) {
+            (true, Some(place), Some(offset)) => place.copy_from_slice(offset),
+            _ => return false,
         }
     }
-    fields.flatten().for_each(|bytes| out.extend_from_slice(bytes));
-    Ok(())
+    true
 }
 
 fn offset(row: &[u8], i: usize) -> Option<(usize, bool)> {

@@ -7,6 +7,7 @@
 //! | `refengine.new` | a storage in the making; it gets its name when it is complete, so one that a crash left is worthless |
 
 use super::error::{Error, Result};
+use super::storage::io_error;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -19,7 +20,7 @@ pub(crate) struct DataDir {
 impl DataDir {
     /// Creates `dir` if it is missing and takes it. [`Error::Locked`]: somebody else has it.
     pub(crate) fn claim(dir: &Path) -> Result<DataDir> {
-        let failed = |e| Error::Storage(format!("cannot use the data directory {}: {e}", dir.display()));
+        let failed = |e| io_error(&format!("cannot use the data directory {}", dir.display()), &e);
         std::fs::create_dir_all(dir).map_err(failed)?;
         let path = dir.join("refengine.lock");
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(failed)?;
@@ -33,7 +34,7 @@ impl DataDir {
     /// Where the storage is. If there is none, `create` makes one at the path it gets (`true`).
     pub(crate) fn storage(&self, create: impl FnOnce(&Path) -> Result<()>) -> Result<(PathBuf, bool)> {
         let path = self.dir.join("refengine");
-        let failed = |e| Error::Storage(format!("cannot create {}: {e}", path.display()));
+        let failed = |e| io_error(&format!("cannot create {}", path.display()), &e);
         if path.try_exists().map_err(failed)? {
             return Ok((path, false));
         }

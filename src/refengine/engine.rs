@@ -7,7 +7,7 @@ use super::datadir::DataDir;
 use super::error::{Error, Result};
 use super::lock::LockManager;
 use super::mdl::{self, Exclusive};
-use super::storage::{Storage, storage_error};
+use super::storage::{self, Slice, Storage};
 use super::table::Table;
 use super::table_lock::{DdlGate, FrozenDdl, WriteLock};
 use super::transaction::Transaction;
@@ -15,7 +15,6 @@ use super::trx::Trx;
 use super::types::{Isolation, Row, TableDef};
 use super::validate;
 use super::variables::{Var, Variables};
-use fjall::Slice;
 use parking_lot::{Mutex, RwLock};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -100,7 +99,7 @@ impl Core {
     #[cold]
     fn committed_in_storage(&self, table: &Table, key: &[u8]) -> Result<Option<Slice>> {
         let ticket = self.cache.ticket(table.id(), key);
-        let row = table.keyspace().get(key).map_err(storage_error)?;
+        let row = table.keyspace().get(key)?;
         if let Some(row) = &row {
             self.cache.fill(ticket, table.id(), key, row);
         }
@@ -183,20 +182,19 @@ impl Engine {
         let variables = Variables::new(options)?;
         let dir = DataDir::claim(dir)?;
         let pool = variables.get(Var::BufferPoolSize);
-        // A quarter for the storage's blocks: they serve scans and the first read of a row.
-        let block_cache = pool / 4;
+        let shares = storage::shares(pool);
         let (path, is_new) = dir.storage(|path| {
-            let storage = Storage::open(path, block_cache, 1)?;
+            let storage = Storage::open(path, shares, 1)?;
             let catalog = Catalog::create(&storage)?;
             storage.close(vec![catalog])
         })?;
-        let storage = Storage::open(&path, block_cache, variables.get(Var::FlushLevel) as u8)?;
+        let storage = Storage::open(&path, shares, variables.get(Var::FlushLevel) as u8)?;
         storage.fail_commits(variables.get(Var::FailCommits));
         let catalog = Catalog::open(&storage)?;
         let core = Arc::new(Core {
             storage,
             catalog,
-            cache: RowCache::new(pool - block_cache),
+            cache: RowCache::new(pool - shares.0 - shares.1),
             locks: LockManager::default(),
             variables,
             announced: Mutex::default(),
@@ -426,6 +424,11 @@ impl Engine {
         self.core.catalog.table(db, name)
     }
 
+    /// How often the log was synced since the open: what MySQL shows as `Innodb_os_log_fsyncs`.
+    pub fn log_syncs(&self) -> u64 {
+        self.core.storage.log_syncs()
+    }
+
     /// Starts a transaction. With `read_write` false, writes are refused.
     pub fn begin(&self, isolation: Isolation, read_write: bool) -> Transaction {
         Transaction::new(Trx::start(self.core.clone(), isolation, read_write, self.patience()))
@@ -435,6 +438,11 @@ impl Engine {
     pub fn variables(&self) -> Vec<(String, String)> {
         self.core.variables.store(Var::FailCommits, self.core.storage.faults_left());
         self.core.variables.list()
+    }
+
+    /// How many transactions wait for a row or range lock now: MySQL's `Innodb_row_lock_current_waits`.
+    pub fn lock_waits(&self) -> usize {
+        self.core.locks.waiting()
     }
 
     /// SET GLOBAL. The value DEFAULT sets the default.

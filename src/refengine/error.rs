@@ -119,6 +119,10 @@ pub enum Error {
     ReadOnly,
     /// 1118: the row is larger than a row may be.
     RowTooBig,
+    /// 1021: there is no space; nothing of this operation was done, and it may be tried again when there is.
+    DiskFull(String),
+    /// 1836: an earlier write failed, so only reads go on.
+    WritesStopped(String),
     /// 1030: the storage failed; nothing of this operation was done.
     Storage(String),
     /// 1180: nobody knows whether the transaction was committed.
@@ -150,6 +154,7 @@ impl Error {
             Error::DatabaseExists(_) => (1007, "HY000"),
             Error::DropNoSuchDatabase(_) => (1008, "HY000"),
             Error::Locked(_) => (1015, "HY000"),
+            Error::DiskFull(_) => (1021, "HY000"),
             Error::Storage(_) => (1030, "HY000"),
             Error::NoDatabaseSelected => (1046, "3D000"),
             Error::NullNotAllowed(_) => (1048, "23000"),
@@ -186,6 +191,7 @@ impl Error {
             Error::DataTooLong { .. } => (1406, "22001"),
             Error::Corrupt(_) => (1712, "HY000"),
             Error::ReadOnly => (1792, "25006"),
+            Error::WritesStopped(_) => (1836, "HY000"),
         }
     }
 
@@ -250,6 +256,13 @@ impl fmt::Display for Error {
             }
             Error::ReadOnly => f.write_str("Cannot execute statement in a READ ONLY transaction."),
             Error::RowTooBig => f.write_str("Row size too large: a row may have at most 1073741824 bytes"),
+            Error::DiskFull(text) => write!(f, "Disk full: {text}; free some space and try again"),
+            Error::WritesStopped(text) => {
+                write!(
+                    f,
+                    "Running in read-only mode since a write failed: {text}; check the disk, then restart the engine"
+                )
+            }
             Error::Storage(text) => write!(f, "Got error from storage engine: {text}"),
             Error::CommitUnknown(text) => {
                 write!(f, "Got error during COMMIT, it is unknown whether the transaction was committed: {text}")

@@ -11,12 +11,18 @@
 
 use super::error::{Error, Result};
 use super::interrupt;
+use super::sorted::FastMap;
 use super::span::Span;
+use super::storage::Slice;
 use parking_lot::{Condvar, Mutex, MutexGuard};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// Tables, and points of each, for which memory is kept while nobody has locks there.
+const KEPT_TABLES: usize = 16;
+const KEPT_POINTS: usize = 4096;
 
 /// Strength of a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,7 +40,7 @@ impl LockMode {
 /// What a transaction holds and must give to [`LockManager::release`].
 #[derive(Debug)]
 pub(crate) enum Lock {
-    Point { table: u64, key: Vec<u8> },
+    Point { table: u64, key: Slice },
     Ranges { table: u64 },
 }
 
@@ -50,9 +56,35 @@ enum Target<'a> {
     Range(&'a Span),
 }
 
+/// Who holds a point: nearly always one transaction.
+struct Holders {
+    first: Holder,
+    others: Vec<Holder>,
+}
+
+impl Holders {
+    fn iter(&self) -> impl Iterator<Item = &Holder> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// `false`: nobody is left.
+    fn remove(&mut self, trx: u64) -> bool {
+        self.others.retain(|h| h.trx != trx);
+        if self.first.trx != trx {
+            return true;
+        }
+        match self.others.pop() {
+            Some(other) => self.first = other,
+            None => return false,
+        }
+        true
+    }
+}
+
+/// Locks of a table. Whoever asks for a range looks at every point: ranges are few, points are not.
 #[derive(Default)]
 struct TableLocks {
-    points: BTreeMap<Vec<u8>, Vec<Holder>>,
+    points: FastMap<Slice, Holders>,
     ranges: Vec<(Span, Holder)>,
 }
 
@@ -68,7 +100,7 @@ struct Wait {
 
 #[derive(Default)]
 struct State {
-    tables: HashMap<u64, TableLocks>,
+    tables: FastMap<u64, TableLocks>,
     /// By ticket, so in order of arrival. A transaction waits for one thing at a time.
     waits: BTreeMap<u64, Wait>,
     next_ticket: u64,
@@ -94,12 +126,13 @@ impl LockManager {
         if state.tables.get(&table).is_some_and(|t| t.holds_point(trx, key, mode)) {
             return Ok(None);
         }
+        let point = Slice::new(key);
         if state.is_blocked(trx, table, &Target::Point(key), mode) {
             self.wait(&mut state, trx, table, Span::point(key), true, mode, deadline())?;
         } else {
-            state.grant_point(trx, table, key, mode);
+            state.grant_point(trx, table, point.clone(), mode);
         }
-        Ok(Some(Lock::Point { table, key: key.to_vec() }))
+        Ok(Some(Lock::Point { table, key: point }))
     }
 
     /// Locks a range. `None`: the transaction already had such a lock.
@@ -160,6 +193,11 @@ impl LockManager {
         }
     }
 
+    /// Transactions that wait now.
+    pub(crate) fn waiting(&self) -> usize {
+        self.state.lock().waits.values().filter(|wait| !wait.granted).count()
+    }
+
     /// Gives back what a transaction holds and wakes those who can go on.
     pub(crate) fn release(&self, trx: u64, locks: &mut Vec<Lock>) {
         if locks.is_empty() {
@@ -169,6 +207,7 @@ impl LockManager {
         for lock in locks.drain(..) {
             state.drop_lock(trx, &lock);
         }
+        state.tidy();
         state.grant_waiting();
     }
 }
@@ -176,9 +215,7 @@ impl LockManager {
 impl TableLocks {
     fn holds_point(&self, trx: u64, key: &[u8], mode: LockMode) -> bool {
         self.points.get(key).is_some_and(|holders| holders.iter().any(|h| h.trx == trx && h.mode >= mode))
-            || self.ranges.iter().any(|(span, h)| {
-                h.trx == trx && h.mode >= mode && span.start.as_slice() <= key && key < span.end.as_slice()
-            })
+            || self.ranges.iter().any(|(span, h)| h.trx == trx && h.mode >= mode && span.contains(key))
     }
 
     fn holds_range(&self, trx: u64, span: &Span, mode: LockMode) -> bool {
@@ -190,14 +227,10 @@ impl TableLocks {
         match target {
             Target::Point(key) => {
                 self.points.get(*key).is_some_and(|holders| holders.iter().any(|h| f(*h)))
-                    || self
-                        .ranges
-                        .iter()
-                        .any(|(span, h)| span.start.as_slice() <= *key && *key < span.end.as_slice() && f(*h))
+                    || self.ranges.iter().any(|(span, h)| span.contains(key) && f(*h))
             }
             Target::Range(span) => {
-                let bounds = (Bound::Included(span.start.as_slice()), Bound::Excluded(span.end.as_slice()));
-                let mut points = self.points.range::<[u8], _>(bounds);
+                let mut points = self.points.iter().filter(|(key, _)| span.contains(key));
                 points.any(|(_, holders)| holders.iter().any(|h| f(*h)))
                     || self.ranges.iter().any(|(held, h)| held.overlaps(span) && f(*h))
             }
@@ -262,16 +295,20 @@ impl State {
         false
     }
 
-    fn grant_point(&mut self, trx: u64, table: u64, key: &[u8], mode: LockMode) {
-        let points = &mut self.tables.entry(table).or_default().points;
-        match points.get_mut(key) {
-            None => {
-                points.insert(key.to_vec(), vec![Holder { trx, mode }]);
+    fn grant_point(&mut self, trx: u64, table: u64, key: Slice, mode: LockMode) {
+        let new = Holder { trx, mode };
+        match self.tables.entry(table).or_default().points.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(Holders { first: new, others: Vec::new() });
             }
-            Some(holders) => match holders.iter_mut().find(|h| h.trx == trx) {
-                Some(held) => held.mode = held.mode.max(mode),
-                None => holders.push(Holder { trx, mode }),
-            },
+            Entry::Occupied(mut holders) => {
+                let holders = holders.get_mut();
+                let own = std::iter::once(&mut holders.first).chain(&mut holders.others).find(|h| h.trx == trx);
+                match own {
+                    Some(held) => held.mode = held.mode.max(mode),
+                    None => holders.others.push(new),
+                }
+            }
         }
     }
 
@@ -284,21 +321,27 @@ impl State {
         let Some(locks) = self.tables.get_mut(table) else { return };
         match lock {
             Lock::Point { key, .. } => {
-                if let Some(holders) = locks.points.get_mut(key) {
-                    holders.retain(|h| h.trx != trx);
-                    if holders.is_empty() {
-                        locks.points.remove(key);
-                    }
+                if locks.points.get_mut(key).is_some_and(|holders| !holders.remove(trx)) {
+                    locks.points.remove(key);
                 }
             }
             Lock::Ranges { .. } => locks.ranges.retain(|(_, h)| h.trx != trx),
         }
-        if locks.points.is_empty() && locks.ranges.is_empty() {
-            self.tables.remove(table);
-        }
+    }
+
+    /// Forgets tables without locks, except that a small one keeps its memory for the next transaction.
+    fn tidy(&mut self) {
+        let many = self.tables.len() > KEPT_TABLES;
+        self.tables.retain(|_, locks| {
+            let idle = locks.points.is_empty() && locks.ranges.is_empty();
+            !idle || !(many || locks.points.capacity() > KEPT_POINTS)
+        });
     }
 
     fn grant_waiting(&mut self) {
+        if self.waits.is_empty() {
+            return;
+        }
         let tickets: Vec<u64> = self.waits.iter().filter(|(_, w)| !w.granted).map(|(ticket, _)| *ticket).collect();
         for ticket in tickets {
             if !self.blockers(ticket).is_empty() {
@@ -309,7 +352,7 @@ impl State {
             wait.wake.notify_one();
             let (trx, table, span, mode) = (wait.trx, wait.table, wait.span.clone(), wait.mode);
             if wait.point {
-                self.grant_point(trx, table, &span.start, mode);
+                self.grant_point(trx, table, Slice::new(&span.start), mode);
             } else {
                 self.grant_range(trx, table, span, mode);
             }
@@ -323,7 +366,7 @@ fn queued_before(other: &Wait, trx: u64, table: u64, target: &Target<'_>, mode: 
         return false;
     }
     match target {
-        Target::Point(key) => other.span.start.as_slice() <= *key && *key < other.span.end.as_slice(),
+        Target::Point(key) => other.span.contains(key),
         Target::Range(span) => other.span.overlaps(span),
     }
 }

@@ -28,6 +28,7 @@ mod lock;
 mod mdl;
 mod scan;
 pub(crate) mod signals;
+mod sorted;
 mod span;
 pub mod sql;
 mod storage;

@@ -11,11 +11,10 @@ use super::error::Result;
 use super::lock::LockMode;
 use super::mdl;
 use super::span::Span;
-use super::storage::storage_error;
-use super::table::{Table, first_in};
+use super::storage::{Iter, Slice, Snapshot};
+use super::table::Table;
 use super::trx::Trx;
 use super::types::{Isolation, RowLock};
-use fjall::{Iter, Readable, Slice, Snapshot};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -62,9 +61,7 @@ impl Scan {
             (None, Some(view)) => view.clone(),
             _ => trx.core().storage().snapshot(),
         };
-        // The storage panics on bounds that cross.
-        let end = if span.is_empty() { &span.start } else { &span.end };
-        let stored = view.range(guard.table().keyspace(), span.start.as_slice()..end.as_slice());
+        let stored = view.range(guard.table().keyspace(), &span.start, &span.end, reverse);
         Ok(Scan { index, span, reverse, lock, view, stored, ahead: None })
     }
 
@@ -96,22 +93,21 @@ impl Scan {
             return Ok(seen);
         }
         if let Some(own) = trx.own(table, key) {
-            return Ok(own.clone());
+            return Ok(own);
         }
         if trx.isolation() == Isolation::ReadUncommitted
             && let Some(version) = table.pending().get(key)
         {
             return Ok(version);
         }
-        self.view.get(table.keyspace(), key).map_err(storage_error)
+        self.view.get(table.keyspace(), key)
     }
 
     /// The next entry of the index: storage and overlay merged, deletions left out.
     fn next_entry(&mut self, trx: &Trx, table: &Arc<Table>) -> Result<Option<(Slice, Slice)>> {
         loop {
             if self.ahead.is_none() {
-                let next = if self.reverse { self.stored.next_back() } else { self.stored.next() };
-                self.ahead = next.map(|entry| entry.into_inner()).transpose().map_err(storage_error)?;
+                self.ahead = self.stored.next().transpose()?;
             }
             let overlay = self.next_overlay(trx, table);
             let from_overlay = match (&overlay, &self.ahead) {
@@ -131,10 +127,12 @@ impl Scan {
                     None => return Ok(None),
                 },
             };
-            if self.reverse {
-                self.span.end = key.to_vec();
-            } else {
-                self.span.start = super::span::after(&key);
+            let bound = if self.reverse { &mut self.span.end } else { &mut self.span.start };
+            bound.clear();
+            bound.extend_from_slice(&key);
+            if !self.reverse {
+                // The smallest key behind it.
+                bound.push(0);
             }
             if let Some(value) = value {
                 return Ok(Some((key, value)));
@@ -147,7 +145,7 @@ impl Scan {
         if trx.isolation() == Isolation::ReadUncommitted {
             table.pending().next(bounds, self.reverse)
         } else {
-            first_in(trx.own_writes(table)?, bounds, self.reverse)
+            trx.own_writes(table)?.next(bounds, self.reverse)
         }
     }
 }

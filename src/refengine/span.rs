@@ -53,6 +53,10 @@ impl Span {
         self.start >= self.end
     }
 
+    pub(crate) fn contains(&self, key: &[u8]) -> bool {
+        self.start.as_slice() <= key && key < self.end.as_slice()
+    }
+
     pub(crate) fn overlaps(&self, other: &Span) -> bool {
         self.start < other.end && other.start < self.end
     }

@@ -1,4 +1,14 @@
-//! Durable key-value storage under the engine: fjall, with group commit.
+//! Durable key-value storage under the engine: a redo log and a memory table of its own in front of fjall.
+//!
+//! ```text
+//!   commit ──► redo log ──► memory table ── checkpoint ──► fjall's tables on disk
+//!              (redo)        (memtable)    (checkpoint)         │
+//!   views and look-ups ◄──────────┴─────────────────────────────┘   (view)
+//! ```
+//!
+//! A commit is one record in the log and then a newer version in the memory table; a row that is written again and again costs the tables on
+//! disk nothing until the next checkpoint, which writes only its last version, in order. Opening reads the log back (`replay`).
+//! fjall's own journal stays empty.
 //!
 //! How durable a commit is when it returns follows `innodb_flush_log_at_trx_commit`:
 //!
@@ -8,30 +18,49 @@
 //! | 2 | with the operating system | nothing | about the last second |
 //! | 0 | in our memory | about the last second | about the last second |
 //!
-//! At level 1 the transactions that commit at the same time share one batch and one sync: the first becomes the leader and
-//! writes for all who are waiting, those who arrive meanwhile form the next round. At levels 0 and 2 a timer thread syncs
-//! each second.
+//! Transactions that commit at the same time share one write and one sync: the first becomes the leader and writes for all who
+//! are waiting (`commit`). At levels 0 and 2 a timer thread syncs each second.
 //!
 //! A failed write or sync is final: nobody knows what reached the disk, so every later write is refused until
-//! the engine is opened again; reads go on.
+//! the engine is opened again; reads go on. A full disk is met before anything is written: such a commit did certainly not happen, and later
+//! ones may. A checkpoint that finds the disk full is tried again each second.
 //!
-//! Threads: callers' own, the timer, and fjall's workers; ours and fjall's block all signals.
+//! Threads: callers' own, the timer, the checkpoint's, and fjall's worker; ours and fjall's block all signals.
+
+mod checkpoint;
+mod commit;
+mod memtable;
+mod redo;
+mod replay;
+#[cfg(test)]
+mod tests;
+mod view;
 
 use super::error::{Error, Result};
 use super::signals::SignalsBlocked;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Slice, Snapshot};
-use parking_lot::{Condvar, Mutex};
-use std::collections::HashSet;
+use checkpoint::Checkpoint;
+use commit::Rounds;
+pub(crate) use fjall::Slice;
+use fjall::config::CompressionPolicy;
+use fjall::{Database, KeyspaceCreateOptions};
+use memtable::{Generation, Map, Sequence};
+use parking_lot::{Condvar, Mutex, RwLock};
+use redo::Redo;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+pub(crate) use view::{Iter, Snapshot};
 
-const WORKERS: usize = 2;
-const MAX_JOURNAL: u64 = 64 << 20;
-const MAX_MEMTABLE: u64 = 16 << 20;
-/// Time a clean close gives the storage to write its memory out, and its threads to end.
+/// Directory of the redo log within the storage's.
+const REDO_DIR: &str = "redo";
+/// Bounds of a generation of the memory table, in bytes.
+const MEMORY: std::ops::RangeInclusive<u64> = (1 << 20)..=(64 << 20);
+/// A checkpoint begins when the log has this many times the bytes of a full generation.
+const LOG_FACTOR: u64 = 2;
+/// Time a clean close gives fjall's threads to end.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// One changed key.
@@ -43,19 +72,63 @@ pub(crate) struct Change {
     pub(crate) value: Option<Slice>,
 }
 
-/// Transactions that commit together at level 1.
-#[derive(Default)]
-struct Rounds {
-    /// Changes of the round that is being filled.
-    filling: Vec<Change>,
-    /// Number of that round.
-    round: u64,
-    /// Rounds below this one are decided.
-    decided: u64,
-    /// Somebody is writing a round.
-    leading: bool,
-    /// The round whose write failed, ambiguously. Later ones were not written.
-    failed: Option<(u64, Error)>,
+/// A sorted set of rows. Clones are the same one.
+#[derive(Clone)]
+pub(crate) struct Keyspace(Arc<Space>);
+
+struct Space {
+    /// Unlike the name it is not used again in the life of the process.
+    number: u64,
+    name: String,
+    stored: fjall::Keyspace,
+    layers: RwLock<Layers>,
+}
+
+/// The rows that are not on disk yet.
+struct Layers {
+    active: Arc<Map>,
+    frozen: Option<Arc<Map>>,
+}
+
+impl Keyspace {
+    /// The latest committed value of a key.
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Slice>> {
+        {
+            let layers = self.0.layers.read();
+            let frozen = || layers.frozen.as_ref().and_then(|map| map.newest(key));
+            if let Some(version) = layers.active.newest(key).or_else(frozen) {
+                return Ok(version);
+            }
+        }
+        self.0.stored.get(key).map_err(storage_error)
+    }
+
+    fn is(&self, other: &Keyspace) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    fn number(&self) -> u64 {
+        self.0.number
+    }
+
+    fn stored(&self) -> &fjall::Keyspace {
+        &self.0.stored
+    }
+
+    fn active(&self) -> Arc<Map> {
+        self.0.layers.read().active.clone()
+    }
+}
+
+/// The memory table. Changed with nothing applying: by the leader of a round of commits, or by the checkpoint.
+struct Generations {
+    active: Arc<Generation>,
+    /// What a checkpoint writes to disk.
+    frozen: Option<Arc<Generation>>,
 }
 
 #[derive(Default)]
@@ -71,13 +144,21 @@ struct Faults {
     injected: u64,
 }
 
-/// Shared with the timer thread.
+/// Shared with our threads. Locks are taken in the order generations, keyspaces, layers.
 struct Inner {
     db: Database,
+    redo: Redo,
+    keyspaces: RwLock<BTreeMap<String, Keyspace>>,
+    generations: RwLock<Generations>,
+    sequence: Sequence,
+    /// Bytes of a full generation.
+    memory: u64,
+    last_number: AtomicU64,
     level: AtomicU8,
     rounds: Mutex<Rounds>,
     decided: Condvar,
-    /// The sentence that explains why writes are refused.
+    checkpoint: Checkpoint,
+    /// The failure because of which writes are refused.
     poisoned: OnceLock<String>,
     /// Something was committed at level 0 or 2 since the last sync.
     dirty: AtomicBool,
@@ -88,74 +169,122 @@ struct Inner {
 /// See the module. Dropping it stops its threads; [`Storage::close`] also makes the next open fast.
 pub(crate) struct Storage {
     inner: Arc<Inner>,
-    timer: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
     /// fjall's worker threads.
     workers: HashSet<i32>,
 }
 
 pub(crate) fn storage_error(error: fjall::Error) -> Error {
     match error {
-        fjall::Error::Io(e) => Error::Storage(e.to_string()),
+        fjall::Error::Io(e) | fjall::Error::Storage(fjall::LsmError::Io(e)) => io_error("the tables", &e),
         fjall::Error::Poisoned => Error::Storage("writes stopped after an earlier failure".into()),
-        other => Error::Storage(format!("{other:?}")),
+        fjall::Error::KeyspaceDeleted | fjall::Error::Locked => Error::Storage(error.to_string()),
+        // A checksum, a length or a tag that the storage did not write.
+        damage => Error::Corrupt(format!("{damage:?}")),
     }
 }
 
+/// What an I/O error is that left nothing half done. `what` names the files.
+pub(super) fn io_error(what: &str, error: &std::io::Error) -> Error {
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    let text = format!("{what}: {error}");
+    if matches!(error.kind(), StorageFull | QuotaExceeded) { Error::DiskFull(text) } else { Error::Storage(text) }
+}
+
+/// Bytes of memory for the storage, of a pool of `pool` bytes: for blocks read from disk, and for a generation of the
+/// memory table. While a checkpoint is under way there are two of these.
+pub(crate) fn shares(pool: u64) -> (u64, u64) {
+    (pool / 8, (pool / 4).clamp(*MEMORY.start(), *MEMORY.end()))
+}
+
 impl Storage {
-    /// Opens or creates the storage in `dir`. [`Error::Locked`]: another process has it.
-    pub(crate) fn open(dir: &Path, block_cache: u64, level: u8) -> Result<Storage> {
+    /// Opens or creates the storage in `dir`. `blocks` and `memory` are the two of [`shares`].
+    /// [`Error::Locked`]: another process has it. [`Error::Corrupt`]: its log is damaged.
+    pub(crate) fn open(dir: &Path, (blocks, memory): (u64, u64), level: u8) -> Result<Storage> {
         // Threads that appear while nobody else opens a storage are this one's.
         static OPENING: Mutex<()> = Mutex::new(());
         let _one_at_a_time = OPENING.lock();
         let _signals = SignalsBlocked::new();
         let before = thread_ids();
-        let db = Database::builder(dir)
-            .cache_size(block_cache)
-            .worker_threads(WORKERS)
-            .max_journaling_size(MAX_JOURNAL)
-            .open()
-            .map_err(|e| match e {
-                fjall::Error::Locked => Error::Locked(dir.display().to_string()),
-                other => storage_error(other),
-            })?;
+        // One worker: with two fjall lets one of them wait actively while the other compacts.
+        let db = Database::builder(dir).cache_size(blocks).worker_threads(1).open().map_err(|e| match e {
+            fjall::Error::Locked => Error::Locked(dir.display().to_string()),
+            other => storage_error(other),
+        })?;
         let workers = thread_ids().difference(&before).copied().collect();
+        let generations = Generations { active: Arc::default(), frozen: None };
+        let (sequence, last_number) = (Sequence::default(), AtomicU64::new(0));
+        let mut keyspaces = BTreeMap::new();
+        for name in db.list_keyspace_names() {
+            let keyspace = open_keyspace(&db, &name, &generations.active, &last_number)?;
+            keyspaces.insert(name.to_string(), keyspace);
+        }
+        let redo = open_redo(&dir.join(REDO_DIR), &keyspaces, &sequence, &generations.active)?;
         let inner = Arc::new(Inner {
             db,
+            redo,
+            keyspaces: RwLock::new(keyspaces),
+            generations: RwLock::new(generations),
+            sequence,
+            memory,
+            last_number,
             level: AtomicU8::new(level),
             rounds: Mutex::default(),
             decided: Condvar::new(),
+            checkpoint: Checkpoint::default(),
             poisoned: OnceLock::new(),
             dirty: AtomicBool::new(false),
             timer: Timer::default(),
             faults: Mutex::default(),
         });
-        let shared = inner.clone();
-        let timer = std::thread::Builder::new()
-            .name("refengine-sync".into())
-            .spawn(move || shared.sync_each_second())
-            .map_err(|e| Error::Storage(format!("cannot start a thread: {e}")))?;
-        Ok(Storage { inner, timer: Some(timer), workers })
+        let mut storage = Storage { inner, threads: Vec::new(), workers };
+        storage.spawn("refengine-sync", Inner::sync_each_second)?;
+        storage.spawn("refengine-flush", Inner::write_checkpoints)?;
+        Ok(storage)
+    }
+
+    fn spawn(&mut self, name: &str, body: fn(&Inner)) -> Result<()> {
+        let shared = self.inner.clone();
+        let thread = std::thread::Builder::new().name(name.into()).spawn(move || body(&shared));
+        self.threads.push(thread.map_err(|e| Error::Storage(format!("cannot start a thread: {e}")))?);
+        Ok(())
     }
 
     /// Opens or creates a keyspace.
     pub(crate) fn keyspace(&self, name: &str) -> Result<Keyspace> {
         self.inner.check_writable()?;
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(MAX_MEMTABLE).expect_point_read_hits(true);
-        self.inner.db.keyspace(name, options).map_err(storage_error)
+        let generations = self.inner.generations.read();
+        let mut keyspaces = self.inner.keyspaces.write();
+        if let Some(open) = keyspaces.get(name) {
+            return Ok(open.clone());
+        }
+        let keyspace = open_keyspace(&self.inner.db, name, &generations.active, &self.inner.last_number)?;
+        // fjall syncs what is in the directory of a keyspace, and not that it is there.
+        if let Some(all) = keyspace.stored().path().parent() {
+            redo::sync_dir(all).map_err(|e| io_error(&all.display().to_string(), &e))?;
+        }
+        keyspaces.insert(name.into(), keyspace.clone());
+        Ok(keyspace)
     }
 
     pub(crate) fn keyspace_names(&self) -> Vec<String> {
-        self.inner.db.list_keyspace_names().iter().map(|name| name.to_string()).collect()
+        self.inner.keyspaces.read().keys().cloned().collect()
     }
 
-    /// Deletes a keyspace; its files go when the last handle to it does.
+    /// Deletes a keyspace; its files go when the last handle to it does. No other one must get its name: the log may still have its rows.
     pub(crate) fn delete_keyspace(&self, keyspace: Keyspace) -> Result<()> {
-        self.inner.db.delete_keyspace(keyspace).map_err(storage_error)
+        let generations = self.inner.generations.read();
+        self.inner.keyspaces.write().remove(keyspace.name());
+        generations.active.remove(keyspace.number());
+        if let Some(frozen) = &generations.frozen {
+            frozen.remove(keyspace.number());
+        }
+        self.inner.db.delete_keyspace(keyspace.stored().clone()).map_err(storage_error)
     }
 
     /// A consistent view of all keyspaces.
     pub(crate) fn snapshot(&self) -> Snapshot {
-        self.inner.db.snapshot()
+        Snapshot::new(&self.inner)
     }
 
     /// The explanation, once a write has failed.
@@ -199,11 +328,16 @@ impl Storage {
         self.inner.faults.lock().left
     }
 
-    /// Makes everything durable, empties the memtables of `keyspaces` so that the next open has nothing to replay, and
+    /// How often the log was synced since the open.
+    pub(crate) fn log_syncs(&self) -> u64 {
+        self.inner.redo.syncs()
+    }
+
+    /// Makes everything durable, writes the memory table out so that the next open has nothing to replay, and
     /// waits until fjall's threads are gone. The handles must be the last ones.
     pub(crate) fn close(mut self, keyspaces: Vec<Keyspace>) -> Result<()> {
-        self.stop_timer();
-        let written = self.write_out(&keyspaces);
+        self.stop_threads();
+        let written = self.inner.check_writable().and_then(|()| self.inner.write_out());
         drop(keyspaces);
         let workers = std::mem::take(&mut self.workers);
         drop(self);
@@ -217,26 +351,13 @@ impl Storage {
         written
     }
 
-    fn write_out(&self, keyspaces: &[Keyspace]) -> Result<()> {
-        self.inner.check_writable()?;
-        self.inner.db.persist(PersistMode::SyncAll).map_err(storage_error)?;
-        let deadline = Instant::now() + CLOSE_PATIENCE;
-        for keyspace in keyspaces {
-            keyspace.rotate_memtable().map_err(storage_error)?;
-        }
-        // What is not written out by then is in the journal: the next open takes longer, no more.
-        while keyspaces.iter().any(|k| k.sealed_memtable_count() > 0) && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        Ok(())
-    }
-
-    fn stop_timer(&mut self) {
-        if let Some(timer) = self.timer.take() {
-            *self.inner.timer.stop.lock() = true;
-            self.inner.timer.wake.notify_all();
-            if timer.join().is_err() {
-                log::error!("refengine: the sync thread ended with a defect");
+    fn stop_threads(&mut self) {
+        *self.inner.timer.stop.lock() = true;
+        self.inner.timer.wake.notify_all();
+        self.inner.checkpoint.stop();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                log::error!("refengine: a thread of the storage ended with a defect");
             }
         }
     }
@@ -244,7 +365,7 @@ impl Storage {
 
 impl Drop for Storage {
     fn drop(&mut self) {
-        self.stop_timer();
+        self.stop_threads();
         if let Err(error) = self.inner.sync_if_dirty() {
             log::error!("refengine: the last sync failed: {error}");
         }
@@ -255,14 +376,12 @@ impl Inner {
     fn check_writable(&self) -> Result<()> {
         match self.poisoned.get() {
             None => Ok(()),
-            Some(why) => Err(Error::Storage(why.clone())),
+            Some(why) => Err(Error::WritesStopped(why.clone())),
         }
     }
 
-    fn poison(&self, error: &Error) {
-        let why =
-            format!("no writes are taken since a write failed ({error}); check the disk, then restart the engine");
-        if self.poisoned.set(why).is_ok() {
+    fn poison(&self, error: &dyn std::fmt::Display) {
+        if self.poisoned.set(error.to_string()).is_ok() {
             log::error!("refengine: a write failed, only reads go on: {error}");
         }
     }
@@ -275,73 +394,15 @@ impl Inner {
         Some(faults.injected % 2 == 1)
     }
 
-    fn commit(&self, changes: Vec<Change>, level: u8) -> Result<()> {
-        if level == 1 {
-            return self.commit_in_round(changes);
-        }
-        let mode = if level == 2 { Some(PersistMode::Buffer) } else { None };
-        let written = self.write(changes, mode);
-        self.dirty.store(true, Ordering::Release);
-        written
-    }
-
-    fn write(&self, changes: Vec<Change>, mode: Option<PersistMode>) -> Result<()> {
-        let mut batch = self.db.batch().durability(mode);
-        for change in changes {
-            match change.value {
-                Some(value) => batch.insert(&change.keyspace, change.key, value),
-                None => batch.remove(&change.keyspace, change.key),
-            }
-        }
-        batch.commit().map_err(|e| {
-            let error = storage_error(e);
+    fn sync(&self) -> Result<()> {
+        self.redo.sync().map_err(|error| {
             self.poison(&error);
-            Error::CommitUnknown(error.to_string())
+            Error::Storage(error.to_string())
         })
-    }
-
-    fn commit_in_round(&self, mut changes: Vec<Change>) -> Result<()> {
-        let mut rounds = self.rounds.lock();
-        let mine = rounds.round;
-        rounds.filling.append(&mut changes);
-        loop {
-            if rounds.decided > mine {
-                return match &rounds.failed {
-                    Some((round, error)) if *round == mine => Err(error.clone()),
-                    Some((round, _)) if *round < mine => self.check_writable(),
-                    _ => Ok(()),
-                };
-            }
-            if rounds.leading {
-                self.decided.wait(&mut rounds);
-                continue;
-            }
-            let batch = std::mem::take(&mut rounds.filling);
-            let led = rounds.round;
-            rounds.round += 1;
-            rounds.leading = true;
-            let refused = rounds.failed.is_some();
-            drop(rounds);
-            let written = if refused { Ok(()) } else { self.write(batch, Some(PersistMode::SyncData)) };
-            rounds = self.rounds.lock();
-            rounds.leading = false;
-            rounds.decided = led + 1;
-            if let Err(error) = written {
-                rounds.failed = Some((led, error));
-            }
-            self.decided.notify_all();
-        }
     }
 
     fn sync_if_dirty(&self) -> Result<()> {
-        if !self.dirty.swap(false, Ordering::AcqRel) {
-            return Ok(());
-        }
-        self.db.persist(PersistMode::SyncData).map_err(|e| {
-            let error = storage_error(e);
-            self.poison(&error);
-            error
-        })
+        if self.dirty.swap(false, Ordering::AcqRel) { self.sync() } else { Ok(()) }
     }
 
     fn sync_each_second(&self) {
@@ -353,6 +414,48 @@ impl Inner {
             }
         }
     }
+}
+
+fn open_keyspace(db: &Database, name: &str, active: &Generation, last_number: &AtomicU64) -> Result<Keyspace> {
+    // Without filters each look-up of a key that is not there would read every run of the first level.
+    let options = || {
+        KeyspaceCreateOptions::default()
+            .expect_point_read_hits(false)
+            // What is read from disk is read for one row: to unpack its block would cost more than to read it.
+            .data_block_compression_policy(CompressionPolicy::disabled())
+    };
+    let stored = db.keyspace(name, options).map_err(storage_error)?;
+    let number = last_number.fetch_add(1, Ordering::Relaxed) + 1;
+    let layers = RwLock::new(Layers { active: active.add(number), frozen: None });
+    Ok(Keyspace(Arc::new(Space { number, name: name.into(), stored, layers })))
+}
+
+/// Reads the log into the memory table and begins a new file. Changes of keyspaces that were deleted since are left out.
+fn open_redo(
+    dir: &Path,
+    keyspaces: &BTreeMap<String, Keyspace>,
+    sequence: &Sequence,
+    generation: &Generation,
+) -> Result<Redo> {
+    const AT_ONCE: usize = 1024;
+    let failed = |e| io_error(&format!("the redo log in {}", dir.display()), &e);
+    if !dir.try_exists().map_err(failed)? {
+        std::fs::create_dir(dir).map_err(failed)?;
+        dir.parent().map_or(Ok(()), redo::sync_dir).map_err(failed)?;
+    }
+    let mut changes = Vec::with_capacity(AT_ONCE);
+    let end = replay::replay(dir, |name, key, value| {
+        if let Some(keyspace) = keyspaces.get(name) {
+            let (key, value) = (Slice::new(key), value.map(Slice::new));
+            changes.push(Change { keyspace: keyspace.clone(), key, value });
+        }
+        if changes.len() == AT_ONCE {
+            sequence.apply(generation, changes.drain(..));
+        }
+        Ok(())
+    })?;
+    sequence.apply(generation, changes.drain(..));
+    Redo::begin(dir, end.number, end.position).map_err(failed)
 }
 
 fn thread_ids() -> HashSet<i32> {

@@ -2,12 +2,13 @@
 
 use super::error::Error;
 use super::mdl::Mdl;
+use super::sorted::Sorted;
+use super::storage::{Keyspace, Slice};
 use super::types::TableDef;
-use fjall::{Keyspace, Slice};
-use parking_lot::RwLock;
-use std::collections::BTreeMap;
+use parking_lot::{RwLock, RwLockWriteGuard};
 use std::ffi::CString;
 use std::ops::Bound;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// A table of the catalog. Look it up by name once per statement: TRUNCATE and RENAME make a new one,
@@ -70,30 +71,74 @@ impl Table {
     }
 }
 
+/// What one transaction wrote to one table: the new row of each key, `None` for a deletion.
+#[derive(Default)]
+pub(crate) struct WriteSet(RwLock<Sorted<Option<Slice>>>);
+
+impl WriteSet {
+    pub(crate) fn get(&self, key: &[u8]) -> Option<Option<Slice>> {
+        self.0.read().get(key).cloned()
+    }
+
+    /// Sets the version of a key, or forgets it; returns the one before.
+    pub(crate) fn set(&self, key: Slice, version: Option<Option<Slice>>) -> Option<Option<Slice>> {
+        let mut writes = self.0.write();
+        match version {
+            Some(version) => writes.insert(key, version),
+            None => writes.remove(&key),
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.read().is_empty()
+    }
+
+    /// Calls `f` with all of them, in no order.
+    pub(crate) fn each(&self, mut f: impl FnMut(&Slice, Option<&Slice>)) {
+        self.0.read().iter().for_each(|(key, version)| f(key, version.as_ref()));
+    }
+
+    /// The first one within the bounds, from the far end if `reverse`.
+    pub(crate) fn next(&self, bounds: (Bound<&[u8]>, Bound<&[u8]>), reverse: bool) -> Option<(Slice, Option<Slice>)> {
+        let mut writes = self.0.read();
+        if !writes.is_sorted() {
+            drop(writes);
+            let mut unsorted = self.0.write();
+            unsorted.sort();
+            writes = RwLockWriteGuard::downgrade(unsorted);
+        }
+        let mut range = writes.range(bounds);
+        let entry = if reverse { range.next_back() } else { range.next() };
+        entry.map(|(key, version)| (key.clone(), version.clone()))
+    }
+}
+
 /// What transactions wrote to a table and have not committed, for READ UNCOMMITTED. Row locks see to it that a
 /// key has one such version at most.
 #[derive(Default)]
 pub(crate) struct Pending {
     count: AtomicUsize,
-    versions: RwLock<BTreeMap<Slice, Option<Slice>>>,
+    sets: RwLock<Vec<Arc<WriteSet>>>,
 }
 
 impl Pending {
-    /// Sets (`Some`) or forgets (`None`) the version of a key; a version of `None` is a deletion.
-    pub(crate) fn set(&self, key: &Slice, version: Option<Option<Slice>>) {
-        let mut versions = self.versions.write();
-        match version {
-            Some(version) => versions.insert(key.clone(), version),
-            None => versions.remove(key),
-        };
-        self.count.store(versions.len(), Ordering::Release);
+    pub(crate) fn add(&self, set: &Arc<WriteSet>) {
+        let mut sets = self.sets.write();
+        sets.push(set.clone());
+        self.count.store(sets.len(), Ordering::Release);
+    }
+
+    pub(crate) fn remove(&self, set: &Arc<WriteSet>) {
+        let mut sets = self.sets.write();
+        sets.retain(|other| !Arc::ptr_eq(other, set));
+        self.count.store(sets.len(), Ordering::Release);
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Option<Option<Slice>> {
         if self.count.load(Ordering::Acquire) == 0 {
             return None;
         }
-        self.versions.read().get(key).cloned()
+        self.sets.read().iter().find_map(|set| set.get(key))
     }
 
     /// The first version within the bounds, from the far end if `reverse`.
@@ -101,23 +146,8 @@ impl Pending {
         if self.count.load(Ordering::Acquire) == 0 {
             return None;
         }
-        first_in(&self.versions.read(), bounds, reverse)
+        let sets = self.sets.read();
+        let found = sets.iter().filter_map(|set| set.next(bounds, reverse));
+        if reverse { found.max_by(|a, b| a.0.cmp(&b.0)) } else { found.min_by(|a, b| a.0.cmp(&b.0)) }
     }
-}
-
-/// The first entry of `map` within the bounds, from the far end if `reverse`.
-pub(crate) fn first_in(
-    map: &BTreeMap<Slice, Option<Slice>>,
-    bounds: (Bound<&[u8]>, Bound<&[u8]>),
-    reverse: bool,
-) -> Option<(Slice, Option<Slice>)> {
-    // `range` panics on bounds that cross.
-    if let (Bound::Included(start) | Bound::Excluded(start), Bound::Included(end) | Bound::Excluded(end)) = bounds
-        && start >= end
-    {
-        return None;
-    }
-    let mut range = map.range::<[u8], _>(bounds);
-    let entry = if reverse { range.next_back() } else { range.next() };
-    entry.map(|(key, version)| (key.clone(), version.clone()))
 }

@@ -6,11 +6,11 @@ use super::lock::LockMode;
 use super::mdl;
 use super::scan::Scan;
 use super::span::Span;
+use super::storage::Slice;
 use super::table::Table;
 use super::table_lock::WriteLock;
 use super::trx::{Trx, Updated};
 use super::types::{KeyRange, Row, RowLock, TableDef, Value};
-use fjall::Slice;
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +40,17 @@ impl Transaction {
     /// Takes the snapshot of REPEATABLE READ now instead of at the first read; nothing happens at other levels.
     pub fn take_snapshot(&mut self) {
         self.trx.view();
+    }
+
+    /// Begins a statement: until its end, plain reads at READ COMMITTED see one moment, however many there are. Without
+    /// it each read sees its own.
+    pub fn begin_statement(&mut self) {
+        self.trx.begin_statement();
+    }
+
+    /// Ends a statement.
+    pub fn end_statement(&mut self) {
+        self.trx.end_statement();
     }
 
     /// Takes the table's metadata lock until the transaction ends; every row operation does so by itself.

@@ -17,18 +17,25 @@ use super::error::{Error, Result};
 use super::lock::{Lock, LockMode};
 use super::mdl;
 use super::span::Span;
-use super::storage::{Change, storage_error};
-use super::table::Table;
+use super::storage::{Change, Slice, Snapshot};
+use super::table::{Table, WriteSet};
 use super::types::{Isolation, RowLock};
-use fjall::{Readable, Slice, Snapshot};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A table the transaction holds until it ends.
 struct Use {
     guard: mdl::Shared,
-    writes: BTreeMap<Slice, Option<Slice>>,
+    /// Shown to READ UNCOMMITTED from the first write on.
+    writes: Arc<WriteSet>,
+    shown: bool,
+}
+
+/// The last key that was read with an exclusive lock, and its row: whoever locks a row reads it, and changes it next.
+struct Last {
+    table: u64,
+    key: Slice,
+    row: Option<Slice>,
 }
 
 /// What became of an update.
@@ -60,6 +67,7 @@ pub(crate) struct Trx {
     uses: Vec<Use>,
     undo: Vec<Undo>,
     locks: Vec<Lock>,
+    last: Option<Last>,
     snapshot: Option<Snapshot>,
     /// Buffers kept for their memory.
     key: Vec<u8>,
@@ -78,6 +86,7 @@ impl Trx {
             uses: Vec::new(),
             undo: Vec::new(),
             locks: Vec::new(),
+            last: None,
             snapshot: None,
             key: Vec::new(),
             other_key: Vec::new(),
@@ -129,7 +138,7 @@ impl Trx {
     }
 
     fn add_use(&mut self, guard: mdl::Shared) -> usize {
-        self.uses.push(Use { guard, writes: BTreeMap::new() });
+        self.uses.push(Use { guard, writes: Arc::default(), shown: false });
         self.uses.len() - 1
     }
 
@@ -198,7 +207,7 @@ impl Trx {
     }
 
     /// What this transaction wrote to a key.
-    pub(crate) fn own(&self, table: &Arc<Table>, key: &[u8]) -> Option<&Option<Slice>> {
+    pub(crate) fn own(&self, table: &Arc<Table>, key: &[u8]) -> Option<Option<Slice>> {
         if self.undo.is_empty() {
             return None;
         }
@@ -206,12 +215,25 @@ impl Trx {
     }
 
     /// This transaction's writes to a table.
-    pub(crate) fn own_writes(&self, table: &Arc<Table>) -> Option<&BTreeMap<Slice, Option<Slice>>> {
+    pub(crate) fn own_writes(&self, table: &Arc<Table>) -> Option<&WriteSet> {
         let used = self.uses.iter().find(|u| Arc::ptr_eq(u.guard.table(), table))?;
-        (!used.writes.is_empty()).then_some(&used.writes)
+        (!used.writes.is_empty()).then_some(&*used.writes)
     }
 
-    /// The view of REPEATABLE READ, from the first read on.
+    /// From here to [`Trx::end_statement`] READ COMMITTED reads see one moment.
+    pub(crate) fn begin_statement(&mut self) {
+        if self.isolation == Isolation::ReadCommitted {
+            self.snapshot = Some(self.core.storage().snapshot());
+        }
+    }
+
+    pub(crate) fn end_statement(&mut self) {
+        if self.isolation == Isolation::ReadCommitted {
+            self.snapshot = None;
+        }
+    }
+
+    /// The view of REPEATABLE READ, from the first read on, or of a READ COMMITTED statement.
     pub(crate) fn view(&mut self) -> Option<&Snapshot> {
         if self.isolation == Isolation::RepeatableRead && self.snapshot.is_none() {
             self.snapshot = Some(self.core.storage().snapshot());
@@ -223,25 +245,25 @@ impl Trx {
     #[inline]
     pub(crate) fn visible(&mut self, table: &Arc<Table>, key: &[u8]) -> Result<Option<Slice>> {
         if let Some(own) = self.own(table, key) {
-            return Ok(own.clone());
+            return Ok(own);
         }
         match self.isolation {
             Isolation::ReadUncommitted => match table.pending().get(key) {
                 Some(version) => Ok(version),
                 None => self.core.committed(table, key),
             },
-            Isolation::RepeatableRead => match self.view() {
-                Some(view) => view.get(table.keyspace(), key).map_err(storage_error),
+            Isolation::ReadCommitted | Isolation::RepeatableRead => match self.view() {
+                Some(view) => view.get(table.keyspace(), key),
                 None => self.core.committed(table, key),
             },
-            Isolation::ReadCommitted | Isolation::Serializable => self.core.committed(table, key),
+            Isolation::Serializable => self.core.committed(table, key),
         }
     }
 
     /// The latest value of a key, as who has it locked sees it.
     pub(crate) fn latest(&self, table: &Arc<Table>, key: &[u8]) -> Result<Option<Slice>> {
         match self.own(table, key) {
-            Some(own) => Ok(own.clone()),
+            Some(own) => Ok(own),
             None => self.core.committed(table, key),
         }
     }
@@ -252,12 +274,30 @@ impl Trx {
         self.check_alive()?;
         match self.effective_lock(lock) {
             None => self.visible(guard.table(), key),
-            Some(mode) => {
+            Some(LockMode::Shared) => {
                 self.hold_guarded(guard)?;
-                self.lock_key(guard.table().id(), key, mode)?;
+                self.lock_key(guard.table().id(), key, LockMode::Shared)?;
                 self.latest(guard.table(), key)
             }
+            Some(LockMode::Exclusive) => {
+                self.hold_guarded(guard)?;
+                let row = self.read_locked(guard.table(), key)?;
+                self.last = Some(Last { table: guard.table().id(), key: Slice::new(key), row: row.clone() });
+                Ok(row)
+            }
         }
+    }
+
+    /// Locks a key exclusively and reads it.
+    fn read_locked(&mut self, table: &Arc<Table>, key: &[u8]) -> Result<Option<Slice>> {
+        if let Some(last) = &self.last
+            && last.table == table.id()
+            && *last.key == *key
+        {
+            return Ok(last.row.clone());
+        }
+        self.lock_key(table.id(), key, LockMode::Exclusive)?;
+        self.latest(table, key)
     }
 
     /// Reads a row through a unique secondary index: the primary key and the row.
@@ -281,8 +321,8 @@ impl Trx {
         }
         // A commit came between the two reads: look again, at one point in time.
         let view = self.core.storage().snapshot();
-        let Some(pk) = view.get(table.keyspace(), key).map_err(storage_error)? else { return Ok(None) };
-        let row = view.get(table.keyspace(), &pk).map_err(storage_error)?;
+        let Some(pk) = view.get(table.keyspace(), key)? else { return Ok(None) };
+        let row = view.get(table.keyspace(), &pk)?;
         Ok(row.map(|row| (pk, row)))
     }
 
@@ -323,8 +363,7 @@ impl Trx {
         self.check_writable()?;
         let table = guard.table().clone();
         let used = self.hold_guarded(guard)?;
-        self.lock_key(table.id(), old_pk, LockMode::Exclusive)?;
-        let old = match self.latest(&table, old_pk)? {
+        let old = match self.read_locked(&table, old_pk)? {
             None => return Ok(Updated::Missing),
             Some(old) if old == row => return Ok(Updated::Same),
             Some(old) => old,
@@ -350,8 +389,7 @@ impl Trx {
         self.check_writable()?;
         let table = guard.table().clone();
         let used = self.hold_guarded(guard)?;
-        self.lock_key(table.id(), pk, LockMode::Exclusive)?;
-        let Some(old) = self.latest(&table, pk)? else { return Ok(false) };
+        let Some(old) = self.read_locked(&table, pk)? else { return Ok(false) };
         let pk = Slice::new(pk);
         let entries = self.index_entries(&table, Some((&pk, &old)), None)?;
         self.put(used, pk, None);
@@ -361,8 +399,7 @@ impl Trx {
 
     /// Locks a key that is to be new.
     fn lock_absent(&mut self, table: &Arc<Table>, index: usize, key: &[u8], row: &[u8]) -> Result<()> {
-        self.lock_key(table.id(), key, LockMode::Exclusive)?;
-        if self.latest(table, key)?.is_none() {
+        if self.read_locked(table, key)?.is_none() {
             return Ok(());
         }
         let def = table.def();
@@ -420,8 +457,12 @@ impl Trx {
 
     fn put(&mut self, used: usize, key: Slice, value: Option<Slice>) {
         let Some(table) = self.uses.get_mut(used) else { return };
-        table.guard.table().pending().set(&key, Some(value.clone()));
-        let before = table.writes.insert(key.clone(), value);
+        if !table.shown {
+            table.guard.table().pending().add(&table.writes);
+            table.shown = true;
+        }
+        self.last = None;
+        let before = table.writes.set(key.clone(), Some(value));
         self.undo.push(Undo { table: used, key, before });
     }
 
@@ -432,14 +473,11 @@ impl Trx {
 
     /// Takes back what was changed since `mark`. Locks stay.
     pub(crate) fn rollback_to(&mut self, mark: usize) {
+        self.last = None;
         while self.undo.len() > mark {
             let Some(undo) = self.undo.pop() else { return };
             let Some(used) = self.uses.get_mut(undo.table) else { continue };
-            used.guard.table().pending().set(&undo.key, undo.before.clone());
-            match undo.before {
-                Some(before) => used.writes.insert(undo.key, before),
-                None => used.writes.remove(&undo.key),
-            };
+            used.writes.set(undo.key, undo.before);
         }
     }
 
@@ -450,6 +488,10 @@ impl Trx {
 
     fn release(&mut self) {
         self.undo.clear();
+        self.last = None;
+        for used in self.uses.iter().filter(|used| used.shown) {
+            used.guard.table().pending().remove(&used.writes);
+        }
         self.core.locks().release(self.id, &mut self.locks);
         self.snapshot = None;
         self.uses.clear();
@@ -465,21 +507,17 @@ impl Trx {
         let mut changes = Vec::with_capacity(self.undo.len());
         for used in &self.uses {
             let keyspace = used.guard.table().keyspace();
-            changes.extend(used.writes.iter().map(|(key, value)| Change {
-                keyspace: keyspace.clone(),
-                key: key.clone(),
-                value: value.clone(),
-            }));
+            used.writes.each(|key, value| {
+                changes.push(Change { keyspace: keyspace.clone(), key: key.clone(), value: value.cloned() });
+            });
         }
         let committed = self.core.storage().commit(changes);
         for used in &self.uses {
             let table = used.guard.table();
-            for (key, value) in &used.writes {
-                // After a failure only the storage knows which row there is.
-                let row = if committed.is_ok() { value.as_ref() } else { None };
-                self.core.cache().publish(table.id(), key, row);
-                table.pending().set(key, None);
-            }
+            // After a failure only the storage knows which row there is.
+            used.writes.each(|key, row| {
+                self.core.cache().publish(table.id(), key, row.filter(|_| committed.is_ok()));
+            });
         }
         self.release();
         committed

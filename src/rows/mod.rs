@@ -146,6 +146,8 @@ pub enum Error {
     Changed(String),
     /// The storage is full; nothing was stored.
     DiskFull,
+    /// The table was altered meanwhile, and what was done is not what it asks for now: roll back and run again.
+    Altered,
     /// Anything else, in the engine's words.
     Engine(String),
 }
@@ -153,7 +155,7 @@ pub enum Error {
 impl Error {
     /// Whether the transaction is lost and must be rolled back before anything else.
     pub fn aborts(&self) -> bool {
-        matches!(self, Error::Deadlock | Error::LockTimeout | Error::Interrupted)
+        matches!(self, Error::Deadlock | Error::LockTimeout | Error::Interrupted | Error::Altered)
     }
 }
 
@@ -172,6 +174,7 @@ impl fmt::Display for Error {
                 write!(f, "table {name} has changed")
             }
             Error::DiskFull => f.write_str("out of disk space"),
+            Error::Altered => f.write_str("the table was altered meanwhile"),
             Error::Engine(text) => f.write_str(text),
         }
     }
@@ -181,6 +184,11 @@ impl std::error::Error for Error {}
 
 /// Result of this room.
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// The rows of a table cannot be written together.
+fn one_by_one(table: &Table) -> Error {
+    Error::Engine(format!("rows of {} are written one by one", table.display()))
+}
 
 /// Rows of an engine as one worker thread sees them.
 pub trait Rows {
@@ -216,6 +224,19 @@ pub trait Rows {
     /// their values.
     fn update(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()>;
 
+    /// Whether [`Rows::upsert`] is worth a try on the table.
+    fn upserts(&self, _table: &Table) -> bool {
+        false
+    }
+
+    /// Stores `rows` rows in their order, with the effects that [`Rows::insert`] has where no row has the key and that
+    /// [`Rows::update`] has where one does. `cells` has the cells of one row after another; all of them name the same columns in the
+    /// same order, the key among them. An error that does not [abort](Error::aborts) has changed nothing, may be any row's, and says
+    /// nothing of how the rows would fare one by one.
+    fn upsert(&mut self, table: &Table, _rows: usize, _cells: &[(usize, Cell<'_>)]) -> Result<()> {
+        Err(one_by_one(table))
+    }
+
     /// Deletes the row that [`Rows::read_for_update`] found last.
     fn delete(&mut self, table: &Table) -> Result<()>;
 
@@ -230,8 +251,8 @@ pub trait Rows {
     /// Empties a table, outside any transaction.
     fn truncate(&mut self, table: &Table) -> Result<()>;
 
-    /// Commits. After an error the transaction is over. Nothing of it was committed if the error is a deadlock, a lock wait timeout or a
-    /// read-only engine; after any other the outcome is unknown.
+    /// Commits. After an error the transaction is over. Nothing of it was committed if the error is a deadlock, a lock wait timeout, a
+    /// read-only engine or a full disk; after any other the outcome is unknown.
     fn commit(&mut self) -> Result<()>;
 
     /// Undoes everything since [`Rows::begin`]; nothing happens without a transaction.

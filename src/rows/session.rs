@@ -256,6 +256,21 @@ impl<S: SqlSession> Rows for Session<S> {
         either!(self, rows => rows.update(table, cells))
     }
 
+    #[inline]
+    fn upserts(&self, table: &Table) -> bool {
+        match self {
+            Session::Table(_) => false,
+            Session::Hybrid(both) => both.writes_in_sql && both.sql.upserts(table),
+        }
+    }
+
+    fn upsert(&mut self, table: &Table, rows: usize, cells: &[(usize, Cell<'_>)]) -> Result<()> {
+        match self {
+            Session::Hybrid(both) if both.sql.active() => both.sql.upsert(table, rows, cells),
+            _ => Err(super::one_by_one(table)),
+        }
+    }
+
     fn delete(&mut self, table: &Table) -> Result<()> {
         either!(self, rows => rows.delete(table))
     }

@@ -1,7 +1,9 @@
 //! A client's connection: its socket, what it sent and was not yet consumed, what could not yet be sent.
 
 use super::execute::Resume;
-use crate::protocol::ascii::Parser;
+use super::login::{Access, Pending};
+use super::tls::Session;
+use crate::protocol::Parser;
 use crate::store::ContainerId;
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -51,6 +53,8 @@ pub enum Filled {
 /// One client.
 pub struct Conn {
     socket: OwnedFd,
+    /// Where the client speaks TLS.
+    tls: Option<Box<Session>>,
     input: Input,
     /// Bytes that the request at the head of the input is known to need, 0 when unknown.
     wanted: usize,
@@ -61,6 +65,12 @@ pub struct Conn {
     pub parser: Parser,
     /// How much of the request at the head of the input is answered.
     pub resume: Resume,
+    /// Whether it may ask, and for what.
+    pub access: Access,
+    /// Credentials whose verdict is awaited; until then nothing is read and nothing runs.
+    pub login: Option<Box<Pending>>,
+    /// Wrong passwords so far.
+    pub failures: u8,
     /// Container that keys without a mapping belong to.
     pub container: ContainerId,
     /// Wrote into a batch that may still be open.
@@ -73,6 +83,8 @@ pub struct Conn {
     pub end_announced: bool,
     /// The client sends no more.
     pub half_closed: bool,
+    /// Seconds after the daemon's start at which the client last asked, or took something of what waits for it.
+    pub active: u64,
     /// The poller tells when output can go on.
     pub awaits_writable: bool,
     /// To be closed once the output is sent.
@@ -80,22 +92,32 @@ pub struct Conn {
 }
 
 impl Conn {
+    /// Makes the connection speak TLS, before anything is read.
+    pub fn encrypt(&mut self, session: Session) {
+        self.tls = Some(Box::new(session));
+    }
+
     /// A fresh connection.
     pub fn new(socket: OwnedFd, parser: Parser) -> Conn {
         Conn {
             socket,
+            tls: None,
             input: Input::default(),
             wanted: 0,
             output: Vec::new(),
             sent: 0,
             parser,
             resume: Resume::Start,
+            access: Access::Open,
+            login: None,
+            failures: 0,
             container: ContainerId::DEFAULT,
             wrote: false,
             queued: false,
             readable: true,
             end_announced: false,
             half_closed: false,
+            active: 0,
             awaits_writable: false,
             closing: false,
         }
@@ -111,9 +133,21 @@ impl Conn {
         &self.input.buffer[self.input.start..self.input.end]
     }
 
-    /// Whether replies wait for the client to read.
+    /// Whether anything waits for the client to read.
     pub fn has_output(&self) -> bool {
-        !self.output.is_empty()
+        !self.output.is_empty() || self.tls.as_ref().is_some_and(|tls| tls.waits())
+    }
+
+    /// Whether client and server have not agreed on TLS yet.
+    pub fn is_handshaking(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())
+    }
+
+    /// Says goodbye where the protocol has a word for it.
+    pub fn say_goodbye(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.close(self.socket.as_raw_fd());
+        }
     }
 
     /// Reads once. The buffer grows with what has arrived, never with what a client announces.
@@ -121,6 +155,12 @@ impl Conn {
         self.make_room(pool);
         let free = &mut self.input.buffer[self.input.end..];
         let asked = free.len();
+        if let Some(tls) = &mut self.tls {
+            let (n, filled) = tls.fill(self.socket.as_raw_fd(), free)?;
+            self.input.end += n;
+            *received += n as u64;
+            return Ok(filled);
+        }
         // SAFETY: the descriptor is open and `free` is writable for `asked` bytes.
         let n = unsafe { libc::recv(self.socket.as_raw_fd(), free.as_mut_ptr().cast(), asked, 0) };
         match usize::try_from(n) {
@@ -172,6 +212,9 @@ impl Conn {
 
     /// Sends without blocking and without SIGPIPE; tells how much went.
     pub fn send(&self, bytes: &[u8]) -> Result<usize> {
+        if let Some(tls) = &self.tls {
+            return tls.send(self.socket.as_raw_fd(), bytes);
+        }
         // SAFETY: the descriptor is open and `bytes` is readable.
         let n = unsafe { libc::send(self.socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL) };
         match usize::try_from(n) {
@@ -195,6 +238,6 @@ impl Conn {
             return Ok(false);
         }
         (self.output, self.sent) = (Vec::new(), 0);
-        Ok(true)
+        Ok(!self.has_output())
     }
 }

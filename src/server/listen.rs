@@ -12,6 +12,8 @@ pub struct Listener {
     socket: Socket,
     /// Where it listens.
     pub address: Address,
+    /// Whether its clients speak TLS.
+    pub tls: bool,
 }
 
 /// Where a listener listens.
@@ -40,8 +42,8 @@ impl Listener {
     pub fn bind_all(options: &Options) -> Result<Vec<Listener>, String> {
         let mut listeners = Vec::new();
         if options.listens_on_tcp() {
-            for address in resolve(options)? {
-                listeners.push(bind_tcp(address, options.backlog)?);
+            for (address, tls) in resolve(options)? {
+                listeners.push(bind_tcp(address, tls, options.backlog)?);
             }
         }
         if let Some(path) = &options.socket {
@@ -85,28 +87,35 @@ impl Drop for Listener {
     }
 }
 
-fn resolve(options: &Options) -> Result<Vec<SocketAddr>, String> {
+/// The TCP addresses to listen on, and whether in TLS.
+fn resolve(options: &Options) -> Result<Vec<(SocketAddr, bool)>, String> {
     let local = [String::from("127.0.0.1")];
     let names = if options.addresses.is_empty() { &local[..] } else { &options.addresses };
     let mut found = Vec::new();
-    for name in names {
+    for entry in names {
+        let name = entry.strip_prefix("notls:").unwrap_or(entry);
+        let tls = options.tls.is_some() && name == entry;
         let bare = name.trim_start_matches('[').trim_end_matches(']');
         let addresses = match bare.parse() {
             Ok(ip) => vec![SocketAddr::new(ip, options.port)],
             Err(_) => {
-                let with_port = if name.contains(':') { name.clone() } else { format!("{name}:{}", options.port) };
+                let with_port = if name.contains(':') { name.to_owned() } else { format!("{name}:{}", options.port) };
                 with_port.to_socket_addrs().map_err(|e| format!("option -l {name}: cannot be resolved: {e}"))?.collect()
             }
         };
         if addresses.is_empty() {
             return Err(format!("option -l {name}: has no address"));
         }
-        found.extend(addresses.into_iter().filter(|address| !found.contains(address)).collect::<Vec<_>>());
+        for address in addresses {
+            if !found.contains(&(address, tls)) {
+                found.push((address, tls));
+            }
+        }
     }
     Ok(found)
 }
 
-fn bind_tcp(address: SocketAddr, backlog: i32) -> Result<Listener, String> {
+fn bind_tcp(address: SocketAddr, tls: bool, backlog: i32) -> Result<Listener, String> {
     let bind = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
@@ -119,7 +128,7 @@ fn bind_tcp(address: SocketAddr, backlog: i32) -> Result<Listener, String> {
     let socket = bind()
         .map_err(|e| format!("cannot listen on {address}: {e}; choose another address with -l or port with -p"))?;
     let bound = socket.local_addr().ok().and_then(|a| a.as_socket()).unwrap_or(address);
-    Ok(Listener { socket, address: Address::Tcp(bound) })
+    Ok(Listener { socket, address: Address::Tcp(bound), tls })
 }
 
 fn bind_unix(path: &Path, options: &Options) -> Result<Listener, String> {
@@ -135,7 +144,7 @@ fn bind_unix(path: &Path, options: &Options) -> Result<Listener, String> {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(options.socket_mode))?;
         finish(socket, options.backlog)
     };
-    Ok(Listener { socket: bind().map_err(refuse)?, address: Address::Unix(path.to_path_buf()) })
+    Ok(Listener { socket: bind().map_err(refuse)?, address: Address::Unix(path.to_path_buf()), tls: false })
 }
 
 fn finish(socket: Socket, backlog: i32) -> std::io::Result<Socket> {

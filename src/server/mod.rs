@@ -7,26 +7,33 @@
 //!   acceptor ──sockets──► mailbox ─► worker 0 ─┐  each: poll, read all ready sockets, tick, send
 //!      │ listeners           ...               ├─► its own session on the tables
 //!      └────────────────► mailbox ─► worker N ─┘
+//!   login  checks passwords, answers into the mailboxes (with -Y only)
 //!   supervisor  every 100 ms: the host's shutdown flag, flush deadlines; wakes the workers
 //! ```
 //!
 //! All threads block all signals: those belong to the host.
 
 mod conn;
+mod detail;
 mod execute;
 mod listen;
+mod login;
 pub mod options;
 mod report;
 pub mod stats;
 mod sweep;
 mod tick;
+mod tls;
+mod watched;
 mod worker;
 
 use crate::cache::MemoryStore;
 use crate::host::Host;
-use crate::store::{Batch, CasSource, Config, ContainerId, Rules};
+use crate::store::{Batch, CasSource, Config, ContainerId, Marks, Rules};
+use detail::Detail;
 pub use listen::Address;
 use listen::Listener;
+use login::Logins;
 use options::Options;
 use parking_lot::Mutex;
 use stats::WorkerStats;
@@ -36,6 +43,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tls::Tls;
 use worker::Mailbox;
 
 /// What `version` answers: the memcached whose protocol this is, then our own.
@@ -74,14 +82,23 @@ pub struct Shared {
     connections_total: AtomicU64,
     connections_refused: AtomicU64,
     started: Instant,
-    /// Items of the policies cache_only and caching.
+    /// Items of the policies cache_only and caching, and the bytes they may take.
     memory: Arc<MemoryStore>,
+    memory_limit: AtomicUsize,
+    /// `stats detail`.
+    detail: Detail,
+    /// What meta commands know of items beside their rows.
+    marks: Arc<Marks>,
     /// The newest configuration; workers take it over when its version changes.
     config: Mutex<Arc<Config>>,
     config_version: AtomicU64,
     /// Changes whenever somebody waits for what other workers' batches hold.
     commit_wanted: AtomicU64,
     mailboxes: OnceLock<Vec<Arc<Mailbox>>>,
+    /// Who may log in, where somebody has to.
+    logins: Option<Logins>,
+    /// What TLS listeners show.
+    tls: Option<Tls>,
     /// By worker: milliseconds since the start at which its write phase began, 0 outside one. Kept in batch mode only.
     busy: Vec<AtomicU64>,
     /// The first worker is to read the configuration again.
@@ -97,7 +114,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    fn new(host: Host, options: Options, config: Config) -> Shared {
+    fn new(host: Host, options: Options, config: Config, (logins, tls): (Option<Logins>, Option<Tls>)) -> Shared {
         Shared {
             host,
             stats: (0..options.threads).map(|_| WorkerStats::new()).collect(),
@@ -108,10 +125,15 @@ impl Shared {
             connections_refused: AtomicU64::new(0),
             started: Instant::now(),
             memory: Arc::new(MemoryStore::new(options.memory_limit, options.evict)),
+            memory_limit: AtomicUsize::new(options.memory_limit),
+            detail: Detail::new(options.prefix_delimiter.unwrap_or(b':'), options.prefix_delimiter.is_some()),
+            marks: Arc::default(),
             config: Mutex::new(Arc::new(config)),
             config_version: AtomicU64::new(0),
             commit_wanted: AtomicU64::new(0),
             mailboxes: OnceLock::new(),
+            logins,
+            tls,
             busy: (0..options.threads).map(|_| AtomicU64::new(0)).collect(),
             reload: AtomicBool::new(false),
             sweep: AtomicBool::new(false),
@@ -142,8 +164,23 @@ impl Shared {
         }
     }
 
+    /// Makes every thread look at the flags.
+    fn wake_all(&self, mailboxes: &[Arc<Mailbox>], acceptor: &mio::Waker) {
+        for mailbox in mailboxes {
+            mailbox.wake();
+        }
+        let _ = acceptor.wake();
+        if let Some(logins) = &self.logins {
+            logins.wake();
+        }
+    }
+
     fn uptime_ms(&self) -> u64 {
         self.started.elapsed().as_millis() as u64 + 1
+    }
+
+    fn uptime_seconds(&self) -> u64 {
+        self.started.elapsed().as_secs()
     }
 
     /// Whether a worker has been in a write phase for so long that it probably waits for a lock.
@@ -187,6 +224,12 @@ impl Shared {
         self.flushes.lock().extract_if(.., |(_, at)| *at <= now).map(|(container, _)| container).collect()
     }
 
+    /// Changes the budget of the memory store, in bytes; one that evicts has shrunk to it afterwards.
+    fn limit_memory(&self, bytes: usize) {
+        self.memory.set_limit(bytes);
+        self.memory_limit.store(bytes, Ordering::Relaxed);
+    }
+
     /// Logs a warning about a client's request, at most one a second.
     fn complain(&self, text: impl FnOnce() -> String) {
         let now = unix_time();
@@ -202,6 +245,9 @@ fn unix_time() -> i64 {
 
 /// Milliseconds in a write phase after which a worker is taken to wait for a lock.
 const LOCK_WAIT_SUSPECTED_MS: u64 = 50;
+
+/// Time between two looks at files that may have changed.
+const LOOK_AT_FILES: Duration = Duration::from_secs(1);
 
 /// Called by the supervisor with the daemon's state, ten times a second.
 pub type Observer = Box<dyn Fn(&Shared) + Send>;
@@ -223,11 +269,14 @@ impl Server {
     pub fn start(host: Host, options: Options, observer: Option<Observer>) -> Result<Server, StartError> {
         let rules = Rules { trx_level: 0, skip_invalid: options.settings.skip_invalid_containers };
         let config = load_config(&host, rules)?;
+        let logins = options.users.as_deref().map(Logins::new).transpose().map_err(StartError::Configuration)?;
+        let tls = options.tls.as_ref().map(Tls::new).transpose().map_err(StartError::Configuration)?;
         let listeners = Listener::bind_all(&options).map_err(StartError::Listen)?;
-        for flag in &options.without_meaning {
-            log::info!("option -{flag} has no meaning inside a host and is ignored");
+        for option in &options.without_meaning {
+            log::info!("option {option} has no meaning inside a host and is ignored");
         }
-        let shared = Arc::new(Shared::new(host, options, config));
+        warn_of_descriptors(options.max_connections);
+        let shared = Arc::new(Shared::new(host, options, config, (logins, tls)));
         let poll = mio::Poll::new().map_err(system)?;
         let mut server = Server {
             addresses: listeners.iter().map(|l| l.address.clone()).collect(),
@@ -259,6 +308,10 @@ impl Server {
             self.threads.push(spawn(&format!("memcached-{index}"), move || worker::run(seed, &shared, cas))?);
         }
         let _ = self.shared.mailboxes.set(self.mailboxes.clone());
+        if self.shared.logins.is_some() {
+            let (shared, mailboxes) = (Arc::clone(&self.shared), self.mailboxes.clone());
+            self.threads.push(spawn("memcached-login", move || login::run(&shared, &mailboxes))?);
+        }
         let (shared, mailboxes) = (Arc::clone(&self.shared), self.mailboxes.clone());
         self.threads.push(spawn("memcached-accept", move || accept(poll, &listeners, &shared, &mailboxes))?);
         let (shared, mailboxes) = (Arc::clone(&self.shared), self.mailboxes.clone());
@@ -285,13 +338,26 @@ impl Server {
     /// Stops accepting, lets the running ticks end, closes the connections, joins every thread.
     pub fn stop(mut self) {
         self.shared.stop.store(true, Ordering::Relaxed);
-        wake_all(&self.mailboxes, &self.acceptor_waker);
+        self.shared.wake_all(&self.mailboxes, &self.acceptor_waker);
         for thread in self.threads.drain(..) {
             thread.thread().unpark();
             if thread.join().is_err() {
                 log::error!("a thread of the daemon ended with a defect");
             }
         }
+    }
+}
+
+/// A connection takes a descriptor, and the host opens files of its own.
+fn warn_of_descriptors(connections: usize) {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the limit is writable.
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } == 0;
+    if known && limit.rlim_cur < connections as u64 {
+        log::warn!(
+            "option -c allows {connections} connections, but the process may open {} files; raise that limit or lower -c",
+            limit.rlim_cur
+        );
     }
 }
 
@@ -350,16 +416,9 @@ fn without_signals<T>(start: impl FnOnce() -> T) -> T {
     }
 }
 
-fn wake_all(mailboxes: &[Arc<Mailbox>], acceptor: &mio::Waker) {
-    for mailbox in mailboxes {
-        mailbox.wake();
-    }
-    let _ = acceptor.wake();
-}
-
 /// Watches the host and the clock, so that the workers need no timers.
 fn supervise(shared: &Shared, mailboxes: &[Arc<Mailbox>], acceptor: &mio::Waker, observer: Option<Observer>) {
-    let mut swept = Instant::now();
+    let (mut swept, mut looked) = (Instant::now(), Instant::now());
     while !shared.stopping() {
         if let Some(observe) = &observer {
             observe(shared);
@@ -367,13 +426,22 @@ fn supervise(shared: &Shared, mailboxes: &[Arc<Mailbox>], acceptor: &mio::Waker,
         std::thread::park_timeout(Duration::from_millis(100));
         if shared.host.is_shutting_down() {
             shared.stop.store(true, Ordering::Relaxed);
-            wake_all(mailboxes, acceptor);
+            shared.wake_all(mailboxes, acceptor);
         }
         if shared.host.sessions_were_killed() {
-            wake_all(mailboxes, acceptor);
+            shared.wake_all(mailboxes, acceptor);
         }
         if shared.batches() && shared.somebody_waits() {
             shared.commit_batches();
+        }
+        if looked.elapsed() >= LOOK_AT_FILES {
+            looked = Instant::now();
+            if let Some(logins) = &shared.logins {
+                logins.follow_file();
+            }
+            if let Some(tls) = &shared.tls {
+                tls.follow_files();
+            }
         }
         let interval = u64::from(shared.sweep_interval.load(Ordering::Relaxed));
         let sweep = interval > 0 && swept.elapsed() >= Duration::from_secs(interval);
@@ -430,6 +498,9 @@ fn accept_from(
         shared.connections_total.fetch_add(1, Ordering::Relaxed);
         if shared.connections.load(Ordering::Relaxed) >= shared.options.max_connections {
             shared.connections_refused.fetch_add(1, Ordering::Relaxed);
+            if listener.tls {
+                continue;
+            }
             let refusal = b"ERROR Too many open connections\r\n";
             // SAFETY: the socket is open, the bytes are readable.
             unsafe {
@@ -438,7 +509,7 @@ fn accept_from(
             continue;
         }
         shared.connections.fetch_add(1, Ordering::Relaxed);
-        mailboxes[*turn % mailboxes.len()].give(socket);
+        mailboxes[*turn % mailboxes.len()].give(socket, listener.tls);
         *turn += 1;
     }
     Ok(())

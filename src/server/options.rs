@@ -1,10 +1,15 @@
 //! memcached's command line options, as they stand in `daemon_memcached_option`.
 
+mod extended;
+
+use crate::protocol::Dialect;
 pub use crate::store::Batch;
+use extended::Ssl;
+use std::fmt::Display;
 use std::path::PathBuf;
 
 /// Flags that mean something to a process of its own and nothing inside a host; each is logged once.
-const WITHOUT_MEANING: &str = "dkriuPfnLEeqACDh";
+const WITHOUT_MEANING: &str = "dkriuPfnLEeqACh";
 
 /// Flags that take an argument.
 const WITH_ARGUMENT: &str = "apsUmculPftDRbBInEeXYo";
@@ -20,6 +25,38 @@ pub struct Settings {
     pub sweep_interval: u32,
 }
 
+/// Files of TLS listeners, all in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate and those that vouch for it.
+    pub chain: PathBuf,
+    /// Its key; `None` if it stands in `chain`.
+    pub key: Option<PathBuf>,
+    /// How clients prove who they are; `None` if they need not.
+    pub clients: Option<ClientCertificates>,
+    /// Whether TLS 1.2 is refused.
+    pub tls13_only: bool,
+    /// Whether clients may resume sessions.
+    pub session_cache: bool,
+}
+
+impl TlsFiles {
+    /// All of them.
+    pub fn paths(&self) -> Vec<PathBuf> {
+        let authorities = self.clients.as_ref().map(|clients| &clients.authorities);
+        [Some(&self.chain), self.key.as_ref(), authorities].into_iter().flatten().cloned().collect()
+    }
+}
+
+/// Certificates of clients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificates {
+    /// Who vouches for them.
+    pub authorities: PathBuf,
+    /// Whether a client without one is refused.
+    pub required: bool,
+}
+
 /// Settings of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -27,7 +64,7 @@ pub struct Options {
     pub port: u16,
     /// Whether `-p` was given.
     pub port_given: bool,
-    /// Addresses of `-l`, each with or without a port; empty means 127.0.0.1.
+    /// Addresses of `-l`, each with or without a port, behind `notls:` where TLS is not for it; empty means 127.0.0.1.
     pub addresses: Vec<String>,
     /// UNIX socket of `-s`.
     pub socket: Option<PathBuf>,
@@ -39,6 +76,8 @@ pub struct Options {
     pub max_connections: usize,
     /// Largest value in bytes.
     pub item_size_max: usize,
+    /// Which protocol connections speak.
+    pub dialect: Dialect,
     /// Bytes of the memory store.
     pub memory_limit: usize,
     /// Whether a full memory store evicts instead of refusing.
@@ -49,12 +88,25 @@ pub struct Options {
     pub requests_per_tick: usize,
     /// Whether flush_all is refused.
     pub flush_disabled: bool,
+    /// Users file of `-Y`; with it every connection has to log in.
+    pub users: Option<PathBuf>,
+    sasl: bool,
+    /// Delimiter of key prefixes for `stats detail`, which then counts from the start.
+    pub prefix_delimiter: Option<u8>,
+    /// What TCP listeners need for TLS, with `-Z`.
+    pub tls: Option<TlsFiles>,
+    ssl: Ssl,
+    tls_wanted: bool,
+    /// Seconds without a request after which a connection is closed, 0 for never.
+    pub idle_timeout: u32,
+    /// Seconds without progress after which a connection that does not read its replies is closed, 0 for never.
+    pub output_timeout: u32,
     /// Number of `-v`.
     pub verbose: u8,
     /// What system variables say.
     pub settings: Settings,
-    /// Flags that were accepted and do nothing.
-    pub without_meaning: Vec<char>,
+    /// Options that were accepted and do nothing.
+    pub without_meaning: Vec<String>,
 }
 
 impl Default for Options {
@@ -68,11 +120,20 @@ impl Default for Options {
             threads: 4,
             max_connections: 1024,
             item_size_max: 1 << 20,
+            dialect: Dialect::Auto,
             memory_limit: 64 << 20,
             evict: true,
             backlog: 1024,
             requests_per_tick: 1024,
             flush_disabled: false,
+            users: None,
+            sasl: false,
+            prefix_delimiter: None,
+            tls: None,
+            ssl: Ssl::default(),
+            tls_wanted: false,
+            idle_timeout: 0,
+            output_timeout: 60,
             verbose: 0,
             settings: Settings::default(),
             without_meaning: Vec::new(),
@@ -104,7 +165,21 @@ impl Options {
                 options.apply(flag, argument.unwrap_or(""))?;
             }
         }
+        options.check()?;
         Ok(options)
+    }
+
+    /// What no flag says alone.
+    fn check(&mut self) -> Result<(), String> {
+        if self.sasl && self.users.is_none() {
+            return Err("option -S needs the users file: add -Y FILE".into());
+        }
+        if self.tls_wanted {
+            self.tls = Some(self.ssl.files()?);
+        } else if self.ssl != Ssl::default() {
+            return Err("the ssl_ options of -o need -Z".into());
+        }
+        Ok(())
     }
 
     fn apply(&mut self, flag: char, argument: &str) -> Result<(), String> {
@@ -131,25 +206,34 @@ impl Options {
             'M' => self.evict = false,
             'F' => self.flush_disabled = true,
             'v' => self.verbose = self.verbose.saturating_add(1),
-            'B' if matches!(argument, "auto" | "ascii") => {}
+            'D' => match argument.as_bytes() {
+                [delimiter] => self.prefix_delimiter = Some(*delimiter),
+                _ => return Err(format!("option -D: {argument:?} is not one character, e.g. -D :")),
+            },
             'B' => {
-                return Err(format!("option -B {argument}: only the ascii protocol is built; use -B auto or -B ascii"));
+                self.dialect = match argument {
+                    "auto" => Dialect::Auto,
+                    "ascii" => Dialect::Ascii,
+                    "binary" => Dialect::Binary,
+                    _ => return Err(format!("option -B: {argument:?} is not auto, ascii or binary")),
+                }
             }
             'U' if argument == "0" => {}
             'U' => return Err(format!("option -U {argument}: UDP is not supported; use -U 0 or leave it out")),
-            'S' | 'Y' | 'Z' => {
-                return Err(format!(
-                    "option -{flag}: authentication and TLS are not supported; remove the flag and guard the port by other means"
-                ));
-            }
-            _ if WITHOUT_MEANING.contains(flag) => {
-                if !self.without_meaning.contains(&flag) {
-                    self.without_meaning.push(flag);
-                }
-            }
+            'S' => self.sasl = true,
+            'Y' => self.users = Some(PathBuf::from(argument)),
+            'Z' => self.tls_wanted = true,
+            'o' => argument.split(',').filter(|entry| !entry.is_empty()).try_for_each(|entry| self.extend(entry))?,
+            _ if WITHOUT_MEANING.contains(flag) => self.ignore(format!("-{flag}")),
             _ => return Err(format!("option -{flag} is unknown; remove it from daemon_memcached_option")),
         }
         Ok(())
+    }
+
+    fn ignore(&mut self, option: String) {
+        if !self.without_meaning.contains(&option) {
+            self.without_meaning.push(option);
+        }
     }
 
     /// Whether TCP is listened on: a UNIX socket alone turns it off, as in memcached.
@@ -158,7 +242,7 @@ impl Options {
     }
 }
 
-fn number(flag: char, text: &str, min: u64, max: u64) -> Result<u64, String> {
+fn number(flag: impl Display, text: &str, min: u64, max: u64) -> Result<u64, String> {
     text.parse()
         .ok()
         .filter(|value| (min..=max).contains(value))
@@ -192,7 +276,17 @@ mod tests {
         assert_eq!(options.addresses, ["127.0.0.1", "[::1]:5", "::1"]);
         assert_eq!(options.item_size_max, 2 << 20);
         assert!(options.flush_disabled && options.listens_on_tcp());
-        assert_eq!((options.without_meaning, options.memory_limit), (vec!['u'], 64 << 20));
+        assert_eq!((options.without_meaning, options.memory_limit), (vec!["-u".to_owned()], 64 << 20));
+        let options = Options::parse(
+            "-Z -o ssl_chain_cert=c.pem,ssl_key=k.pem,ssl_verify_mode=1,ssl_ca_cert=a.pem,ssl_min_version=3,ssl_session_cache \
+             -o modern,no_lru_crawler,hashpower=20,idle_timeout=7,output_timeout=0,modern",
+        )
+        .unwrap();
+        let clients = Some(ClientCertificates { authorities: "a.pem".into(), required: false });
+        let (chain, key) = ("c.pem".into(), Some("k.pem".into()));
+        assert_eq!(options.tls, Some(TlsFiles { chain, key, clients, tls13_only: true, session_cache: true }));
+        assert_eq!((options.idle_timeout, options.output_timeout), (7, 0));
+        assert_eq!(options.without_meaning, ["-o modern", "-o no_lru_crawler", "-o hashpower"]);
         assert!(!Options::parse("-s /tmp/x -p 0").unwrap().listens_on_tcp());
         assert!(Options::parse("-s /tmp/x -p 11212").unwrap().listens_on_tcp());
     }
@@ -201,10 +295,21 @@ mod tests {
     fn refusals_name_the_flag() {
         for (text, part) in [
             ("-S", "-S"),
-            ("-Y /tmp/users", "-Y"),
-            ("-Z", "-Z"),
+            ("-Y", "-Y needs"),
+            ("-Z", "ssl_chain_cert"),
+            ("-Z -o ssl_chain_cert", "ssl_chain_cert needs"),
+            ("-Z -o ssl_chain_cert=c,ssl_verify_mode=2", "ssl_ca_cert"),
+            ("-Z -o ssl_chain_cert=c,ssl_verify_mode=4", "ssl_verify_mode"),
+            ("-Z -o ssl_chain_cert=c,ssl_min_version=1", "TLS 1.2"),
+            ("-Z -o ssl_chain_cert=c,ssl_ciphers=x", "ssl_ciphers"),
+            ("-Z -o ssl_chain_cert=c,ssl_keyformat=DER", "PEM"),
+            ("-o ssl_chain_cert=c", "-Z"),
+            ("-o idle_timeout", "idle_timeout needs"),
+            ("-o idle_timeout=x", "idle_timeout"),
+            ("-o modern,ext_path=/tmp/x:1G", "ext_path is unknown"),
+            ("-o proxy_config=x", "proxy_config is unknown"),
             ("-U 11211", "-U"),
-            ("-B binary", "-B"),
+            ("-B meta", "-B"),
             ("-p 70000", "-p"),
             ("-p", "-p needs"),
             ("-t 0", "-t"),
@@ -213,6 +318,7 @@ mod tests {
             ("-a 999", "-a"),
             ("-W", "-W is unknown"),
             ("-X lib.so", "-X is unknown"),
+            ("-D ab", "-D"),
             ("11211", "not a flag"),
         ] {
             let error = Options::parse(text).unwrap_err();

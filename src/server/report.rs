@@ -1,27 +1,75 @@
-//! The `stats` command.
+//! Statistics, for every protocol's `stats` command to word.
 
 use super::stats::{ALL, Counter, NAMES};
 use super::{Shared, unix_time};
-use crate::protocol::reply;
+use crate::protocol::Dialect;
 use crate::store::Config;
 use std::sync::atomic::Ordering;
 
+/// What became of a `stats` command.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Report {
+    /// The statistics were told.
+    Told,
+    /// The counters are zero again.
+    Reset,
+    /// `detail on` or `off`.
+    Switched,
+    /// `detail dump`: a line per prefix.
+    Detail(Vec<u8>),
+    /// `detail` without a word that it knows.
+    DetailUsage,
+    /// No such statistics.
+    Unknown,
+}
+
 impl Shared {
-    /// Answers `stats` with its arguments.
-    pub(super) fn stats(&self, args: &[u8], config: &Config, out: &mut Vec<u8>) {
-        let mut tell = |name: &str, value: &str| reply::stat(out, name, value);
+    /// Does what the arguments of `stats` say; calls `tell` with each statistic.
+    pub(super) fn report(&self, args: &[u8], config: &Config, tell: &mut dyn FnMut(&str, &str)) -> Report {
         // As in memcached the first word counts, whatever follows.
         let first = args.split(|byte| *byte == b' ').next().unwrap_or_default();
         match first {
-            b"" => self.general(&mut tell),
-            b"settings" => self.settings(&mut tell),
-            b"reset" => return self.reset(out),
-            b"containers" => self.containers(config, &mut tell),
-            b"items" | b"slabs" => {}
+            b"" => self.general(tell),
+            b"settings" => self.settings(tell),
+            b"reset" => return self.reset(),
+            b"containers" => self.containers(config, tell),
+            b"detail" => return self.detail(args),
+            b"items" => self.items(tell),
+            b"slabs" => tell("active_slabs", "0"),
             b"sizes" => tell("sizes_status", "disabled"),
-            _ => return out.extend_from_slice(b"ERROR\r\n"),
+            _ => return Report::Unknown,
         }
-        out.extend_from_slice(reply::END);
+        Report::Told
+    }
+
+    fn detail(&self, args: &[u8]) -> Report {
+        let word = args.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).nth(1);
+        match word {
+            Some(b"on") => self.detail.switch(true),
+            Some(b"off") => self.detail.switch(false),
+            Some(b"dump") => {
+                let mut lines = Vec::new();
+                self.detail.dump(&mut lines);
+                return Report::Detail(lines);
+            }
+            _ => return Report::DetailUsage,
+        }
+        Report::Switched
+    }
+
+    /// The memory store is one class.
+    fn items(&self, tell: &mut dyn FnMut(&str, &str)) {
+        let memory = self.memory.stats();
+        if memory.items == 0 {
+            return;
+        }
+        for (name, value) in [
+            ("items:1:number", memory.items),
+            ("items:1:mem_requested", memory.bytes),
+            ("items:1:evicted", memory.evictions),
+        ] {
+            tell(name, itoa::Buffer::new().format(value));
+        }
     }
 
     fn containers(&self, config: &Config, tell: &mut dyn FnMut(&str, &str)) {
@@ -44,14 +92,15 @@ impl Shared {
     }
 
     /// Counters have one writer each: a reset remembers where they stood.
-    fn reset(&self, out: &mut Vec<u8>) {
+    fn reset(&self) -> Report {
         for counter in ALL {
             let sum: u64 = self.stats.iter().map(|worker| worker.get(*counter)).sum();
             self.reset[*counter as usize].store(sum, Ordering::Relaxed);
         }
+        self.detail.clear();
         self.connections_total.store(0, Ordering::Relaxed);
         self.connections_refused.store(0, Ordering::Relaxed);
-        out.extend_from_slice(b"RESET\r\n");
+        Report::Reset
     }
 
     /// Calls `tell` with each general statistic.
@@ -71,10 +120,13 @@ impl Shared {
         }
         let memory = self.memory.stats();
         let mut number = |name: &str, value: u64| tell(name, itoa::Buffer::new().format(value));
-        number("limit_maxbytes", self.options.memory_limit as u64);
+        number("limit_maxbytes", self.memory_limit.load(Ordering::Relaxed) as u64);
         number("bytes", memory.bytes);
         number("curr_items", memory.items);
         number("evictions", memory.evictions);
+        if let Some(tls) = &self.tls {
+            number("time_since_server_cert_refresh", tls.age());
+        }
         tell("version", super::VERSION);
     }
 
@@ -93,11 +145,30 @@ impl Shared {
         tell("umask", &format!("{:o}", options.socket_mode));
         tell("num_threads", &options.threads.to_string());
         tell("reqs_per_event", &options.requests_per_tick.to_string());
+        tell("detail_enabled", yes(self.detail.is_on()));
+        tell("stat_key_prefix", char::from(self.detail.delimiter()).encode_utf8(&mut [0; 4]));
         tell("cas_enabled", "yes");
         tell("tcp_backlog", &options.backlog.to_string());
-        tell("binding_protocol", "ascii");
-        tell("auth_enabled_sasl", "no");
-        tell("auth_enabled_ascii", "no");
+        let protocol = match options.dialect {
+            Dialect::Auto => "auto-negotiate",
+            Dialect::Ascii => "ascii",
+            Dialect::Binary => "binary",
+        };
+        tell("binding_protocol", protocol);
+        let users = options.users.as_ref();
+        tell("auth_enabled_sasl", yes(users.is_some()));
+        tell("auth_enabled_ascii", &users.map_or("no".into(), |path| path.display().to_string()));
+        tell("idle_timeout", &options.idle_timeout.to_string());
+        tell("output_timeout", &options.output_timeout.to_string());
+        tell("ssl_enabled", yes(options.tls.is_some()));
+        if let Some(tls) = &options.tls {
+            tell("ssl_chain_cert", &tls.chain.display().to_string());
+            tell("ssl_key", &tls.key.as_ref().unwrap_or(&tls.chain).display().to_string());
+            tell("ssl_min_version", if tls.tls13_only { "tlsv1.3" } else { "tlsv1.2" });
+            let clients = tls.clients.as_ref();
+            tell("ssl_verify_mode", clients.map_or("0", |clients| if clients.required { "2" } else { "1" }));
+            tell("ssl_ca_cert", &clients.map_or("NULL".into(), |c| c.authorities.display().to_string()));
+        }
         tell("item_size_max", &options.item_size_max.to_string());
         tell("flush_enabled", yes(!options.flush_disabled));
         tell("storage", "table");

@@ -11,15 +11,20 @@
 //! Nothing is consumed or sent before the commit, so the write phase can be run again after a deadlock or a lock wait
 //! timeout. A commit that fails ambiguously is never repeated: its connections are closed without a reply.
 
+mod sets;
 #[cfg(test)]
 mod tests;
 
 use super::Shared;
 use super::conn::Conn;
-use super::execute::{Abort, Executor, Progress, REPLY_BUDGET, Resume, is_range, is_read, sort_key, spares_table};
+use super::execute::{
+    Abort, Executor, Progress, REPLY_BUDGET, Resume, closes, deny, give_up, is_flush, is_idle, is_read, is_stream,
+    sort_key, spares_table, values_of,
+};
+use super::login::{Access, Attempt, Demand, Denial, Entry, VALUE_MAX, demand, entry};
 use super::stats::{ContainerCount, Counter, Delta};
-use crate::protocol::ascii::{Parsed, Parser, Request};
-use crate::protocol::reply;
+use crate::auth::{Right, User};
+use crate::protocol::{KEY_MAX, LINE_MAX, Parsed, Parser, Request};
 use crate::rows::{Error, Rows};
 use crate::store::{Config, ContainerId, Store, Target};
 use slab::Slab;
@@ -45,8 +50,10 @@ struct Planned<'t> {
     parser: Parser,
     /// Its reply in the write phase's arena.
     reply: Range<usize>,
-    /// A reply that was decided without running it.
-    verdict: Option<&'static [u8]>,
+    /// It does not run: the connection or its user may not ask for it.
+    denial: Option<Denial>,
+    /// It runs no more: the transaction was lost to it.
+    verdict: Option<Abort>,
     /// It works on memory alone: no rollback undoes it, so it never runs again; its reply is kept.
     memory_only: bool,
     kept: Option<Vec<u8>>,
@@ -71,6 +78,8 @@ pub struct Plan {
     pub container: ContainerId,
     /// How much of the request at the head of what remains is answered.
     pub resume: Resume,
+    /// Credentials that it sent; behind them nothing was looked at.
+    pub login: Option<Box<Attempt>>,
     /// Replies that the socket did not take.
     pub unsent: Vec<u8>,
     /// Close once everything is sent.
@@ -125,7 +134,14 @@ impl<R: Rows> Tick<'_, R> {
         for key in ready {
             if let Some(conn) = conns.get(*key) {
                 let limit = self.shared.options.requests_per_tick;
-                let planner = Planner { config: self.config, limit, unknown: &mut unknown, planned: &mut planned };
+                let planner = Planner {
+                    config: self.config,
+                    limit,
+                    unknown: &mut unknown,
+                    planned: &mut planned,
+                    guard: None,
+                    forbidden: false,
+                };
                 plans.push(planner.plan(*key, conn, plans.len()));
             }
         }
@@ -170,6 +186,11 @@ impl<R: Rows> Tick<'_, R> {
                     plan.more = true;
                     break;
                 }
+                if let Some(denial) = planned.denial {
+                    deny(&planned.request, denial, out);
+                    (plan.consumed, plan.parser) = (planned.end, planned.parser);
+                    continue;
+                }
                 let length = out.len();
                 match self.executor(planned.before).run(&planned.request, std::mem::replace(&mut resume, &start), out) {
                     Ok(Progress::Done) => {}
@@ -181,7 +202,7 @@ impl<R: Rows> Tick<'_, R> {
                     Err(abort) => {
                         self.store.rollback();
                         out.truncate(length);
-                        out.extend_from_slice(verdict(abort));
+                        give_up(&planned.request, abort.reason(), out);
                     }
                 }
                 (plan.consumed, plan.parser, plan.container) = (planned.end, planned.parser, planned.after);
@@ -236,6 +257,10 @@ struct Planner<'w, 't> {
     /// Names of containers that are not known.
     unknown: &'w mut Vec<Vec<u8>>,
     planned: &'w mut Vec<Planned<'t>>,
+    /// Who asks, and the right that the request at hand demands; `None` where nobody needs a right.
+    guard: Option<(&'t User, Right)>,
+    /// The request at hand leads to a container that its user has no right to.
+    forbidden: bool,
 }
 
 impl<'t> Planner<'_, 't> {
@@ -252,6 +277,7 @@ impl<'t> Planner<'_, 't> {
             wanted: 0,
             container: conn.container,
             resume: Resume::Start,
+            login: None,
             unsent: Vec::new(),
             close: false,
             drop: false,
@@ -267,6 +293,8 @@ impl<'t> Planner<'_, 't> {
             match parser.parse(&input[end..]) {
                 Parsed::Incomplete { wanted } => {
                     plan.wanted = wanted;
+                    // Nobody gets memory for long lines before it logged in.
+                    plan.close |= matches!(conn.access, Access::Stranger) && input.len() - end > LINE_MAX + VALUE_MAX;
                     break;
                 }
                 Parsed::Swallowed { consumed } => end += consumed,
@@ -276,18 +304,38 @@ impl<'t> Planner<'_, 't> {
                 }
                 Parsed::Request { request, consumed } => {
                     // A range streams for many ticks, each with a view of its own: it has its ticks for itself.
-                    if is_range(&request) && self.planned.len() > first {
+                    if is_stream(&request) && self.planned.len() > first {
                         (parser, plan.more) = (unparsed, true);
                         break;
                     }
+                    let denial = match &conn.access {
+                        Access::Open => None,
+                        access => match self.admit(&request, access) {
+                            Entry::Free => None,
+                            Entry::Denied(denial) => Some(denial),
+                            // What was asked before is answered before.
+                            Entry::Login(_) if self.planned.len() > first => {
+                                (parser, plan.more) = (unparsed, true);
+                                break;
+                            }
+                            Entry::Login(attempt) => {
+                                end += consumed;
+                                plan.login = Some(attempt);
+                                break;
+                            }
+                        },
+                    };
                     end += consumed;
-                    if let Request::Get { keys, .. } | Request::GetAndTouch { keys, .. } = &request {
-                        values += keys.len_hint();
-                    }
+                    values += values_of(&request);
                     let before = container;
-                    let sort = self.follow(&request, &mut container);
-                    let memory_only = spares_table(&request, self.config, container);
-                    plan.writes |= !is_read(&request) && !memory_only;
+                    let sort = if denial.is_none() { self.follow(&request, &mut container) } else { None };
+                    let forbidden = std::mem::take(&mut self.forbidden);
+                    let denial = denial.or(forbidden.then_some(Denial::Forbidden));
+                    if denial.is_some() {
+                        container = before;
+                    }
+                    let memory_only = denial.is_none() && spares_table(&request, self.config, container);
+                    plan.writes |= denial.is_none() && !is_read(&request) && !memory_only;
                     let (reply, verdict, kept) = (0..0, None, None);
                     let planned = Planned {
                         plan: index,
@@ -298,16 +346,17 @@ impl<'t> Planner<'_, 't> {
                         end,
                         parser,
                         reply,
+                        denial,
                         verdict,
                         memory_only,
                         kept,
                     };
                     self.planned.push(planned);
-                    if matches!(request, Request::Quit) {
+                    if closes(&request, denial) {
                         plan.close = true;
                         break;
                     }
-                    if is_range(&request) {
+                    if is_stream(&request) {
                         plan.more = end < input.len();
                         break;
                     }
@@ -322,12 +371,38 @@ impl<'t> Planner<'_, 't> {
         plan
     }
 
+    /// Whether a connection may send a request at all; notes the right that it demands of the containers that it leads to.
+    #[inline(never)]
+    fn admit(&mut self, request: &Request<'_>, access: &'t Access) -> Entry {
+        let Access::User(user) = access else { return entry(request, true) };
+        self.guard = None;
+        match demand(request) {
+            Demand::Nothing => {}
+            Demand::Container(right) => self.guard = Some((user, right)),
+            Demand::Daemon if user.may_administer() => {}
+            Demand::Daemon => return Entry::Denied(Denial::Forbidden),
+        }
+        entry(request, false)
+    }
+
+    /// Notes whether the request at hand may not touch the container.
+    fn check(&mut self, id: ContainerId) {
+        if let Some((user, right)) = self.guard
+            && self.config.container(id).is_some_and(|container| !user.may(right, &container.name))
+        {
+            self.forbidden = true;
+        }
+    }
+
     /// Follows the containers that a request names; where it has one key, tells where that stands in the order of locks.
     fn follow(&mut self, request: &Request<'t>, container: &mut ContainerId) -> Option<(ContainerId, &'t [u8])> {
         match request {
             Request::Bind { name } => {
                 match self.config.find(name) {
-                    Some(id) => *container = id,
+                    Some(id) => {
+                        *container = id;
+                        self.check(id);
+                    }
                     None => self.unknown.push(name.to_vec()),
                 }
                 return None;
@@ -338,21 +413,30 @@ impl<'t> Planner<'_, 't> {
                 }
                 return None;
             }
+            Request::Meta(meta) if meta.has(b'b') => {
+                self.resolve(meta.key(&mut [0; KEY_MAX]), container);
+                return None;
+            }
             _ => {}
         }
-        let key = sort_key(request)?;
+        let Some(key) = sort_key(request) else {
+            self.check(*container);
+            return None;
+        };
         let key = self.resolve(key, container)?;
         Some((*container, key))
     }
 
-    fn resolve(&mut self, key: &'t [u8], container: &mut ContainerId) -> Option<&'t [u8]> {
+    fn resolve<'k>(&mut self, key: &'k [u8], container: &mut ContainerId) -> Option<&'k [u8]> {
         match self.config.resolve(*container, key) {
             Target::Key(id, key) => {
                 *container = id;
+                self.check(id);
                 Some(key)
             }
             Target::Name(id) => {
                 *container = id;
+                self.check(id);
                 None
             }
             Target::Unknown(name) => {
@@ -370,7 +454,7 @@ fn order(planned: &[Planned<'_>], plans: &[Plan], order: &mut Vec<usize>) {
     order.clear();
     let mut run = 0;
     for i in plans.iter().filter(|plan| plan.writes).flat_map(|plan| plan.requests.clone()) {
-        if planned[i].sort.is_none() {
+        if planned[i].sort.is_none() && !is_idle(&planned[i].request) {
             sort_run(&mut order[run..]);
             order.push(i);
             run = order.len();
@@ -402,17 +486,17 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     }
 
     fn is_flush(&self, i: usize) -> bool {
-        matches!(self.planned[i].request, Request::FlushAll { .. })
+        is_flush(&self.planned[i].request)
     }
 
     /// Runs and commits, again without the guilty after a lock wait timeout, again whole and then in halves
     /// after deadlocks.
     fn segment(&mut self, requests: &[usize]) {
         let start = self.arena.len();
-        let (mut deadlocks, mut asked) = (0, !self.tick.shared.batches());
+        let (mut deadlocks, mut asked, mut together) = (0, !self.tick.shared.batches(), true);
         loop {
             let mut stats = Delta::ZERO;
-            let (guilty, abort) = match self.attempt(requests, &mut stats) {
+            let (guilty, abort) = match self.attempt(requests, together, &mut stats) {
                 Ok(()) => return self.commit(requests, &mut stats),
                 Err(aborted) => aborted,
             };
@@ -424,13 +508,16 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                     asked = true;
                     self.tick.shared.commit_batches();
                 }
-                Abort::LockTimeout | Abort::Interrupted => self.planned[guilty].verdict = Some(self.give_up(abort)),
+                // One of those that ran together met the lock: one by one it will tell.
+                Abort::LockTimeout if guilty.len() > 1 => together = false,
+                Abort::LockTimeout | Abort::Interrupted => guilty.iter().for_each(|i| self.give_up(*i, abort)),
+                Abort::Altered => {}
                 Abort::Deadlock => {
                     self.tick.stats.one(Counter::Deadlocks);
                     deadlocks += 1;
                     if deadlocks >= DEADLOCK_ATTEMPTS {
                         match requests {
-                            [_] => self.planned[guilty].verdict = Some(self.give_up(abort)),
+                            [alone] => self.give_up(*alone, abort),
                             _ => {
                                 let (first, second) = requests.split_at(requests.len() / 2);
                                 self.segment(first);
@@ -443,17 +530,37 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         }
     }
 
-    fn give_up(&mut self, abort: Abort) -> &'static [u8] {
+    fn give_up(&mut self, guilty: usize, abort: Abort) {
         if abort == Abort::LockTimeout {
             self.tick.stats.one(Counter::LockTimeouts);
         }
         self.tick.stats.one(Counter::ServerErrors);
-        verdict(abort)
+        self.planned[guilty].verdict = Some(abort);
     }
 
+    /// Runs requests, those `together` that can be.
+    ///
     /// # Errors
-    /// The request that lost the transaction, and how.
-    fn attempt(&mut self, requests: &[usize], stats: &mut Delta) -> Result<(), (usize, Abort)> {
+    /// The requests that lost the transaction, and how.
+    fn attempt<'r>(
+        &mut self,
+        requests: &'r [usize],
+        together: bool,
+        stats: &mut Delta,
+    ) -> Result<(), (&'r [usize], Abort)> {
+        let mut rest = requests;
+        while !rest.is_empty() {
+            let run = if together { self.run_of_sets(rest) } else { 0 };
+            let (some, behind) = rest.split_at(run.max(1));
+            if run == 0 || !self.sets_together(some, stats).map_err(|abort| (some, abort))? {
+                self.one_by_one(some, stats)?;
+            }
+            rest = behind;
+        }
+        Ok(())
+    }
+
+    fn one_by_one<'r>(&mut self, requests: &'r [usize], stats: &mut Delta) -> Result<(), (&'r [usize], Abort)> {
         for i in requests {
             let start = self.arena.len();
             let planned = &mut self.planned[*i];
@@ -466,9 +573,10 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 planned.reply = start..self.arena.len();
                 continue;
             }
-            match planned.verdict {
-                Some(reply) => self.arena.extend_from_slice(if is_silent(&planned.request) { b"" } else { reply }),
-                None => {
+            match (planned.denial, planned.verdict) {
+                (Some(denial), _) => deny(&planned.request, denial, self.arena),
+                (None, Some(abort)) => give_up(&planned.request, abort.reason(), self.arena),
+                (None, None) => {
                     let (store, config, shared) = (&mut *self.tick.store, self.tick.config, self.tick.shared);
                     let mut resume = match *i == plan.requests.start {
                         true => self.tick.conns[plan.conn].resume.clone(),
@@ -484,7 +592,10 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                             stats: &mut *stats,
                             counts: &mut *self.tick.counts,
                         };
-                        match executor.run(&planned.request, &resume, self.arena).map_err(|abort| (*i, abort))? {
+                        match executor
+                            .run(&planned.request, &resume, self.arena)
+                            .map_err(|abort| (std::slice::from_ref(i), abort))?
+                        {
                             Progress::Done => break,
                             Progress::Part(part) => resume = part,
                         }
@@ -505,14 +616,13 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 self.tick.stats.one(Counter::Commits);
                 self.tick.stats.merge(stats);
             }
-            Err(error @ (Error::LockTimeout | Error::Deadlock | Error::ReadOnly)) => {
+            Err(error @ (Error::LockTimeout | Error::Deadlock | Error::ReadOnly | Error::DiskFull)) => {
                 // It certainly did not happen; the host refuses commits at the moment, so it is not tried again.
-                let mut refusal = Vec::new();
-                reply::server_error(&mut refusal, &error.to_string());
+                let reason = error.to_string();
                 for i in requests {
                     let planned = &mut self.planned[*i];
                     let start = self.arena.len();
-                    self.arena.extend_from_slice(if is_silent(&planned.request) { b"" } else { &refusal });
+                    give_up(&planned.request, &reason, self.arena);
                     planned.reply = start..self.arena.len();
                     self.tick.stats.one(Counter::ServerErrors);
                 }
@@ -529,25 +639,6 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             }
         }
     }
-}
-
-fn verdict(abort: Abort) -> &'static [u8] {
-    match abort {
-        Abort::LockTimeout => reply::LOCK_WAIT_TIMEOUT,
-        Abort::Deadlock => reply::DEADLOCK,
-        Abort::Interrupted => reply::INTERRUPTED,
-    }
-}
-
-fn is_silent(request: &Request<'_>) -> bool {
-    matches!(
-        request,
-        Request::Store { noreply: true, .. }
-            | Request::Arith { noreply: true, .. }
-            | Request::Delete { noreply: true, .. }
-            | Request::Touch { noreply: true, .. }
-            | Request::FlushAll { noreply: true, .. }
-    )
 }
 
 /// An empty vector with the memory of `used`: the standard library collects in place where the layouts agree.

@@ -1,13 +1,16 @@
 //! A worker: one thread, one poller, the connections it owns, one session on the tables.
 
+mod clients;
+
 use super::conn::{BufferPool, Conn, Filled};
 use super::execute::{Executor, Resume};
+use super::login::Verdict;
 use super::stats::{ContainerCount, Counter, Delta};
 use super::sweep::Sweep;
 use super::tick::{Buffers, Plan, Tick};
 use super::{Shared, unix_time};
 use crate::host::Session;
-use crate::protocol::ascii::Parser;
+use crate::rows::Rows;
 use crate::store::{CasSource, Config, Store};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -25,14 +28,22 @@ const RETRY: Duration = Duration::from_millis(100);
 
 /// How other threads reach a worker.
 pub struct Mailbox {
-    sockets: Mutex<Vec<OwnedFd>>,
+    /// New connections, and whether they speak TLS.
+    sockets: Mutex<Vec<(OwnedFd, bool)>>,
+    verdicts: Mutex<Vec<Verdict>>,
     waker: Waker,
 }
 
 impl Mailbox {
-    /// Hands a new connection over.
-    pub fn give(&self, socket: OwnedFd) {
-        self.sockets.lock().push(socket);
+    /// Hands a new connection over, which may speak TLS.
+    pub fn give(&self, socket: OwnedFd, tls: bool) {
+        self.sockets.lock().push((socket, tls));
+        self.wake();
+    }
+
+    /// Tells how an attempt to log in ended.
+    pub fn tell(&self, verdict: Verdict) {
+        self.verdicts.lock().push(verdict);
         self.wake();
     }
 
@@ -56,7 +67,11 @@ impl Seed {
     pub fn new(index: usize) -> std::io::Result<Seed> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
-        Ok(Seed { index, poll, mailbox: Arc::new(Mailbox { sockets: Mutex::default(), waker }) })
+        Ok(Seed {
+            index,
+            poll,
+            mailbox: Arc::new(Mailbox { sockets: Mutex::default(), verdicts: Mutex::default(), waker }),
+        })
     }
 
     /// The mailbox, for the acceptor and the supervisor.
@@ -85,6 +100,10 @@ pub struct Worker<'s> {
     stats: Delta,
     counts: Vec<ContainerCount>,
     sweep: Option<Sweep>,
+    /// A connection waits for its client to read.
+    stalled: bool,
+    /// Second after the daemon's start in which clients were last minded.
+    minded: u64,
 }
 
 /// The body of a worker thread: serves until the daemon stops. A panic costs the worker its connections, not the
@@ -120,6 +139,7 @@ impl<'s> Worker<'s> {
         let store = Store::new(
             session,
             Arc::clone(&shared.memory),
+            Arc::clone(&shared.marks),
             Arc::clone(&config),
             cas,
             shared.options.item_size_max,
@@ -141,6 +161,8 @@ impl<'s> Worker<'s> {
             stats: Delta::ZERO,
             counts: Vec::new(),
             sweep: None,
+            stalled: false,
+            minded: 0,
         }
     }
 
@@ -153,8 +175,10 @@ impl<'s> Worker<'s> {
             let timeout = match (self.queue.is_empty(), &self.sweep) {
                 (false, _) => Some(Duration::ZERO),
                 (true, Some(_)) => Some(Duration::from_millis(1)),
-                // An open batch is looked at each second.
-                (true, None) => self.store.batch_begun().map(|_| Duration::from_secs(1)),
+                // An open batch and the clients' clocks are looked at each second.
+                (true, None) => {
+                    (self.store.batch_begun().is_some() || self.minds_clients()).then_some(Duration::from_secs(1))
+                }
             };
             if let Err(error) = self.poll.poll(&mut events, timeout)
                 && error.kind() != std::io::ErrorKind::Interrupted
@@ -166,6 +190,9 @@ impl<'s> Worker<'s> {
             }
             self.tick(&mut buffers, &mut ready, &mut plans);
             self.sweep_on();
+            if self.minds_clients() {
+                self.mind_clients();
+            }
             if self.shared.batches() {
                 self.mind_batch();
             }
@@ -175,8 +202,11 @@ impl<'s> Worker<'s> {
 
     fn note(&mut self, event: &mio::event::Event) {
         if event.token() == WAKE {
-            for socket in std::mem::take(&mut *self.mailbox.sockets.lock()) {
-                self.adopt(socket);
+            for (socket, tls) in std::mem::take(&mut *self.mailbox.sockets.lock()) {
+                self.adopt(socket, tls);
+            }
+            for verdict in std::mem::take(&mut *self.mailbox.verdicts.lock()) {
+                self.logged_in(verdict);
             }
             self.store.tend();
             if self.index == 0 {
@@ -203,59 +233,6 @@ impl<'s> Worker<'s> {
         }
     }
 
-    fn adopt(&mut self, socket: OwnedFd) {
-        let parser = Parser::new(self.shared.options.item_size_max);
-        let conn = Conn::new(socket, parser);
-        let fd = conn.fd();
-        let key = self.conns.insert(conn);
-        match self.poll.registry().register(&mut SourceFd(&fd), Token(key), Interest::READABLE) {
-            Ok(()) => self.enqueue(key),
-            Err(error) => {
-                log::error!("worker {}: cannot watch a connection: {error}", self.index);
-                self.close(key);
-            }
-        }
-    }
-
-    fn close(&mut self, key: usize) {
-        if let Some(conn) = self.conns.try_remove(key) {
-            let _ = self.poll.registry().deregister(&mut SourceFd(&conn.fd()));
-            self.shared.connections.fetch_sub(1, Ordering::Relaxed);
-            if conn.wrote {
-                self.commit_batch();
-            }
-        }
-    }
-
-    /// Goes on sending what waited; `false` if the connection is gone.
-    fn resume_output(&mut self, key: usize) -> bool {
-        let Some(conn) = self.conns.get_mut(key) else { return false };
-        match conn.flush() {
-            Ok(false) => true,
-            Ok(true) if conn.closing => {
-                self.close(key);
-                false
-            }
-            Ok(true) => {
-                conn.awaits_writable = false;
-                self.watch(key, Interest::READABLE)
-            }
-            Err(_) => {
-                self.close(key);
-                false
-            }
-        }
-    }
-
-    fn watch(&mut self, key: usize, interest: Interest) -> bool {
-        let fd = self.conns[key].fd();
-        let watched = self.poll.registry().reregister(&mut SourceFd(&fd), Token(key), interest).is_ok();
-        if !watched {
-            self.close(key);
-        }
-        watched
-    }
-
     fn tick(&mut self, buffers: &mut Buffers, ready: &mut Vec<usize>, plans: &mut Vec<Plan>) {
         self.read_sockets(ready);
         if ready.is_empty() {
@@ -269,6 +246,14 @@ impl<'s> Worker<'s> {
         }
         for plan in plans.drain(..) {
             self.settle(plan);
+        }
+        if self.shared.options.idle_timeout > 0 {
+            let now = self.shared.uptime_seconds();
+            for key in &*ready {
+                if let Some(conn) = self.conns.get_mut(*key) {
+                    conn.active = now;
+                }
+            }
         }
         self.shared.stats[self.index].publish(&mut self.stats);
         self.shared.stats[self.index].publish_containers(&mut self.counts);
@@ -288,10 +273,8 @@ impl<'s> Worker<'s> {
     }
 
     fn commit_batch(&mut self) {
-        if let Err(error) = self.store.commit() {
-            log::error!("a batch failed to commit, its outcome is unknown: {error}");
-            self.shared.stats[self.index].publish(&mut self.stats);
-        }
+        commit_open(&mut self.store, &mut self.stats);
+        self.shared.stats[self.index].publish(&mut self.stats);
     }
 
     fn run_tick(
@@ -358,18 +341,32 @@ impl<'s> Worker<'s> {
         ready.retain(|key| {
             let Some(conn) = self.conns.get_mut(*key) else { return false };
             conn.queued = false;
-            // Whoever does not read its replies is not read from either.
-            if conn.has_output() {
+            // Whoever does not read its replies is not read from either; whoever logs in waits for the verdict.
+            if conn.has_output() || conn.login.is_some() {
                 return false;
             }
             if conn.readable && !conn.half_closed {
                 match conn.fill(&mut self.pool, &mut received) {
                     Ok(Filled::Drained) => conn.readable = conn.end_announced,
                     Ok(Filled::More) => {}
-                    Ok(Filled::Closed) | Err(_) => {
+                    Ok(Filled::Closed) => {
                         conn.half_closed = true;
                         conn.readable = false;
                     }
+                    Err(_) => {
+                        if conn.is_handshaking() {
+                            self.stats.one(Counter::SslHandshakeErrors);
+                        }
+                        conn.half_closed = true;
+                        conn.readable = false;
+                    }
+                }
+                // Half a handshake waits for the client as a reply does.
+                if conn.has_output() && !conn.awaits_writable {
+                    self.stalled = true;
+                    conn.awaits_writable = true;
+                    let both = Interest::READABLE | Interest::WRITABLE;
+                    let _ = self.poll.registry().reregister(&mut SourceFd(&conn.fd()), Token(*key), both);
                 }
             }
             true
@@ -395,11 +392,15 @@ impl<'s> Worker<'s> {
         conn.parser = plan.parser;
         conn.resume = plan.resume;
         conn.container = plan.container;
-        conn.closing |= plan.close || (conn.half_closed && !plan.more);
-        if !plan.unsent.is_empty() {
-            conn.keep(&plan.unsent);
+        conn.closing |= plan.close || (conn.half_closed && !plan.more && plan.login.is_none());
+        conn.keep(&plan.unsent);
+        if conn.has_output() {
             conn.awaits_writable = true;
+            conn.active = self.shared.uptime_seconds();
+            self.stalled = true;
             self.watch(key, Interest::READABLE | Interest::WRITABLE);
+        } else if let Some(attempt) = plan.login {
+            self.log_in(key, *attempt);
         } else if conn.closing {
             self.close(key);
         } else if plan.more || conn.readable {
@@ -456,9 +457,17 @@ impl<'s> Worker<'s> {
                 stats: &mut self.stats,
                 counts: &mut self.counts,
             };
-            let request = crate::protocol::ascii::Request::FlushAll { delay: 0, noreply: true };
+            let request = crate::protocol::Request::FlushAll { delay: 0, noreply: true };
             let _ = executor.run(&request, &Resume::Start, &mut Vec::new());
         }
+    }
+}
+
+/// Commits what a batch holds open. Its replies are out already: a failure can only be logged and counted.
+pub(super) fn commit_open<R: Rows>(store: &mut Store<R>, stats: &mut Delta) {
+    if let Err(error) = store.commit() {
+        log::error!("a batch failed to commit, its outcome is unknown: {error}");
+        stats.one(Counter::CommitFailures);
     }
 }
 

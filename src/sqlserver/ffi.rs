@@ -72,12 +72,11 @@ unsafe fn start(engine: *mut refengine_t, config: *const sqlserver_config_t) -> 
 /// `server` is NULL or a running server.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sqlserver_port(server: *const sqlserver_t) -> c_uint {
-    // SAFETY: the caller's promise.
-    guard!(
-        "sqlserver_port",
-        0,
-        unsafe { server.cast::<Server>().as_ref() }.and_then(Server::port).map_or(0, c_uint::from)
-    )
+    guard!("sqlserver_port", 0, {
+        // SAFETY: the caller's promise.
+        let server = unsafe { server.cast::<Server>().as_ref() };
+        server.and_then(Server::port).map_or(0, c_uint::from)
+    })
 }
 
 /// Ends all connections, see `sqlserver.h`.

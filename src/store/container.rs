@@ -144,14 +144,16 @@ impl Container {
     ) -> Item<'r> {
         let flags = self.flags_of(rows);
         let cas = if with_cas { self.cas_of(rows) } else { 0 };
+        let deadline = self.expiry.and_then(|column| rows.int(&self.table, column)).unwrap_or(0);
+        let deadline = i64::try_from(deadline).unwrap_or(i64::MAX);
         if let [column] = self.values[..]
             && let Some(value) = value::plain(rows, self, column)
         {
-            return Item { flags, cas, value };
+            return Item { flags, cas, deadline, value };
         }
         scratch.clear();
         value::join(rows, self, separator, scratch);
-        Item { flags, cas, value: scratch }
+        Item { flags, cas, deadline, value: scratch }
     }
 
     pub(super) fn flags_of<R: Rows>(&self, rows: &R) -> u32 {

@@ -3,10 +3,11 @@
 //! Memory changes that belong to a transaction wait in a journal until its commit and are forgotten with its rollback. What the
 //! journal holds is older than the table's rows: while it is not empty, reads of this worker pass memory by.
 
+use super::marks::{self, Mark, Marks};
 use super::table::TableStore;
 use super::{
-    Arithmetic, Batch, CasSource, Condition, Config, Container, Failure, Item, KeyRange, NewItem, Policy,
-    RangeProgress, Result, Stored, value,
+    Arith, Arithmetic, Batch, CasSource, Condition, Config, Container, Deleted, Failure, Item, KeyRange, NewItem,
+    Policy, RangeProgress, Result, Stored, value,
 };
 use crate::cache::{self, CachedItem, Change, MemoryStore, Version};
 use crate::rows::{Error, Rows};
@@ -22,22 +23,27 @@ enum Effect {
 
 /// The operations of one worker thread.
 pub struct Store<R> {
-    table: TableStore<R>,
-    memory: Arc<MemoryStore>,
+    pub(super) table: TableStore<R>,
+    pub(super) memory: Arc<MemoryStore>,
     journal: Vec<Effect>,
+    pub(super) marks: Arc<Marks>,
+    /// What was noted before of versions that the open transaction marked.
+    pub(super) marked: Vec<(marks::Version, Mark)>,
 }
 
 impl<R: Rows> Store<R> {
-    /// A store over `rows` and `memory`; values longer than `value_max` bytes are refused.
+    /// A store over `rows`, `memory` and `marks`; values longer than `value_max` bytes are refused.
     pub fn new(
         rows: R,
         memory: Arc<MemoryStore>,
+        marks: Arc<Marks>,
         config: Arc<Config>,
         cas: CasSource,
         value_max: usize,
         batch: Batch,
     ) -> Store<R> {
-        Store { table: TableStore::new(rows, config, cas, value_max, batch), memory, journal: Vec::new() }
+        let table = TableStore::new(rows, config, cas, value_max, batch);
+        Store { table, memory, journal: Vec::new(), marks, marked: Vec::new() }
     }
 
     /// The rows, for tests that look at what was done.
@@ -103,14 +109,19 @@ impl<R: Rows> Store<R> {
     /// Looks after the session between two ticks.
     pub fn tend(&mut self) {
         if self.table.tend() {
-            self.journal.clear();
+            self.undone();
         }
     }
 
     /// Undoes what is open.
     pub fn rollback(&mut self) {
         self.table.rollback();
+        self.undone();
+    }
+
+    fn undone(&mut self) {
         self.journal.clear();
+        self.unmark();
     }
 
     /// Unix time at which the batch that is open was begun.
@@ -120,6 +131,7 @@ impl<R: Rows> Store<R> {
 
     /// Applies the journal. After an unknown outcome only the table knows: memory forgets the keys.
     fn settle(&mut self, known: bool) {
+        self.keep_marks(known);
         for effect in self.journal.drain(..) {
             match effect {
                 Effect::Put { container, key, version, flags, cas, deadline, value } if known => {
@@ -134,7 +146,7 @@ impl<R: Rows> Store<R> {
     }
 
     /// A change of the table by this key is under way: memory forgets the key when it is committed, where memory is used at all.
-    fn forget(&mut self, container: &Container, key: &[u8]) {
+    pub(super) fn forget(&mut self, container: &Container, key: &[u8]) {
         if !container.policies.use_memory() {
             return;
         }
@@ -175,7 +187,7 @@ impl<R: Rows> Store<R> {
         let (id, key) = container.memory_address(key);
         self.memory.get(id, &key, self.table.now, |item| {
             if let Some(found) = found.take() {
-                found(Item { flags: item.flags, cas: item.cas, value: item.value });
+                found(Item { flags: item.flags, cas: item.cas, deadline: item.deadline, value: item.value });
             }
         });
         found.map_or(Ok(()), Err)
@@ -190,8 +202,9 @@ impl<R: Rows> Store<R> {
         let (id, memory_key) = container.memory_address(key);
         let version = self.memory.version(id, &memory_key);
         let memory = &self.memory;
-        self.table.get_with_deadline(container, key, |item, deadline| {
-            let cached = cache::NewItem { flags: item.flags, cas: item.cas, deadline, value: item.value.into() };
+        self.table.get(container, key, true, |item| {
+            let Item { flags, cas, deadline, value } = item;
+            let cached = cache::NewItem { flags, cas, deadline, value: value.into() };
             memory.fill(id, &memory_key, version, &cached);
             found(item);
         })
@@ -208,8 +221,10 @@ impl<R: Rows> Store<R> {
     ) -> Result<bool> {
         match container.policies.set {
             Policy::Disabled => self.get(container, key, with_cas, found),
-            Policy::CacheOnly => {
-                Ok(self.touch_memory(container, key, exptime) && self.look_in_memory(container, key, found).is_ok())
+            Policy::CacheOnly => Ok(self.touch_memory(container, key, exptime, found)),
+            // Without a cas column this makes another version of it.
+            _ if container.cas.is_none() && self.marks.used() => {
+                Ok(self.touch(container, key, exptime)? && self.get(container, key, with_cas, found)?)
             }
             Policy::InnodbOnly | Policy::Caching => {
                 self.forget(container, key);
@@ -222,51 +237,86 @@ impl<R: Rows> Store<R> {
     pub fn touch(&mut self, container: &Container, key: &[u8], exptime: i64) -> Result<bool> {
         match container.policies.set {
             Policy::Disabled => Ok(true),
-            Policy::CacheOnly => Ok(self.touch_memory(container, key, exptime)),
+            Policy::CacheOnly => Ok(self.touch_memory(container, key, exptime, |_| ())),
             Policy::InnodbOnly | Policy::Caching => {
                 self.forget(container, key);
-                self.table.touch(container, key, exptime)
+                // Without a cas column the expiry is part of what tells versions apart.
+                match container.cas {
+                    Some(_) => self.table.touch(container, key, exptime),
+                    None => {
+                        self.carrying_marks(container, key, None, |store| store.table.touch(container, key, exptime))
+                    }
+                }
             }
         }
     }
 
-    fn touch_memory(&self, container: &Container, key: &[u8], exptime: i64) -> bool {
+    fn touch_memory(&self, container: &Container, key: &[u8], exptime: i64, found: impl FnOnce(Item<'_>)) -> bool {
         let deadline = self.table.deadline(exptime);
         let change = |item: Option<CachedItem<'_>>| match item {
-            Some(_) => Change::Touch { deadline, result: true },
+            Some(CachedItem { flags, cas, value, .. }) => {
+                found(Item { flags, cas, deadline, value });
+                Change::Touch { deadline, result: true }
+            }
             None => Change::Keep(false),
         };
         let (id, key) = container.memory_address(key);
         self.memory.update(id, &key, self.table.now, change).unwrap_or(false)
     }
 
-    /// Stores an item where `condition` holds.
+    /// Stores an item where `condition` holds and the live item has the cas number `compare`. With the outcome comes the new cas
+    /// number, 0 where the container has no cas column; with [`Stored::Exists`] the present one. `Add` compares nothing; `Set` and
+    /// `Replace` find nothing to compare with ([`Stored::NotFound`]) where no item lives.
     pub fn store(
         &mut self,
         container: &Container,
         key: &[u8],
         condition: Condition,
+        compare: Option<u64>,
         item: NewItem<'_>,
-    ) -> Result<Stored> {
+    ) -> Result<(Stored, u64)> {
+        let (stored, cas) = self.store_by_policy(container, key, condition, compare, item)?;
+        // A number of ours is new, and so has no marks.
+        if stored == Stored::Stored && (item.cas.is_some() || cas == 0) && self.marks.used() {
+            self.mark(container, key, cas, Mark::default())?;
+        }
+        Ok((stored, cas))
+    }
+
+    fn store_by_policy(
+        &mut self,
+        container: &Container,
+        key: &[u8],
+        condition: Condition,
+        compare: Option<u64>,
+        item: NewItem<'_>,
+    ) -> Result<(Stored, u64)> {
         match container.policies.set {
             Policy::InnodbOnly => {
                 self.forget(container, key);
-                self.table.store(container, key, condition, item).map(|(stored, _)| stored)
+                self.table.store(container, key, condition, compare, item)
             }
-            Policy::Disabled => Ok(Stored::Stored),
-            Policy::CacheOnly => self.store_memory(container, key, condition, item),
+            Policy::Disabled => Ok((Stored::Stored, 0)),
+            Policy::CacheOnly => self.store_memory(container, key, condition, compare, item),
             Policy::Caching => {
-                let (stored, cas) = self.table.store(container, key, condition, item)?;
+                let (stored, cas) = self.table.store(container, key, condition, compare, item)?;
                 if stored == Stored::Stored {
                     self.journal_store(container, key, condition, item, cas);
                 }
-                Ok(stored)
+                Ok((stored, cas))
             }
         }
     }
 
     /// The row lock is held: nobody commits another value of this key before us.
-    fn journal_store(&mut self, container: &Container, key: &[u8], condition: Condition, item: NewItem<'_>, cas: u64) {
+    pub(super) fn journal_store(
+        &mut self,
+        container: &Container,
+        key: &[u8],
+        condition: Condition,
+        item: NewItem<'_>,
+        cas: u64,
+    ) {
         let extended = matches!(condition, Condition::Append | Condition::Prepend);
         // What the table gives back may differ from what was sent where the value has several columns or no cas number.
         if extended || cas == 0 || !container.gives_back_what_it_takes() {
@@ -291,21 +341,25 @@ impl<R: Rows> Store<R> {
         container: &Container,
         key: &[u8],
         condition: Condition,
+        compare: Option<u64>,
         item: NewItem<'_>,
-    ) -> Result<Stored> {
+    ) -> Result<(Stored, u64)> {
         if item.value.len() > self.table.value_max {
             return Err(Failure::TooLarge);
         }
         if container.key_cell(key).is_none() {
             return Err(container.refused_key());
         }
-        let (deadline, cas, value_max) =
-            (self.table.deadline(item.exptime), self.table.cas.take(), self.table.value_max);
+        let cas = item.cas.unwrap_or_else(|| self.table.cas.take());
+        let (deadline, value_max) = (self.table.deadline(item.exptime), self.table.value_max);
+        let refuse = |stored| Change::Keep(Ok((stored, 0)));
         let change = |old: Option<CachedItem<'_>>| match (condition, old) {
-            (Condition::Add, Some(_)) => Change::Keep(Ok(Stored::NotStored)),
-            (Condition::Replace | Condition::Append | Condition::Prepend, None) => Change::Keep(Ok(Stored::NotStored)),
-            (Condition::Cas(_), None) => Change::Keep(Ok(Stored::NotFound)),
-            (Condition::Cas(expected), Some(old)) if old.cas != expected => Change::Keep(Ok(Stored::Exists)),
+            (Condition::Add, Some(_)) => refuse(Stored::NotStored),
+            (Condition::Set | Condition::Replace, None) if compare.is_some() => refuse(Stored::NotFound),
+            (Condition::Replace | Condition::Append | Condition::Prepend, None) => refuse(Stored::NotStored),
+            (_, Some(old)) if compare.is_some_and(|expected| old.cas != expected) => {
+                Change::Keep(Ok((Stored::Exists, old.cas)))
+            }
             (Condition::Append | Condition::Prepend, Some(old)) => {
                 let parts =
                     if condition == Condition::Append { [old.value, item.value] } else { [item.value, old.value] };
@@ -321,50 +375,53 @@ impl<R: Rows> Store<R> {
         self.memory.update(id, &key, self.table.now, change).unwrap_or(Err(Failure::OutOfMemory))
     }
 
-    /// Adds to or subtracts from a live number: adding wraps at 2^64, subtracting stops at 0.
-    pub fn arithmetic(&mut self, container: &Container, key: &[u8], increment: bool, delta: u64) -> Result<Arithmetic> {
-        match container.policies.set {
+    /// Changes a live number. An item that was to be renewed still is.
+    pub fn arithmetic(&mut self, container: &Container, key: &[u8], arith: Arith) -> Result<Arithmetic> {
+        self.carrying_marks(container, key, arith.cas, |store| match container.policies.set {
             Policy::Disabled => Ok(Arithmetic::NotFound),
-            Policy::CacheOnly => self.arithmetic_memory(container, key, increment, delta),
+            Policy::CacheOnly => store.arithmetic_memory(container, key, arith),
             Policy::InnodbOnly | Policy::Caching => {
-                self.forget(container, key);
-                self.table.arithmetic(container, key, increment, delta)
+                store.forget(container, key);
+                store.table.arithmetic(container, key, arith)
             }
-        }
+        })
     }
 
-    fn arithmetic_memory(
-        &mut self,
-        container: &Container,
-        key: &[u8],
-        increment: bool,
-        delta: u64,
-    ) -> Result<Arithmetic> {
-        let cas = self.table.cas.take();
+    fn arithmetic_memory(&mut self, container: &Container, key: &[u8], arith: Arith) -> Result<Arithmetic> {
+        let cas = arith.cas.unwrap_or_else(|| self.table.cas.take());
+        let deadline = arith.exptime.map(|exptime| self.table.deadline(exptime));
         let change = |old: Option<CachedItem<'_>>| {
             let Some(old) = old else { return Change::Keep(Arithmetic::NotFound) };
+            if arith.compare.is_some_and(|expected| old.cas != expected) {
+                return Change::Keep(Arithmetic::Exists);
+            }
             let Some(number) = value::parse_number(old.value) else { return Change::Keep(Arithmetic::NonNumeric) };
-            let new = if increment { number.wrapping_add(delta) } else { number.saturating_sub(delta) };
+            let new = arith.apply(number);
             let value = itoa::Buffer::new().format(new).as_bytes().to_vec();
-            let item = cache::NewItem { flags: old.flags, cas, deadline: old.deadline, value: value.into() };
-            Change::Put { item, result: Arithmetic::Value(new) }
+            let deadline = deadline.unwrap_or(old.deadline);
+            let item = cache::NewItem { flags: old.flags, cas, deadline, value: value.into() };
+            Change::Put { item, result: Arithmetic::Value(new, cas) }
         };
         let (id, key) = container.memory_address(key);
         self.memory.update(id, &key, self.table.now, change).map_err(|_| Failure::OutOfMemory)
     }
 
-    /// Deletes an item; `false` if there was no live one.
-    pub fn delete(&mut self, container: &Container, key: &[u8]) -> Result<bool> {
+    /// Deletes an item, one with another cas number than `compare` excepted.
+    pub fn delete(&mut self, container: &Container, key: &[u8], compare: Option<u64>) -> Result<Deleted> {
         match container.policies.delete {
-            Policy::Disabled => Ok(true),
+            Policy::Disabled => Ok(Deleted::Deleted),
             Policy::CacheOnly => {
                 let (id, key) = container.memory_address(key);
-                let change = |old: Option<CachedItem<'_>>| Change::Remove(old.is_some());
-                Ok(self.memory.update(id, &key, self.table.now, change).unwrap_or(false))
+                let change = |old: Option<CachedItem<'_>>| match old {
+                    None => Change::Keep(Deleted::NotFound),
+                    Some(old) if compare.is_some_and(|expected| old.cas != expected) => Change::Keep(Deleted::Exists),
+                    Some(_) => Change::Remove(Deleted::Deleted),
+                };
+                Ok(self.memory.update(id, &key, self.table.now, change).unwrap_or(Deleted::NotFound))
             }
             Policy::InnodbOnly | Policy::Caching => {
                 self.forget(container, key);
-                self.table.delete(container, key)
+                self.table.delete(container, key, compare)
             }
         }
     }
@@ -416,6 +473,6 @@ impl<R: Rows> Store<R> {
     }
 }
 
-fn put(flags: u32, cas: u64, deadline: i64, value: Cow<'_, [u8]>) -> Change<'_, Result<Stored>> {
-    Change::Put { item: cache::NewItem { flags, cas, deadline, value }, result: Ok(Stored::Stored) }
+fn put(flags: u32, cas: u64, deadline: i64, value: Cow<'_, [u8]>) -> Change<'_, Result<(Stored, u64)>> {
+    Change::Put { item: cache::NewItem { flags, cas, deadline, value }, result: Ok((Stored::Stored, cas)) }
 }

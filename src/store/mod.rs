@@ -12,8 +12,11 @@ mod cas;
 mod config;
 mod container;
 mod items;
+mod marked;
+mod marks;
 mod policy;
 mod range;
+mod sets;
 mod table;
 mod value;
 
@@ -21,6 +24,7 @@ pub use cas::CasSource;
 pub use config::{Config, ContainerId, Rules, Target};
 pub use container::Container;
 pub use items::Store;
+pub use marks::{Mark, Marks, Version, Visit};
 pub use policy::{Policies, Policy};
 pub use range::KeyRange;
 
@@ -39,8 +43,6 @@ pub enum Condition {
     Append,
     /// In front of the present value; flags and expiry stay.
     Prepend,
-    /// Only where the cas number is this one.
-    Cas(u64),
 }
 
 /// A value to store.
@@ -52,6 +54,32 @@ pub struct NewItem<'a> {
     pub exptime: i64,
     /// The value.
     pub value: &'a [u8],
+    /// The cas number that it gets, instead of one of ours. A container without a cas column keeps none.
+    pub cas: Option<u64>,
+}
+
+/// A change of a number.
+#[derive(Debug, Clone, Copy)]
+pub struct Arith {
+    /// Whether to add `delta` (wrapping at 2^64) or to subtract it (stopping at 0).
+    pub increment: bool,
+    /// How much.
+    pub delta: u64,
+    /// The cas number that the item must have.
+    pub compare: Option<u64>,
+    /// A new expiry, as [`NewItem::exptime`]; `None` keeps the present one.
+    pub exptime: Option<i64>,
+    /// As [`NewItem::cas`].
+    pub cas: Option<u64>,
+}
+
+impl Arith {
+    fn apply(&self, number: u64) -> u64 {
+        match self.increment {
+            true => number.wrapping_add(self.delta),
+            false => number.saturating_sub(self.delta),
+        }
+    }
 }
 
 /// A live item.
@@ -61,6 +89,8 @@ pub struct Item<'a> {
     pub flags: u32,
     /// cas number if it was asked for, else 0; where the container has no cas column, a digest of the mapped columns.
     pub cas: u64,
+    /// Unix time in seconds at which it expires, 0 for never.
+    pub deadline: i64,
     /// The value.
     pub value: &'a [u8],
 }
@@ -81,12 +111,25 @@ pub enum Stored {
 /// Outcome of [`Store::arithmetic`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arithmetic {
-    /// The new value.
-    Value(u64),
+    /// The new value, and its cas number: 0 where the container has no cas column.
+    Value(u64, u64),
     /// The key is absent.
     NotFound,
     /// The present value is no number.
     NonNumeric,
+    /// The cas number is another one.
+    Exists,
+}
+
+/// Outcome of [`Store::delete`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deleted {
+    /// It was there and is gone.
+    Deleted,
+    /// There was no live item.
+    NotFound,
+    /// The cas number is another one; the item stays.
+    Exists,
 }
 
 /// Outcome of [`Store::range`].

@@ -14,6 +14,9 @@ pub struct KeyRange<'k> {
 }
 
 impl<'k> KeyRange<'k> {
+    /// Every key.
+    pub const ALL: KeyRange<'static> = KeyRange { lower: Bound::Unbounded, upper: Bound::Unbounded };
+
     /// Whether a key is a range.
     #[inline]
     pub fn is_range(key: &[u8]) -> bool {
@@ -26,7 +29,7 @@ impl<'k> KeyRange<'k> {
     /// A bound without a key, two bounds of one direction or more than two bounds; the sentence is for the client.
     pub fn parse(text: &'k [u8]) -> Result<KeyRange<'k>, &'static str> {
         const USAGE: &str = "a range is @>k, @>=k, @<k, @<=k or two of them, e.g. @>=a@<b";
-        let mut range = KeyRange { lower: Bound::Unbounded, upper: Bound::Unbounded };
+        let mut range = KeyRange::ALL;
         let mut rest = text;
         while !rest.is_empty() {
             let (greater, after) = match rest {

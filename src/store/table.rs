@@ -1,8 +1,8 @@
 //! The operations on a container's table, without regard to cache policies.
 
 use super::{
-    Arithmetic, Batch, CasSource, Condition, Config, Container, Failure, Item, KeyRange, NewItem, RangeProgress,
-    Result, Stored, value,
+    Arith, Arithmetic, Batch, CasSource, Condition, Config, Container, Deleted, Failure, Item, KeyRange, NewItem,
+    RangeProgress, Result, Stored, value,
 };
 use crate::rows::{Cell, Error, Mode, Rows};
 use std::ops::{Bound, ControlFlow};
@@ -16,7 +16,7 @@ const INSERT_ATTEMPTS: u32 = 3;
 
 /// The operations, over the rows of one worker thread.
 pub struct TableStore<R> {
-    rows: R,
+    pub(super) rows: R,
     config: Arc<Config>,
     pub(super) cas: CasSource,
     /// Greatest length of a value in bytes.
@@ -26,7 +26,7 @@ pub struct TableStore<R> {
     /// Whether what is begun from now on may write, and whether what is open may.
     read_write: bool,
     writable: bool,
-    batch: Batch,
+    pub(super) batch: Batch,
     /// Operations of the open transaction, and the Unix time at which it began.
     operations: u64,
     begun: i64,
@@ -75,9 +75,14 @@ impl<R: Rows> TableStore<R> {
         self.read_write = read_write;
     }
 
+    /// Whether a write phase is on: what is done in it may be undone.
+    pub fn read_write(&self) -> bool {
+        self.read_write
+    }
+
     /// Makes sure of a transaction that suits what is to come. One that may write serves reads too; one that may not ends first.
     /// Outside batches reads never see uncommitted rows of others: their transactions may yet be undone, and a reply is for ever.
-    fn begin(&mut self) -> Result<()> {
+    pub(super) fn begin(&mut self) -> Result<()> {
         if self.rows.active() {
             if self.writable || !self.read_write {
                 return Ok(());
@@ -144,24 +149,6 @@ impl<R: Rows> TableStore<R> {
         Ok(true)
     }
 
-    /// [`TableStore::get`] with the cas number and with the Unix time at which the item expires, 0 for never.
-    pub fn get_with_deadline(
-        &mut self,
-        container: &Container,
-        key: &[u8],
-        found: impl FnOnce(Item<'_>, i64),
-    ) -> Result<bool> {
-        let Some(key) = container.key_cell(key) else { return Ok(false) };
-        self.begin()?;
-        if !self.rows.read(&container.table, key)? || !self.is_live(container) {
-            return Ok(false);
-        }
-        let deadline = container.expiry.and_then(|column| self.rows.int(&container.table, column)).unwrap_or(0);
-        let deadline = i64::try_from(deadline).unwrap_or(i64::MAX);
-        self.hand_over(container, true, |item| found(item, deadline));
-        Ok(true)
-    }
-
     /// Makes sure that the next read sees everything committed before it; `false` where the open transaction must stay.
     pub fn renew_view(&mut self) -> Result<bool> {
         if self.rows.active() && (self.writable || self.batch.reads > 1) {
@@ -183,7 +170,15 @@ impl<R: Rows> TableStore<R> {
         if !self.touch(container, key, exptime)? {
             return Ok(false);
         }
-        self.hand_over(container, with_cas, found);
+        if with_cas && container.cas.is_none() && container.expiry.is_some() {
+            // The digest covers the deadline, and the current row is the one from before the update.
+            return self.get(container, key, with_cas, found);
+        }
+        let deadline = self.deadline(exptime);
+        let expires = container.expiry.is_some();
+        self.hand_over(container, with_cas, |item| {
+            found(Item { deadline: if expires { deadline } else { item.deadline }, ..item });
+        });
         Ok(true)
     }
 
@@ -201,12 +196,13 @@ impl<R: Rows> TableStore<R> {
         Ok(true)
     }
 
-    /// Stores an item where `condition` holds; with it comes its cas number, 0 where the container has no cas column.
+    /// See [`super::Store::store`].
     pub fn store(
         &mut self,
         container: &Container,
         key: &[u8],
         condition: Condition,
+        compare: Option<u64>,
         item: NewItem<'_>,
     ) -> Result<(Stored, u64)> {
         if item.value.len() > self.value_max {
@@ -217,8 +213,9 @@ impl<R: Rows> TableStore<R> {
             self.begin()?;
             let found = self.rows.read_for_update(&container.table, key)?;
             let live = found && self.is_live(container);
-            if let Some(refused) = self.check(container, condition, live) {
-                return Ok((refused, 0));
+            if let Some(refused) = self.check(container, condition, compare, live) {
+                let present = if refused == Stored::Exists { container.cas_of(&self.rows) } else { 0 };
+                return Ok((refused, present));
             }
             match self.write(container, key, condition, item, found) {
                 // Another transaction inserted the key between our search and our insert.
@@ -229,31 +226,69 @@ impl<R: Rows> TableStore<R> {
         Ok((Stored::NotStored, 0))
     }
 
-    /// Adds to or subtracts from a live number: adding wraps at 2^64, subtracting stops at 0.
-    pub fn arithmetic(&mut self, container: &Container, key: &[u8], increment: bool, delta: u64) -> Result<Arithmetic> {
+    /// Changes a live number.
+    pub fn arithmetic(&mut self, container: &Container, key: &[u8], arith: Arith) -> Result<Arithmetic> {
         let Some(key) = container.key_cell(key) else { return Ok(Arithmetic::NotFound) };
         if !self.find_live(container, key)? {
             return Ok(Arithmetic::NotFound);
         }
+        if self.differs(container, arith.compare) {
+            return Ok(Arithmetic::Exists);
+        }
         let column = container.counter_column(&self.rows);
         let Some(old) = value::number(&self.rows, container, column) else { return Ok(Arithmetic::NonNumeric) };
-        let new = if increment { old.wrapping_add(delta) } else { old.saturating_sub(delta) };
+        let new = arith.apply(old);
         let mut text = itoa::Buffer::new();
-        let cell = value::number_cell(container, column, new, &mut text)?;
-        self.update_value(container, &[(column, cell)])?;
-        Ok(Arithmetic::Value(new))
+        let number = (column, value::number_cell(container, column, new, &mut text)?);
+        let cas = match (container.expiry, arith.exptime) {
+            (Some(expiry), Some(exptime)) => {
+                let deadline = (expiry, container.expiry_cell(expiry, self.deadline(exptime)));
+                self.update_value(container, &[number, deadline], arith.cas)?
+            }
+            _ => self.update_value(container, &[number], arith.cas)?,
+        };
+        Ok(Arithmetic::Value(new, cas))
     }
 
-    /// Deletes an item; `false` if there was no live one.
-    pub fn delete(&mut self, container: &Container, key: &[u8]) -> Result<bool> {
-        let Some(key) = container.key_cell(key) else { return Ok(false) };
+    /// Gives a live item that has the cas number `compare` a new one, or the one `given`, and perhaps a new expiry.
+    pub fn renumber(
+        &mut self,
+        container: &Container,
+        key: &[u8],
+        compare: Option<u64>,
+        exptime: Option<i64>,
+        given: Option<u64>,
+    ) -> Result<(Stored, u64)> {
+        let Some(key) = container.key_cell(key) else { return Ok((Stored::NotFound, 0)) };
+        if !self.find_live(container, key)? {
+            return Ok((Stored::NotFound, 0));
+        }
+        if self.differs(container, compare) {
+            return Ok((Stored::Exists, container.cas_of(&self.rows)));
+        }
+        let deadline = exptime.and_then(|exptime| {
+            container.expiry.map(|column| (column, container.expiry_cell(column, self.deadline(exptime))))
+        });
+        if deadline.is_none() && container.cas.is_none() {
+            return Ok((Stored::Stored, 0));
+        }
+        let cas = self.update_value(container, deadline.as_slice(), given)?;
+        Ok((Stored::Stored, cas))
+    }
+
+    /// Deletes an item, one with another cas number than `compare` excepted.
+    pub fn delete(&mut self, container: &Container, key: &[u8], compare: Option<u64>) -> Result<Deleted> {
+        let Some(key) = container.key_cell(key) else { return Ok(Deleted::NotFound) };
         self.begin()?;
         if !self.rows.read_for_update(&container.table, key)? {
-            return Ok(false);
+            return Ok(Deleted::NotFound);
         }
         let live = self.is_live(container);
+        if live && self.differs(container, compare) {
+            return Ok(Deleted::Exists);
+        }
         self.rows.delete(&container.table)?;
-        Ok(live)
+        Ok(if live { Deleted::Deleted } else { Deleted::NotFound })
     }
 
     /// Hands live items of a key range to `found`, with their keys, in key order: at most `rows_max` rows are looked at, and none
@@ -371,14 +406,19 @@ impl<R: Rows> TableStore<R> {
         }
     }
 
-    /// The answer that `condition` gives without writing, if it does.
-    fn check(&self, container: &Container, condition: Condition, live: bool) -> Option<Stored> {
+    /// Whether the current row has another cas number than `compare`.
+    fn differs(&self, container: &Container, compare: Option<u64>) -> bool {
+        compare.is_some_and(|expected| container.cas_of(&self.rows) != expected)
+    }
+
+    /// The answer that `condition` and `compare` give without writing, if they do.
+    fn check(&self, container: &Container, condition: Condition, compare: Option<u64>, live: bool) -> Option<Stored> {
         match condition {
-            Condition::Set => None,
             Condition::Add => live.then_some(Stored::NotStored),
-            Condition::Replace | Condition::Append | Condition::Prepend => (!live).then_some(Stored::NotStored),
-            Condition::Cas(_) if !live => Some(Stored::NotFound),
-            Condition::Cas(expected) => (container.cas_of(&self.rows) != expected).then_some(Stored::Exists),
+            _ if live => self.differs(container, compare).then_some(Stored::Exists),
+            Condition::Set | Condition::Replace if compare.is_some() => Some(Stored::NotFound),
+            Condition::Set => None,
+            Condition::Replace | Condition::Append | Condition::Prepend => Some(Stored::NotStored),
         }
     }
 
@@ -394,25 +434,36 @@ impl<R: Rows> TableStore<R> {
         if matches!(condition, Condition::Append | Condition::Prepend) {
             return self.extend(container, condition, item);
         }
-        container.note_exptime(item.exptime);
         let mut cells = Vec::with_capacity(container.values.len() + 4);
-        value::split(container, &self.config.separator, item.value, &mut cells)?;
-        if let Some(column) = container.flags {
-            cells.push((column, container.flags_cell(column, item.flags)));
-        }
-        if let Some(column) = container.expiry {
-            cells.push((column, container.expiry_cell(column, self.deadline(item.exptime))));
-        }
+        self.item_cells(container, item, &mut cells)?;
         if !found {
             cells.push((container.table.key, key));
-            let cas = container.cas.map_or(0, |_| self.cas.take());
+            let cas = container.cas.map_or(0, |_| item.cas.unwrap_or_else(|| self.cas.take()));
             if let Some(column) = container.cas {
                 cells.push((column, container.cas_cell(column, cas)));
             }
             self.rows.insert(&container.table, &cells)?;
             return Ok(cas);
         }
-        self.update_value(container, &cells)
+        self.update_value(container, &cells, item.cas)
+    }
+
+    /// Appends what a set writes beside key and cas number.
+    pub(super) fn item_cells<'i>(
+        &self,
+        container: &Container,
+        item: NewItem<'i>,
+        cells: &mut Vec<(usize, Cell<'i>)>,
+    ) -> Result<()> {
+        container.note_exptime(item.exptime);
+        value::split(container, &self.config.separator, item.value, cells)?;
+        if let Some(column) = container.flags {
+            cells.push((column, container.flags_cell(column, item.flags)));
+        }
+        if let Some(column) = container.expiry {
+            cells.push((column, container.expiry_cell(column, self.deadline(item.exptime))));
+        }
+        Ok(())
     }
 
     /// Appends to or prepends before a value column: the one that the command's flags select, else the first.
@@ -429,21 +480,20 @@ impl<R: Rows> TableStore<R> {
         }
         let result = match whole.len() > self.value_max {
             true => Err(Failure::TooLarge),
-            false => {
-                value::cell(container, column, &whole).and_then(|cell| self.update_value(container, &[(column, cell)]))
-            }
+            false => value::cell(container, column, &whole)
+                .and_then(|cell| self.update_value(container, &[(column, cell)], item.cas)),
         };
         self.scratch = whole;
         result
     }
 
-    /// Updates the current row and gives it a new cas number, which it returns.
-    fn update_value(&mut self, container: &Container, cells: &[(usize, Cell<'_>)]) -> Result<u64> {
+    /// Updates the current row and gives it a new cas number, which it returns: `given`, or one of ours.
+    fn update_value(&mut self, container: &Container, cells: &[(usize, Cell<'_>)], given: Option<u64>) -> Result<u64> {
         let Some(column) = container.cas else {
             self.rows.update(&container.table, cells)?;
             return Ok(0);
         };
-        let cas = self.cas.take();
+        let cas = given.unwrap_or_else(|| self.cas.take());
         let mut all = Vec::with_capacity(cells.len() + 1);
         all.extend_from_slice(cells);
         all.push((column, container.cas_cell(column, cas)));

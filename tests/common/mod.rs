@@ -6,12 +6,17 @@
 
 #![allow(dead_code, missing_docs)]
 
+pub mod meta;
+pub mod packets;
 pub mod scripts;
+pub mod tls;
+pub mod transport;
 
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -52,12 +57,28 @@ pub fn cc(args: &[&str], output: &Path) {
     assert!(run.status.success(), "cc {args:?}:\n{}", String::from_utf8_lossy(&run.stderr));
 }
 
+/// What `memcached-host passwd` prints.
+pub fn user_line(name: &str, password: &str, rights: &str) -> String {
+    let mut child = Command::new(program())
+        .args(["passwd", name, rights])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(format!("{password}\n").as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "passwd {name} {rights}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// How to start the program. Clones share the data directory, which lives as long as one of them.
 #[derive(Clone)]
 pub struct HostConfig {
     scratch: Arc<tempfile::TempDir>,
     option: Option<String>,
     args: Vec<OsString>,
+    under: Vec<OsString>,
+    environment: Vec<(String, OsString)>,
 }
 
 impl Default for HostConfig {
@@ -70,7 +91,13 @@ impl HostConfig {
     /// A fresh data directory; the daemon will listen on a free port (`-p 0`).
     pub fn new() -> Self {
         let scratch = tempfile::Builder::new().prefix("memcached-host-").tempdir().unwrap();
-        Self { scratch: Arc::new(scratch), option: Some("-p 0".into()), args: Vec::new() }
+        Self {
+            scratch: Arc::new(scratch),
+            option: Some("-p 0".into()),
+            args: Vec::new(),
+            under: Vec::new(),
+            environment: Vec::new(),
+        }
     }
 
     /// Replaces the option string, e.g. `"-p 0 -t 2"`.
@@ -91,6 +118,18 @@ impl HostConfig {
         self
     }
 
+    /// Runs the program under another one, such as valgrind with its arguments.
+    pub fn under(mut self, command: &[&str]) -> Self {
+        self.under = command.iter().map(OsString::from).collect();
+        self
+    }
+
+    /// One more environment variable.
+    pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
     /// An empty server: no scripts and no INSTALL PLUGIN at the first start, no plugin variables.
     pub fn bare(self) -> Self {
         self.no_option().arg("--no-defaults-sql")
@@ -105,16 +144,36 @@ impl HostConfig {
         self.scratch.path().join("data")
     }
 
+    /// Writes a users file of (name, password, rights) and returns its path, for option `-Y`.
+    pub fn users(&self, users: &[(&str, &str, &str)]) -> PathBuf {
+        let path = self.scratch().join("users");
+        // Another file in its place, so that nobody reads half of it.
+        let fresh = self.scratch().join("users.new");
+        let lines: Vec<String> =
+            users.iter().map(|(name, password, rights)| user_line(name, password, rights)).collect();
+        std::fs::write(&fresh, lines.concat()).unwrap();
+        std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::rename(fresh, &path).unwrap();
+        path
+    }
+
     /// The command line that [`HostConfig::start`] uses.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(program());
+        let mut command = match self.under.split_first() {
+            Some((outer, args)) => {
+                let mut command = Command::new(outer);
+                command.args(args).arg(program());
+                command
+            }
+            None => Command::new(program()),
+        };
         let mut datadir = OsString::from("--datadir=");
         datadir.push(self.datadir());
         command.arg(datadir).arg("--port=0").current_dir(self.scratch());
         if let Some(option) = &self.option {
             command.arg(format!("--daemon-memcached-option={option}"));
         }
-        command.args(&self.args);
+        command.args(&self.args).envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -202,11 +261,13 @@ impl Host {
 
     /// The port the plugin listens on now.
     pub fn port(&self) -> u16 {
+        *self.ports().first().expect("a TCP listener")
+    }
+
+    /// The TCP ports it listens on, in the order of the options.
+    pub fn ports(&self) -> Vec<u16> {
         let listening = self.status("Daemon_memcached_listening").unwrap_or_default();
-        listening
-            .split(", ")
-            .find_map(|a| a.rsplit_once(':')?.1.parse().ok())
-            .unwrap_or_else(|| panic!("no TCP listener in '{listening}'"))
+        listening.split(", ").filter_map(|address| address.rsplit_once(':')?.1.parse().ok()).collect()
     }
 
     /// A client of the daemon.
@@ -418,6 +479,12 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 trait Stream: Read + Write + Send {}
 impl<T: Read + Write + Send> Stream for T {}
 
+/// What a client of the text protocol logs in with.
+pub fn credentials(name: &str, password: &str) -> String {
+    let token = format!("{name} {password}");
+    format!("set login 0 0 {}\r\n{token}\r\n", token.len())
+}
+
 /// A memcached client that says and hears bytes; every read has a time-out.
 pub struct Client {
     stream: BufReader<Box<dyn Stream>>,
@@ -471,6 +538,12 @@ impl Client {
             got.extend_from_slice(self.stream.buffer());
             panic!("wanted \"{}\", got \"{}\"", expected.escape_ascii(), got.escape_ascii());
         }
+    }
+
+    /// Logs in as a user of the text protocol.
+    #[track_caller]
+    pub fn log_in(&mut self, name: &str, password: &str) {
+        self.ask(credentials(name, password), "STORED\r\n");
     }
 
     /// Sends and expects.

@@ -26,8 +26,6 @@ pub enum Why {
     RefusedSetKeepsTheRow,
     /// A decremented number is stored as it is; memcached pads it with spaces to its old length.
     NoPadding,
-    /// Meta commands are not spoken yet, and a client that asks for them must hear so.
-    NoMetaYet,
 }
 
 /// Bytes to send, in as many parts as cas numbers are needed for, and the host's answer where it may differ.
@@ -123,6 +121,13 @@ const SAME: &[&[&[u8]]] = &[
     &[b"quit\r\nversion\r\n"],
     &[b"quit foo\r\nversion\r\n"],
     &[b"stats foo\r\nstats reset\r\nstats sizes\r\nversion\r\n"],
+    &[b"stats detail\r\nstats detail foo\r\nstats detail off\r\nstats detail dump\r\nversion\r\n"],
+    &[b"stats detail on\r\nset dp:1 0 0 1\r\nx\r\nget dp:1\r\nget dp:2\r\ndelete dp:1\r\nget plain\r\nstats detail dump\r\nstats detail off\r\n"],
+    &[b"stats cachedump\r\nstats cachedump 1\r\nstats cachedump x 1\r\nstats cachedump 64 0\r\nstats cachedump 60 0\r\n"],
+    &[b"lru_crawler\r\nlru_crawler metadump\r\nlru_crawler nonsense\r\nversion\r\n"],
+    &[b"lru_crawler metadump foo\r\n"],
+    &[b"cache_memlimit\r\ncache_memlimit x\r\ncache_memlimit 1\r\ncache_memlimit 64\r\ncache_memlimit 64 noreply\r\nversion\r\n"],
+    &[b"cache_memlimit 2000000000\r\ncache_memlimit x noreply\r\nversion\r\n"],
     &[b"nonsense\r\nGET k\r\nversionx\r\nsetx a 0 0 1\r\nstatsx\r\nget\tk\r\nversion\r\n"],
     &[b"version\r\r\nversion\r\n"],
     &[b"GET / HTTP/1.1\r\nversion\r\n"],
@@ -185,7 +190,6 @@ const DIFFER: &[(Why, &str, &str)] = &[
     (Why::LineLimit, "gat 0 X2049\r\nversion\r\n", ""),
     (Why::LineLimit, "version\r\nset X3000 0 0 1\r\nx\r\nversion\r\n", "VERSION #\r\n"),
     (Why::NoPadding, "set np 0 0 2\r\n10\r\ndecr np 1\r\nget np\r\n", "STORED\r\n9\r\nVALUE np 0 1\r\n9\r\nEND\r\n"),
-    (Why::NoMetaYet, "mn\r\nmg k v\r\nmd k\r\nversion\r\n", "ERROR\r\nERROR\r\nERROR\r\nVERSION #\r\n"),
 ];
 
 /// Writes out the words that stand for something long.

@@ -3,19 +3,24 @@
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::workload::{Encoder, Expect, Keys, Operation, Workload};
+use crate::encoder::{Dialect, Encoder, Expect};
+use crate::peers::Server;
+use crate::workload::{Keys, Operation, Workload};
+
+/// Requests that a writer beside the measured connections sends at once.
+const WRITER_PIPELINE: usize = 32;
 
 /// No server may be silent for longer.
-const SILENCE: Duration = Duration::from_secs(20);
+pub const SILENCE: Duration = Duration::from_secs(20);
 
 struct Connection {
     stream: TcpStream,
+    encoder: Encoder,
     out: Vec<u8>,
     sent: usize,
     input: Vec<u8>,
@@ -28,7 +33,6 @@ pub struct Client {
     poll: Poll,
     events: Events,
     connections: Vec<Connection>,
-    encoder: Encoder,
     workload: Workload,
     scratch: Vec<u8>,
 }
@@ -46,20 +50,22 @@ pub struct Sample {
 
 impl Client {
     /// Connects everything.
-    pub fn connect(address: SocketAddr, encoder: Encoder, workload: Workload) -> Result<Client, String> {
+    pub fn connect(server: &Server, dialect: Dialect, workload: Workload) -> Result<Client, String> {
         let poll = Poll::new().map_err(|e| format!("poll: {e}"))?;
-        let mut connections = Vec::with_capacity(workload.connections);
-        for i in 0..workload.connections {
+        let all = workload.connections + workload.writers;
+        let mut connections = Vec::with_capacity(all);
+        for i in 0..all {
             // A blocking connect: the backlog of no server is overrun.
-            let stream = std::net::TcpStream::connect_timeout(&address, Duration::from_secs(5))
-                .and_then(|s| s.set_nodelay(true).and(s.set_nonblocking(true)).and(Ok(s)))
-                .map_err(|e| format!("connection {i} to {address}: {e}"))?;
+            let Link { stream, encoder } =
+                server.open(dialect, workload.value).map_err(|e| format!("connection {i}: {e}"))?;
+            stream.set_nonblocking(true).map_err(|e| format!("connection {i}: {e}"))?;
             let mut stream = TcpStream::from_std(stream);
             poll.registry()
                 .register(&mut stream, Token(i), Interest::READABLE | Interest::WRITABLE)
                 .map_err(|e| format!("epoll: {e}"))?;
             connections.push(Connection {
                 stream,
+                encoder,
                 out: Vec::new(),
                 sent: 0,
                 input: Vec::new(),
@@ -68,7 +74,9 @@ impl Client {
             });
         }
         let scratch = vec![0; 256 * 1024];
-        Ok(Client { poll, events: Events::with_capacity(1024), connections, encoder, workload, scratch })
+        // No client library of SQL sends a statement before the last one is answered.
+        let workload = if dialect == Dialect::Sql { Workload { pipeline: 1, ..workload } } else { workload };
+        Ok(Client { poll, events: Events::with_capacity(1024), connections, workload, scratch })
     }
 
     /// Runs for `warm` and then `measured`, then waits for the last replies. `mark` is called at the start and the end of
@@ -103,8 +111,9 @@ impl Client {
                 let now = Instant::now();
                 last_reply = now;
                 let done = self.workload.pipeline as u64 * per_request;
+                let writer = i >= self.workload.connections;
                 total += done;
-                if measuring {
+                if measuring && !writer {
                     sample.operations += done;
                     let since = self.connections.get(i).map_or(now, |c| c.since);
                     let nanos = now.duration_since(since).as_nanos();
@@ -138,14 +147,23 @@ impl Client {
 
     fn send_batch(&mut self, at: usize, keys: &mut Keys) -> Result<(), String> {
         let Some(connection) = self.connections.get_mut(at) else { return Ok(()) };
-        let Connection { out, expect, .. } = connection;
+        let Connection { encoder, out, expect, .. } = connection;
         out.clear();
-        let encoder = &self.encoder;
-        for _ in 0..self.workload.pipeline {
-            let reply = match self.workload.operation {
+        let writer = at >= self.workload.connections;
+        let (operation, requests) =
+            if writer { (Operation::Set, WRITER_PIPELINE) } else { (self.workload.operation, self.workload.pipeline) };
+        for _ in 0..requests {
+            let reply = match operation {
                 Operation::Get => encoder.get(out, &[keys.uniform()]),
                 Operation::MultiGet(n) => {
-                    let wanted: Vec<u32> = (0..n).map(|_| keys.uniform()).collect();
+                    // Each key once: SQL's IN answers a key that is named twice with one row.
+                    let mut wanted = Vec::with_capacity(n);
+                    while wanted.len() < n {
+                        let key = keys.uniform();
+                        if !wanted.contains(&key) {
+                            wanted.push(key);
+                        }
+                    }
                     encoder.get(out, &wanted)
                 }
                 Operation::Set => encoder.set(out, keys.uniform()),
@@ -218,27 +236,39 @@ impl Connection {
     }
 }
 
-/// Sends `out` on a connection of its own, checks the replies and returns the last one.
-pub fn ask(address: SocketAddr, out: &[u8], expect: &[Expect]) -> Result<Vec<u8>, String> {
-    let mut stream =
-        std::net::TcpStream::connect_timeout(&address, SILENCE).map_err(|e| format!("connect {address}: {e}"))?;
-    stream.set_read_timeout(Some(SILENCE)).map_err(|e| e.to_string())?;
-    stream.write_all(out).map_err(|e| format!("write: {e}"))?;
-    let mut input = Vec::new();
-    let mut chunk = [0u8; 16384];
-    let mut last = Vec::new();
-    for expect in expect {
-        let len = loop {
-            if let Some(len) = expect.check(&input)? {
-                break len;
+/// A blocking connection and what renders its requests.
+pub struct Link {
+    /// Ready for requests.
+    pub stream: std::net::TcpStream,
+    /// Knows what the server calls things on this connection.
+    pub encoder: Encoder,
+}
+
+impl Link {
+    /// Sends requests, checks the replies and returns the last one.
+    pub fn ask(&mut self, requests: impl FnOnce(&Encoder, &mut Vec<u8>) -> Vec<Expect>) -> Result<Vec<u8>, String> {
+        let mut out = Vec::new();
+        let expect = requests(&self.encoder, &mut out);
+        self.stream.write_all(&out).map_err(|e| format!("write: {e}"))?;
+        let (mut input, mut last) = (Vec::new(), Vec::new());
+        for expect in expect {
+            last = self.receive(&mut input, expect)?;
+        }
+        Ok(last)
+    }
+
+    /// Waits for one reply; `input` keeps what came behind it.
+    fn receive(&mut self, input: &mut Vec<u8>, expect: Expect) -> Result<Vec<u8>, String> {
+        let mut chunk = [0u8; 16384];
+        loop {
+            if let Some(len) = expect.check(input)? {
+                return Ok(input.drain(..len).collect());
             }
-            match stream.read(&mut chunk) {
+            match self.stream.read(&mut chunk) {
                 Ok(0) => return Err("the server closed a connection".to_owned()),
                 Ok(n) => input.extend_from_slice(chunk.get(..n).unwrap_or_default()),
                 Err(e) => return Err(format!("read: {e}")),
             }
-        };
-        last = input.drain(..len).collect();
+        }
     }
-    Ok(last)
 }

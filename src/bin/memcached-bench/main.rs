@@ -6,25 +6,36 @@
 //! `workload` says what is asked, `client` asks it, `peers` starts the servers, `machine` reads CPU times, `report` adds up.
 
 mod client;
+mod encoder;
+mod goals;
 mod machine;
+mod mariadb;
+mod mysqld;
 mod options;
 mod peers;
 mod report;
+mod sql;
 mod workload;
 
 use std::fs;
+use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use client::{Client, ask};
+use client::Client;
+use encoder::Dialect;
 use machine::{CLIENT_CORE, Cpu, SERVER_CORE, cpu_of, pin};
 use options::Options;
 use peers::Server;
-use report::{Cell, Round};
-use workload::{Encoder, Keys, Operation, Workload};
+use report::{Cell, Round, Row, Versions};
+use workload::{Keys, Operation, Workload};
 
 const SEED: u64 = 0x5EED;
 const WARM: Duration = Duration::from_millis(50);
+/// A server that does not know a request may say nothing at all.
+const PROBE: Duration = Duration::from_secs(2);
+/// Work behind the replies is waited for, no longer than this.
+const SETTLE: Duration = Duration::from_millis(500);
 
 fn main() -> ExitCode {
     let options = match Options::parse(std::env::args().skip(1)) {
@@ -51,107 +62,212 @@ fn main() -> ExitCode {
     }
 }
 
-fn measure(options: &Options, folder: &std::path::Path) -> Result<(), String> {
-    // Children inherit the core.
-    pin(0, SERVER_CORE)?;
-    let servers = if options.servers.is_empty() {
-        fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-        peers::start_all(folder, options.memcached.as_deref(), options.threads)?
-    } else {
-        options.servers.iter().map(|s| peers::attach(s)).collect::<Result<_, _>>()?
+fn measure(options: &Options, folder: &Path) -> Result<(), String> {
+    fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let (versions, rows) = match &options.mysql {
+        Some(tree) => measure_mysql(options, folder, tree)?,
+        None => {
+            let workloads = options.chosen(&workload::WORKLOADS);
+            let mut servers = if options.servers.is_empty() {
+                on_server_core(|| peers::start_all(folder, options.memcached.as_deref(), options.threads))?
+            } else {
+                options.servers.iter().map(|s| peers::attach(s)).collect::<Result<_, _>>()?
+            };
+            // What no row asks for is not kept running.
+            servers.retain(|server| workloads.iter().any(|workload| takes_part(workload, server)));
+            (versions(&servers), run(options, &workloads, &servers)?)
+        }
     };
-    if servers.is_empty() {
-        return Err("there is no server to measure".to_owned());
+    if rows.is_empty() {
+        return Err("there is nothing to measure: --list names the workloads".to_owned());
     }
+    report::print(&rows);
+    let goals: &[goals::Goal] = if options.mysql.is_some() { &goals::MYSQL } else { &goals::PERFORMANCE };
+    print!("\n{}\n{}", report::syncs(&rows), goals::markdown(goals, &rows));
+    if options.write {
+        report::write(options, &versions, &rows)?;
+    }
+    Ok(())
+}
+
+/// The stages of `--mysql`: the server is started anew for each, memcached runs through all of them.
+fn measure_mysql(options: &Options, folder: &Path, tree: &Path) -> Result<(Versions, Vec<Row>), String> {
+    let plugin = match &options.plugin {
+        Some(path) => path.clone(),
+        None => {
+            let program = std::env::current_exe().map_err(|e| e.to_string())?;
+            program.with_file_name("libdaemon_memcached.so")
+        }
+    };
+    let memcached = tree.join("usr/bin/memcached");
+    let memcached = memcached.to_string_lossy();
+    let mut all = Vec::new();
+    let mut found = Vec::new();
+    for stage in &workload::MYSQL {
+        let workloads = options.chosen(stage.workloads);
+        if workloads.is_empty() {
+            continue;
+        }
+        let data = mysqld::Folder::new(tree)?;
+        let servers = on_server_core(|| {
+            let mut servers = data.start(&plugin, options.threads, stage.options)?;
+            servers.push(peers::start_memcached(folder, "memcached", &memcached, options.threads)?);
+            Ok(servers)
+        })?;
+        found = versions(&servers);
+        all.extend(run(options, &workloads, &servers)?);
+    }
+    Ok((found, all))
+}
+
+/// Children inherit the core.
+fn on_server_core<T>(start: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    pin(0, SERVER_CORE)?;
+    let started = start();
     pin(0, CLIENT_CORE)?;
-    let mut lengths: Vec<usize> = options.workloads.iter().map(|w| w.value).collect();
+    started
+}
+
+fn versions(servers: &[Server]) -> Versions {
+    servers.iter().map(|server| (server.name.clone(), server.version.clone())).collect()
+}
+
+fn takes_part(workload: &Workload, server: &Server) -> bool {
+    (!server.extra || workload.also.contains(&server.name.as_str())) && workload.asked_in(server.dialect).is_some()
+}
+
+/// Every workload on the servers that take part in it.
+fn run(options: &Options, workloads: &[Workload], servers: &[Server]) -> Result<Vec<Row>, String> {
+    let mut lengths: Vec<usize> = workloads.iter().map(|w| w.value).collect();
     lengths.sort_unstable();
     lengths.dedup();
-    for server in &servers {
+    for server in servers {
+        // Two ends of one table: it is filled once.
+        let filled =
+            servers.iter().any(|s| s.dialect != server.dialect && s.pid == server.pid && s.table == server.table);
+        if filled && server.dialect == Dialect::Sql {
+            continue;
+        }
         for &length in &lengths {
             preload(server, length, options.keys).map_err(|e| format!("{}: preload: {e}", server.name))?;
         }
     }
     let mut rows = Vec::new();
-    for (at, workload) in options.workloads.iter().enumerate() {
-        eprint!("[{}/{}] {:14}", at + 1, options.workloads.len(), workload.name);
-        rows.push((*workload, run_workload(options, workload, &servers)?));
+    for (at, workload) in workloads.iter().enumerate() {
+        let servers: Vec<&Server> = servers.iter().filter(|server| takes_part(workload, server)).collect();
+        eprint!("[{}/{}] {:22}", at + 1, workloads.len(), workload.name);
+        rows.push(Row { workload: *workload, cells: run_workload(options, workload, &servers)? });
         eprintln!();
     }
-    report::print(&servers, &rows);
-    if options.write {
-        report::write(options, &servers, &rows)?;
-    }
-    Ok(())
+    Ok(rows)
 }
 
 fn preload(server: &Server, length: usize, keys: u32) -> Result<(), String> {
-    let encoder = Encoder::new(server.dialect, length);
+    let mut link = server.open(server.dialect, length)?;
     for first in (0..keys).step_by(100) {
-        let mut out = Vec::new();
-        let expect: Vec<_> = (first..keys.min(first + 100)).map(|key| encoder.set(&mut out, key)).collect();
-        ask(server.address, &out, &expect)?;
+        link.ask(|encoder, out| (first..keys.min(first + 100)).map(|key| encoder.set(out, key)).collect())?;
     }
     Ok(())
 }
 
+/// A server in one workload.
+struct Run<'s> {
+    server: &'s Server,
+    dialect: Dialect,
+    /// `None`: the server does not know the dialect.
+    client: Option<Client>,
+    cell: Cell,
+}
+
 /// All rounds of one workload, a cell for each server.
-fn run_workload(options: &Options, workload: &Workload, servers: &[Server]) -> Result<Vec<Cell>, String> {
-    let mut clients = Vec::new();
+fn run_workload(options: &Options, workload: &Workload, servers: &[&Server]) -> Result<Vec<Cell>, String> {
+    let mut runs = Vec::new();
     for server in servers {
-        let client = Client::connect(server.address, Encoder::new(server.dialect, workload.value), *workload);
-        clients.push(client.map_err(|e| format!("{}: {e}", server.name))?);
+        let Some(dialect) = workload.asked_in(server.dialect) else { continue };
+        let refused = if dialect == server.dialect { None } else { probe(server, dialect, workload.value).err() };
+        let client = match refused {
+            None => Some(Client::connect(server, dialect, *workload).map_err(|e| format!("{}: {e}", server.name))?),
+            Some(refusal) => {
+                eprint!(" ({} takes no part: {refusal})", server.name);
+                None
+            }
+        };
+        let cell = Cell { server: server.name.clone(), rounds: Vec::new(), background: 0 };
+        runs.push(Run { server, dialect, client, cell });
     }
-    let mut cells: Vec<Cell> = servers.iter().map(|_| Cell::default()).collect();
-    let mut ends: Vec<Option<Cpu>> = vec![None; servers.len()];
     for round in 0..options.rounds {
         eprint!(" {}", round + 1);
         // The same keys for every server of a round.
         let seed = SEED + round as u64;
-        for (at, (server, client)) in servers.iter().zip(&mut clients).enumerate() {
-            let (Some(cell), Some(end)) = (cells.get_mut(at), ends.get_mut(at)) else { continue };
-            if let Some(end) = end {
-                cell.background += cpu_of(server.pid)?.total - end.total;
-            }
+        for run in &mut runs {
+            let Some(client) = &mut run.client else { continue };
+            let before = cpu_of(run.server.pid)?.total;
             let mut keys = Keys::new(options.keys, seed);
-            let round = run_round(options, workload, server, client, &mut keys);
-            let (round, last) = round.map_err(|e| format!("{}, {}: {e}", server.name, workload.name))?;
-            cell.rounds.push(round);
-            *end = Some(last);
+            let round = run_round(options, workload, run.server, run.dialect, client, &mut keys);
+            let (round, measured) = round.map_err(|e| format!("{}, {}: {e}", run.server.name, workload.name))?;
+            if workload.operation != Operation::Get || workload.writers > 0 {
+                settle(run.server.pid)?;
+            }
+            run.cell.rounds.push(round);
+            run.cell.background += cpu_of(run.server.pid)?.total - before - measured;
         }
     }
-    Ok(cells)
+    Ok(runs.into_iter().map(|run| run.cell).collect())
 }
 
-/// One server, one stretch of time. Returns the CPU time at the end of the stretch, too.
+/// Whether a server answers in a dialect that it need not know.
+fn probe(server: &Server, dialect: Dialect, length: usize) -> Result<(), String> {
+    let mut link = server.open(dialect, length)?;
+    link.stream.set_read_timeout(Some(PROBE)).map_err(|e| e.to_string())?;
+    link.ask(|encoder, out| vec![encoder.set(out, 0), encoder.get(out, &[0])]).map(drop)
+}
+
+/// Waits until a server does next to nothing: what it does behind its replies is not the next server's to pay.
+fn settle(pid: u32) -> Result<(), String> {
+    let end = Instant::now() + SETTLE;
+    let window = Duration::from_millis(10);
+    let mut last = cpu_of(pid)?.total;
+    while Instant::now() < end {
+        std::thread::sleep(window);
+        let now = cpu_of(pid)?.total;
+        if u128::from(now - last) < window.as_nanos() / 20 {
+            break;
+        }
+        last = now;
+    }
+    Ok(())
+}
+
+/// One server, one stretch of time. Returns the CPU time in nanoseconds that the stretch took, too.
 fn run_round(
     options: &Options,
     workload: &Workload,
     server: &Server,
+    dialect: Dialect,
     client: &mut Client,
     keys: &mut Keys,
-) -> Result<(Round, Cpu), String> {
-    let encoder = Encoder::new(server.dialect, workload.value);
+) -> Result<(Round, u64), String> {
     let counting = workload.operation == Operation::Incr;
     if counting {
-        let mut out = Vec::new();
-        let expect = encoder.reset_counter(&mut out);
-        ask(server.address, &out, &[expect])?;
+        server.open(dialect, workload.value)?.ask(|encoder, out| vec![encoder.reset_counter(out)])?;
     }
+    // Asked outside of the stretch: the answer takes CPU time.
+    let syncs = || if workload.operation == Operation::Set { server.log_syncs() } else { None };
+    let syncs_before = syncs();
     let mut marks: Vec<Cpu> = Vec::with_capacity(2);
     let (sample, total) = client.run(keys, WARM, options.seconds, || {
         marks.push(cpu_of(server.pid)?);
         Ok(())
     })?;
     if counting {
-        let mut out = Vec::new();
-        let expect = encoder.incr(&mut out, 0);
-        let reply = String::from_utf8_lossy(&ask(server.address, &out, &[expect])?).into_owned();
-        let value: Option<u64> = reply.trim().trim_start_matches(':').parse().ok();
-        if value != Some(total) {
-            return Err(format!("{total} increments were acknowledged, the counter is {}", reply.trim()));
+        let mut link = server.open(dialect, workload.value)?;
+        let reply = link.ask(|encoder, out| vec![encoder.incr(out, 0)])?;
+        if link.encoder.counter(&reply) != Some(total) {
+            return Err(format!("{total} increments were acknowledged, the counter is {}", reply.escape_ascii()));
         }
     }
     let &[start, end] = marks.as_slice() else { return Err("the stretch was not measured".to_owned()) };
-    Ok((Round::new(sample, start, end), cpu_of(server.pid)?))
+    let synced = syncs_before.and_then(|before| syncs()?.checked_sub(before)).filter(|&n| n > 0);
+    let per_sync = synced.map_or(f64::NAN, |n| total as f64 / n as f64);
+    Ok((Round::new(sample, start, end, per_sync), end.total - start.total))
 }

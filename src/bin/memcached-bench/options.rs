@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::workload::{WORKLOADS, Workload};
+use crate::workload::{MYSQL, WORKLOADS, Workload};
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -12,14 +12,18 @@ Measures servers of the memcached protocol, and Redis, side by side on this mach
 
   --server NAME=HOST:PORT@PID  a running server, instead of starting any (repeat it);
                                one whose name begins with redis is spoken to in RESP
-  --memcached PATH             this memcached instead of the installed one
+  --memcached PATH             the memcached to compare with; the installed one is then measured as memcached-old.
+                               It may lie in a tree of another Debian release, as tests/mysql/make-tree makes it
+  --mysql TREE                 instead of all others: the plugin in MySQL, prepared statements on the same rows, and
+                               memcached, all of that tree (needs root)
+  --plugin PATH                the plugin for --mysql (default: libdaemon_memcached.so beside this program)
   --only TEXT[,TEXT...]        workloads whose name contains one of these
   --rounds N                   rounds of each workload (default 9)
-  --seconds S                  length of one cell (default 0.5)
+  --seconds S                  length of one cell (default 0.25)
   --keys N                     keys of each value size (default 10000)
   --threads N                  worker threads of memcached and memcached-host (default 1)
   --dir PATH                   where servers keep their data (default: the temporary folder)
-  --write                      write docs/performance.md and docs/performance.svg
+  --write                      write docs/performance.md and docs/performance.svg, or docs/mysql.md
   --list                       name the workloads
 ";
 
@@ -29,8 +33,12 @@ pub struct Options {
     pub servers: Vec<String>,
     /// Program to use for memcached.
     pub memcached: Option<String>,
-    /// What to run, in order.
-    pub workloads: Vec<Workload>,
+    /// The tree of `--mysql`.
+    pub mysql: Option<PathBuf>,
+    /// The plugin for it; `None`: what was built with this program.
+    pub plugin: Option<PathBuf>,
+    /// Texts of which a workload's name must contain one; empty: all run.
+    pub only: Vec<String>,
     /// At least 1.
     pub rounds: usize,
     /// Length of one cell.
@@ -54,9 +62,11 @@ impl Options {
         let mut options = Options {
             servers: Vec::new(),
             memcached: None,
-            workloads: WORKLOADS.to_vec(),
+            mysql: None,
+            plugin: None,
+            only: Vec::new(),
             rounds: 9,
-            seconds: Duration::from_millis(500),
+            seconds: Duration::from_millis(250),
             keys: 10_000,
             threads: 1,
             folder: std::env::temp_dir(),
@@ -72,6 +82,8 @@ impl Options {
                 }
                 "--list" => {
                     WORKLOADS.iter().for_each(|w| println!("{}", w.name));
+                    let mysql = MYSQL.iter().flat_map(|stage| stage.workloads);
+                    mysql.for_each(|w| println!("{} (--mysql)", w.name));
                     return Ok(None);
                 }
                 "--write" => options.write = true,
@@ -81,20 +93,26 @@ impl Options {
                 }
             }
         }
+        if options.mysql.is_some() && !(options.servers.is_empty() && options.memcached.is_none()) {
+            return Err("--mysql starts servers of its tree only: leave --server and --memcached out".to_owned());
+        }
         Ok(Some(options))
+    }
+
+    /// Those of the workloads that `--only` selects.
+    pub fn chosen(&self, workloads: &[Workload]) -> Vec<Workload> {
+        let wanted =
+            |w: &&Workload| self.only.is_empty() || self.only.iter().any(|text| w.name.contains(text.as_str()));
+        workloads.iter().filter(wanted).copied().collect()
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         match name {
             "--server" => self.servers.push(value.to_owned()),
             "--memcached" => self.memcached = Some(value.to_owned()),
-            "--only" => {
-                let wanted: Vec<&str> = value.split(',').collect();
-                self.workloads.retain(|w| wanted.iter().any(|text| w.name.contains(text)));
-                if self.workloads.is_empty() {
-                    return Err(format!("--only {value}: no workload has such a name; --list names them"));
-                }
-            }
+            "--mysql" => self.mysql = Some(PathBuf::from(value)),
+            "--plugin" => self.plugin = Some(PathBuf::from(value)),
+            "--only" => self.only.extend(value.split(',').map(str::to_owned)),
             "--rounds" => self.rounds = number(name, value, 1, 1000)? as usize,
             "--keys" => self.keys = number(name, value, 100, 10_000_000)?,
             "--threads" => self.threads = number(name, value, 1, 64)? as usize,

@@ -6,8 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::client::{Link, SILENCE};
+use crate::encoder::{Dialect, Encoder, Expect};
 use crate::machine;
-use crate::workload::Dialect;
+use crate::mariadb;
+use crate::sql;
 
 /// A server under measurement. Dropping it ends the process, if this program started it.
 pub struct Server {
@@ -21,7 +24,52 @@ pub struct Server {
     pub pid: u32,
     /// First line of what `--version` says; empty for a server that was running already.
     pub version: String,
-    child: Option<Child>,
+    /// Container or table that a connection uses; empty: the server's only one.
+    pub table: &'static str,
+    /// Where it takes SQL from this machine's root, if it does.
+    pub socket: Option<PathBuf>,
+    /// Takes part in the rows that name it only.
+    pub extra: bool,
+    /// The process, if this program started it and this is the one to end it.
+    pub child: Option<Child>,
+}
+
+impl Server {
+    /// Another end of the same process.
+    pub fn beside(&self, name: String, dialect: Dialect, port: u16, table: &'static str) -> Server {
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let (pid, version, socket) = (self.pid, self.version.clone(), self.socket.clone());
+        Server { name, dialect, address, pid, version, table, socket, extra: false, child: None }
+    }
+
+    /// How often the server synced its log so far, if it tells.
+    pub fn log_syncs(&self) -> Option<u64> {
+        sql::log_syncs(self.socket.as_ref()?)
+    }
+
+    /// A blocking connection, ready for requests on the server's table with values of this length.
+    pub fn open(&self, dialect: Dialect, length: usize) -> Result<Link, String> {
+        let connect = || {
+            let stream = TcpStream::connect_timeout(&self.address, SILENCE)?;
+            stream.set_nodelay(true)?;
+            stream.set_read_timeout(Some(SILENCE))?;
+            Ok(stream)
+        };
+        let stream = connect().map_err(|e: std::io::Error| format!("{}: {e}", self.address))?;
+        let encoder = Encoder::new(dialect, length);
+        if dialect == Dialect::Sql {
+            let (stream, statements) = sql::connect(stream, self.table)?;
+            return Ok(Link { stream, encoder: encoder.with_statements(statements) });
+        }
+        let mut link = Link { stream, encoder };
+        if !self.table.is_empty() {
+            link.ask(|_, out| {
+                out.extend_from_slice(format!("bind {}\r\n", self.table).as_bytes());
+                vec![Expect::Exact { len: 9, head: b"SUCCEED\r\n", tail: b"" }]
+            })?;
+        }
+        Ok(link)
+    }
 }
 
 impl Drop for Server {
@@ -39,25 +87,26 @@ impl Drop for Server {
     }
 }
 
-/// Starts what is installed; what is not is named on stderr. `memcached` replaces the one of the PATH.
+/// Starts what is installed; what is not is named on stderr. `memcached` becomes the measure of all, and the one of the
+/// PATH an older peer beside it.
 pub fn start_all(folder: &Path, memcached: Option<&str>, threads: usize) -> Result<Vec<Server>, String> {
     let mut servers = Vec::new();
-    let memcached = memcached.unwrap_or("memcached");
-    match version(memcached, "--version") {
-        Some(version) => servers.push(start_memcached(folder, memcached, version, threads)?),
-        None => eprintln!("memcached is left out: {memcached} does not run (Debian package memcached)"),
+    match memcached {
+        Some(path) => servers.push(start_memcached(folder, "memcached", path, threads)?),
+        None => servers.extend(optional(start_memcached(folder, "memcached", "memcached", threads))),
     }
     let host = std::env::current_exe().map_err(|e| e.to_string())?.with_file_name("memcached-host");
     let host = host.to_string_lossy().into_owned();
-    match version(&host, "--version") {
+    match version(&mut Command::new(&host), "--version") {
         Some(version) => {
             for level in [1, 2] {
-                servers.push(start_host(folder, &host, &version, level, threads)?);
+                servers.push(start_host(folder, &host, &version, &format!("host-level{level}"), level, threads)?);
             }
+            servers.push(extra(start_host(folder, &host, &version, "host-2-workers", 2, 2)?));
         }
         None => eprintln!("memcached-host is left out: {host} does not run (cargo build --release)"),
     }
-    match version("redis-server", "--version") {
+    match version(&mut Command::new("redis-server"), "--version") {
         Some(version) => {
             for sync in ["everysec", "always"] {
                 servers.push(start_redis(folder, &version, sync)?);
@@ -65,7 +114,22 @@ pub fn start_all(folder: &Path, memcached: Option<&str>, threads: usize) -> Resu
         }
         None => eprintln!("redis is left out: redis-server does not run (Debian package redis-server)"),
     }
+    if memcached.is_some() {
+        servers.extend(optional(start_memcached(folder, "memcached-old", "memcached", threads)).map(extra));
+    }
+    for level in [1, 2] {
+        servers.extend(optional(mariadb::start(folder, level)).map(extra));
+    }
     Ok(servers)
+}
+
+fn extra(mut server: Server) -> Server {
+    server.extra = true;
+    server
+}
+
+fn optional(server: Result<Server, String>) -> Option<Server> {
+    server.map_err(|e| eprintln!("left out: {e}")).ok()
 }
 
 /// A server that runs already, from `NAME=HOST:PORT@PID`. A name that begins with `redis` is spoken to in RESP.
@@ -80,35 +144,62 @@ pub fn attach(text: &str) -> Result<Server, String> {
     }
     machine::pin_process(pid)?;
     let dialect = if name.starts_with("redis") { Dialect::Redis } else { Dialect::Memcached };
-    Ok(Server { name: name.to_owned(), dialect, address, pid, version: String::new(), child: None })
+    let (name, version) = (name.to_owned(), String::new());
+    Ok(Server { name, dialect, address, pid, version, table: "", socket: None, extra: false, child: None })
 }
 
-fn version(program: &str, option: &str) -> Option<String> {
-    let output = Command::new(program).arg(option).stdin(Stdio::null()).output().ok()?;
+/// First line of what a program says about itself; `None` when it does not run.
+pub fn version(command: &mut Command, option: &str) -> Option<String> {
+    let output = command.arg(option).stdin(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     output.status.success().then(|| text.lines().next().unwrap_or_default().to_owned())
 }
 
-fn start_memcached(folder: &Path, program: &str, version: String, threads: usize) -> Result<Server, String> {
+/// A program of the system, or of a tree of another Debian release, which only its own loader and libraries run.
+fn program(path: &str) -> Command {
+    let tree = Path::new(path).ancestors().nth(3).filter(|tree| tree.parent().is_some());
+    let Some(tree) = tree.filter(|tree| tree.join(LOADER).exists()) else { return Command::new(path) };
+    let mut command = Command::new(tree.join(LOADER));
+    command.arg("--library-path").arg(tree.join(LIBRARIES)).arg(path);
+    command
+}
+
+const LOADER: &str = "lib64/ld-linux-x86-64.so.2";
+const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
+
+/// memcached, in memory only.
+pub fn start_memcached(folder: &Path, name: &str, path: &str, threads: usize) -> Result<Server, String> {
+    let Some(version) = version(&mut program(path), "--version") else {
+        return Err(format!("{name}: {path} does not run (Debian package memcached)"));
+    };
     let port = free_port()?;
-    let mut command = Command::new(program);
+    let mut command = program(path);
     command.args(["-l", "127.0.0.1", "-U", "0", "-m", "512", "-c", "4096", "-p", &port.to_string()]);
     command.args(["-t", &threads.to_string()]);
     if machine::is_root() {
         command.args(["-u", "nobody"]);
     }
-    start(folder, "memcached", Dialect::Memcached, port, version, command)
+    start(folder, name, Dialect::Memcached, port, version, command)
 }
 
-fn start_host(folder: &Path, program: &str, version: &str, level: u32, threads: usize) -> Result<Server, String> {
+fn start_host(
+    folder: &Path,
+    program: &str,
+    version: &str,
+    name: &str,
+    level: u32,
+    threads: usize,
+) -> Result<Server, String> {
     let port = free_port()?;
-    let name = format!("host-level{level}");
+    let data = make(folder, name)?;
     let mut command = Command::new(program);
-    command.arg(format!("--datadir={}", make(folder, &name)?.display())).arg("--skip-networking");
+    command.arg(format!("--datadir={}", data.display())).arg("--skip-networking");
     command.arg(format!("--innodb-flush-log-at-trx-commit={level}"));
     command.arg("--innodb-buffer-pool-size=536870912");
     command.arg(format!("--daemon-memcached-option=-l 127.0.0.1 -p {port} -c 4096 -t {threads}"));
-    start(folder, &name, Dialect::Memcached, port, version.to_owned(), command)
+    let mut server = start(folder, name, Dialect::Memcached, port, version.to_owned(), command)?;
+    server.socket = Some(data.join("memcached-host.sock"));
+    Ok(server)
 }
 
 fn start_redis(folder: &Path, version: &str, sync: &str) -> Result<Server, String> {
@@ -122,13 +213,15 @@ fn start_redis(folder: &Path, version: &str, sync: &str) -> Result<Server, Strin
     start(folder, &name, Dialect::Redis, port, version.to_owned(), command)
 }
 
-fn make(folder: &Path, name: &str) -> Result<PathBuf, String> {
+/// A folder of this name.
+pub fn make(folder: &Path, name: &str) -> Result<PathBuf, String> {
     let path = folder.join(name);
     fs::create_dir_all(&path).map_err(|e| format!("{}: {e}", path.display()))?;
     Ok(path)
 }
 
-fn start(
+/// Starts a server and waits until it listens.
+pub fn start(
     folder: &Path,
     name: &str,
     dialect: Dialect,
@@ -146,20 +239,23 @@ fn start(
         .spawn()
         .map_err(|e| format!("{name} does not start: {e}"))?;
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let mut server = Server { name: name.to_owned(), dialect, address, pid: child.id(), version, child: Some(child) };
+    let (name, pid) = (name.to_owned(), child.id());
+    let mut server =
+        Server { name, dialect, address, pid, version, table: "", socket: None, extra: false, child: Some(child) };
     let end = Instant::now() + Duration::from_secs(20);
     while TcpStream::connect(address).is_err() {
         let ended = server.child.as_mut().is_some_and(|c| !matches!(c.try_wait(), Ok(None)));
         if ended || Instant::now() > end {
             let log = fs::read_to_string(&log_path).unwrap_or_default();
-            return Err(format!("{name} does not listen on {address}: {}", log.trim()));
+            return Err(format!("{} does not listen on {address}: {}", server.name, log.trim()));
         }
         std::thread::sleep(Duration::from_millis(20));
     }
     Ok(server)
 }
 
-fn free_port() -> Result<u16, String> {
+/// A port that nobody listens on.
+pub fn free_port() -> Result<u16, String> {
     let listener = TcpListener::bind("127.0.0.1:0").map_err(|e| format!("no free port: {e}"))?;
     listener.local_addr().map(|a| a.port()).map_err(|e| e.to_string())
 }

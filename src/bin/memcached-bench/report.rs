@@ -4,9 +4,9 @@ use std::fmt::Write;
 use std::fs;
 
 use crate::client::Sample;
+use crate::goals;
 use crate::machine::{Cpu, describe};
 use crate::options::Options;
-use crate::peers::Server;
 use crate::workload::Workload;
 
 /// The figures of one stretch on one server.
@@ -19,11 +19,34 @@ pub struct Round {
     cpu: f64,
     user_ticks: u64,
     system_ticks: u64,
+    per_sync: f64,
 }
 
 impl Round {
+    /// Operations per second.
+    pub fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    /// Microseconds of CPU time per operation.
+    pub fn cpu(&self) -> f64 {
+        self.cpu
+    }
+
+    /// Acknowledged sets for each sync of the server's log; not a number where nobody counts them.
+    pub fn per_sync(&self) -> f64 {
+        self.per_sync
+    }
+
+    /// The 99th of 100 round trips, in microseconds.
+    pub fn p99(&self) -> f64 {
+        let [_, p99, _] = self.round_trip;
+        p99
+    }
+
     /// `start` and `end` are the server's CPU time at the ends of the stretch.
-    pub fn new(mut sample: Sample, start: Cpu, end: Cpu) -> Round {
+    /// `per_sync`: sets for each sync of the log, if known.
+    pub fn new(mut sample: Sample, start: Cpu, end: Cpu, per_sync: f64) -> Round {
         sample.round_trips.sort_unstable();
         let last = sample.round_trips.len().saturating_sub(1) as f64;
         let quantile = |q: f64| sample.round_trips.get((last * q) as usize).map_or(f64::NAN, |&n| f64::from(n) / 1e3);
@@ -35,27 +58,50 @@ impl Round {
             cpu: (end.total - start.total) as f64 / 1e3 / operations as f64,
             user_ticks: end.user_ticks - start.user_ticks,
             system_ticks: end.system_ticks - start.system_ticks,
+            per_sync,
         }
     }
 }
 
 /// One workload on one server.
-#[derive(Default)]
 pub struct Cell {
-    /// In the order they ran.
+    /// The server's name.
+    pub server: String,
+    /// In the order they ran; none when the server does not know the requests.
     pub rounds: Vec<Round>,
     /// Nanoseconds of CPU time the server used between its stretches: warm-up, and what it does behind the replies.
     pub background: u64,
 }
 
 impl Cell {
-    fn median(&self, figure: impl Fn(&Round) -> f64) -> f64 {
+    /// The median of a figure over the rounds; not a number when there are none.
+    pub fn median(&self, figure: impl Fn(&Round) -> f64) -> f64 {
         median(self.rounds.iter().map(figure).collect())
     }
 
-    /// Median over the rounds of this cell's CPU per operation to the other's in the same round.
-    fn ratio(&self, base: &Cell) -> f64 {
-        median(self.rounds.iter().zip(&base.rounds).map(|(a, b)| a.cpu / b.cpu).collect())
+    /// Median over the rounds of this cell's figure to the other's in the same round.
+    pub fn ratio(&self, base: &Cell, figure: impl Fn(&Round) -> f64) -> f64 {
+        median(self.rounds.iter().zip(&base.rounds).map(|(a, b)| figure(a) / figure(b)).collect())
+    }
+}
+
+/// One workload on every server that took part.
+pub struct Row {
+    /// What was asked.
+    pub workload: Workload,
+    /// In the order of the servers.
+    pub cells: Vec<Cell>,
+}
+
+impl Row {
+    /// The cell of a server.
+    pub fn cell(&self, server: &str) -> Option<&Cell> {
+        self.cells.iter().find(|cell| cell.server == server)
+    }
+
+    /// A cell's CPU time relative to memcached's; not a number where there is no such thing.
+    fn to_memcached(&self, cell: &Cell) -> f64 {
+        self.cell("memcached").map_or(f64::NAN, |base| cell.ratio(base, Round::cpu))
     }
 }
 
@@ -63,8 +109,6 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
-
-type Rows = [(Workload, Vec<Cell>)];
 
 const COLUMNS: [&str; 10] = [
     "workload",
@@ -79,38 +123,51 @@ const COLUMNS: [&str; 10] = [
     "x memcached",
 ];
 
-fn table(servers: &[Server], rows: &Rows) -> Vec<Vec<String>> {
+fn table(rows: &[Row]) -> Vec<Vec<String>> {
     let mut lines = vec![COLUMNS.map(str::to_owned).to_vec()];
-    let base = servers.iter().position(|s| s.name == "memcached");
-    for (workload, cells) in rows {
-        for (server, cell) in servers.iter().zip(cells) {
-            let rate = cell.median(|r| r.rate);
+    for row in rows {
+        for cell in &row.cells {
+            let mut line = vec![row.workload.name.to_owned(), cell.server.clone()];
+            if cell.rounds.is_empty() {
+                line.resize(COLUMNS.len(), "-".to_owned());
+                lines.push(line);
+                continue;
+            }
+            let rate = cell.median(Round::rate);
             let (low, high) = cell.rounds.iter().fold((f64::MAX, 0.0f64), |(l, h), r| (l.min(r.rate), h.max(r.rate)));
-            let cpu = cell.median(|r| r.cpu);
-            let user: u64 = cell.rounds.iter().map(|r| r.user_ticks).sum();
-            let system: u64 = cell.rounds.iter().map(|r| r.system_ticks).sum();
-            let share = user as f64 / (user + system) as f64;
-            let split = if user + system < 10 {
-                "too short".to_owned()
+            line.extend([format!("{rate:.0}"), format!("{:.0} %", (high - low) / rate * 100.0)]);
+            let trip = |q| format!("{:.0}", cell.median(|r| r.round_trip.get(q).copied().unwrap_or(0.0)));
+            line.extend([0, 1, 2].map(trip));
+            if row.workload.writers > 0 {
+                // Its CPU time is the writers', too.
+                line.resize(COLUMNS.len(), "-".to_owned());
             } else {
-                format!("{:.2} + {:.2}", cpu * share, cpu * (1.0 - share))
-            };
-            let ratio = base.and_then(|b| cells.get(b)).map_or("-".to_owned(), |b| format!("{:.2}", cell.ratio(b)));
-            let mut line = vec![workload.name.to_owned(), server.name.clone(), format!("{rate:.0}")];
-            line.push(format!("{:.0} %", (high - low) / rate * 100.0));
-            line.extend(
-                [0, 1, 2].map(|q| format!("{:.0}", cell.median(|r| r.round_trip.get(q).copied().unwrap_or(0.0)))),
-            );
-            line.extend([format!("{cpu:.2}"), split, ratio]);
+                line.extend(cpu_columns(row, cell));
+            }
             lines.push(line);
         }
     }
     lines
 }
 
+/// CPU time per operation, its split and its ratio.
+fn cpu_columns(row: &Row, cell: &Cell) -> [String; 3] {
+    let cpu = cell.median(Round::cpu);
+    let user: u64 = cell.rounds.iter().map(|r| r.user_ticks).sum();
+    let system: u64 = cell.rounds.iter().map(|r| r.system_ticks).sum();
+    let share = user as f64 / (user + system) as f64;
+    let split = if user + system < 10 {
+        "too short".to_owned()
+    } else {
+        format!("{:.2} + {:.2}", cpu * share, cpu * (1.0 - share))
+    };
+    let ratio = row.to_memcached(cell);
+    [format!("{cpu:.2}"), split, if ratio.is_finite() { format!("{ratio:.2}") } else { "-".to_owned() }]
+}
+
 /// The table in aligned columns.
-pub fn print(servers: &[Server], rows: &Rows) {
-    let lines = table(servers, rows);
+pub fn print(rows: &[Row]) {
+    let lines = table(rows);
     let width = |at: usize| lines.iter().filter_map(|l| l.get(at)).map(String::len).max().unwrap_or(0);
     let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
     for line in &lines {
@@ -121,52 +178,132 @@ pub fn print(servers: &[Server], rows: &Rows) {
     }
 }
 
-/// Writes the page and the chart into `docs/` of the current folder.
-pub fn write(options: &Options, servers: &[Server], rows: &Rows) -> Result<(), String> {
+/// What the pages tell of the servers: name and version of each.
+pub type Versions = Vec<(String, String)>;
+
+/// Writes the page, and the chart where there is one, into `docs/` of the current folder.
+pub fn write(options: &Options, versions: &Versions, rows: &[Row]) -> Result<(), String> {
     fs::create_dir_all("docs").map_err(|e| format!("docs: {e}"))?;
     let save = |path: &str, text: String| fs::write(path, text).map_err(|e| format!("{path}: {e}"));
-    save("docs/performance.md", page(options, servers, rows))?;
-    save("docs/performance.svg", chart(servers, rows))
+    if options.mysql.is_some() {
+        return save("docs/mysql.md", mysql_page(options, versions, rows));
+    }
+    save("docs/performance.md", page(options, versions, rows))?;
+    save("docs/performance.svg", chart(rows))
 }
 
-fn page(options: &Options, servers: &[Server], rows: &Rows) -> String {
-    let mut text = String::from("# Performance\n![CPU per operation relative to memcached](performance.svg)\n\n");
-    let _ = writeln!(text, "One interleaved run of every server, each reply checked.\n\n- machine: {}", describe());
-    for server in servers.iter().filter(|s| !s.version.is_empty()) {
-        let _ = writeln!(text, "- {}: {}", server.name, server.version);
+/// Machine, versions and command line.
+fn conditions(options: &Options, versions: &Versions) -> String {
+    let mut text = format!("One interleaved run of every server, each reply checked.\n\n- machine: {}\n", describe());
+    for (name, version) in versions.iter().filter(|(_, version)| !version.is_empty()) {
+        let _ = writeln!(text, "- {name}: {version}");
     }
     let _ = writeln!(
         text,
         "- command: `cargo run --release --features bench --bin memcached-bench -- {}`\n- {} rounds of {} s, {} keys, {} \
-         worker thread(s); servers on core 0, client on core 1; values of 100 bytes, `4k`: 4096\n\n\
-         In names, `p` is the requests a connection sends before it waits, `c` the connections; `mget50` counts each key. \
-         The machine ran other work at the same time: trust CPU per operation and its ratio (median of the rounds' \
-         ratios) before rates and round trips, and those not at all where the spread is wide. A round trip is that of a whole batch. user and \
-         system are split by the kernel's clock ticks over all rounds. `host-level1` has every set on disk before its \
-         reply, `redis-always` too; the others do not.\n",
+         worker thread(s); servers on core 0, client on core 1; values of 100 bytes, `4k`: 4096\n",
         options.line,
         options.rounds,
         options.seconds.as_secs_f64(),
         options.keys,
         options.threads
     );
-    for (i, line) in table(servers, rows).iter().enumerate() {
+    text
+}
+
+const READING: &str = "In names, `p` is the requests a connection sends before it waits, `c` the connections; `mget50` \
+     counts each key. The machine may have run other work at the same time: trust CPU per operation and its ratio (median \
+     of the rounds' ratios) before rates and round trips, and those not at all where the spread is wide. A round trip is \
+     that of a whole batch. user and system are split by the kernel's clock ticks over all rounds.";
+
+fn page(options: &Options, versions: &Versions, rows: &[Row]) -> String {
+    let mut text = String::from("# Performance\n![CPU per operation relative to memcached](performance.svg)\n\n");
+    text.push_str(&conditions(options, versions));
+    let _ = writeln!(
+        text,
+        "{READING} `host-level1` has every set on disk before its reply, `redis-always` and `mariadb-level1` too; the \
+         others do not. `host-2-workers` is `host-level2` with two worker threads, on the same core. MariaDB is asked with \
+         prepared statements, one at a time per connection in every row. `-writer`: gets while another connection sets at \
+         full speed, `-alone` the same without it.\n"
+    );
+    text.push_str(&markdown(rows));
+    text.push_str("\n## Goals\n");
+    text.push_str(&goals::markdown(&goals::PERFORMANCE, rows));
+    text.push_str(&behind(rows));
+    let _ = write!(text, "\n## Syncs\nBy the server's status variable `Innodb_os_log_fsyncs`.\n\n{}", syncs(rows));
+    text
+}
+
+fn mysql_page(options: &Options, versions: &Versions, rows: &[Row]) -> String {
+    let mut text = String::from("# The plugin in MySQL, measured\n");
+    text.push_str(&conditions(options, versions));
+    let _ = writeln!(
+        text,
+        "{READING}\n\n`plugin` is memcached's protocol, `sql` are prepared statements over TCP on the same rows of the same \
+         mysqld, autocommit: `SELECT c2 FROM t WHERE c1 = ?` (`mget50`: `IN` of 50), and for a set `INSERT ... ON DUPLICATE \
+         KEY UPDATE c2 = ?, c4 = c4 + 1`. One of them runs at a time. Clients of SQL wait for each answer, so `sql` has one \
+         statement in flight per connection in every row. `varbinary` and `utf8mb4` (utf8mb4_0900_ai_ci) are the type of \
+         the key. The server is started anew for each of:\n"
+    );
+    for stage in &crate::workload::MYSQL {
+        let names: Vec<String> = stage.workloads.iter().map(|w| format!("`{}`", w.name)).collect();
+        let _ = writeln!(text, "- {}: `{}`", names.join(", "), stage.options.join(" "));
+    }
+    text.push_str("\n## Goals\n");
+    text.push_str(&goals::markdown(&goals::MYSQL, rows));
+    text.push_str("\n## Figures\n");
+    text.push_str(&markdown(rows));
+    text.push_str(&behind(rows));
+    let _ = write!(text, "\n## Syncs\nBy the server's status variable `Innodb_os_log_fsyncs`.\n\n{}", syncs(rows));
+    text
+}
+
+fn markdown(rows: &[Row]) -> String {
+    let mut text = String::new();
+    for (i, line) in table(rows).iter().enumerate() {
         let _ = writeln!(text, "| {} |", line.join(" | "));
         if i == 0 {
             let _ = writeln!(text, "|---|---|{}", "--:|".repeat(COLUMNS.len() - 2));
         }
     }
-    text.push_str(
-        "\nCPU that servers spent outside the measured stretches (warm-up, last replies, work behind the replies), ms per \
-         1000 measured operations:\n\n| workload |",
+    text
+}
+
+/// How many sets shared a sync of the log, where the server counts them.
+pub fn syncs(rows: &[Row]) -> String {
+    let mut text = String::from("| workload | server | acknowledged sets per sync of the log |\n|---|---|--:|\n");
+    for row in rows {
+        for cell in &row.cells {
+            let sets = cell.median(Round::per_sync);
+            if sets.is_finite() {
+                let _ = writeln!(text, "| {} | {} | {sets:.1} |", row.workload.name, cell.server);
+            }
+        }
+    }
+    text
+}
+
+/// The table of CPU time outside the stretches.
+fn behind(rows: &[Row]) -> String {
+    let mut text = String::from(
+        "\n## Behind the replies\nCPU that servers spent outside the measured stretches (warm-up, last replies, work behind \
+         the replies), us per measured operation:\n\n| workload |",
     );
-    servers.iter().for_each(|s| text.push_str(&format!(" {} |", s.name)));
-    let _ = writeln!(text, "\n|---|{}", "--:|".repeat(servers.len()));
-    for (workload, cells) in rows {
-        let _ = write!(text, "| {} |", workload.name);
-        for cell in cells {
-            let operations: u64 = cell.rounds.iter().map(|r| r.operations).sum();
-            let _ = write!(text, " {:.2} |", cell.background as f64 / 1e3 / operations as f64);
+    let mut names: Vec<&str> = Vec::new();
+    for cell in rows.iter().flat_map(|row| &row.cells) {
+        if !names.contains(&cell.server.as_str()) {
+            names.push(&cell.server);
+        }
+    }
+    names.iter().for_each(|name| text.push_str(&format!(" {name} |")));
+    let _ = writeln!(text, "\n|---|{}", "--:|".repeat(names.len()));
+    for row in rows {
+        let _ = write!(text, "| {} |", row.workload.name);
+        for name in &names {
+            let cell = row.cell(name).filter(|cell| !cell.rounds.is_empty() && row.workload.writers == 0);
+            let operations = |cell: &Cell| cell.rounds.iter().map(|r| r.operations).sum::<u64>() as f64;
+            let figure = cell.map(|cell| format!("{:.2}", cell.background as f64 / 1e3 / operations(cell)));
+            let _ = write!(text, " {} |", figure.as_deref().unwrap_or(""));
         }
         text.push('\n');
     }
@@ -175,33 +312,35 @@ fn page(options: &Options, servers: &[Server], rows: &Rows) -> String {
 
 const COLOURS: [&str; 5] = ["#8a8a8a", "#1f6f8b", "#4fb0c6", "#c1666b", "#e4b363"];
 
-fn chart(servers: &[Server], rows: &Rows) -> String {
-    let base = servers.iter().position(|s| s.name == "memcached");
+/// The servers of the chart: what always takes part.
+const SHOWN: [&str; 5] = ["memcached", "host-level1", "host-level2", "redis-everysec", "redis-always"];
+
+fn chart(rows: &[Row]) -> String {
+    let rows: Vec<&Row> = rows.iter().filter(|row| row.workload.writers == 0).collect();
     let (bar, left, scale) = (9, 130, 110.0);
-    let group = bar * servers.len() + 10;
+    let group = bar * SHOWN.len() + 10;
     let height = 50 + group * rows.len();
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"760\" height=\"{height}\" font-family=\"sans-serif\" \
          font-size=\"11\">\n<rect width=\"760\" height=\"{height}\" fill=\"white\"/>\n\
          <text x=\"8\" y=\"16\" font-size=\"13\">CPU per operation, memcached = 1</text>\n"
     );
-    let colour = |at: usize| COLOURS.get(at % COLOURS.len()).copied().unwrap_or("black");
-    for (at, server) in servers.iter().enumerate() {
+    let servers = || SHOWN.iter().zip(COLOURS).enumerate();
+    for (at, (server, fill)) in servers() {
         let x = 8 + at * 120;
-        let _ = writeln!(text, "<rect x=\"{x}\" y=\"24\" width=\"10\" height=\"10\" fill=\"{}\"/>", colour(at));
-        let _ = writeln!(text, "<text x=\"{}\" y=\"33\">{}</text>", x + 14, server.name);
+        let _ = writeln!(text, "<rect x=\"{x}\" y=\"24\" width=\"10\" height=\"10\" fill=\"{fill}\"/>");
+        let _ = writeln!(text, "<text x=\"{}\" y=\"33\">{server}</text>", x + 14);
     }
-    for (row, (workload, cells)) in rows.iter().enumerate() {
-        let top = 46 + row * group;
-        let _ = writeln!(text, "<text x=\"8\" y=\"{}\">{}</text>", top + group / 2, workload.name);
-        for (at, cell) in cells.iter().enumerate() {
-            let ratio = base.and_then(|b| cells.get(b)).map_or(f64::NAN, |b| cell.ratio(b));
+    for (number, row) in rows.into_iter().enumerate() {
+        let top = 46 + number * group;
+        let _ = writeln!(text, "<text x=\"8\" y=\"{}\">{}</text>", top + group / 2, row.workload.name);
+        for (at, (server, fill)) in servers() {
+            let ratio = row.cell(server).map_or(f64::NAN, |cell| row.to_memcached(cell));
             if !ratio.is_finite() {
                 continue;
             }
             // Longer bars are cut; the number says how long they are.
             let (y, width) = (top + at * bar, (ratio * scale).min(560.0));
-            let fill = colour(at);
             let _ = writeln!(
                 text,
                 "<rect x=\"{left}\" y=\"{y}\" width=\"{width:.0}\" height=\"{}\" fill=\"{fill}\"/>",

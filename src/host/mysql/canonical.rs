@@ -23,9 +23,10 @@ const CODES: [(c_int, ib_err::Type); 9] = [
 
 /// Codes that the daemon acts on, in the server's numbers, and a word of their names: asked at the start, so that a server which
 /// numbers them otherwise is found out before a row is touched.
-const NAMES: [(c_int, &str); 12] = [
+const NAMES: [(c_int, &str); 13] = [
     (10, "success"),
     (11, "error"),
+    (12, "interrupted"),
     (16, "lock wait"),
     (17, "deadlock"),
     (18, "rollback"),

@@ -15,6 +15,9 @@ const COM_STMT_EXECUTE: c_int = 23;
 /// Numbers as numbers, not as text.
 const BINARY_REPRESENTATION: c_int = 2;
 
+/// `ER_UNKNOWN_SYSTEM_VARIABLE`.
+const UNKNOWN_VARIABLE: u32 = 1193;
+
 /// Numbers of `enum_field_types`.
 const TYPE_LONGLONG: c_int = 8;
 const TYPE_BLOB: c_int = 252;
@@ -105,7 +108,11 @@ impl CommandSession {
         for text in self.settings.session_statements() {
             self.query(&text, &mut RowSet::default()).map_err(|e| format!("{text}: {}", e.message))?;
         }
-        Ok(())
+        // Statements cannot be written safely to a log of statements, and a server that knows rows only may have no such variable.
+        match self.query("SET SESSION binlog_format='ROW'", &mut RowSet::default()) {
+            Err(error) if error.code != UNKNOWN_VARIABLE => Err(format!("binlog_format: {}", error.message)),
+            _ => Ok(()),
+        }
     }
 
     /// Runs a command; returns the number of affected rows and the first number of the answer.
@@ -169,6 +176,10 @@ impl SqlSession for CommandSession {
             Some(session) => session.attach().map_err(|text| failure(&text)),
             None => Err(failure("the daemon's session is gone")),
         }
+    }
+
+    fn reprepared(&self) -> Option<u64> {
+        self.session.as_ref()?.reprepared()
     }
 
     fn prepare(&mut self, sql: &str) -> Result<u64, SqlError> {

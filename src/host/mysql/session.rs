@@ -108,6 +108,8 @@ pub struct ServerSession {
     service: &'static SrvSession,
     raw: *mut c_void,
     thd: *mut c_void,
+    /// Its count of statements that were prepared anew, if the server shows where.
+    reprepared: Option<*const u64>,
 }
 
 impl ServerSession {
@@ -126,7 +128,7 @@ impl ServerSession {
         }
         // SAFETY: the session is open.
         let thd = unsafe { (info.get_thd)(raw) };
-        let session = ServerSession { service, raw, thd };
+        let session = ServerSession { service, raw, thd, reprepared: reprepare_counter(thd) };
         session.attach()?;
         session.take_rights()?;
         OPEN.lock().push(Thd(thd));
@@ -150,6 +152,12 @@ impl ServerSession {
             0 => Ok(()),
             code => Err(format!("the server did not attach the daemon's session, code {code}")),
         }
+    }
+
+    /// How many of its prepared statements the server has prepared anew: the session's status variable `Com_stmt_reprepare`.
+    pub fn reprepared(&self) -> Option<u64> {
+        // SAFETY: inside the session's state, which lives; only this thread, which runs its statements, writes there.
+        self.reprepared.map(|counter| unsafe { counter.read_volatile() })
     }
 
     /// Whether somebody killed it.
@@ -184,6 +192,49 @@ impl ServerSession {
             return Err("the server tells nothing of the rights of the daemon's session".into());
         }
         Ok(context)
+    }
+}
+
+/// `SHOW_VAR` of the server.
+#[repr(C)]
+struct ShowVar {
+    name: *const c_char,
+    value: *const c_void,
+    kind: c_int,
+    scope: c_int,
+}
+
+/// Greatest offset of a session's status variable that is believed.
+const STATUS_BYTES_MAX: usize = 1 << 16;
+
+/// Where a session counts the statements that were prepared anew. The server's table of status variables gives the offset in the
+/// session's own.
+fn reprepare_counter(thd: *mut c_void) -> Option<*const u64> {
+    let status = symbols::find(c"_Z18get_thd_status_varP3THDPb");
+    let mut entry: *const ShowVar = symbols::find(c"status_vars").cast();
+    if status.is_null() || entry.is_null() {
+        return None;
+    }
+    // SAFETY: the server's array, which ends with an entry without a name; names are NUL-terminated.
+    let offset = unsafe {
+        while !(*entry).name.is_null() && CStr::from_ptr((*entry).name) != c"Com_stmt_reprepare" {
+            entry = entry.add(1);
+        }
+        if (*entry).name.is_null() {
+            return None;
+        }
+        (*entry).value.addr()
+    };
+    if offset > STATUS_BYTES_MAX || !offset.is_multiple_of(align_of::<u64>()) {
+        return None;
+    }
+    let mut aggregated = false;
+    // SAFETY: System_status_var *get_thd_status_var(THD *, bool *) of the server, and a session that lives; the offset is one of that
+    // structure.
+    unsafe {
+        type StatusOf = unsafe extern "C" fn(*mut c_void, *mut bool) -> *const u8;
+        let variables = transmute::<*mut c_void, StatusOf>(status)(thd, &mut aggregated);
+        (!variables.is_null()).then(|| variables.add(offset).cast())
     }
 }
 

@@ -276,9 +276,11 @@ impl Session {
             trx.set_lock_wait_timeout(timeout);
         }
         let savepoint = trx.savepoint();
+        trx.begin_statement();
         let (engine, info, warnings, locks) = (&self.info.engine, &self.info, &mut self.warnings, self.locks.as_ref());
         let mut run = Run { engine, trx: &mut trx, info, warnings, locks };
         let result = f(&mut run);
+        trx.end_statement();
         match &result {
             // The engine has rolled back all of it.
             Err(error) if error.errno == u32::from(Error::Deadlock.errno()) => {
@@ -296,11 +298,16 @@ impl Session {
         result
     }
 
-    /// Starts a transaction with what SET TRANSACTION asked for.
+    /// Starts a transaction with what SET TRANSACTION asked for. `write` false: for one statement that only reads.
     fn start(&mut self, write: bool, read_only: Option<bool>) -> Transaction {
         let (isolation, access) = std::mem::take(&mut self.next);
         let read_only = read_only.or(access).unwrap_or(self.info.variables.read_only);
-        self.info.engine.begin(isolation.unwrap_or(self.info.variables.isolation), write && !read_only)
+        let isolation = match isolation.unwrap_or(self.info.variables.isolation) {
+            // A snapshot is serializable as it is, and waits for nobody.
+            Isolation::Serializable if !write => Isolation::RepeatableRead,
+            level => level,
+        };
+        self.info.engine.begin(isolation, write && !read_only)
     }
 
     fn begin(&mut self, read_only: bool, snapshot: bool) -> Result<()> {

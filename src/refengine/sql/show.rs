@@ -52,7 +52,8 @@ pub fn show(catalog: &Catalog<'_>, show: &Show, sink: &mut dyn Sink) -> Result<u
         Show::Columns { table, like } => describe(catalog, table, like.as_deref(), sink),
         Show::Variables { like } => variables(catalog, like.as_deref(), sink),
         Show::Status { like } => {
-            let rows = name_value_rows(catalog.host, HostStatement::ShowStatus)?;
+            let mut rows = name_value_rows(catalog.host, HostStatement::ShowStatus)?;
+            rows.push(("Innodb_row_lock_current_waits".to_owned(), catalog.engine.lock_waits().to_string()));
             name_values(rows, like.as_deref(), sink)
         }
         Show::Plugins => {

@@ -15,11 +15,11 @@ use crate::refengine::lock::LockMode;
 use crate::refengine::mdl;
 use crate::refengine::scan::Scan;
 use crate::refengine::span::{Span, after, successor};
+use crate::refengine::storage::Slice;
 use crate::refengine::table::Table;
 use crate::refengine::trx::{Trx, Updated};
 use crate::refengine::types::RowLock;
 use crate::refengine::variables::Var;
-use fjall::Slice;
 use std::ffi::CStr;
 use std::os::raw::{c_char, c_int, c_void};
 use std::sync::Arc;
@@ -365,21 +365,16 @@ entry! {
             return Err(Fail(ib_err::IB_DATA_MISMATCH));
         }
         new.check_nulls()?;
-        old.encode(&mut cursor.buffer)?;
-        let mut pk = Vec::new();
-        codec::primary_key(&mut pk, guard.table().def(), &cursor.buffer)?;
         new.encode(&mut cursor.buffer)?;
         let row = Slice::new(&cursor.buffer);
-        let trx = cursor.trx()?;
-        if trx.update(guard, &pk, row.clone())? == Updated::Missing {
+        old.primary_key(&mut cursor.buffer, guard.table().def());
+        if cursor.trx()?.update(guard, &cursor.buffer, row.clone())? == Updated::Missing {
             return Err(NOT_FOUND);
         }
-        if cursor.row.is_some() && cursor.row_key() == pk {
-            let mut new_pk = std::mem::take(&mut cursor.buffer);
-            codec::primary_key(&mut new_pk, cursor.guard()?.table().def(), &row)?;
+        if cursor.row.is_some() && cursor.row_key() == cursor.buffer {
+            new.primary_key(&mut cursor.buffer, guard.table().def());
             // The position stays where it was, so that a scan meets no row twice because it changed its key.
-            cursor.row = (new_pk == pk).then_some(row);
-            cursor.buffer = new_pk;
+            cursor.row = (cursor.row_key() == cursor.buffer).then_some(row);
         }
         Ok(())
     }

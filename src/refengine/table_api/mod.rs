@@ -37,7 +37,8 @@ impl From<Error> for Fail {
             Error::Deadlock => ib_err::IB_DEADLOCK,
             Error::NoSuchTable { .. } => ib_err::IB_TABLE_NOT_FOUND,
             Error::NullNotAllowed(_) => ib_err::IB_INVALID_NULL,
-            Error::ReadOnly => ib_err::IB_READ_ONLY,
+            Error::ReadOnly | Error::WritesStopped(_) => ib_err::IB_READ_ONLY,
+            Error::DiskFull(_) => ib_err::IB_OUT_OF_FILE_SPACE,
             Error::RowTooBig => ib_err::IB_TOO_BIG_RECORD,
             Error::Unsupported(_) => ib_err::IB_UNSUPPORTED,
             other => {

@@ -5,12 +5,12 @@ use super::{Fail, MISUSED, Outcome, Pool, Pooled, entry, from_handle, into_handl
 use crate::bindings::{
     IB_SQL_NULL, ib_bool_t, ib_col_attr, ib_col_meta_t, ib_col_type, ib_crsr_t, ib_err, ib_tpl_t, ib_ulint_t,
 };
-use crate::refengine::codec::{self, Field};
+use crate::refengine::codec::{self, Field, Tail};
 use crate::refengine::error::Result;
 use crate::refengine::guard::guard;
+use crate::refengine::storage::Slice;
 use crate::refengine::table::Table;
-use crate::refengine::types::{Charset, ColumnDef, ColumnType};
-use fjall::Slice;
+use crate::refengine::types::{Charset, ColumnDef, ColumnType, TableDef};
 use std::borrow::Cow;
 use std::os::raw::c_void;
 use std::sync::Arc;
@@ -123,6 +123,15 @@ impl Tuple {
         }
     }
 
+    /// Writes the primary key that a row tuple has to `out`, which is cleared first.
+    pub(super) fn primary_key(&self, out: &mut Vec<u8>, def: &TableDef) {
+        out.clear();
+        out.push(0);
+        for (at, column) in def.primary_key.iter().enumerate() {
+            codec::push_key_part(out, def, 0, at, self.bytes(*column), Tail::Complete);
+        }
+    }
+
     /// Takes a row of the tuple's table.
     pub(super) fn load(&mut self, row: Slice) {
         self.row = Some(row);
@@ -146,14 +155,17 @@ impl Tuple {
 
     fn set(&mut self, at: usize, src: &[u8], copy: bool) -> Outcome {
         let column = self.column(at).ok_or(MISMATCH)?;
+        let mut native = [0; 8];
         let (stored, foreign) = match &column.ty {
-            ColumnType::Int { bytes, unsigned } => (Cow::Owned(from_native(src, *bytes, !unsigned)?), false),
+            ColumnType::Int { bytes, unsigned } => {
+                (Cow::Borrowed(from_native(&mut native, src, *bytes, !unsigned)?), false)
+            }
             ColumnType::Enum { values } => {
-                let stored = from_native(src, codec::enum_bytes(values), false)?;
-                if codec::decode_uint(&stored) > values.len() as u64 {
+                let stored = from_native(&mut native, src, codec::enum_bytes(values), false)?;
+                if codec::decode_uint(stored) > values.len() as u64 {
                     return Err(MISMATCH);
                 }
-                (Cow::Owned(stored), false)
+                (Cow::Borrowed(stored), false)
             }
             _ => {
                 let fitted = codec::fit(column, src).stored;
@@ -232,13 +244,16 @@ fn meta(column: &ColumnDef) -> ib_col_meta_t {
     ib_col_meta_t { type_, attr, type_len, client_type: 0, charset: std::ptr::null_mut() }
 }
 
-/// A native integer in InnoDB's format.
-fn from_native(src: &[u8], bytes: u8, signed: bool) -> std::result::Result<Vec<u8>, Fail> {
+/// A native integer in InnoDB's format, in `room`.
+fn from_native<'a>(room: &'a mut [u8; 8], src: &[u8], bytes: u8, signed: bool) -> std::result::Result<&'a [u8], Fail> {
     if src.len() != usize::from(bytes) {
         return Err(MISMATCH);
     }
-    let mut stored: Vec<u8> =
-        if cfg!(target_endian = "little") { src.iter().rev().copied().collect() } else { src.to_vec() };
+    let stored = room.get_mut(..src.len()).ok_or(MISMATCH)?;
+    stored.copy_from_slice(src);
+    if cfg!(target_endian = "little") {
+        stored.reverse();
+    }
     if signed && let Some(first) = stored.first_mut() {
         *first ^= 0x80;
     }

@@ -8,6 +8,7 @@ mod result;
 mod statements;
 #[cfg(test)]
 mod tests;
+mod upsert;
 
 use super::{Cell, Column, Error, Mode, Result, Table};
 pub use result::RowSet;
@@ -55,6 +56,10 @@ pub trait SqlSession {
 
     /// Prepares a statement and returns its handle.
     fn prepare(&mut self, sql: &str) -> std::result::Result<u64, SqlError>;
+
+    /// How many of the session's statements the host has prepared anew, by itself and for good, because a table they use was altered;
+    /// it says so before the statement that needed it ends. `None`: it does not say.
+    fn reprepared(&self) -> Option<u64>;
 
     /// Executes a prepared statement; rows go to `rows`. Returns the number of affected rows.
     fn execute(
@@ -206,7 +211,11 @@ impl<S: SqlSession> Session<S> {
             // The server has rolled back; this makes sure of the session's state.
             let _ = self.query("ROLLBACK");
         }
-        committed.map(|_| ()).map_err(error)
+        committed.map(|_| ()).map_err(|failed| match error(failed) {
+            // It may have been the binary log's, behind the engine's commit.
+            full @ Error::DiskFull => Error::Engine(full.to_string()),
+            other => other,
+        })
     }
 
     /// Rolls back; nothing happens without a transaction.
@@ -280,20 +289,22 @@ impl<S: SqlSession> Session<S> {
         Ok(columns)
     }
 
-    /// Runs one of a table's statements, prepared at its first use. `params` follow the placeholders.
-    fn run(&mut self, table: &Table, kind: statements::Kind<'_>, params: &[Param<'_>]) -> Result<u64> {
+    /// The handle of one of a table's statements, prepared at its first use.
+    fn prepared(&mut self, table: &Table, kind: statements::Kind<'_>) -> Result<u64> {
         let Some(Some(statements)) = self.tables.get_mut(table.id) else {
             return Err(Error::Engine("the table's statements are missing".into()));
         };
-        let handle = match statements.handle(kind) {
-            Some(handle) => handle,
-            None => {
-                let text = statements.text(table, kind);
-                let handle = self.sql.prepare(&text).map_err(|e| error_on(table, e))?;
-                statements.keep(kind, handle);
-                handle
-            }
-        };
+        if let Some(handle) = statements.handle(kind) {
+            return Ok(handle);
+        }
+        let handle = self.sql.prepare(&statements.text(table, kind)).map_err(|e| error_on(table, e))?;
+        statements.keep(kind, handle);
+        Ok(handle)
+    }
+
+    /// Runs one of a table's statements. `params` follow the placeholders.
+    fn run(&mut self, table: &Table, kind: statements::Kind<'_>, params: &[Param<'_>]) -> Result<u64> {
+        let handle = self.prepared(table, kind)?;
         if !kind.selects() {
             if self.sql.is_read_only() {
                 return Err(Error::ReadOnly);
@@ -302,7 +313,8 @@ impl<S: SqlSession> Session<S> {
             self.aside.expect(&[]);
             return self.sql.execute(handle, params, &mut self.aside).map_err(|e| error_on(table, e));
         }
-        self.rows.expect(statements.kinds());
+        let kinds = self.tables.get(table.id).and_then(Option::as_ref).map_or(&[][..], Statements::kinds);
+        self.rows.expect(kinds);
         self.at = 0;
         self.sql.execute(handle, params, &mut self.rows).map_err(|e| error_on(table, e))
     }

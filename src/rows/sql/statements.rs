@@ -1,7 +1,7 @@
 //! The text of statements, and which of them are prepared for a table.
 
 use super::SCAN_ROWS;
-use crate::rows::{Cell, ColumnKind, Table};
+use crate::rows::{Cell, Column, ColumnKind, Table};
 use std::ffi::{CStr, CString};
 use std::fmt::Write;
 
@@ -61,12 +61,14 @@ pub enum Kind<'c> {
     Insert(&'c [(usize, Cell<'c>)]),
     /// New values for these columns of the row of a key.
     Update(&'c [(usize, Cell<'c>)]),
+    /// So many rows with these columns, new or with new values; the cells are those of all rows.
+    Upsert(usize, &'c [(usize, Cell<'c>)]),
 }
 
 impl Kind<'_> {
     /// Whether it returns rows.
     pub fn selects(self) -> bool {
-        !matches!(self, Kind::Delete | Kind::Insert(_) | Kind::Update(_))
+        !matches!(self, Kind::Delete | Kind::Insert(_) | Kind::Update(_) | Kind::Upsert(..))
     }
 
     fn fixed(self) -> Option<usize> {
@@ -77,15 +79,43 @@ impl Kind<'_> {
             Kind::From => Some(3),
             Kind::Behind => Some(4),
             Kind::Delete => Some(5),
-            Kind::Insert(_) | Kind::Update(_) => None,
+            Kind::Insert(_) | Kind::Update(_) | Kind::Upsert(..) => None,
         }
     }
+
+    /// What a statement that names columns does, and the cells of one row.
+    fn naming(&self) -> Option<(Verb, &[(usize, Cell<'_>)])> {
+        match *self {
+            Kind::Insert(cells) => Some((Verb::Insert, cells)),
+            Kind::Update(cells) => Some((Verb::Update, cells)),
+            Kind::Upsert(rows, cells) => Some((Verb::Upsert(rows), &cells[..cells.len() / rows.max(1)])),
+            _ => None,
+        }
+    }
+}
+
+/// What a prepared statement does with the columns it names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Insert,
+    Update,
+    /// So many rows.
+    Upsert(usize),
+}
+
+/// Whether rows of a table may be upserted, with the [`SqlSession::reprepared`](super::SqlSession::reprepared) at which the dictionary
+/// said so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upserts {
+    Unknown,
+    Allowed(u64),
+    Refused(u64),
 }
 
 /// A prepared statement that names some of the columns.
 #[derive(Debug)]
 struct Named {
-    inserts: bool,
+    verb: Verb,
     columns: Vec<usize>,
     handle: u64,
 }
@@ -101,6 +131,8 @@ pub struct Statements {
     charsets: Vec<Charset>,
     fixed: [Option<u64>; 6],
     named: Vec<Named>,
+    /// What the dictionary said of upserts.
+    pub upserts: Upserts,
 }
 
 impl Statements {
@@ -114,6 +146,7 @@ impl Statements {
             charsets,
             fixed: [None; 6],
             named: Vec::new(),
+            upserts: Upserts::Unknown,
         }
     }
 
@@ -137,16 +170,9 @@ impl Statements {
 
     /// A statement that was prepared before.
     pub fn handle(&self, kind: Kind<'_>) -> Option<u64> {
-        match kind {
-            Kind::Insert(cells) => self.named_handle(true, cells),
-            Kind::Update(cells) => self.named_handle(false, cells),
-            other => other.fixed().and_then(|i| self.fixed[i]),
-        }
-    }
-
-    fn named_handle(&self, inserts: bool, cells: &[(usize, Cell<'_>)]) -> Option<u64> {
+        let Some((verb, cells)) = kind.naming() else { return kind.fixed().and_then(|i| self.fixed[i]) };
         let same = |known: &&Named| {
-            known.inserts == inserts
+            known.verb == verb
                 && known.columns.len() == cells.len()
                 && known.columns.iter().zip(cells).all(|(known, (column, _))| known == column)
         };
@@ -155,17 +181,11 @@ impl Statements {
 
     /// Keeps a handle.
     pub fn keep(&mut self, kind: Kind<'_>, handle: u64) {
-        let (inserts, cells) = match kind {
-            Kind::Insert(cells) => (true, cells),
-            Kind::Update(cells) => (false, cells),
-            other => {
-                if let Some(i) = other.fixed() {
-                    self.fixed[i] = Some(handle);
-                }
-                return;
-            }
-        };
-        self.named.push(Named { inserts, columns: cells.iter().map(|(column, _)| *column).collect(), handle });
+        if let Some((verb, cells)) = kind.naming() {
+            self.named.push(Named { verb, columns: cells.iter().map(|(column, _)| *column).collect(), handle });
+        } else if let Some(i) = kind.fixed() {
+            self.fixed[i] = Some(handle);
+        }
     }
 
     /// The text of a statement.
@@ -184,7 +204,12 @@ impl Statements {
                 let _ = write!(sql, "DELETE FROM {}", table_name(&table.path));
                 self.compare(table, " WHERE ", "=", &mut sql);
             }
-            Kind::Insert(cells) => self.insert(table, cells, &mut sql),
+            Kind::Insert(cells) => self.insert(table, cells, 1, &mut sql),
+            Kind::Upsert(rows, _) => {
+                let cells = kind.naming().map_or(&[][..], |(_, cells)| cells);
+                self.insert(table, cells, rows, &mut sql);
+                self.on_duplicate(table, cells, &mut sql);
+            }
             Kind::Update(cells) => {
                 let _ = write!(sql, "UPDATE {} SET ", table_name(&table.path));
                 for (i, (column, _)) in cells.iter().enumerate() {
@@ -199,18 +224,32 @@ impl Statements {
         sql
     }
 
-    fn insert(&self, table: &Table, cells: &[(usize, Cell<'_>)], sql: &mut String) {
+    fn insert(&self, table: &Table, cells: &[(usize, Cell<'_>)], rows: usize, sql: &mut String) {
         let _ = write!(sql, "INSERT INTO {} (", table_name(&table.path));
         for (i, (column, _)) in cells.iter().enumerate() {
             sql.push_str(if i == 0 { "" } else { ", " });
             self.column(*column, sql);
         }
-        sql.push_str(") VALUES (");
-        for (i, (column, _)) in cells.iter().enumerate() {
-            sql.push_str(if i == 0 { "" } else { ", " });
-            self.placeholder(*column, sql);
+        sql.push_str(") VALUES ");
+        for row in 0..rows {
+            sql.push_str(if row == 0 { "(" } else { ", (" });
+            for (i, (column, _)) in cells.iter().enumerate() {
+                sql.push_str(if i == 0 { "" } else { ", " });
+                self.placeholder(*column, sql);
+            }
+            sql.push(')');
         }
-        sql.push(')');
+    }
+
+    fn on_duplicate(&self, table: &Table, cells: &[(usize, Cell<'_>)], sql: &mut String) {
+        sql.push_str(" AS `memcached row` ON DUPLICATE KEY UPDATE ");
+        let others = cells.iter().map(|(column, _)| *column).filter(|column| *column != table.key);
+        for (i, column) in others.enumerate() {
+            sql.push_str(if i == 0 { "" } else { ", " });
+            self.column(column, sql);
+            sql.push_str("=`memcached row`.");
+            self.column(column, sql);
+        }
     }
 
     fn select(&self, table: &Table, before: &str, operator: Option<&str>, sql: &mut String) {
@@ -240,7 +279,13 @@ impl Statements {
         sql.push_str(before);
         self.column(table.key, sql);
         sql.push_str(operator);
-        self.placeholder(table.key, sql);
+        match table.columns.get(table.key) {
+            // The column pads its values with zero bytes; in a comparison nobody pads.
+            Some(Column { kind: ColumnKind::Binary, max_bytes, .. }) => {
+                let _ = write!(sql, "CAST(? AS BINARY({max_bytes}))");
+            }
+            _ => self.placeholder(table.key, sql),
+        }
     }
 
     fn column(&self, column: usize, sql: &mut String) {
@@ -306,6 +351,20 @@ pub fn index_query(path: &CStr, name: &CStr) -> String {
     )
 }
 
+/// 0 if an INSERT ... ON DUPLICATE KEY UPDATE of rows with their keys does to the table what an INSERT or an UPDATE by key would do: it has
+/// no other unique index than the key's, no trigger, and no AUTO_INCREMENT column.
+pub fn upserts_query(path: &CStr) -> String {
+    let (schema, table) = parts(path);
+    let (schema, table) = (literal(&schema), literal(&table));
+    format!(
+        "SELECT (SELECT COUNT(DISTINCT INDEX_NAME) <> 1 FROM information_schema.STATISTICS \
+         WHERE TABLE_SCHEMA = {schema} AND TABLE_NAME = {table} AND NON_UNIQUE = 0) \
+         + (SELECT COUNT(*) FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA = {schema} AND EVENT_OBJECT_TABLE = {table}) \
+         + (SELECT COUNT(*) FROM information_schema.COLUMNS \
+         WHERE TABLE_SCHEMA = {schema} AND TABLE_NAME = {table} AND EXTRA LIKE '%auto_increment%')"
+    )
+}
+
 /// A string literal that means the same in every sql_mode.
 fn literal(text: &str) -> String {
     let digits = text.bytes().fold(String::new(), |mut digits, byte| {
@@ -318,7 +377,6 @@ fn literal(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::Column;
 
     fn table() -> Table {
         let column = |name: &str, kind| Column {
@@ -353,10 +411,20 @@ mod tests {
             (Kind::Behind, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`>? ORDER BY `k` LIMIT 64")),
             (Kind::Delete, "DELETE FROM `my db`.`t` WHERE `k`=?".into()),
             (Kind::Insert(&cells), format!("INSERT INTO `my db`.`t` (`a``b`, `n`) VALUES ({value}, ?)")),
+            (
+                Kind::Upsert(2, &[(0, Cell::Null), (3, Cell::Null), (0, Cell::Null), (3, Cell::Null)]),
+                "INSERT INTO `my db`.`t` (`k`, `n`) VALUES (?, ?), (?, ?) AS `memcached row` ON DUPLICATE KEY UPDATE \
+                 `n`=`memcached row`.`n`"
+                    .into(),
+            ),
             (Kind::Update(&cells), format!("UPDATE `my db`.`t` SET `a``b`={value}, `n`=? WHERE `k`=?")),
         ] {
             assert_eq!(statements.text(&table, kind), text);
         }
+        let mut padded = table.clone();
+        (padded.columns[0].kind, padded.columns[0].max_bytes) = (ColumnKind::Binary, 8);
+        let found = "DELETE FROM `my db`.`t` WHERE `k`=CAST(? AS BINARY(8))";
+        assert_eq!(Statements::new(&padded, vec![Charset::None; 4]).text(&padded, Kind::Delete), found);
         assert!(extras_query(&table.path).contains("TABLE_SCHEMA = CONVERT(x'6d79206462' USING utf8mb4)"));
     }
 
@@ -370,6 +438,10 @@ mod tests {
         assert_eq!(statements.handle(Kind::Update(&one)), Some(7));
         assert_eq!(statements.handle(Kind::Update(&two)), None);
         assert_eq!(statements.handle(Kind::Insert(&one)), None);
+        let rows = [(1, Cell::Null), (1, Cell::Null)];
+        statements.keep(Kind::Upsert(2, &rows), 9);
+        assert_eq!(statements.handle(Kind::Upsert(2, &rows)), Some(9));
+        assert_eq!((statements.handle(Kind::Upsert(1, &one)), statements.handle(Kind::Insert(&one))), (None, None));
         assert_eq!((statements.handle(Kind::Lock), statements.handle(Kind::Read)), (Some(8), None));
         let mut other = table.clone();
         other.columns.pop();

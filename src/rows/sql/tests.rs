@@ -11,6 +11,11 @@ struct Scripted {
     found: Option<(&'static [u8], i64)>,
     read_only: bool,
     lost: bool,
+    /// Statements that were prepared anew, and whether the next upsert is one.
+    reprepared: Option<u64>,
+    altered: bool,
+    /// What the dictionary counts against upserts.
+    obstacles: i64,
     /// The next statement that begins so fails with this code.
     fail: Option<(&'static str, u32)>,
 }
@@ -25,7 +30,9 @@ impl Scripted {
             self.fail = None;
             return Err(SqlError { code, message: "Data too long for column 'v' at row 1".into() });
         }
-        if sql.contains("information_schema.COLUMNS") {
+        if sql.contains("information_schema.TRIGGERS") {
+            rows.push_int(i128::from(self.obstacles));
+        } else if sql.contains("information_schema.COLUMNS") {
             for (name, charset) in [("k", "utf8mb4"), ("v", ""), ("n", "")] {
                 rows.push_bytes(name.as_bytes());
                 rows.push_bytes(charset.as_bytes());
@@ -60,6 +67,10 @@ impl SqlSession for Scripted {
         Ok(())
     }
 
+    fn reprepared(&self) -> Option<u64> {
+        self.reprepared
+    }
+
     fn prepare(&mut self, sql: &str) -> Result<u64, SqlError> {
         self.trace.push("prepare".into());
         self.prepared.push(sql.into());
@@ -69,6 +80,9 @@ impl SqlSession for Scripted {
     fn execute(&mut self, statement: u64, params: &[Param<'_>], rows: &mut RowSet) -> Result<u64, SqlError> {
         let sql = self.prepared.get(statement as usize).cloned();
         let sql = sql.ok_or(SqlError { code: 1243, message: "unknown statement".into() })?;
+        if sql.contains("ON DUPLICATE KEY UPDATE") && std::mem::take(&mut self.altered) {
+            self.reprepared = self.reprepared.map(|count| count + 1);
+        }
         self.run(&sql, params.len(), rows)
     }
 
@@ -180,5 +194,81 @@ fn error_numbers_become_words() {
         (1999, Error::Engine(format!("{message} (SQL error 1999)"))),
     ] {
         assert_eq!(error_on(&table(), SqlError { code, message: message.into() }), expected, "{code}");
+    }
+}
+
+/// Two rows of k, v.
+const ROWS: &[(usize, Cell<'_>)] =
+    &[(1, Cell::Bytes(b"1")), (0, Cell::Bytes(b"a")), (1, Cell::Bytes(b"2")), (0, Cell::Bytes(b"b"))];
+
+#[test]
+fn rows_are_upserted_once_the_dictionary_allows_it() {
+    let table = table();
+    let mut session = session(Scripted { reprepared: Some(0), ..Scripted::default() });
+    trace(&mut session);
+    assert!(session.upserts(&table));
+    session.upsert(&table, 2, ROWS).unwrap();
+    assert_eq!(trace(&mut session), "SELECT/0 prepare SELECT/0 INSERT/4", "character sets, then the dictionary");
+    session.upsert(&table, 2, ROWS).unwrap();
+    assert_eq!(trace(&mut session), "INSERT/4");
+    // A statement that is prepared later may be the first to know the table as it is now.
+    session.upsert(&table, 1, &ROWS[..2]).unwrap();
+    assert_eq!(trace(&mut session), "prepare SELECT/0 INSERT/2");
+}
+
+#[test]
+fn a_table_that_was_altered_is_looked_at_again() {
+    let table = table();
+    let mut session = session(Scripted { reprepared: Some(0), ..Scripted::default() });
+    session.upsert(&table, 2, ROWS).unwrap();
+    trace(&mut session);
+    // A harmless change.
+    session.sql.altered = true;
+    session.upsert(&table, 2, ROWS).unwrap();
+    assert_eq!(trace(&mut session), "INSERT/4 SELECT/0");
+    // A trigger: what was done must be undone.
+    (session.sql.altered, session.sql.obstacles) = (true, 1);
+    assert_eq!(session.upsert(&table, 2, ROWS), Err(Error::Altered));
+    assert_eq!(trace(&mut session), "INSERT/4 SELECT/0");
+    assert!(!session.upserts(&table));
+    assert!(matches!(session.upsert(&table, 2, ROWS), Err(Error::Engine(_))));
+    assert_eq!(trace(&mut session), "");
+    // Another change, which a statement of one row has met.
+    session.sql.reprepared = Some(3);
+    assert!(session.upserts(&table));
+    assert!(matches!(session.upsert(&table, 2, ROWS), Err(Error::Engine(_))), "the trigger is still there");
+    assert_eq!(trace(&mut session), "SELECT/0");
+    (session.sql.reprepared, session.sql.obstacles) = (Some(4), 0);
+    session.upsert(&table, 2, ROWS).unwrap();
+    assert_eq!(trace(&mut session), "SELECT/0 INSERT/4");
+    // The dictionary cannot be read behind a change: nobody knows, so undo.
+    (session.sql.altered, session.sql.fail) = (true, Some(("SELECT (SELECT", 1114)));
+    assert_eq!(session.upsert(&table, 2, ROWS), Err(Error::Altered));
+}
+
+#[test]
+fn rows_are_not_upserted_where_a_change_could_hide() {
+    let table = table();
+    let blind = session(Scripted::default());
+    assert!(!blind.upserts(&table), "the host does not count what it prepares anew");
+    let mut repeatable = Session::new(Scripted { reprepared: Some(0), ..Scripted::default() });
+    repeatable.begin(Mode { level: 2, read_write: true }).unwrap();
+    assert!(!repeatable.upserts(&table));
+    assert!(matches!(repeatable.upsert(&table, 2, ROWS), Err(Error::Engine(_))));
+    let mut refused = session(Scripted { reprepared: Some(0), obstacles: 2, ..Scripted::default() });
+    assert!(matches!(refused.upsert(&table, 2, ROWS), Err(Error::Engine(_))));
+    assert!(!refused.upserts(&table) && !trace(&mut refused).contains("INSERT"));
+}
+
+#[test]
+fn an_upsert_fails_as_any_statement() {
+    let table = table();
+    for (code, expected) in
+        [(1213, Error::Deadlock), (1406, Error::TooLong("v".into())), (1136, Error::Changed("test/t".into()))]
+    {
+        let mut session =
+            session(Scripted { reprepared: Some(0), fail: Some(("INSERT", code)), ..Scripted::default() });
+        assert_eq!(session.upsert(&table, 2, ROWS), Err(expected));
+        session.upsert(&table, 2, ROWS).unwrap();
     }
 }

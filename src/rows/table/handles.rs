@@ -114,6 +114,7 @@ impl Api {
             ib_err::IB_INVALID_NULL | ib_err::IB_NO_REFERENCED_ROW | ib_err::IB_ROW_IS_REFERENCED => {
                 Error::Constraint(text)
             }
+            ib_err::IB_INTERRUPTED => Error::Interrupted,
             ib_err::IB_READ_ONLY => Error::ReadOnly,
             ib_err::IB_OUT_OF_FILE_SPACE => Error::DiskFull,
             ib_err::IB_TOO_BIG_RECORD => Error::TooLong("(the whole row)".into()),

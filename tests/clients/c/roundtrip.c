@@ -1,4 +1,5 @@
-/* What an application does through libmemcached. Usage: roundtrip PORT. The exit status is 0 when every answer was right. */
+/* What an application does through libmemcached. Usage: roundtrip PORT [binary [NAME PASSWORD]]; with `binary` through the binary
+   protocol. The exit status is 0 when every answer was right. */
 #include <libmemcached-1.0/memcached.h>
 
 #include <stdbool.h>
@@ -12,6 +13,7 @@
 #define PATIENCE_SECONDS 20
 
 static memcached_st *memc;
+static bool binary;
 
 /* Ends the program when `condition` does not hold, saying where and what libmemcached thinks of it. */
 #define CHECK(condition) check((condition), #condition, __LINE__)
@@ -73,13 +75,13 @@ static uint64_t cas_of(const char *key)
 
 static void values_and_flags(void)
 {
-	static const char binary[] = "\0\r\n\xff END\r\n\0";
+	static const char bytes[] = "\0\r\n\xff END\r\n\0";
 	char *large = malloc(MIB);
 
 	CHECK(set("text", "hello", 5, 0, 0) == MEMCACHED_SUCCESS);
 	CHECK(holds("text", "hello", 5, 0));
-	CHECK(set("binary", binary, sizeof binary, 0, UINT32_MAX) == MEMCACHED_SUCCESS);
-	CHECK(holds("binary", binary, sizeof binary, UINT32_MAX));
+	CHECK(set("bytes", bytes, sizeof bytes, 0, UINT32_MAX) == MEMCACHED_SUCCESS);
+	CHECK(holds("bytes", bytes, sizeof bytes, UINT32_MAX));
 	CHECK(set("empty", "", 0, 0, 1) == MEMCACHED_SUCCESS);
 	CHECK(holds("empty", "", 0, 1));
 	CHECK(set("sch\xc3\xb6n", "gr\xc3\xbc\xc3\x9f", 6, 0, 0) == MEMCACHED_SUCCESS);
@@ -96,10 +98,11 @@ static void values_and_flags(void)
 
 static void conditions(void)
 {
-	CHECK(memcached_replace(memc, "co", 2, "a", 1, 0, 0) == MEMCACHED_NOTSTORED);
+	/* The binary protocol says more. */
+	CHECK(memcached_replace(memc, "co", 2, "a", 1, 0, 0) == (binary ? MEMCACHED_NOTFOUND : MEMCACHED_NOTSTORED));
 	CHECK(memcached_append(memc, "co", 2, "a", 1, 0, 0) == MEMCACHED_NOTSTORED);
 	CHECK(memcached_add(memc, "co", 2, "m", 1, 0, 4) == MEMCACHED_SUCCESS);
-	CHECK(memcached_add(memc, "co", 2, "n", 1, 0, 5) == MEMCACHED_NOTSTORED);
+	CHECK(memcached_add(memc, "co", 2, "n", 1, 0, 5) == (binary ? MEMCACHED_DATA_EXISTS : MEMCACHED_NOTSTORED));
 	CHECK(memcached_append(memc, "co", 2, "z", 1, 0, 6) == MEMCACHED_SUCCESS);
 	CHECK(memcached_prepend(memc, "co", 2, "a", 1, 0, 7) == MEMCACHED_SUCCESS);
 	CHECK(holds("co", "amz", 3, 4));
@@ -134,6 +137,22 @@ static void counters(void)
 	CHECK(memcached_decrement(memc, "n", 1, 100, &value) == MEMCACHED_SUCCESS && value == 0);
 	CHECK(memcached_increment(memc, "n", 1, UINT32_MAX, &value) == MEMCACHED_SUCCESS && value == UINT32_MAX);
 	CHECK(memcached_increment(memc, "n", 1, 1, &value) == MEMCACHED_SUCCESS && value == UINT64_C(4294967296));
+}
+
+/* Only the binary protocol has initial values. */
+static void initial_values(void)
+{
+	uint64_t value = 0;
+
+	CHECK(memcached_increment_with_initial(memc, "i", 1, 5, 7, MEMCACHED_EXPIRATION_NOT_ADD, &value) ==
+	      MEMCACHED_NOTFOUND);
+	CHECK(memcached_increment_with_initial(memc, "i", 1, 5, 7, 0, &value) == MEMCACHED_SUCCESS && value == 7);
+	CHECK(memcached_increment_with_initial(memc, "i", 1, 5, 7, 0, &value) == MEMCACHED_SUCCESS && value == 12);
+	CHECK(memcached_decrement_with_initial(memc, "d", 1, 5, UINT64_MAX, 0, &value) == MEMCACHED_SUCCESS);
+	CHECK(value == UINT64_MAX);
+	CHECK(memcached_decrement_with_initial(memc, "d", 1, 5, 7, 0, &value) == MEMCACHED_SUCCESS);
+	CHECK(value == UINT64_MAX - 5);
+	CHECK(holds("i", "12", 2, 0));
 }
 
 static void many_keys(void)
@@ -210,12 +229,25 @@ static void without_replies(void)
 	CHECK(absent("quiet-7"));
 }
 
+/* The server goes away and comes back with what it said it had stored. */
+static void restart(void)
+{
+	time_t end = time(NULL) + PATIENCE_SECONDS;
+
+	CHECK(set("survivor", "still here", 10, 0, 0) == MEMCACHED_SUCCESS);
+	puts("restart");
+	fflush(stdout);
+	CHECK(getchar() == '\n');
+	while (!holds("survivor", "still here", 10, 0))
+		CHECK(time(NULL) < end);
+}
+
 static void server_commands(void)
 {
 	memcached_return_t rc;
 	memcached_stat_st *stats = memcached_stat(memc, NULL, &rc);
 
-	CHECK(rc == MEMCACHED_SUCCESS && stats != NULL && stats->pid > 0 && stats->cmd_set > 0);
+	CHECK(rc == MEMCACHED_SUCCESS && stats != NULL && stats->pid > 0 && stats->cmd_get > 0);
 	memcached_stat_free(memc, stats);
 	CHECK(memcached_version(memc) == MEMCACHED_SUCCESS);
 	CHECK(memcached_flush(memc, 0) == MEMCACHED_SUCCESS);
@@ -224,21 +256,28 @@ static void server_commands(void)
 
 int main(int argc, char **argv)
 {
-	if (argc != 2) {
-		fprintf(stderr, "usage: %s PORT\n", argv[0]);
+	if ((argc != 2 && argc != 3 && argc != 5) || (argc > 2 && strcmp(argv[2], "binary") != 0)) {
+		fprintf(stderr, "usage: %s PORT [binary [NAME PASSWORD]]\n", argv[0]);
 		return 2;
 	}
+	binary = argc > 2;
 	memc = memcached_create(NULL);
 	CHECK(memc != NULL);
 	CHECK(memcached_server_add(memc, "127.0.0.1", (in_port_t)atoi(argv[1])) == MEMCACHED_SUCCESS);
 	CHECK(memcached_behavior_set(memc, MEMCACHED_BEHAVIOR_SUPPORT_CAS, 1) == MEMCACHED_SUCCESS);
+	CHECK(memcached_behavior_set(memc, MEMCACHED_BEHAVIOR_BINARY_PROTOCOL, binary) == MEMCACHED_SUCCESS);
+	if (argc == 5)
+		CHECK(memcached_set_sasl_auth_data(memc, argv[3], argv[4]) == MEMCACHED_SUCCESS);
 	values_and_flags();
 	conditions();
 	compare_and_swap();
 	counters();
+	if (binary)
+		initial_values();
 	many_keys();
 	expiry();
 	without_replies();
+	restart();
 	server_commands();
 	memcached_free(memc);
 	return 0;

@@ -93,6 +93,17 @@ $quiet->nowait_push;
 $got = $quiet->get_multi('quiet-1', 'quiet-2', 'quiet-1000');
 same(join(',', map { "$_=$got->{$_}" } sort keys %$got), 'quiet-1=42,quiet-1000=1000', 'get after noreply');
 
+# The server goes away and comes back with what it said it had stored.
+$| = 1;
+same($memd->set('survivor', 'still here'), 1, 'set before the restart');
+print "restart\n";
+<STDIN>;
+$end = time + PATIENCE;
+until (($memd->get('survivor') // '') eq 'still here') {
+    die "nothing after the restart\n" if time > $end;
+    sleep 0.02;
+}
+
 die "no version\n" unless values %{ $memd->server_versions };
 same((values %{ $memd->flush_all })[0], 1, 'flush_all');
 same($memd->get('long'), undef, 'get after flush_all');

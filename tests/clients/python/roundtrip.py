@@ -4,7 +4,7 @@ import sys
 import time
 
 from pymemcache.client.base import Client, PooledClient
-from pymemcache.exceptions import MemcacheClientError
+from pymemcache.exceptions import MemcacheClientError, MemcacheUnexpectedCloseError
 from pymemcache.serde import python_memcache_deserializer, python_memcache_serializer
 
 PATIENCE = 20
@@ -120,9 +120,25 @@ def without_replies(client):
     same(client.get_many(["quiet-1", "quiet-2", "quiet-999"]), {"quiet-1": b"42", "quiet-999": b"999"})
 
 
+def restart(address):
+    """The server goes away and comes back with what it said it had stored."""
+    client = Client(address, timeout=PATIENCE)
+    same(client.set("survivor", b"still here", noreply=False), True)
+    print("restart", flush=True)
+    sys.stdin.readline()
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            same(client.get("survivor"), b"still here")
+            return
+        except (MemcacheUnexpectedCloseError, OSError):
+            assert time.monotonic() < end, "no server after the restart"
+            time.sleep(0.02)
+
+
 def server_commands(client):
     assert client.version()
-    assert client.stats()[b"cmd_set"] > 0
+    assert client.stats()[b"cmd_get"] > 0
     same(client.flush_all(noreply=False), True)
     same(client.get("long"), None)
     client.quit()
@@ -140,7 +156,8 @@ def main():
     many(PooledClient(address, max_pool_size=4, timeout=PATIENCE))
     expiry(client)
     without_replies(client)
-    server_commands(client)
+    restart(address)
+    server_commands(Client(address, timeout=PATIENCE))
 
 
 main()

@@ -1,0 +1,6 @@
+#![no_main]
+use daemon_memcached::protocol::Parser;
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    let mut p = Parser::new(100);
+    let _ = p.parse(input);
+});

@@ -1,0 +1,67 @@
+//! A password's hash: argon2id in the PHC string format.
+
+use argon2::password_hash::phc::{Output, PasswordHash};
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier};
+use std::io::Read;
+
+/// Bytes of salt.
+const SALT: usize = 16;
+
+/// Most memory that checking a password may take, in KiB, and most passes over it.
+const MEMORY_MAX: u32 = 1 << 20;
+const PASSES_MAX: u32 = 100;
+
+/// The hash of a password with its salt and costs.
+#[derive(Debug, Clone)]
+pub(super) struct Hash(PasswordHash);
+
+impl Hash {
+    /// Hashes a password with a new salt, at the costs that OWASP recommends: 19 MiB, two passes.
+    ///
+    /// # Errors
+    /// The system gives no random bytes or no memory.
+    pub fn new(password: &[u8]) -> Result<Hash, String> {
+        let mut salt = [0; SALT];
+        std::fs::File::open("/dev/urandom")
+            .and_then(|mut random| random.read_exact(&mut salt))
+            .map_err(|e| format!("cannot read /dev/urandom for a salt: {e}"))?;
+        let hashed = Argon2::default().hash_password_with_salt(password, &salt);
+        hashed.map(Hash).map_err(|e| format!("cannot hash the password: {e}"))
+    }
+
+    /// Reads a PHC string; the message does not repeat it.
+    pub fn parse(text: &str) -> Result<Hash, String> {
+        let expected = "the hash is not one of argon2id; `memcached-host passwd NAME` prints a line with one";
+        let hash = PasswordHash::new(text).map_err(|_| expected.to_owned())?;
+        let complete = hash.salt.is_some() && hash.hash.is_some();
+        let params = Params::try_from(&hash).map_err(|_| expected.to_owned())?;
+        if hash.algorithm != Algorithm::Argon2id.ident() || !complete {
+            return Err(expected.into());
+        }
+        if params.m_cost() > MEMORY_MAX || params.t_cost() > PASSES_MAX {
+            return Err(format!("the hash costs more than m={MEMORY_MAX} KiB and t={PASSES_MAX} passes"));
+        }
+        Ok(Hash(hash))
+    }
+
+    /// Whether this is the password.
+    pub fn matches(&self, password: &[u8]) -> bool {
+        Argon2::default().verify_password(password, &self.0).is_ok()
+    }
+
+    /// Orders hashes by what a check costs.
+    pub fn cost(&self) -> u64 {
+        Params::try_from(&self.0).map_or(0, |p| u64::from(p.m_cost()) * u64::from(p.t_cost()))
+    }
+
+    /// A hash of the same cost that no password is known for.
+    pub fn never(self) -> Hash {
+        Hash(PasswordHash { hash: Output::new(&[0; 32]).ok(), ..self.0 })
+    }
+}
+
+impl std::fmt::Display for Hash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,131 @@
+//! The goals, as ratios of two figures of one run, and what was measured against them.
+
+use std::fmt::Write;
+
+use crate::report::{Cell, Round, Row};
+
+/// One figure: a row and a server.
+type Place = (&'static str, &'static str);
+
+#[derive(Clone, Copy)]
+enum Figure {
+    Cpu,
+    Rate,
+    P99,
+    PerSync,
+}
+
+#[derive(Clone, Copy)]
+enum Limit {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+/// The first place's figure to the second one's, or by itself.
+pub struct Goal {
+    figure: Figure,
+    ours: Place,
+    theirs: Option<Place>,
+    limit: Limit,
+}
+
+const fn goal(figure: Figure, ours: Place, theirs: Place, limit: Limit) -> Goal {
+    Goal { figure, ours, theirs: Some(theirs), limit }
+}
+
+const fn absolute(figure: Figure, ours: Place, limit: Limit) -> Goal {
+    Goal { figure, ours, theirs: None, limit }
+}
+
+use Figure::{Cpu, P99, PerSync, Rate};
+use Limit::{AtLeast, AtMost};
+
+/// The goals of the plugin in MySQL.
+pub const MYSQL: [Goal; 9] = [
+    goal(Cpu, ("get-p32-c8", "plugin-varbinary"), ("get-p32-c8", "sql-varbinary"), AtMost(1.0 / 12.0)),
+    goal(Cpu, ("get-p32-c8", "plugin-varbinary"), ("get-p32-c8", "memcached"), AtMost(3.0)),
+    goal(Cpu, ("get-p32-c8", "plugin-utf8mb4"), ("get-p32-c8", "sql-utf8mb4"), AtMost(1.0 / 12.0)),
+    goal(Cpu, ("get-p32-c8", "plugin-utf8mb4"), ("get-p32-c8", "memcached"), AtMost(3.5)),
+    goal(Rate, ("get-p1-c8", "plugin-varbinary"), ("get-p1-c8", "sql-varbinary"), AtLeast(1.5)),
+    goal(Rate, ("get-p1-c8", "plugin-utf8mb4"), ("get-p1-c8", "sql-utf8mb4"), AtLeast(1.5)),
+    goal(Cpu, ("set-p16-c8", "plugin-varbinary"), ("set-p16-c8", "sql-varbinary"), AtMost(1.0 / 3.0)),
+    goal(Cpu, ("set-p16-c8-binlog", "plugin-varbinary"), ("set-p16-c8-binlog", "sql-varbinary"), AtMost(1.0 / 3.0)),
+    goal(
+        Rate,
+        ("set-p1-c64-binlog-sync", "plugin-varbinary"),
+        ("set-p1-c64-binlog-sync", "sql-varbinary"),
+        AtLeast(5.0),
+    ),
+];
+
+/// The goals of the bundled engine.
+pub const PERFORMANCE: [Goal; 12] = [
+    goal(Cpu, ("get-p32-c8", "host-level2"), ("get-p32-c8", "memcached"), AtMost(0.85)),
+    goal(Cpu, ("get-p32-c8", "host-level2"), ("get-p32-c8", "memcached-old"), AtMost(0.2)),
+    goal(Cpu, ("get-p1-c8", "host-level2"), ("get-p1-c8", "memcached"), AtMost(0.85)),
+    goal(Cpu, ("mget50-c8", "host-level2"), ("mget50-c8", "memcached"), AtMost(1.1)),
+    goal(Cpu, ("set-p16-c8", "host-level2"), ("set-p16-c8", "redis-everysec"), AtMost(2.0)),
+    goal(Rate, ("set-p16-c8", "host-level2"), ("set-p16-c8", "mariadb-level2"), AtLeast(10.0)),
+    goal(Rate, ("set-p1-c64", "host-level1"), ("set-p1-c64", "redis-always"), AtLeast(1.0)),
+    absolute(PerSync, ("set-p1-c64", "host-level1"), AtLeast(20.0)),
+    goal(Rate, ("incr-c64", "host-level2"), ("incr-c64", "memcached"), AtLeast(0.5)),
+    goal(Cpu, ("get-p1-c64", "host-2-workers"), ("get-p1-c64", "host-level2"), AtMost(1.15)),
+    goal(P99, ("get-p1-c4-writer", "host-level2"), ("get-p1-c4-alone", "host-level2"), AtMost(2.0)),
+    goal(P99, ("get-p1-c4-writer", "host-level1"), ("get-p1-c4-alone", "host-level1"), AtMost(2.0)),
+];
+
+impl Goal {
+    /// The measured ratio; `None` when one of the places was not measured.
+    fn measured(&self, rows: &[Row]) -> Option<f64> {
+        let find = |(row, server): Place| rows.iter().find(|r| r.workload.name == row)?.cell(server);
+        let ours: &Cell = find(self.ours)?;
+        let figure = match self.figure {
+            Cpu => Round::cpu,
+            Rate => Round::rate,
+            P99 => Round::p99,
+            PerSync => Round::per_sync,
+        };
+        let ratio = match self.theirs {
+            None => ours.median(figure),
+            // Rounds of one row are neighbours in time, those of two rows are not.
+            Some((row, server)) if row == self.ours.0 => ours.ratio(find((row, server))?, figure),
+            Some(place) => ours.median(figure) / find(place)?.median(figure),
+        };
+        ratio.is_finite().then_some(ratio)
+    }
+
+    fn line(&self, rows: &[Row]) -> String {
+        let figure = match self.figure {
+            Cpu => "CPU per operation",
+            Rate => "operations per second",
+            P99 => "p99",
+            PerSync => "acknowledged sets per sync of the log",
+        };
+        let theirs = match self.theirs {
+            None => String::new(),
+            Some((row, server)) if row == self.ours.0 => format!(" to {server}"),
+            Some((row, server)) => format!(" to {server} in {row}"),
+        };
+        let (limit, bound) = match self.limit {
+            AtMost(limit) => (format!("at most {limit:.3}"), limit),
+            AtLeast(limit) => (format!("at least {limit:.2}"), limit),
+        };
+        let (measured, verdict) = match self.measured(rows) {
+            None => ("-".to_owned(), "not measured"),
+            Some(ratio) => {
+                let reached = if matches!(self.limit, AtMost(_)) { ratio <= bound } else { ratio >= bound };
+                (format!("{ratio:.3}"), if reached { "reached" } else { "missed" })
+            }
+        };
+        format!("| {} | {figure} of {}{theirs} | {limit} | {measured} | {verdict} |", self.ours.0, self.ours.1)
+    }
+}
+
+/// The goals next to what was measured, as a table.
+pub fn markdown(goals: &[Goal], rows: &[Row]) -> String {
+    let mut text = String::from("| workload | ratio | goal | measured | |\n|---|---|--:|--:|---|\n");
+    for goal in goals {
+        let _ = writeln!(text, "{}", goal.line(rows));
+    }
+    text
+}

@@ -1,0 +1,416 @@
+//! The binary protocol: one packet to one [`Request`], as memcached 1.6.45 reads it.
+//!
+//! A packet is a header of 24 bytes, extras, a key and a value. An opcode that is not known is answered, and its body passed over; a
+//! packet whose parts do not fit its opcode is answered and ends the connection, for nobody knows where the next one begins. Keys are 1
+//! to [`KEY_MAX`] bytes of any kind, spaces and newlines included. Data type and vbucket mean nothing.
+//!
+//! Two rules are ours: surplus bytes behind the key of a touch or a stat are malformed, where memcached takes them for the next packet;
+//! and there is `verbosity`, which memcached's document describes and its program does not know.
+
+use super::{KEY_MAX, StoreVerb};
+
+pub mod reply;
+
+#[cfg(test)]
+mod tests;
+
+/// First byte of every request.
+pub(super) const MAGIC: u8 = 0x80;
+
+/// Length of the header.
+const HEADER: usize = 24;
+
+/// A body may announce so much more than the greatest item size; beyond that it is malformed.
+const VALUE_MAX: usize = 1 << 30;
+
+/// One packet, borrowing from the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// As sent; the answer repeats it.
+    pub opcode: u8,
+    /// Whether the client wants to hear only of errors or, where it reads, only of hits.
+    pub quiet: bool,
+    /// As sent; the answer repeats it.
+    pub opaque: [u8; 4],
+    /// The cas number that the item must have, 0 for any.
+    pub cas: u64,
+    /// What to do.
+    pub command: Command<'a>,
+}
+
+/// What a packet asks for.
+///
+/// Expiry times are 0 for never, up to 30 days relative, above absolute; there are no negative ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command<'a> {
+    /// get, getk, gat, gatk.
+    Get {
+        /// What to read.
+        key: &'a [u8],
+        /// Whether the answer carries the key.
+        with_key: bool,
+        /// A new expiry for a hit.
+        exptime: Option<u32>,
+    },
+    /// touch.
+    Touch {
+        /// What to touch.
+        key: &'a [u8],
+        /// The new expiry.
+        exptime: u32,
+    },
+    /// set, add, replace, append, prepend.
+    Store {
+        /// Which of them; never [`StoreVerb::Cas`].
+        verb: StoreVerb,
+        /// Where to.
+        key: &'a [u8],
+        /// Opaque to the server; 0 for append and prepend.
+        flags: u32,
+        /// When the value expires; 0 for append and prepend.
+        exptime: u32,
+        /// Any bytes, at most the parser's `item_size_max`.
+        value: &'a [u8],
+    },
+    /// delete.
+    Delete {
+        /// What to delete.
+        key: &'a [u8],
+    },
+    /// increment, decrement.
+    Arith {
+        /// Whether to add `delta` (wrapping at 2^64) or to subtract it (stopping at 0).
+        increment: bool,
+        /// What to change.
+        key: &'a [u8],
+        /// How much.
+        delta: u64,
+        /// What to store where there is nothing, and when that expires; `None` to store nothing.
+        initial: Option<(u64, u32)>,
+    },
+    /// flush.
+    Flush {
+        /// 0: now; otherwise an expiry time after which everything that is there now is gone.
+        delay: u32,
+    },
+    /// stat.
+    Stats {
+        /// What the text command has behind `stats`; empty for the general statistics.
+        args: &'a [u8],
+    },
+    /// quit: close the connection after the answers.
+    Quit,
+    /// noop: an answer that comes behind those of the quiet requests before it.
+    Noop,
+    /// version.
+    Version,
+    /// verbosity; its level means nothing inside a host.
+    Verbosity,
+    /// SASL list mechanisms.
+    Mechanisms,
+    /// SASL auth and step.
+    Login {
+        /// Name of the mechanism, 1 to [`KEY_MAX`] bytes.
+        mechanism: &'a [u8],
+        /// What the mechanism says, at most the parser's `item_size_max` bytes.
+        data: &'a [u8],
+    },
+    /// A packet that is wrong in itself. Nothing but its answer happens.
+    Refused {
+        /// What to answer.
+        status: Status,
+        /// Whether the connection ends with the answer.
+        close: bool,
+    },
+}
+
+impl<'a> Request<'a> {
+    /// The cas number to compare with, if any.
+    pub fn compare(&self) -> Option<u64> {
+        (self.cas != 0).then_some(self.cas)
+    }
+
+    /// The key, where the request has one that leads to an item.
+    pub fn key(&self) -> Option<&'a [u8]> {
+        match self.command {
+            Command::Get { key, .. }
+            | Command::Touch { key, .. }
+            | Command::Store { key, .. }
+            | Command::Delete { key }
+            | Command::Arith { key, .. } => Some(key),
+            _ => None,
+        }
+    }
+
+    /// Whether the connection ends behind it.
+    pub fn closes(&self) -> bool {
+        matches!(self.command, Command::Quit | Command::Refused { close: true, .. })
+    }
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
+pub enum Status {
+    /// It was done.
+    Success = 0x00,
+    /// No such key.
+    NotFound = 0x01,
+    /// The key is there already, or has another cas number.
+    Exists = 0x02,
+    /// The value is over the item size, or does not fit its column.
+    TooLarge = 0x03,
+    /// The packet is malformed, or the table cannot take what it says.
+    InvalidArguments = 0x04,
+    /// There is nothing to append to.
+    NotStored = 0x05,
+    /// increment or decrement met a value that is not a number.
+    NonNumeric = 0x06,
+    /// The client has to log in, or has not the right.
+    AuthError = 0x20,
+    /// The mechanism has more to say.
+    AuthContinue = 0x21,
+    /// No such opcode.
+    UnknownCommand = 0x81,
+    /// No memory for the value.
+    OutOfMemory = 0x82,
+    /// The request is right, and failed.
+    Internal = 0x84,
+    /// The request is right, and may be done if it is tried again.
+    Temporary = 0x86,
+}
+
+impl Status {
+    /// What memcached says with it; empty with a success.
+    pub fn text(self) -> &'static str {
+        match self {
+            Status::Success | Status::AuthContinue => "",
+            Status::NotFound => "Not found",
+            Status::Exists => "Data exists for key.",
+            Status::TooLarge => "Too large.",
+            Status::InvalidArguments => "Invalid arguments",
+            Status::NotStored => "Not stored.",
+            Status::NonNumeric => "Non-numeric server-side value for incr or decr",
+            Status::AuthError => "Auth failure.",
+            Status::UnknownCommand => "Unknown command",
+            Status::OutOfMemory => "Out of memory",
+            Status::Internal => "Internal error",
+            Status::Temporary => "Temporary failure",
+        }
+    }
+}
+
+/// What stands at the start of the input.
+#[derive(Debug, PartialEq)]
+pub(super) enum Packet<'a> {
+    /// Not all of a packet; so many bytes are needed in all, as far as known.
+    Incomplete { wanted: usize },
+    /// A request that took `consumed` bytes; `swallow` more belong to it and mean nothing.
+    Request { request: Request<'a>, consumed: usize, swallow: u64 },
+    /// Not this protocol.
+    Foreign,
+}
+
+/// Reads one packet; a longer value than `value_max` bytes is refused.
+#[inline]
+pub(super) fn packet(input: &[u8], value_max: usize) -> Packet<'_> {
+    let Some(header) = input.first_chunk() else {
+        return match input.first() {
+            Some(&MAGIC) | None => Packet::Incomplete { wanted: HEADER },
+            Some(_) => Packet::Foreign,
+        };
+    };
+    let Some(header) = Header::read(header) else { return Packet::Foreign };
+    let (verb, quiet) = Verb::of(header.opcode).map_or((None, false), |(verb, quiet)| (Some(verb), quiet));
+    let verb = match header.check(verb, value_max) {
+        Ok(verb) => verb,
+        Err(refused) => return header.refused(quiet, refused),
+    };
+    let end = HEADER + header.body;
+    let Some(body) = input.get(HEADER..end) else { return Packet::Incomplete { wanted: end } };
+    let command = body
+        .split_at_checked(header.extras)
+        .and_then(|(extras, rest)| verb.command(extras, rest.split_at_checked(header.key)?))
+        .unwrap_or(MALFORMED);
+    Packet::Request { request: header.request(quiet, command), consumed: end, swallow: 0 }
+}
+
+const MALFORMED: Command<'static> = Command::Refused { status: Status::InvalidArguments, close: true };
+
+/// The parts of a header that mean something; lengths in bytes, the body holds extras, key and value.
+struct Header {
+    opcode: u8,
+    key: usize,
+    extras: usize,
+    body: usize,
+    opaque: [u8; 4],
+    cas: u64,
+}
+
+impl Header {
+    fn read(bytes: &[u8; HEADER]) -> Option<Header> {
+        let [magic, opcode, k0, k1, extras, _, _, _, b0, b1, b2, b3, o0, o1, o2, o3, cas @ ..] = *bytes;
+        (magic == MAGIC).then_some(Header {
+            opcode,
+            key: u16::from_be_bytes([k0, k1]).into(),
+            extras: extras.into(),
+            body: u32::from_be_bytes([b0, b1, b2, b3]) as usize,
+            opaque: [o0, o1, o2, o3],
+            cas: u64::from_be_bytes(cas),
+        })
+    }
+
+    /// # Errors
+    /// What the packet is refused with; the rest of it need not be there.
+    #[inline]
+    fn check(&self, verb: Option<Verb>, value_max: usize) -> Result<Verb, Command<'static>> {
+        let Some(value) = self.body.checked_sub(self.key + self.extras) else {
+            return Err(Command::Refused { status: Status::UnknownCommand, close: true });
+        };
+        if self.key > KEY_MAX || value > VALUE_MAX {
+            return Err(MALFORMED);
+        }
+        let Some(verb) = verb else {
+            return Err(Command::Refused { status: Status::UnknownCommand, close: false });
+        };
+        if !verb.takes(self.extras, self.key > 0, value > 0) {
+            return Err(MALFORMED);
+        }
+        match value > value_max {
+            true => Err(Command::Refused { status: Status::TooLarge, close: false }),
+            false => Ok(verb),
+        }
+    }
+
+    #[cold]
+    fn refused(&self, quiet: bool, refused: Command<'static>) -> Packet<'static> {
+        let swallow = if matches!(refused, Command::Refused { close: true, .. }) { 0 } else { self.body as u64 };
+        Packet::Request { request: self.request(quiet, refused), consumed: HEADER, swallow }
+    }
+
+    #[inline]
+    fn request<'a>(&self, quiet: bool, command: Command<'a>) -> Request<'a> {
+        Request { opcode: self.opcode, quiet, opaque: self.opaque, cas: self.cas, command }
+    }
+}
+
+/// What an opcode means.
+#[derive(Clone, Copy)]
+enum Verb {
+    Get { with_key: bool },
+    GetAndTouch { with_key: bool },
+    Touch,
+    Store(StoreVerb),
+    Delete,
+    Arith { increment: bool },
+    Flush,
+    Stats,
+    Quit,
+    Noop,
+    Version,
+    Verbosity,
+    Mechanisms,
+    Login,
+}
+
+impl Verb {
+    /// The meaning of an opcode, and whether it is a quiet one.
+    #[inline]
+    fn of(opcode: u8) -> Option<(Verb, bool)> {
+        Some(match opcode {
+            0x00 => (Verb::Get { with_key: false }, false),
+            0x01 => (Verb::Store(StoreVerb::Set), false),
+            0x02 => (Verb::Store(StoreVerb::Add), false),
+            0x03 => (Verb::Store(StoreVerb::Replace), false),
+            0x04 => (Verb::Delete, false),
+            0x05 => (Verb::Arith { increment: true }, false),
+            0x06 => (Verb::Arith { increment: false }, false),
+            0x07 => (Verb::Quit, false),
+            0x08 => (Verb::Flush, false),
+            0x09 => (Verb::Get { with_key: false }, true),
+            0x0a => (Verb::Noop, false),
+            0x0b => (Verb::Version, false),
+            0x0c => (Verb::Get { with_key: true }, false),
+            0x0d => (Verb::Get { with_key: true }, true),
+            0x0e => (Verb::Store(StoreVerb::Append), false),
+            0x0f => (Verb::Store(StoreVerb::Prepend), false),
+            0x10 => (Verb::Stats, false),
+            0x11 => (Verb::Store(StoreVerb::Set), true),
+            0x12 => (Verb::Store(StoreVerb::Add), true),
+            0x13 => (Verb::Store(StoreVerb::Replace), true),
+            0x14 => (Verb::Delete, true),
+            0x15 => (Verb::Arith { increment: true }, true),
+            0x16 => (Verb::Arith { increment: false }, true),
+            0x17 => (Verb::Quit, true),
+            0x18 => (Verb::Flush, true),
+            0x19 => (Verb::Store(StoreVerb::Append), true),
+            0x1a => (Verb::Store(StoreVerb::Prepend), true),
+            0x1b => (Verb::Verbosity, false),
+            0x1c => (Verb::Touch, false),
+            0x1d => (Verb::GetAndTouch { with_key: false }, false),
+            0x1e => (Verb::GetAndTouch { with_key: false }, true),
+            0x20 => (Verb::Mechanisms, false),
+            0x21 | 0x22 => (Verb::Login, false),
+            0x23 => (Verb::GetAndTouch { with_key: true }, false),
+            0x24 => (Verb::GetAndTouch { with_key: true }, true),
+            _ => return None,
+        })
+    }
+
+    /// Whether a packet may have so many bytes of extras, and a key and a value or not.
+    #[inline]
+    fn takes(self, extras: usize, key: bool, value: bool) -> bool {
+        match self {
+            Verb::Get { .. } | Verb::Delete => extras == 0 && key && !value,
+            Verb::GetAndTouch { .. } | Verb::Touch => extras == 4 && key && !value,
+            Verb::Store(StoreVerb::Append | StoreVerb::Prepend) => extras == 0 && key,
+            Verb::Store(_) => extras == 8 && key,
+            Verb::Arith { .. } => extras == 20 && key && !value,
+            Verb::Flush => (extras == 0 || extras == 4) && !key && !value,
+            Verb::Stats => extras == 0 && !value,
+            Verb::Verbosity => extras == 4 && !key && !value,
+            Verb::Quit | Verb::Noop | Verb::Version | Verb::Mechanisms => extras == 0 && !key && !value,
+            Verb::Login => extras == 0 && key,
+        }
+    }
+
+    /// `None` if the extras are not as long as [`Verb::takes`] wants them.
+    #[inline]
+    fn command<'a>(self, extras: &[u8], (key, value): (&'a [u8], &'a [u8])) -> Option<Command<'a>> {
+        Some(match self {
+            Verb::Get { with_key } => Command::Get { key, with_key, exptime: None },
+            Verb::GetAndTouch { with_key } => Command::Get { key, with_key, exptime: Some(number(extras, 0)?) },
+            Verb::Touch => Command::Touch { key, exptime: number(extras, 0)? },
+            Verb::Store(verb @ (StoreVerb::Append | StoreVerb::Prepend)) => {
+                Command::Store { verb, key, flags: 0, exptime: 0, value }
+            }
+            Verb::Store(verb) => {
+                Command::Store { verb, key, flags: number(extras, 0)?, exptime: number(extras, 4)?, value }
+            }
+            Verb::Delete => Command::Delete { key },
+            Verb::Arith { increment } => {
+                let exptime = number(extras, 16)?;
+                let initial = (long_number(extras, 8)?, exptime);
+                let initial = (exptime != u32::MAX).then_some(initial);
+                Command::Arith { increment, key, delta: long_number(extras, 0)?, initial }
+            }
+            Verb::Flush if extras.is_empty() => Command::Flush { delay: 0 },
+            Verb::Flush => Command::Flush { delay: number(extras, 0)? },
+            Verb::Stats => Command::Stats { args: key },
+            Verb::Quit => Command::Quit,
+            Verb::Noop => Command::Noop,
+            Verb::Version => Command::Version,
+            Verb::Verbosity => Command::Verbosity,
+            Verb::Mechanisms => Command::Mechanisms,
+            Verb::Login => Command::Login { mechanism: key, data: value },
+        })
+    }
+}
+
+fn number(extras: &[u8], at: usize) -> Option<u32> {
+    extras.get(at..)?.first_chunk().copied().map(u32::from_be_bytes)
+}
+
+fn long_number(extras: &[u8], at: usize) -> Option<u64> {
+    extras.get(at..)?.first_chunk().copied().map(u64::from_be_bytes)
+}

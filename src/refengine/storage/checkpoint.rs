@@ -1,0 +1,179 @@
+//! Checkpoints: the memory table's way to the tables on disk.
+//!
+//! 1. The leader of a round of commits finds the active generation or the log full: it begins a new log file, freezes the
+//!    generation and begins an empty one.
+//! 2. The checkpoint's thread writes the frozen rows to fjall, keyspace by keyspace, sorted and without a journal.
+//! 3. It lets go of the frozen generation and deletes the log files from before step 1.
+//!
+//! A crash in between costs nothing: the log has every row until it is on disk, and to write a row twice is to write it once.
+//! A commit that would fill the second generation before the first is on disk waits.
+
+use super::memtable::{Generation, Map};
+use super::redo::Failure;
+use super::{Error, Generations, Inner, LOG_FACTOR, Layers, Result, io_error, storage_error};
+use parking_lot::{Condvar, Mutex};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Time between two attempts of a checkpoint while the disk is full.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What the checkpoint's thread is told.
+#[derive(Default)]
+pub(super) struct Checkpoint {
+    state: Mutex<State>,
+    /// There is work, or the end has come.
+    wake: Condvar,
+    /// A checkpoint is over.
+    done: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// A generation is frozen; log files up to this number go with it.
+    pending: Option<u64>,
+    /// The disk was full when it was tried last.
+    stalled: Option<Error>,
+    stop: bool,
+}
+
+impl Checkpoint {
+    pub(super) fn stop(&self) {
+        self.state.lock().stop = true;
+        self.wake.notify_all();
+    }
+}
+
+impl Inner {
+    /// Called by the leader of a round before it writes: begins a checkpoint when it is time, and waits when it is late.
+    pub(super) fn make_room(&self) -> Result<()> {
+        let (memory, log) = (self.generations.read().active.bytes(), self.redo.len());
+        let full = |times: u64| memory >= times * self.memory || log >= times * LOG_FACTOR * self.memory;
+        if !full(1) {
+            return Ok(());
+        }
+        let mut state = self.checkpoint.state.lock();
+        if state.pending.is_some() && !full(2) {
+            return Ok(());
+        }
+        while state.pending.is_some() {
+            self.check_writable()?;
+            if let Some(full) = &state.stalled {
+                return Err(full.clone());
+            }
+            self.checkpoint.done.wait(&mut state);
+        }
+        match self.redo.rotate() {
+            Ok(last) => {
+                self.freeze();
+                state.pending = Some(last);
+                self.checkpoint.wake.notify_one();
+                Ok(())
+            }
+            // The record may still fit into the file that is there.
+            Err(Failure::Refused(error)) => {
+                log::warn!("refengine: the redo log cannot be rotated: {error}");
+                Ok(())
+            }
+            Err(Failure::Unknown(error)) => {
+                self.poison(&error);
+                self.check_writable()
+            }
+        }
+    }
+
+    /// Puts an empty generation in the place of the active one, which freezes.
+    pub(super) fn freeze(&self) {
+        let mut generations = self.generations.write();
+        let next = Arc::new(Generation::default());
+        for keyspace in self.keyspaces.read().values() {
+            let mut layers = keyspace.0.layers.write();
+            let full = std::mem::replace(&mut layers.active, next.add(keyspace.number()));
+            layers.frozen = Some(full);
+        }
+        let frozen = std::mem::replace(&mut generations.active, next);
+        generations.frozen = Some(frozen);
+    }
+
+    /// The body of the checkpoint's thread.
+    pub(super) fn write_checkpoints(&self) {
+        let mut state = self.checkpoint.state.lock();
+        loop {
+            match state.pending {
+                Some(last) => {
+                    drop(state);
+                    let written = self.write_frozen(last);
+                    state = self.checkpoint.state.lock();
+                    self.checkpoint.done.notify_all();
+                    // After a failure the rows stay in memory and in the log.
+                    match written {
+                        Ok(()) => (state.pending, state.stalled) = (None, None),
+                        Err(full @ Error::DiskFull(_)) => {
+                            if state.stalled.is_none() {
+                                log::warn!("refengine: a checkpoint waits for space: {full}");
+                            }
+                            state.stalled = Some(full);
+                            if state.stop {
+                                return;
+                            }
+                            self.checkpoint.wake.wait_for(&mut state, RETRY);
+                        }
+                        Err(error) => {
+                            self.poison(&error);
+                            return;
+                        }
+                    }
+                }
+                None if state.stop => return,
+                None => self.checkpoint.wake.wait(&mut state),
+            }
+        }
+    }
+
+    /// Writes everything out; nobody commits any more, and the checkpoint's thread has ended.
+    pub(super) fn write_out(&self) -> Result<()> {
+        self.sync_if_dirty()?;
+        // One that was given up because the disk was full.
+        if let Some(last) = self.checkpoint.state.lock().pending.take() {
+            self.write_frozen(last)?;
+        }
+        let last = self.redo.number();
+        self.freeze();
+        self.write_frozen(last)
+    }
+
+    pub(super) fn write_frozen(&self, last: u64) -> Result<()> {
+        let Some(frozen) = self.generations.read().frozen.clone() else { return Ok(()) };
+        let keyspaces: Vec<_> = self.keyspaces.read().values().cloned().collect();
+        for keyspace in keyspaces {
+            if let Some(map) = frozen.map(keyspace.number()) {
+                ingest(keyspace.stored(), &map)?;
+            }
+        }
+        let mut generations = self.generations.write();
+        let Generations { frozen, .. } = &mut *generations;
+        *frozen = None;
+        for keyspace in self.keyspaces.read().values() {
+            let Layers { frozen, .. } = &mut *keyspace.0.layers.write();
+            *frozen = None;
+        }
+        drop(generations);
+        self.redo.forget(last).map_err(|e| io_error("an old redo log cannot be deleted", &e))
+    }
+}
+
+/// Writes rows to a keyspace's tables, on disk when it returns.
+pub(super) fn ingest(keyspace: &fjall::Keyspace, map: &Map) -> Result<()> {
+    if map.is_empty() {
+        return Ok(());
+    }
+    let mut ingestion = keyspace.start_ingestion().map_err(storage_error)?;
+    for key in map.keys() {
+        match map.newest(&key).flatten() {
+            Some(value) => ingestion.write(key, value),
+            None => ingestion.write_tombstone(key),
+        }
+        .map_err(storage_error)?;
+    }
+    ingestion.finish().map_err(storage_error)
+}

@@ -1,0 +1,109 @@
+//! Commits, in rounds.
+//!
+//! Whoever commits adds its record to the round that is being filled. The first without a leader before it leads: it takes
+//! the round, writes the records, syncs if one of them wants it, applies the changes to the memory table, and wakes those who
+//! waited. Those who come meanwhile fill the next round.
+
+use super::redo::{self, Failure};
+use super::{Change, Error, Inner, Result, io_error};
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+
+/// The round that is being filled, and what became of those before.
+#[derive(Default)]
+pub(super) struct Rounds {
+    /// Its number.
+    round: u64,
+    records: Vec<u8>,
+    changes: Vec<Change>,
+    /// Transactions in it.
+    members: usize,
+    /// One of them wants to be on disk.
+    sync: bool,
+    /// One of them wants to be with the operating system.
+    write: bool,
+    /// Rounds below this one are decided.
+    decided: u64,
+    /// Somebody is writing a round.
+    leading: bool,
+    /// Rounds that failed, with the number of members who do not know yet.
+    failed: HashMap<u64, (usize, Error)>,
+    /// Empty buffers, kept for their memory.
+    idle: (Vec<u8>, Vec<Change>),
+}
+
+impl Inner {
+    /// Commits at a level; see [`Storage::commit`](super::Storage::commit) for what the errors mean.
+    pub(super) fn commit(&self, mut changes: Vec<Change>, level: u8) -> Result<()> {
+        let synced = self.redo.synced();
+        let mut rounds = self.rounds.lock();
+        redo::encode(&mut rounds.records, &changes, synced)?;
+        rounds.changes.append(&mut changes);
+        rounds.members += 1;
+        rounds.sync |= level == 1;
+        rounds.write |= level != 0;
+        let mine = rounds.round;
+        loop {
+            if rounds.decided > mine {
+                return rounds.result(mine);
+            }
+            if rounds.leading {
+                self.decided.wait(&mut rounds);
+                continue;
+            }
+            rounds.leading = true;
+            rounds.round += 1;
+            let idle = std::mem::take(&mut rounds.idle);
+            let mut records = std::mem::replace(&mut rounds.records, idle.0);
+            let mut changes = std::mem::replace(&mut rounds.changes, idle.1);
+            let members = std::mem::take(&mut rounds.members);
+            let (sync, write) = (std::mem::take(&mut rounds.sync), std::mem::take(&mut rounds.write));
+            drop(rounds);
+            let written = self.write_round(&records, &mut changes, sync, write);
+            records.clear();
+            changes.clear();
+            rounds = self.rounds.lock();
+            rounds.idle = (records, changes);
+            rounds.leading = false;
+            rounds.decided = mine + 1;
+            if let Err(error) = written {
+                rounds.failed.insert(mine, (members, error));
+            }
+            if members > 1 || rounds.members > 0 {
+                self.decided.notify_all();
+            }
+        }
+    }
+
+    fn write_round(&self, records: &[u8], changes: &mut Vec<Change>, sync: bool, write: bool) -> Result<()> {
+        self.check_writable()?;
+        self.make_room()?;
+        self.redo.append(records, write).map_err(|failure| match failure {
+            Failure::Refused(error) => io_error("the redo log cannot grow", &error),
+            Failure::Unknown(error) => {
+                self.poison(&error);
+                Error::CommitUnknown(error.to_string())
+            }
+        })?;
+        if sync {
+            self.sync().map_err(|error| Error::CommitUnknown(error.to_string()))?;
+        } else {
+            self.dirty.store(true, Ordering::Release);
+        }
+        let active = self.generations.read().active.clone();
+        self.sequence.apply(&active, changes.drain(..));
+        Ok(())
+    }
+}
+
+impl Rounds {
+    fn result(&mut self, round: u64) -> Result<()> {
+        let Some((left, error)) = self.failed.get_mut(&round) else { return Ok(()) };
+        let error = error.clone();
+        *left -= 1;
+        if *left == 0 {
+            self.failed.remove(&round);
+        }
+        Err(error)
+    }
+}

@@ -1,0 +1,309 @@
+//! The redo log: every commit that is not in the tables on disk yet, in files that are only appended to.
+//!
+//! The files are `<number>.redo` in a directory of their own. A checkpoint begins with a new file and ends with the deletion of those
+//! before it.
+//!
+//! ```text
+//!   file    magic, number, position of its first record, checksum of these
+//!   record  length of the body (u32), RECORD (u32), position that was synced when it was written (u64),
+//!           checksum of the three and the body (u64), the body, zeroes up to a multiple of 8
+//!   body    any number of: length of the keyspace's name (u8), the name, number of changes (u32), the changes
+//!   change  length of the key (u16), length of the value + 1 or 0 for a deletion (u32), key, value
+//! ```
+//!
+//! Integers are little-endian. A *position* counts the bytes of all records ever written and tells how far a sync came. By it `replay`
+//! knows the torn end of a log, which nobody was promised, from damage in front of something that was.
+//!
+//! Space is written with zeroes ahead of the records, so that a sync has only data to write and not the file's size, and so that a full
+//! disk is met before the first byte of a record is written.
+//!
+//! Threads: one commit appends at a time; a sync runs beside it.
+
+use super::{Change, Error, Result};
+use parking_lot::Mutex;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
+pub(super) const MAGIC: [u8; 8] = *b"RE-REDO1";
+pub(super) const FILE_HEADER: usize = 32;
+pub(super) const RECORD: u32 = 0x6f64_6572;
+pub(super) const RECORD_HEADER: usize = 24;
+const ALIGN: usize = 8;
+/// Zeroes that are written ahead at once.
+const AHEAD: u64 = 1 << 20;
+/// Most bytes that wait in memory at level 0.
+const BUFFERED: usize = 256 << 10;
+
+/// What became of records that were to be written.
+pub(super) enum Failure {
+    /// There is no room; nothing was written.
+    Refused(io::Error),
+    /// Nobody knows what was written.
+    Unknown(io::Error),
+}
+
+/// See the module.
+pub(super) struct Redo {
+    dir: PathBuf,
+    writer: Mutex<Writer>,
+    /// Everything before this position is on disk.
+    synced: AtomicU64,
+    /// Number of syncs.
+    syncs: AtomicU64,
+}
+
+struct Writer {
+    file: Arc<File>,
+    number: u64,
+    /// Where the next record goes in the file.
+    offset: u64,
+    /// Bytes of the file that have been written, with zeroes behind the records.
+    ahead: u64,
+    /// Position of the next record.
+    position: u64,
+    /// Records that are not written yet.
+    buffer: Vec<u8>,
+    /// Earlier files that may have something that is not synced.
+    unsynced: Vec<Arc<File>>,
+}
+
+pub(super) fn path(dir: &Path, number: u64) -> PathBuf {
+    dir.join(format!("{number:010}.redo"))
+}
+
+/// Numbers of the files in a directory, sorted.
+pub(super) fn numbers(dir: &Path) -> io::Result<Vec<u64>> {
+    let mut numbers = Vec::new();
+    for entry in std::fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        numbers.extend(name.to_str().and_then(|name| name.strip_suffix(".redo")?.parse::<u64>().ok()));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+pub(super) fn file_header(number: u64, position: u64) -> [u8; FILE_HEADER] {
+    let mut header = [0; FILE_HEADER];
+    header[..8].copy_from_slice(&MAGIC);
+    header[8..16].copy_from_slice(&number.to_le_bytes());
+    header[16..24].copy_from_slice(&position.to_le_bytes());
+    let checksum = xxh3_64(&header[..24]);
+    header[24..].copy_from_slice(&checksum.to_le_bytes());
+    header
+}
+
+/// A new file, complete and on disk.
+fn create(dir: &Path, number: u64, position: u64) -> io::Result<File> {
+    let file = OpenOptions::new().write(true).create_new(true).open(path(dir, number))?;
+    let begun = file.write_all_at(&file_header(number, position), 0).and_then(|()| file.sync_all());
+    if let Err(error) = begun.and_then(|()| sync_dir(dir)) {
+        // Without a valid header it would be in the way of the next attempt and of `replay`.
+        let _ = std::fs::remove_file(path(dir, number));
+        return Err(error);
+    }
+    Ok(file)
+}
+
+/// The checksum of a record from its header's first 16 bytes and its body.
+pub(super) fn checksum(head: &[u8], body: &[u8]) -> u64 {
+    let mut hasher = Xxh3::new();
+    hasher.update(head);
+    hasher.update(body);
+    hasher.digest()
+}
+
+pub(super) fn padded(len: usize) -> usize {
+    len.next_multiple_of(ALIGN)
+}
+
+/// Appends the record of one transaction. `synced`: a position that is known to be on disk.
+pub(super) fn encode(out: &mut Vec<u8>, changes: &[Change], synced: u64) -> Result<()> {
+    let start = out.len();
+    out.extend_from_slice(&[0; RECORD_HEADER]);
+    let mut rest = changes;
+    while let Some(first) = rest.first() {
+        let same = rest.iter().take_while(|change| change.keyspace.is(&first.keyspace)).count();
+        let (group, behind) = rest.split_at(same);
+        let name = first.keyspace.name().as_bytes();
+        out.push(name.len() as u8);
+        out.extend_from_slice(name);
+        out.extend_from_slice(&(same as u32).to_le_bytes());
+        for change in group {
+            let Ok(key_len) = u16::try_from(change.key.len()) else {
+                out.truncate(start);
+                return Err(Error::KeyTooLong);
+            };
+            out.extend_from_slice(&key_len.to_le_bytes());
+            let value = change.value.as_deref();
+            out.extend_from_slice(&value.map_or(0, |value| value.len() as u32 + 1).to_le_bytes());
+            out.extend_from_slice(&change.key);
+            out.extend_from_slice(value.unwrap_or_default());
+        }
+        rest = behind;
+    }
+    let Ok(len) = u32::try_from(out.len() - start - RECORD_HEADER) else {
+        out.truncate(start);
+        return Err(Error::RowTooBig);
+    };
+    let (head, body) = out[start..].split_at_mut(RECORD_HEADER);
+    head[..4].copy_from_slice(&len.to_le_bytes());
+    head[4..8].copy_from_slice(&RECORD.to_le_bytes());
+    head[8..16].copy_from_slice(&synced.to_le_bytes());
+    let checksum = checksum(&head[..16], body);
+    head[16..].copy_from_slice(&checksum.to_le_bytes());
+    out.resize(padded(out.len()), 0);
+    Ok(())
+}
+
+/// Calls `f` with every change of a record's body: keyspace, key, value. `None`: the body is not one.
+pub(super) fn decode(
+    mut body: &[u8],
+    mut f: impl FnMut(&str, &[u8], Option<&[u8]>) -> Result<()>,
+) -> Option<Result<()>> {
+    fn take<'a>(from: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = from.split_at_checked(len)?;
+        *from = rest;
+        Some(taken)
+    }
+    fn number(from: &mut &[u8]) -> Option<u32> {
+        Some(u32::from_le_bytes(take(from, 4)?.try_into().ok()?))
+    }
+    while !body.is_empty() {
+        let name_len = take(&mut body, 1)?.first().copied()?;
+        let name = std::str::from_utf8(take(&mut body, name_len as usize)?).ok()?;
+        for _ in 0..number(&mut body)? {
+            let key_len = u16::from_le_bytes(take(&mut body, 2)?.try_into().ok()?);
+            let value_len = number(&mut body)?;
+            let key = take(&mut body, key_len as usize)?;
+            let value = match value_len.checked_sub(1) {
+                None => None,
+                Some(len) => Some(take(&mut body, len as usize)?),
+            };
+            if let Err(error) = f(name, key, value) {
+                return Some(Err(error));
+            }
+        }
+    }
+    Some(Ok(()))
+}
+
+impl Redo {
+    /// Begins a new file in `dir`, which exists, behind everything that is there.
+    pub(super) fn begin(dir: &Path, number: u64, position: u64) -> io::Result<Redo> {
+        let file = Arc::new(create(dir, number, position)?);
+        let offset = FILE_HEADER as u64;
+        let buffer = Vec::new();
+        let writer = Writer { file, number, offset, ahead: offset, position, buffer, unsynced: Vec::new() };
+        let synced = AtomicU64::new(position);
+        Ok(Redo { dir: dir.into(), writer: Mutex::new(writer), synced, syncs: AtomicU64::new(0) })
+    }
+
+    /// A position before which everything is on disk.
+    pub(super) fn synced(&self) -> u64 {
+        self.synced.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::Relaxed)
+    }
+
+    /// Bytes in the file that is written to.
+    pub(super) fn len(&self) -> u64 {
+        self.writer.lock().offset
+    }
+
+    /// Number of the file that is written to.
+    pub(super) fn number(&self) -> u64 {
+        self.writer.lock().number
+    }
+
+    /// Appends records. With `now` they are with the operating system when this returns, otherwise perhaps only in memory.
+    pub(super) fn append(&self, records: &[u8], now: bool) -> std::result::Result<(), Failure> {
+        let mut writer = self.writer.lock();
+        writer.extend(records.len() as u64).map_err(Failure::Refused)?;
+        writer.position += records.len() as u64;
+        if !now && writer.buffer.len() + records.len() <= BUFFERED {
+            writer.buffer.extend_from_slice(records);
+            return Ok(());
+        }
+        writer.write(records).map_err(Failure::Unknown)
+    }
+
+    /// Brings everything that was appended before to the disk.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        let mut writer = self.writer.lock();
+        writer.write(&[])?;
+        let position = writer.position;
+        let (file, earlier) = (writer.file.clone(), std::mem::take(&mut writer.unsynced));
+        // Commits go on meanwhile.
+        drop(writer);
+        for file in &earlier {
+            file.sync_data()?;
+        }
+        file.sync_data()?;
+        self.synced.fetch_max(position, Ordering::Relaxed);
+        self.syncs.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Goes on in a new file; returns the number of the one before. Nobody appends meanwhile.
+    pub(super) fn rotate(&self) -> std::result::Result<u64, Failure> {
+        let mut writer = self.writer.lock();
+        writer.write(&[]).map_err(Failure::Unknown)?;
+        let (before, position) = (writer.number, writer.position);
+        let file = create(&self.dir, before + 1, position).map_err(Failure::Refused)?;
+        let ended = std::mem::replace(&mut writer.file, Arc::new(file));
+        writer.unsynced.push(ended);
+        (writer.number, writer.offset, writer.ahead) = (before + 1, FILE_HEADER as u64, FILE_HEADER as u64);
+        Ok(before)
+    }
+
+    /// Deletes the files up to this number, the oldest first.
+    pub(super) fn forget(&self, last: u64) -> io::Result<()> {
+        for number in numbers(&self.dir)?.into_iter().filter(|number| *number <= last) {
+            std::fs::remove_file(path(&self.dir, number))?;
+            sync_dir(&self.dir)?;
+        }
+        Ok(())
+    }
+}
+
+impl Writer {
+    /// Makes room for `len` bytes behind what waits in memory.
+    fn extend(&mut self, len: u64) -> io::Result<()> {
+        static ZEROES: [u8; 64 << 10] = [0; 64 << 10];
+        let needed = self.offset + self.buffer.len() as u64 + len;
+        if needed <= self.ahead {
+            return Ok(());
+        }
+        let target = needed.next_multiple_of(AHEAD);
+        while self.ahead < target {
+            let step = (target - self.ahead).min(ZEROES.len() as u64);
+            let zeroes = ZEROES.get(..step as usize).unwrap_or(&ZEROES);
+            self.file.write_all_at(zeroes, self.ahead)?;
+            self.ahead += step;
+        }
+        Ok(())
+    }
+
+    /// Writes what waits in memory, and `records` behind it.
+    fn write(&mut self, records: &[u8]) -> io::Result<()> {
+        for records in [&*self.buffer, records] {
+            if !records.is_empty() {
+                self.file.write_all_at(records, self.offset)?;
+                self.offset += records.len() as u64;
+            }
+        }
+        self.buffer.clear();
+        Ok(())
+    }
+}

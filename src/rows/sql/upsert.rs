@@ -1,0 +1,77 @@
+//! Rows that are written together: `INSERT ... ON DUPLICATE KEY UPDATE`.
+//!
+//! The statement does what an INSERT or an UPDATE by key would do on plain tables only; where there is another unique index it changes
+//! the row it meets there, and INSERT triggers fire for rows that are there already. So the dictionary is asked, and may answer
+//! otherwise after the next ALTER TABLE or CREATE TRIGGER. Nothing of that goes unnoticed:
+//!
+//! - the dictionary is asked after a statement was prepared and before it is executed for the first time;
+//! - a table that was altered since a statement was prepared makes the host prepare it anew, within the execution, and count that
+//!   ([`SqlSession::reprepared`]): when the count has changed behind an execution, the dictionary is asked again. The transaction
+//!   holds the table's metadata lock by then, so the answer is about the table that was written, and stays true until the commit.
+//!
+//! The answer is looked up by fresh statements, which see what is committed at READ COMMITTED and below; at higher levels, where an
+//! older view might hide a change, rows are written one by one.
+
+use super::statements::{self, Kind, Upserts};
+use super::{Error, Result, Session, SqlSession, error};
+use crate::rows::{Cell, ColumnKind, Table, one_by_one};
+
+/// The highest isolation level (READ COMMITTED) at which each statement sees what was committed before it.
+const LEVEL_MAX: u8 = 1;
+
+impl<S: SqlSession> Session<S> {
+    /// See [`crate::rows::Rows::upserts`].
+    pub fn upserts(&self, table: &Table) -> bool {
+        let Some(count) = self.sql.reprepared() else { return false };
+        self.level <= Some(LEVEL_MAX) && self.verdict(table) != Upserts::Refused(count)
+    }
+
+    /// See [`crate::rows::Rows::upsert`].
+    pub fn upsert(&mut self, table: &Table, rows: usize, cells: &[(usize, Cell<'_>)]) -> Result<()> {
+        if !self.upserts(table) {
+            return Err(one_by_one(table));
+        }
+        self.statements(table)?;
+        let kind = Kind::Upsert(rows, cells);
+        if !self.is_prepared(table, kind) {
+            self.prepared(table, kind)?;
+            self.set_verdict(table, Upserts::Unknown);
+        }
+        self.ask_dictionary(table)?;
+        let params: Vec<_> = cells.iter().map(|(column, cell)| self.param(table, *column, *cell)).collect();
+        self.run(table, kind, &params)?;
+        self.ask_dictionary(table).map_err(|error| if error.aborts() { error } else { Error::Altered })
+    }
+
+    fn is_prepared(&self, table: &Table, kind: Kind<'_>) -> bool {
+        matches!(self.tables.get(table.id), Some(Some(statements)) if statements.handle(kind).is_some())
+    }
+
+    fn verdict(&self, table: &Table) -> Upserts {
+        self.tables.get(table.id).and_then(Option::as_ref).map_or(Upserts::Unknown, |statements| statements.upserts)
+    }
+
+    fn set_verdict(&mut self, table: &Table, verdict: Upserts) {
+        if let Some(Some(statements)) = self.tables.get_mut(table.id) {
+            statements.upserts = verdict;
+        }
+    }
+
+    /// # Errors
+    /// Rows of the table cannot be upserted, or nobody knows.
+    fn ask_dictionary(&mut self, table: &Table) -> Result<()> {
+        let Some(count) = self.sql.reprepared() else { return Err(one_by_one(table)) };
+        if self.verdict(table) == Upserts::Allowed(count) {
+            return Ok(());
+        }
+        self.aside.expect(&[ColumnKind::Int { bytes: 8, unsigned: false }]);
+        self.sql.query(&statements::upserts_query(&table.path), &mut self.aside).map_err(error)?;
+        let obstacles = self.aside.bytes(0, 0).map(|number| crate::rows::decode_int(number, false));
+        if obstacles == Some(0) {
+            self.set_verdict(table, Upserts::Allowed(count));
+            return Ok(());
+        }
+        self.set_verdict(table, Upserts::Refused(count));
+        Err(one_by_one(table))
+    }
+}

@@ -1,0 +1,432 @@
+//! One request: protocol on one side, store on the other. Here stands what the tick asks of a request and what the protocols have in
+//! common; [`ascii`] runs the text commands, [`meta`] the meta commands, [`binary`] the binary ones, [`stream`] those whose answers last
+//! for many ticks.
+
+mod ascii;
+mod binary;
+mod meta;
+mod stream;
+
+use super::Shared;
+use super::login::Denial;
+use super::stats::{ContainerCount, Counter, Delta};
+use crate::protocol::binary::Status;
+use crate::protocol::meta::Verb;
+use crate::protocol::{Request, StoreVerb, binary as packets, reply};
+use crate::rows::{Error, Rows};
+use crate::store::{
+    Condition, Config, Container, ContainerId, Failure, KeyRange, NewItem, Policy, Store, Stored, Target,
+};
+use std::borrow::Cow;
+
+/// Bytes of replies after which a connection waits for the next tick.
+pub const REPLY_BUDGET: usize = 8 << 20;
+
+/// The transaction is lost; the tick decides what runs again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Abort {
+    /// Chosen as a deadlock's victim.
+    Deadlock,
+    /// A lock was not granted in time.
+    LockTimeout,
+    /// Somebody killed the session or the statement.
+    Interrupted,
+    /// The table was altered under requests that ran together.
+    Altered,
+}
+
+impl Abort {
+    /// What a failure means for the transaction; `None`: nothing.
+    pub fn of(failure: &Failure) -> Option<Abort> {
+        match failure {
+            Failure::Rows(Error::Deadlock) => Some(Abort::Deadlock),
+            Failure::Rows(Error::LockTimeout) => Some(Abort::LockTimeout),
+            Failure::Rows(Error::Interrupted) => Some(Abort::Interrupted),
+            Failure::Rows(Error::Altered) => Some(Abort::Altered),
+            _ => None,
+        }
+    }
+
+    /// What the client is told when its request is given up for this.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Abort::LockTimeout => "lock wait timeout",
+            Abort::Deadlock => "deadlock, try again",
+            Abort::Interrupted => "interrupted",
+            Abort::Altered => "the table was altered, try again",
+        }
+    }
+}
+
+/// How much of a request earlier ticks have answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Resume {
+    /// Nothing.
+    #[default]
+    Start,
+    /// So many keys of a get.
+    Keys(usize),
+    /// A range up to this key; so many items were sent.
+    Range(Vec<u8>, u64),
+}
+
+/// How far a request came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// Answered.
+    Done,
+    /// The rest waits for the next tick.
+    Part(Resume),
+}
+
+/// What a key leads to.
+enum Located<'w, 'k> {
+    Row(&'w Container, &'k [u8]),
+    /// A container's name without a key.
+    Name(&'w Container),
+    /// No such container.
+    Nowhere,
+}
+
+/// Whether a request only reads, so that it can be answered without a commit.
+pub fn is_read(request: &Request<'_>) -> bool {
+    match request {
+        Request::Binary(request) => binary::is_read(request),
+        Request::Meta(meta) => match meta.verb {
+            Verb::Noop | Verb::Debug => true,
+            Verb::Get => !meta.has(b'N') && !meta.has(b'T'),
+            Verb::Set | Verb::Delete | Verb::Arith => false,
+        },
+        Request::Get { .. }
+        | Request::Version
+        | Request::Verbosity { .. }
+        | Request::Stats { .. }
+        | Request::KeyDump { .. }
+        | Request::MemoryLimit { .. }
+        | Request::RefreshCertificates
+        | Request::Quit
+        | Request::Shutdown { .. }
+        | Request::Bind { .. }
+        | Request::Refused { .. } => true,
+        _ => false,
+    }
+}
+
+/// Whether a request neither does nor tells what others do, so that it may run before or behind them.
+pub fn is_idle(request: &Request<'_>) -> bool {
+    match request {
+        Request::Binary(request) => binary::is_idle(request),
+        Request::Meta(meta) => meta.verb == Verb::Noop,
+        Request::Version
+        | Request::Verbosity { .. }
+        | Request::Quit
+        | Request::Shutdown { .. }
+        | Request::Bind { .. }
+        | Request::Refused { .. } => true,
+        _ => false,
+    }
+}
+
+/// Whether a request empties a container: it runs alone.
+pub fn is_flush(request: &Request<'_>) -> bool {
+    matches!(
+        request,
+        Request::FlushAll { .. } | Request::Binary(packets::Request { command: packets::Command::Flush { .. }, .. })
+    )
+}
+
+/// Whether the connection ends behind the answer to a request, which may be that it is not allowed.
+pub fn closes(request: &Request<'_>, denial: Option<Denial>) -> bool {
+    match (request, denial) {
+        // As in memcached; in text a stranger may try again.
+        (Request::Binary(_), Some(Denial::Stranger(_))) => true,
+        (_, Some(_)) => false,
+        (Request::Binary(request), None) => request.closes(),
+        (request, None) => matches!(request, Request::Quit),
+    }
+}
+
+/// How many values the answer to a request may carry.
+pub fn values_of(request: &Request<'_>) -> usize {
+    match request {
+        Request::Get { keys, .. } | Request::GetAndTouch { keys, .. } => keys.len_hint(),
+        Request::Binary(packets::Request { command: packets::Command::Get { .. }, .. }) => 1,
+        Request::Meta(meta) => usize::from(meta.has(b'v')),
+        _ => 0,
+    }
+}
+
+/// Whether the cache policies of its container keep a request that is no plain read away from the table.
+pub fn spares_table(request: &Request<'_>, config: &Config, container: ContainerId) -> bool {
+    let Some(policies) = config.container(container).map(Container::policies) else { return false };
+    let policy = match request {
+        Request::Store { .. } | Request::Arith { .. } | Request::Touch { .. } => policies.set,
+        Request::GetAndTouch { keys, .. } if keys.is_single() => policies.set,
+        Request::Delete { .. } => policies.delete,
+        Request::Meta(meta) if meta.verb == Verb::Delete && !meta.has(b'x') => policies.delete,
+        Request::Meta(_) if !is_read(request) => policies.set,
+        Request::FlushAll { .. } => policies.flush,
+        Request::Binary(request) => return binary::policy(request, &policies).is_some_and(Policy::spares_table),
+        _ => return false,
+    };
+    policy.spares_table()
+}
+
+/// The key by which a request of the write phase is sorted; `None` for requests that end a run.
+pub fn sort_key<'a>(request: &Request<'a>) -> Option<&'a [u8]> {
+    match request {
+        Request::Store { key, .. }
+        | Request::Arith { key, .. }
+        | Request::Delete { key, .. }
+        | Request::Touch { key, .. } => Some(key),
+        Request::Get { keys, .. } | Request::GetAndTouch { keys, .. } if keys.is_single() => Some(keys.first()),
+        Request::Binary(request) => request.key(),
+        // An encoded key sorts elsewhere than the same key unencoded. An `mn` has the empty key, and ends no run.
+        Request::Meta(meta) if !meta.has(b'b') => Some(meta.written_key),
+        _ => None,
+    }
+}
+
+/// What a request stores unconditionally, if that is all it does.
+pub fn plain_set<'a>(request: &Request<'a>) -> Option<NewItem<'a>> {
+    match *request {
+        Request::Store { verb: StoreVerb::Set, flags, exptime, value, .. } => {
+            Some(NewItem { flags, exptime, value, cas: None })
+        }
+        Request::Binary(ref request) => binary::plain_set(request),
+        _ => None,
+    }
+}
+
+/// Whether a request streams rows for many ticks; it is planned alone.
+pub fn is_stream(request: &Request<'_>) -> bool {
+    match request {
+        Request::Get { keys, .. } => KeyRange::is_range(keys.first()),
+        Request::KeyDump { .. } => true,
+        _ => false,
+    }
+}
+
+/// Why a request was not done, for its protocol to word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The request is wrong.
+    Client(Cow<'static, str>),
+    /// The value, or what it would have grown to, is larger than allowed.
+    TooLarge,
+    /// Memory is full.
+    OutOfMemory,
+    /// The request is right, and the table takes no writes at the moment.
+    Temporary(String),
+    /// The request is right, and failed.
+    Server(String),
+}
+
+impl Refusal {
+    /// Appends it as text.
+    #[cold]
+    fn write_text(&self, out: &mut Vec<u8>) {
+        match self {
+            Refusal::Client(text) => reply::client_error(out, text),
+            Refusal::TooLarge => out.extend_from_slice(reply::TOO_LARGE),
+            Refusal::OutOfMemory => out.extend_from_slice(reply::OUT_OF_MEMORY_STORING),
+            Refusal::Temporary(text) | Refusal::Server(text) => reply::server_error(out, text),
+        }
+    }
+}
+
+/// Answers a request that the tick gave up, in its own protocol.
+#[cold]
+pub fn give_up(request: &Request<'_>, reason: &str, out: &mut Vec<u8>) {
+    match request {
+        Request::Binary(request) => packets::reply::refusal(out, request, Status::Temporary, reason),
+        request if is_silent(request) => {}
+        _ => reply::server_error(out, reason),
+    }
+}
+
+/// Answers a request that is not allowed, in its own protocol.
+#[cold]
+pub fn deny(request: &Request<'_>, denial: Denial, out: &mut Vec<u8>) {
+    match request {
+        Request::Binary(request) => binary::deny(request, denial, out),
+        _ => denial.write_text(is_silent(request), out),
+    }
+}
+
+/// The condition under which a storage command stores.
+fn condition(verb: StoreVerb) -> Condition {
+    match verb {
+        StoreVerb::Set | StoreVerb::Cas => Condition::Set,
+        StoreVerb::Add => Condition::Add,
+        StoreVerb::Replace => Condition::Replace,
+        StoreVerb::Append => Condition::Append,
+        StoreVerb::Prepend => Condition::Prepend,
+    }
+}
+
+/// Whether a text client wants no answer, whatever happens.
+fn is_silent(request: &Request<'_>) -> bool {
+    matches!(
+        request,
+        Request::Store { noreply: true, .. }
+            | Request::Arith { noreply: true, .. }
+            | Request::Delete { noreply: true, .. }
+            | Request::Touch { noreply: true, .. }
+            | Request::FlushAll { noreply: true, .. }
+            | Request::MemoryLimit { noreply: true, .. }
+    )
+}
+
+/// What a request runs with.
+pub struct Executor<'w, R> {
+    /// The worker's store.
+    pub store: &'w mut Store<R>,
+    /// The containers.
+    pub config: &'w Config,
+    /// Container that the connection is switched to; keys of the request may switch it.
+    pub container: ContainerId,
+    /// The daemon.
+    pub shared: &'w Shared,
+    /// What happened.
+    pub stats: &'w mut Delta,
+    /// What happened to containers, by table id. Runs that are undone count too.
+    pub counts: &'w mut Vec<ContainerCount>,
+}
+
+impl<'w, R: Rows> Executor<'w, R> {
+    /// Runs a request from where an earlier tick left it and appends its reply to `out`.
+    ///
+    /// # Errors
+    /// The transaction is lost; what `out` got is void.
+    #[inline]
+    pub fn run(&mut self, request: &Request<'_>, resume: &Resume, out: &mut Vec<u8>) -> Result<Progress, Abort> {
+        match request {
+            Request::Binary(request) => self.run_binary(request, out).map(|()| Progress::Done),
+            Request::Meta(meta) => self.run_meta(meta, out).map(|()| Progress::Done),
+            request => self.run_ascii(request, resume, out),
+        }
+    }
+
+    /// Answers a plain set that was stored together with others and got this cas number.
+    pub fn stored_together(&mut self, container: &Container, request: &Request<'_>, cas: u64, out: &mut Vec<u8>) {
+        self.count(container).operations += 1;
+        self.stats.one(Counter::CmdSet);
+        match request {
+            Request::Binary(request) => self.stored_together_binary(request, cas, out),
+            request => self.stored_together_ascii(request, out),
+        }
+    }
+
+    /// Counts the outcome of a store that compared cas numbers.
+    fn count_compared(&mut self, stored: Stored) {
+        self.stats.one(match stored {
+            Stored::Exists => Counter::CasBadval,
+            Stored::NotFound => Counter::CasMisses,
+            _ => Counter::CasHits,
+        });
+    }
+
+    pub(super) fn count(&mut self, container: &Container) -> &mut ContainerCount {
+        let id = container.table.id;
+        if self.counts.len() <= id {
+            self.counts.resize(id + 1, ContainerCount::default());
+        }
+        &mut self.counts[id]
+    }
+
+    /// Follows a key to its container; a mapped key switches the connection.
+    #[inline]
+    fn locate<'k>(&mut self, key: &'k [u8]) -> Located<'w, 'k> {
+        match self.config.resolve(self.container, key) {
+            Target::Key(id, key) => {
+                self.container = id;
+                let Some(container) = self.config.container(id) else { return Located::Nowhere };
+                self.count(container).operations += 1;
+                Located::Row(container, key)
+            }
+            Target::Name(id) => {
+                self.container = id;
+                self.config.container(id).map_or(Located::Nowhere, Located::Name)
+            }
+            Target::Unknown(_) => Located::Nowhere,
+        }
+    }
+
+    /// The same for a command that needs a row.
+    fn row_or_refusal<'k>(&mut self, key: &'k [u8]) -> Result<(&'w Container, &'k [u8]), Refusal> {
+        match self.locate(key) {
+            Located::Row(container, key) => Ok((container, key)),
+            Located::Name(_) => Err(Refusal::Client("a key must follow the name of a container".into())),
+            Located::Nowhere => Err(Refusal::Client("no such container".into())),
+        }
+    }
+
+    /// Empties the container, or notes that it is to be emptied `delay` seconds from now. Runs alone and outside any transaction:
+    /// batches are committed first, this worker's and everybody's.
+    fn flush(&mut self, delay: i64) -> Result<Result<(), Refusal>, Abort> {
+        if self.shared.options.flush_disabled {
+            return Ok(Err(Refusal::Client("flush_all not allowed".into())));
+        }
+        self.stats.one(Counter::CmdFlush);
+        if delay > 0 {
+            self.shared.flush_later(self.container, delay);
+            return Ok(Ok(()));
+        }
+        let Some(container) = self.config.container(self.container) else {
+            return Ok(Err(Refusal::Client("no such container".into())));
+        };
+        self.shared.commit_batches();
+        match self.store.commit().map_err(Failure::Rows).and_then(|()| self.store.flush(container)) {
+            Ok(()) => {
+                self.shared.cancel_flush(self.container);
+                Ok(Ok(()))
+            }
+            // TRUNCATE is no part of a transaction and never runs again.
+            Err(Failure::Rows(error)) if error.aborts() => Ok(Err(self.refused_by_table(container, &error))),
+            Err(failure) => self.refusal(container, failure).map(Err),
+        }
+    }
+
+    /// What the client is told of a failure.
+    ///
+    /// # Errors
+    /// The transaction is lost.
+    fn refusal(&mut self, container: &Container, failure: Failure) -> Result<Refusal, Abort> {
+        if let Some(abort) = Abort::of(&failure) {
+            return Err(abort);
+        }
+        Ok(match failure {
+            Failure::TooLarge => Refusal::TooLarge,
+            Failure::OutOfMemory => Refusal::OutOfMemory,
+            Failure::Rows(Error::TooLong(column)) => {
+                self.shared.complain(|| {
+                    format!(
+                        "container {}: a value is longer than column {column} of {}; it was refused",
+                        container.name,
+                        container.table.display()
+                    )
+                });
+                Refusal::TooLarge
+            }
+            Failure::Rows(error) => self.refused_by_table(container, &error),
+            Failure::Client(text) => Refusal::Client(text.into()),
+        })
+    }
+
+    fn refused_by_table(&mut self, container: &Container, error: &Error) -> Refusal {
+        self.stats.one(Counter::ServerErrors);
+        self.count(container).errors += 1;
+        if matches!(error, Error::Changed(_) | Error::NotFound(_)) {
+            // Somebody altered the table: the next request finds the mapping read anew.
+            self.shared.reload_containers();
+        }
+        self.shared.complain(|| {
+            format!("container {}: an operation on {} failed: {error}", container.name, container.table.display())
+        });
+        match error {
+            Error::ReadOnly | Error::DiskFull => Refusal::Temporary(error.to_string()),
+            _ => Refusal::Server(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The comma separated list of `-o`.
+
+use super::{ClientCertificates, Options, TlsFiles, number};
+use std::path::PathBuf;
+
+/// What means something to memcached's own memory and threads; each is logged once. All may begin with `no_`.
+const WITHOUT_MEANING: [&str; 31] = [
+    "maxconns_fast",
+    "hashpower",
+    "hash_algorithm",
+    "hashexpand",
+    "tail_repair_time",
+    "lru_crawler",
+    "lru_crawler_sleep",
+    "lru_crawler_tocrawl",
+    "lru_maintainer",
+    "hot_lru_pct",
+    "warm_lru_pct",
+    "hot_max_factor",
+    "warm_max_factor",
+    "temporary_ttl",
+    "slab_reassign",
+    "slab_automove",
+    "slab_automove_ratio",
+    "slab_automove_window",
+    "slab_automove_freeratio",
+    "slab_chunk_max",
+    "slab_sizes",
+    "chunked_items",
+    "track_sizes",
+    "watcher_logbuf_size",
+    "worker_logbuf_size",
+    "read_buf_mem_limit",
+    "resp_obj_mem_limit",
+    "modern",
+    "drop_privileges",
+    "ssl_wbuf_size",
+    "ssl_kernel_tls",
+];
+
+/// The `ssl_` options, complete or not.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Ssl {
+    chain: Option<PathBuf>,
+    key: Option<PathBuf>,
+    authorities: Option<PathBuf>,
+    verify: u8,
+    tls13_only: bool,
+    session_cache: bool,
+}
+
+impl Ssl {
+    /// The files of TLS listeners.
+    pub fn files(&self) -> Result<TlsFiles, String> {
+        let Some(chain) = self.chain.clone() else {
+            return Err("option -Z needs a certificate: add -o ssl_chain_cert=FILE,ssl_key=FILE".into());
+        };
+        let clients = match (self.verify, self.authorities.clone()) {
+            (0, _) => None,
+            (verify, Some(authorities)) => Some(ClientCertificates { authorities, required: verify > 1 }),
+            (verify, None) => {
+                return Err(format!("option -o ssl_verify_mode={verify} needs ssl_ca_cert=FILE to verify with"));
+            }
+        };
+        let (tls13_only, session_cache) = (self.tls13_only, self.session_cache);
+        Ok(TlsFiles { chain, key: self.key.clone(), clients, tls13_only, session_cache })
+    }
+}
+
+impl Options {
+    /// Reads one `name` or `name=value` of the list.
+    pub(super) fn extend(&mut self, entry: &str) -> Result<(), String> {
+        let (name, value) = entry.split_once('=').map_or((entry, None), |(name, value)| (name, Some(value)));
+        let needed = || value.filter(|v| !v.is_empty()).ok_or_else(|| format!("option -o {name} needs a value"));
+        let seconds = || Ok::<_, String>(number(format!("o {name}"), needed()?, 0, u64::from(u32::MAX))? as u32);
+        match name {
+            "idle_timeout" => self.idle_timeout = seconds()?,
+            "output_timeout" => self.output_timeout = seconds()?,
+            "ssl_chain_cert" => self.ssl.chain = Some(needed()?.into()),
+            "ssl_key" => self.ssl.key = Some(needed()?.into()),
+            "ssl_ca_cert" => self.ssl.authorities = Some(needed()?.into()),
+            "ssl_verify_mode" => self.ssl.verify = number("o ssl_verify_mode", needed()?, 0, 3)? as u8,
+            "ssl_session_cache" => self.ssl.session_cache = true,
+            "ssl_min_version" => {
+                self.ssl.tls13_only = match needed()? {
+                    "2" | "tlsv1.2" => false,
+                    "3" | "tlsv1.3" => true,
+                    other => {
+                        return Err(format!(
+                            "option -o ssl_min_version={other}: 2 (TLS 1.2) and 3 (TLS 1.3) are offered, nothing older"
+                        ));
+                    }
+                };
+            }
+            "ssl_keyformat" if needed()?.eq_ignore_ascii_case("PEM") => {}
+            "ssl_keyformat" => return Err("option -o ssl_keyformat: only PEM is supported".into()),
+            "ssl_ciphers" => {
+                return Err("option -o ssl_ciphers: the cipher suites cannot be chosen; all of them are strong".into());
+            }
+            _ if WITHOUT_MEANING.contains(&name.strip_prefix("no_").unwrap_or(name)) => {
+                self.ignore(format!("-o {name}"));
+            }
+            _ => {
+                return Err(format!(
+                    "option -o {name} is unknown or not supported; remove it from daemon_memcached_option"
+                ));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,73 @@
+//! Runs of plain sets, stored together where the rows can do that.
+
+use super::WritePhase;
+use crate::rows::Rows;
+use crate::server::execute::{Abort, Executor, plain_set};
+use crate::server::stats::Delta;
+use crate::store::ContainerId;
+
+/// Most sets that are stored together, and most bytes of their values: where those are many, each set costs what its bytes cost.
+const SETS_MAX: usize = 64;
+const BYTES_MAX: usize = 256 << 10;
+
+impl<R: Rows> WritePhase<'_, '_, '_, R> {
+    /// How many of the requests at the head of `requests` are plain sets on one container that are best tried together: a power of
+    /// two, so that the rows meet few different numbers, or 0.
+    pub(super) fn run_of_sets(&self, requests: &[usize]) -> usize {
+        let Some(first) = requests.first().and_then(|i| self.plain_set(*i)).map(|(container, _)| container) else {
+            return 0;
+        };
+        let Some(container) = self.tick.config.container(first) else { return 0 };
+        if !self.tick.store.sets_together(container) {
+            return 0;
+        }
+        let mut bytes = 0;
+        let run = requests.iter().take(SETS_MAX).take_while(|i| match self.plain_set(**i) {
+            Some((container, length)) if container == first => {
+                bytes += length;
+                bytes <= BYTES_MAX
+            }
+            _ => false,
+        });
+        run.count().checked_ilog2().map_or(0, |power| 1 << power)
+    }
+
+    /// The container and the length of the value of a request that is a plain set and has yet to run.
+    fn plain_set(&self, i: usize) -> Option<(ContainerId, usize)> {
+        let planned = &self.planned[i];
+        if planned.denial.is_some() || planned.verdict.is_some() || planned.memory_only || self.plans[planned.plan].drop
+        {
+            return None;
+        }
+        let (container, _) = planned.sort?;
+        Some((container, plain_set(&planned.request)?.value.len()))
+    }
+
+    /// Stores and answers plain sets on one container. `false`: none is stored, and each must run by itself.
+    ///
+    /// # Errors
+    /// The transaction is lost.
+    pub(super) fn sets_together(&mut self, requests: &[usize], stats: &mut Delta) -> Result<bool, Abort> {
+        let planned = &mut *self.planned;
+        let items: Vec<_> =
+            requests.iter().filter_map(|i| Some((planned[*i].sort?.1, plain_set(&planned[*i].request)?))).collect();
+        let id = requests.first().and_then(|i| planned[*i].sort).map(|(container, _)| container);
+        let Some((id, container)) = id.and_then(|id| Some((id, self.tick.config.container(id)?))) else {
+            return Ok(false);
+        };
+        let numbers = match self.tick.store.set_together(container, &items) {
+            Ok(Some(numbers)) => numbers,
+            Ok(None) => return Ok(false),
+            Err(failure) => return Abort::of(&failure).map_or(Ok(false), Err),
+        };
+        let (config, shared) = (self.tick.config, self.tick.shared);
+        let (store, counts) = (&mut *self.tick.store, &mut *self.tick.counts);
+        let mut executor = Executor { store, config, container: id, shared, stats, counts };
+        for (i, cas) in requests.iter().zip(numbers) {
+            let start = self.arena.len();
+            executor.stored_together(container, &planned[*i].request, cas, self.arena);
+            planned[*i].reply = start..self.arena.len();
+        }
+        Ok(true)
+    }
+}

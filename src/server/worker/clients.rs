@@ -1,0 +1,165 @@
+//! A worker's connections outside of ticks: their coming and going, logins, what waits for a client to read, and patience.
+
+use super::Worker;
+use crate::protocol::Parser;
+use crate::server::conn::Conn;
+use crate::server::login::{self, Access, Attempt, Verdict};
+use crate::server::stats::Counter;
+use mio::unix::SourceFd;
+use mio::{Interest, Token};
+use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
+
+impl Worker<'_> {
+    pub(super) fn adopt(&mut self, socket: OwnedFd, tls: bool) {
+        let mut conn = Conn::new(socket, Parser::new(self.shared.options.item_size_max, self.shared.options.dialect));
+        if self.shared.logins.is_some() {
+            conn.access = Access::Stranger;
+            conn.parser.set_item_size_max(login::VALUE_MAX);
+        }
+        if let Some(certificates) = self.shared.tls.as_ref().filter(|_| tls) {
+            match certificates.session() {
+                Ok(session) => conn.encrypt(session),
+                Err(error) => {
+                    self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+                    return log::error!("worker {}: cannot begin TLS: {error}", self.index);
+                }
+            }
+        }
+        conn.active = self.shared.uptime_seconds();
+        let fd = conn.fd();
+        let key = self.conns.insert(conn);
+        match self.poll.registry().register(&mut SourceFd(&fd), Token(key), Interest::READABLE) {
+            Ok(()) => self.enqueue(key),
+            Err(error) => {
+                log::error!("worker {}: cannot watch a connection: {error}", self.index);
+                self.close(key);
+            }
+        }
+    }
+
+    pub(super) fn close(&mut self, key: usize) {
+        if let Some(mut conn) = self.conns.try_remove(key) {
+            conn.say_goodbye();
+            let _ = self.poll.registry().deregister(&mut SourceFd(&conn.fd()));
+            self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+            if conn.wrote {
+                self.commit_batch();
+            }
+        }
+    }
+
+    /// Goes on sending what waited; `false` if the connection is gone.
+    pub(super) fn resume_output(&mut self, key: usize) -> bool {
+        let Some(conn) = self.conns.get_mut(key) else { return false };
+        conn.active = self.shared.uptime_seconds();
+        match conn.flush() {
+            Ok(false) => {
+                self.stalled = true;
+                true
+            }
+            Ok(true) if conn.closing => {
+                self.close(key);
+                false
+            }
+            Ok(true) => {
+                conn.awaits_writable = false;
+                self.watch(key, Interest::READABLE)
+            }
+            Err(_) => {
+                self.close(key);
+                false
+            }
+        }
+    }
+
+    pub(super) fn watch(&mut self, key: usize, interest: Interest) -> bool {
+        let fd = self.conns[key].fd();
+        let watched = self.poll.registry().reregister(&mut SourceFd(&fd), Token(key), interest).is_ok();
+        if !watched {
+            self.close(key);
+        }
+        watched
+    }
+
+    /// Hands credentials to the login thread.
+    pub(super) fn log_in(&mut self, key: usize, attempt: Attempt) {
+        let (Some(logins), Some(conn)) = (&self.shared.logins, self.conns.get_mut(key)) else { return };
+        conn.access = Access::Stranger;
+        match logins.submit(self.index, key, attempt) {
+            Ok(pending) => conn.login = Some(Box::new(pending)),
+            Err(attempt) => {
+                self.shared.complain(|| "too many logins at a time: a connection is closed".into());
+                conn.closing = true;
+                self.answer(key, &attempt.refused);
+            }
+        }
+    }
+
+    /// The verdict on a connection's credentials has come.
+    pub(super) fn logged_in(&mut self, verdict: Verdict) {
+        let Some(conn) = self.conns.get_mut(verdict.conn) else { return };
+        let Some(pending) = conn.login.take_if(|pending| pending.is_answered_by(&verdict)) else { return };
+        self.stats.one(Counter::AuthCmds);
+        let reply = match verdict.user {
+            Some(user) => {
+                conn.access = Access::User(user);
+                conn.failures = 0;
+                conn.parser.set_item_size_max(self.shared.options.item_size_max);
+                pending.accepted
+            }
+            None => {
+                self.stats.one(Counter::AuthErrors);
+                conn.failures += 1;
+                conn.closing |= conn.failures >= login::TRIES;
+                pending.refused
+            }
+        };
+        self.shared.stats[self.index].publish(&mut self.stats);
+        self.answer(verdict.conn, &reply);
+    }
+
+    /// Sends a reply outside a tick, or keeps what the socket does not take; then the connection goes on.
+    pub(super) fn answer(&mut self, key: usize, reply: &[u8]) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        conn.keep(reply);
+        conn.awaits_writable = true;
+        if self.watch(key, Interest::READABLE | Interest::WRITABLE) && self.resume_output(key) {
+            self.enqueue(key);
+        }
+    }
+
+    /// Whether there may be clients that time runs against.
+    pub(super) fn minds_clients(&self) -> bool {
+        self.stalled || (self.shared.options.idle_timeout > 0 && !self.conns.is_empty())
+    }
+
+    /// Closes, once a second, the connections of clients that do not read their replies or ask nothing for too long.
+    pub(super) fn mind_clients(&mut self) {
+        let now = self.shared.uptime_seconds();
+        if now == self.minded {
+            return;
+        }
+        self.minded = now;
+        self.stalled = false;
+        let (idle, output) = (self.shared.options.idle_timeout, self.shared.options.output_timeout);
+        let late = |conn: &Conn, timeout: u32| timeout > 0 && now.saturating_sub(conn.active) > u64::from(timeout);
+        let mut kicked = Vec::new();
+        for (key, conn) in &self.conns {
+            if conn.has_output() {
+                self.stalled = true;
+                if late(conn, output) {
+                    kicked.push(key);
+                    self.stats.one(Counter::OutputKicks);
+                }
+            } else if conn.login.is_none() && !conn.queued && late(conn, idle) {
+                kicked.push(key);
+                self.stats.one(Counter::IdleKicks);
+            }
+        }
+        for key in kicked {
+            self.close(key);
+        }
+        self.shared.stats[self.index].publish(&mut self.stats);
+    }
+}
