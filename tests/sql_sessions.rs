@@ -256,6 +256,10 @@ fn kill_ends_statements_and_connections() {
     watcher.expect(&format!("KILL QUERY {waiter_id}"), "");
     assert_eq!(waiter.answer(), "1317");
     waiter.expect("SELECT 1", "1");
+    waiter.send("LOCK TABLES memcached.cache WRITE");
+    wait_busy(&mut watcher, &waiter_id);
+    watcher.expect(&format!("KILL QUERY {waiter_id}"), "");
+    assert_eq!(waiter.answer(), "1317");
     watcher.expect(&format!("KILL {holder_id}"), "");
     waiter.expect(update, "");
     let start = std::time::Instant::now();
@@ -264,6 +268,19 @@ fn kill_ends_statements_and_connections() {
     }
     assert_eq!(host.rows("SELECT flags FROM memcached.cache WHERE `key` = 'k'"), [["1"]]);
     assert!(host.rows("SHOW PROCESSLIST").iter().any(|row| row[..3] == ["0", "root", "localhost"]));
+}
+
+#[test]
+fn a_waiting_session_does_not_hold_up_the_stop() {
+    let host = small();
+    let mut waiter = Shell::root(&host);
+    let id = waiter.id();
+    host.sql("BEGIN; UPDATE d.t SET b = 'held'").unwrap();
+    waiter.send("UPDATE d.t SET b = 'never'");
+    wait_busy(&mut Shell::root(&host), &id);
+    let config = host.config().clone();
+    assert_eq!(host.terminate().code(), Some(0), "the engine was not closed");
+    assert_eq!(config.start().rows("SELECT b FROM d.t"), [["x"], ["y"]]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! KILL: a flag that ends what a thread waits for.
 //!
-//! A session lends its flag to the thread that runs its statement; waits for row locks look at the flag of their own thread.
+//! A session lends its flag to the thread that runs its statement; waits for locks on rows and tables look at the flag of their own thread.
 //! Whoever sets the flag wakes nobody, so a wait that can be interrupted looks again every [`LOOK`].
 
 use std::cell::RefCell;

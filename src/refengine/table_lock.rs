@@ -6,6 +6,7 @@
 
 use super::engine::Core;
 use super::error::{Error, Result};
+use super::interrupt;
 use super::mdl::{Exclusive, Shared};
 use super::table::Table;
 use parking_lot::{Condvar, Mutex};
@@ -38,7 +39,11 @@ impl DdlGate {
     pub(crate) fn pass(&self, deadline: Instant) -> Result<()> {
         let mut frozen = self.frozen.lock();
         while *frozen > 0 {
-            if self.changed.wait_until(&mut frozen, deadline).timed_out() && *frozen > 0 {
+            self.changed.wait_until(&mut frozen, interrupt::next_look(deadline));
+            if interrupt::is_interrupted() {
+                return Err(Error::Interrupted);
+            }
+            if *frozen > 0 && Instant::now() >= deadline {
                 return Err(Error::LockWaitTimeout);
             }
         }

@@ -120,7 +120,11 @@ impl Server {
             let _ = std::fs::remove_file(path);
         }
         let mut connections = self.shared.connections.lock();
-        connections.open.values().for_each(|stream| stream.shut_down());
+        for (id, stream) in &connections.open {
+            // Ends a statement that waits for a lock, too.
+            self.shared.parts.processes.kill(*id, false);
+            stream.shut_down();
+        }
         while !connections.open.is_empty() {
             if self.shared.ended.wait_until(&mut connections, deadline).timed_out() {
                 return connections.open.is_empty();
