@@ -10,6 +10,7 @@
 //! deadlock is found at the moment it would begin, and the transaction that asked last is the victim.
 
 use super::error::{Error, Result};
+use super::interrupt;
 use super::sorted::FastMap;
 use super::span::Span;
 use super::storage::Slice;
@@ -181,15 +182,16 @@ impl LockManager {
             return Err(Error::Deadlock);
         }
         loop {
-            let timed_out = wake.wait_until(state, deadline).timed_out();
+            wake.wait_until(state, interrupt::next_look(deadline));
             if state.waits.get(&ticket).is_none_or(|wait| wait.granted) {
                 state.waits.remove(&ticket);
                 return Ok(());
             }
-            if timed_out {
+            let killed = interrupt::is_interrupted();
+            if killed || Instant::now() >= deadline {
                 state.waits.remove(&ticket);
                 state.grant_waiting();
-                return Err(Error::LockWaitTimeout);
+                return Err(if killed { Error::Interrupted } else { Error::LockWaitTimeout });
             }
         }
     }
