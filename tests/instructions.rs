@@ -120,8 +120,8 @@ fn measure() -> Vec<(&'static str, f64)> {
         "--tool=callgrind",
         "--collect-atstart=no",
         "--toggle-collect=*Worker*run_tick*",
-        "--dump-before=*Shared>::stats",
-        "--dump-after=*Shared>::stats",
+        "--dump-before=*Shared>::report",
+        "--dump-after=*Shared>::report",
         &format!("--callgrind-out-file={}", parts.display()),
     ]);
     let host = config.start();
