@@ -1,6 +1,17 @@
+//! Text commands: any input, cut anywhere, means the same.
 #![no_main]
-use daemon_memcached::protocol::{Dialect, Parser};
+
+#[path = "../../tests/props/feed.rs"]
+mod feed;
+
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    let mut p = Parser::new(100, Dialect::Ascii);
-    let _ = p.parse(input);
+    // The first bytes tell where the rest is cut.
+    let Some((cuts, input)) = input.split_at_checked(2) else { return };
+    // The first byte would decide for the binary protocol.
+    if input.first() == Some(&0x80) {
+        return;
+    }
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| usize::from(*cut) % (input.len() + 1)).collect();
+    cuts.sort_unstable();
+    assert_eq!(feed::feed(input, &cuts), feed::feed(input, &[]));
 });

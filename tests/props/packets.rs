@@ -1,19 +1,9 @@
 //! The same for packets.
 
 use super::{ITEM_MAX, feed, sorted};
-use daemon_memcached::protocol::binary::{Command, Request as Packet};
+use daemon_memcached::protocol::binary::Command;
 use daemon_memcached::protocol::{Dialect, KEY_MAX, Parsed, Parser, Request};
 use proptest::prelude::*;
-
-/// The promises of each packet.
-pub fn check(packet: &Packet) {
-    assert!(packet.key().is_none_or(|key| (1..=KEY_MAX).contains(&key.len())));
-    match packet.command {
-        Command::Store { value, .. } | Command::Login { data: value, .. } => assert!(value.len() <= ITEM_MAX),
-        Command::Stats { args } => assert!(args.len() <= KEY_MAX),
-        _ => {}
-    }
-}
 
 /// A packet; `lie` is added to the length of the body that it announces.
 fn packet(opcode: u8, opaque: u32, cas: u64, [extras, key, value]: [&[u8]; 3], lie: i32) -> Vec<u8> {
