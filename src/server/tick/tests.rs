@@ -428,6 +428,17 @@ fn sets_that_are_stored_together_meet_deadlocks_locks_kills_and_changes() {
 }
 
 #[test]
+fn meta_sets_are_stored_together_too() {
+    let text = "ms a 1 k O1\r\n1\r\nms b 1 q\r\n1\r\nset c 0 0 1\r\n1\r\nms d 1 s MS T5\r\n1\r\nms e 1 ME\r\n1\r\nms f 1 C1\r\n1\r\nms g 1 c\r\n1\r\n";
+    let (answers_, trace, stats) = tick(together(), &[text]);
+    let answer = answers_[0].as_deref().unwrap();
+    assert!(answer.starts_with("HD ka O1\r\nSTORED\r\nHD s1\r\nHD\r\nNF\r\nHD c"), "{answer}");
+    assert!(!answer.ends_with("c0\r\n"), "{answer}");
+    assert_eq!(trace, "[a b c d] e f g +");
+    assert_eq!(stats.get(Counter::CmdSet), 7);
+}
+
+#[test]
 fn only_plain_sets_are_stored_together() {
     let text = "set a 0 0 1\r\n1\r\nadd b 0 0 1\r\n1\r\nset c 0 0 1\r\n1\r\nappend d 0 0 1\r\n1\r\nset e 0 0 1\r\n1\r\nset f 0 0 1\r\n1\r\n";
     let (answers_, trace, _) = tick(together(), &[text]);
