@@ -85,8 +85,10 @@ pub enum Command<'a> {
         key: &'a [u8],
         /// How much.
         delta: u64,
-        /// What to store where there is nothing, and when that expires; `None` to store nothing.
-        initial: Option<(u64, u32)>,
+        /// What to store where there is nothing.
+        initial: u64,
+        /// When that expires; `None` to store nothing.
+        exptime: Option<u32>,
     },
     /// flush.
     Flush {
@@ -389,10 +391,9 @@ impl Verb {
             }
             Verb::Delete => Command::Delete { key },
             Verb::Arith { increment } => {
-                let exptime = number(extras, 16)?;
-                let initial = (long_number(extras, 8)?, exptime);
-                let initial = (exptime != u32::MAX).then_some(initial);
-                Command::Arith { increment, key, delta: long_number(extras, 0)?, initial }
+                let exptime = Some(number(extras, 16)?).filter(|exptime| *exptime != u32::MAX);
+                let (delta, initial) = (long_number(extras, 0)?, long_number(extras, 8)?);
+                Command::Arith { increment, key, delta, initial, exptime }
             }
             Verb::Flush if extras.is_empty() => Command::Flush { delay: 0 },
             Verb::Flush => Command::Flush { delay: number(extras, 0)? },

@@ -71,8 +71,8 @@ fn shown(command: &Command<'_>) -> String {
             format!("{verb:?} {} {flags} {exptime} {}", text(key), text(value))
         }
         Command::Delete { key } => format!("delete {}", text(key)),
-        Command::Arith { increment, key, delta, initial } => {
-            format!("{} {} {delta} {initial:?}", if increment { "incr" } else { "decr" }, text(key))
+        Command::Arith { increment, key, delta, initial, exptime } => {
+            format!("{} {} {delta} {initial} {exptime:?}", if increment { "incr" } else { "decr" }, text(key))
         }
         Command::Stats { args } => format!("stats [{}]", text(args)),
         Command::Login { mechanism, data } => format!("login {} {}", text(mechanism), text(data)),
@@ -100,8 +100,8 @@ fn every_opcode() {
         ((0x02, STORE, b"k", b""), "Add k 5 256 "),
         ((0x03, STORE, b"k", b"v"), "Replace k 5 256 v"),
         ((0x04, b"", b"k", b""), "delete k"),
-        ((0x05, ARITH, b"k", b""), "incr k 2 Some((3, 4))"),
-        ((0x06, ARITH_ONLY, b"k", b""), "decr k 2 None"),
+        ((0x05, ARITH, b"k", b""), "incr k 2 3 Some(4)"),
+        ((0x06, ARITH_ONLY, b"k", b""), "decr k 2 3 None"),
         ((0x08, b"", b"", b""), "Flush { delay: 0 }"),
         ((0x08, EXPTIME, b"", b""), "Flush { delay: 60 }"),
         ((0x09, b"", b"k", b""), "quiet get k false None"),
@@ -117,8 +117,8 @@ fn every_opcode() {
         ((0x12, STORE, b"k", b"v"), "quiet Add k 5 256 v"),
         ((0x13, STORE, b"k", b"v"), "quiet Replace k 5 256 v"),
         ((0x14, b"", b"k", b""), "quiet delete k"),
-        ((0x15, ARITH, b"k", b""), "quiet incr k 2 Some((3, 4))"),
-        ((0x16, ARITH, b"k", b""), "quiet decr k 2 Some((3, 4))"),
+        ((0x15, ARITH, b"k", b""), "quiet incr k 2 3 Some(4)"),
+        ((0x16, ARITH, b"k", b""), "quiet decr k 2 3 Some(4)"),
         ((0x18, b"", b"", b""), "quiet Flush { delay: 0 }"),
         ((0x19, b"", b"k", b"v"), "quiet Append k 0 0 v"),
         ((0x1a, b"", b"k", b"v"), "quiet Prepend k 0 0 v"),

@@ -135,10 +135,11 @@ impl<'w, R: Rows> Executor<'w, R> {
                     self.delete(request, container, key, out)?;
                 }
             }
-            Command::Arith { increment, key, delta, initial } => {
+            Command::Arith { increment, key, delta, initial, exptime } => {
                 if let Some((container, key)) = self.binary_row(request, key, out) {
                     let compare = request.compare();
                     let arith = Arith { increment, delta, compare, exptime: None, cas: None };
+                    let initial = exptime.map(|exptime| (initial, exptime.into()));
                     self.arithmetic_or_initial(request, container, key, arith, initial, out)?;
                 }
             }
@@ -301,7 +302,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         container: &Container,
         key: &[u8],
         arith: Arith,
-        initial: Option<(u64, u32)>,
+        initial: Option<(u64, i64)>,
         out: &mut Vec<u8>,
     ) -> Result<(), Abort> {
         let (hits, misses) = match arith.increment {
@@ -326,7 +327,7 @@ impl<'w, R: Rows> Executor<'w, R> {
                 break Status::NotFound;
             };
             let digits = itoa::Buffer::new().format(value).to_owned();
-            let item = NewItem { flags: 0, exptime: exptime.into(), value: digits.as_bytes(), cas: None };
+            let item = NewItem { flags: 0, exptime, value: digits.as_bytes(), cas: None };
             match self.store.store(container, key, Condition::Add, None, item) {
                 Ok((Stored::Stored, cas)) => {
                     self.stats.one(misses);
