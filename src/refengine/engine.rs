@@ -1,5 +1,6 @@
 //! The engine as its users see it: open, close, DDL, transactions, variables.
 
+use super::alter;
 use super::cache::RowCache;
 use super::catalog::{Catalog, Ddl};
 use super::datadir::DataDir;
@@ -8,9 +9,10 @@ use super::lock::LockManager;
 use super::mdl::{self, Exclusive};
 use super::storage::{self, Slice, Storage};
 use super::table::Table;
+use super::table_lock::{DdlGate, FrozenDdl, WriteLock};
 use super::transaction::Transaction;
 use super::trx::Trx;
-use super::types::{Isolation, TableDef};
+use super::types::{Isolation, Row, TableDef};
 use super::validate;
 use super::variables::{Var, Variables};
 use parking_lot::{Mutex, RwLock};
@@ -32,6 +34,7 @@ pub(crate) struct Core {
     variables: Variables,
     /// Tables the plugin announced that it uses, one entry per announcement.
     announced: Mutex<Vec<mdl::Shared>>,
+    ddl_gate: DdlGate,
     last_trx: AtomicU64,
     is_new: bool,
     /// Last: the directory is free when everything else is closed.
@@ -74,6 +77,10 @@ impl Core {
         if let Some(i) = announced.iter().position(|held| Arc::ptr_eq(held.table(), guard.table())) {
             announced.swap_remove(i);
         }
+    }
+
+    pub(crate) fn ddl_gate(&self) -> &DdlGate {
+        &self.ddl_gate
     }
 
     pub(crate) fn next_trx(&self) -> u64 {
@@ -123,19 +130,23 @@ impl Core {
         change: impl FnOnce(&mut Ddl<'_>, &Table) -> Result<Option<Table>>,
     ) -> Result<Arc<Table>> {
         let deadline = Instant::now() + patience;
-        let (table, _exclusive) = loop {
-            let table = self.catalog.table(db, name)?;
-            match Exclusive::acquire(&table, deadline) {
-                Ok(held) => break (table, held),
-                // Another statement replaced the table meanwhile.
-                Err(Error::NoSuchTable { .. }) => continue,
-                Err(error) => return Err(error),
-            }
-        };
+        self.ddl_gate.pass(deadline)?;
+        let exclusive = self.exclusive(db, name, deadline)?;
+        let table = exclusive.table().clone();
         let mut ddl = self.catalog.change(&self.storage);
         let new = change(&mut ddl, &table)?;
         ddl.commit(std::slice::from_ref(&table), new.into_iter().collect(), (&[], &[]))?;
         Ok(table)
+    }
+
+    fn exclusive(&self, db: &str, name: &str, deadline: Instant) -> Result<Exclusive> {
+        loop {
+            match Exclusive::acquire(&self.catalog.table(db, name)?, deadline) {
+                // Another statement replaced the table meanwhile.
+                Err(Error::NoSuchTable { .. }) => continue,
+                other => return other,
+            }
+        }
     }
 
     fn delete_rows(&self, table: &Table) {
@@ -179,7 +190,7 @@ impl Engine {
         })?;
         let storage = Storage::open(&path, shares, variables.get(Var::FlushLevel) as u8)?;
         storage.fail_commits(variables.get(Var::FailCommits));
-        let catalog = Catalog::open(&storage)?;
+        let catalog = Catalog::open(&storage).map_err(|error| storage::name_damage(error, &path))?;
         let core = Arc::new(Core {
             storage,
             catalog,
@@ -187,6 +198,7 @@ impl Engine {
             locks: LockManager::default(),
             variables,
             announced: Mutex::default(),
+            ddl_gate: DdlGate::default(),
             last_trx: AtomicU64::new(0),
             is_new,
             dir,
@@ -235,6 +247,11 @@ impl Engine {
         self.core.is_new
     }
 
+    /// How long a statement waits for a lock unless its session says otherwise.
+    pub fn lock_wait(&self) -> Duration {
+        self.patience()
+    }
+
     fn patience(&self) -> Duration {
         self.core.seconds(Var::LockWaitTimeout)
     }
@@ -245,6 +262,7 @@ impl Engine {
     /// [`Error::DatabaseExists`], [`Error::WrongName`], [`Error::Storage`].
     pub fn create_database(&self, name: &str) -> Result<()> {
         validate::name("database", name)?;
+        self.core.ddl_gate.pass(Instant::now() + self.patience())?;
         let mut ddl = self.core.catalog.change(&self.core.storage);
         if ddl.require_database(name).is_ok() {
             return Err(Error::DatabaseExists(name.into()));
@@ -262,6 +280,7 @@ impl Engine {
             return Err(Error::SystemDatabase(name.into()));
         }
         let deadline = Instant::now() + self.patience();
+        self.core.ddl_gate.pass(deadline)?;
         loop {
             let tables = self.core.catalog.tables(name).map_err(|_| Error::DropNoSuchDatabase(name.into()))?;
             let mut held = Vec::new();
@@ -304,6 +323,7 @@ impl Engine {
     /// [`Error::TableExists`], [`Error::NoSuchDatabase`], and what is wrong with the definition.
     pub fn create_table(&self, def: TableDef) -> Result<()> {
         let def = validate::table(def)?;
+        self.core.ddl_gate.pass(Instant::now() + self.patience())?;
         let mut ddl = self.core.catalog.change(&self.core.storage);
         ddl.require_database(&def.db)?;
         if ddl.has_table(&def.db, &def.name) {
@@ -360,6 +380,40 @@ impl Engine {
                 Ok(Some(new))
             })
             .map(|_| ())
+    }
+
+    /// ALTER TABLE: the table with this id becomes one with `def`, which keeps the name, and the rows that `convert` makes of its own.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchTable`] also if another table has that name now, what is wrong with the definition, [`Error::DuplicateKey`] for rows that a unique index does not
+    /// admit, what `convert` says, [`Error::LockWaitTimeout`] if the table stays in use.
+    pub fn alter_table(&self, old_id: u64, def: TableDef, convert: &mut dyn FnMut(Row) -> Result<Row>) -> Result<()> {
+        let def = validate::table(def)?;
+        let (db, name) = (def.db.clone(), def.name.clone());
+        let storage = &self.core.storage;
+        let old = self.core.replace_table(&db, &name, self.patience(), |ddl, old| {
+            if old.id() != old_id {
+                return Err(old.no_such_table());
+            }
+            let new = alter::copy(ddl, storage, old, def, convert)?;
+            ddl.add_table(&new);
+            Ok(Some(new))
+        })?;
+        self.core.delete_rows(&old);
+        Ok(())
+    }
+
+    /// Takes a table for its holder alone. Who uses it must let go within `patience`.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchTable`], [`Error::LockWaitTimeout`].
+    pub fn lock_table(&self, db: &str, name: &str, patience: Duration) -> Result<WriteLock> {
+        self.core.exclusive(db, name, Instant::now() + patience).map(WriteLock)
+    }
+
+    /// Keeps statements that change the catalog waiting.
+    pub fn freeze_ddl(&self) -> FrozenDdl {
+        FrozenDdl::new(self.core.clone())
     }
 
     /// A table by name. Look it up for each statement: DDL replaces tables.

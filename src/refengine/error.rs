@@ -72,6 +72,8 @@ pub enum Error {
     LockWaitTimeout,
     /// 1213: the whole transaction is rolled back.
     Deadlock,
+    /// 1317: KILL.
+    Interrupted,
     /// 1231.
     WrongValue {
         /// The variable.
@@ -182,6 +184,7 @@ impl Error {
             Error::WrongValue { .. } => (1231, "42000"),
             Error::Unsupported(_) => (1235, "42000"),
             Error::ReadOnlyVariable(_) => (1238, "HY000"),
+            Error::Interrupted => (1317, "70100"),
             Error::OutOfRange { .. } => (1264, "22003"),
             Error::DataTruncated { .. } => (1265, "01000"),
             Error::BadValue { .. } => (1366, "HY000"),
@@ -234,6 +237,7 @@ impl fmt::Display for Error {
             Error::UnknownVariable(name) => write!(f, "Unknown system variable '{name}'"),
             Error::LockWaitTimeout => f.write_str("Lock wait timeout exceeded; try restarting transaction"),
             Error::Deadlock => f.write_str("Deadlock found when trying to get lock; try restarting transaction"),
+            Error::Interrupted => f.write_str("Query execution was interrupted"),
             Error::WrongValue { variable, value } => {
                 write!(f, "Variable '{variable}' can't be set to the value of '{value}'")
             }

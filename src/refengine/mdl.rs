@@ -5,8 +5,9 @@
 //! holds the lock shared gets it again without waiting, by cloning the guard.
 
 use super::error::{Error, Result};
+use super::interrupt;
 use super::table::Table;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -46,25 +47,30 @@ impl Mdl {
                 self.state.fetch_add(1, Ordering::Acquire);
                 return Ok(());
             }
-            if self.changed.wait_until(&mut guard, deadline).timed_out() {
-                return Err(Error::LockWaitTimeout);
-            }
+            self.wait(&mut guard, deadline)?;
         }
+    }
+
+    /// Waits for a change. An error: the time is over, or the statement was killed.
+    fn wait(&self, guard: &mut MutexGuard<'_, ()>, deadline: Instant) -> Result<()> {
+        self.changed.wait_until(guard, interrupt::next_look(deadline));
+        if interrupt::is_interrupted() {
+            return Err(Error::Interrupted);
+        }
+        if Instant::now() >= deadline { Err(Error::LockWaitTimeout) } else { Ok(()) }
     }
 
     fn lock_exclusive(&self, deadline: Instant) -> Result<()> {
         let mut guard = self.mutex.lock();
         while self.state.load(Ordering::Acquire) & EXCLUSIVE != 0 {
-            if self.changed.wait_until(&mut guard, deadline).timed_out() {
-                return Err(Error::LockWaitTimeout);
-            }
+            self.wait(&mut guard, deadline)?;
         }
         self.state.fetch_or(EXCLUSIVE, Ordering::AcqRel);
         while self.state.load(Ordering::Acquire) != EXCLUSIVE {
-            if self.changed.wait_until(&mut guard, deadline).timed_out() {
+            if let Err(error) = self.wait(&mut guard, deadline) {
                 self.state.fetch_and(!EXCLUSIVE, Ordering::Release);
                 self.changed.notify_all();
-                return Err(Error::LockWaitTimeout);
+                return Err(error);
             }
         }
         Ok(())
@@ -124,6 +130,19 @@ impl Exclusive {
             return Err(table.no_such_table());
         }
         Ok(held)
+    }
+}
+
+impl Exclusive {
+    #[inline]
+    pub(crate) fn table(&self) -> &Arc<Table> {
+        &self.0
+    }
+
+    /// The table for a transaction of the holder, who lets it end before he lets go.
+    pub(crate) fn share(&self) -> Shared {
+        self.0.mdl().state.fetch_add(1, Ordering::Acquire);
+        Shared(self.0.clone())
     }
 }
 

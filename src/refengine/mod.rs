@@ -10,10 +10,11 @@
 //!                       storage ◄── catalog          what is durable
 //! ```
 //!
-//! One [`Engine`] owns a data directory. Its transactions run on the threads of its callers; it has a thread of its own that
-//! syncs once a second (`storage`), and fjall's workers. Handles of the callback table belong to one thread each,
+//! One [`Engine`] owns a data directory. Its transactions run on the threads of its callers; it has a thread that syncs
+//! once a second, one that writes checkpoints (both `storage`), and fjall's worker. Handles of the callback table belong to one thread each,
 //! everything else in here may be used from all.
 
+mod alter;
 mod cache;
 mod catalog;
 mod codec;
@@ -22,6 +23,7 @@ mod engine;
 mod error;
 pub mod ffi;
 pub(crate) mod guard;
+mod interrupt;
 mod lock;
 mod mdl;
 mod scan;
@@ -32,6 +34,7 @@ pub mod sql;
 mod storage;
 mod table;
 mod table_api;
+mod table_lock;
 mod transaction;
 mod trx;
 mod types;
@@ -42,5 +45,6 @@ pub use engine::Engine;
 pub use error::{Error, Result};
 pub use table::Table;
 pub use table_api::api;
+pub use table_lock::{FrozenDdl, WriteLock};
 pub use transaction::{Savepoint, Transaction};
 pub use types::*;

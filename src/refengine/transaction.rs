@@ -2,11 +2,13 @@
 
 use super::codec::{self, KeyValue, Tail};
 use super::error::{Error, Result};
+use super::lock::LockMode;
 use super::mdl;
 use super::scan::Scan;
 use super::span::Span;
 use super::storage::Slice;
 use super::table::Table;
+use super::table_lock::WriteLock;
 use super::trx::{Trx, Updated};
 use super::types::{KeyRange, Row, RowLock, TableDef, Value};
 use std::ops::{Bound, ControlFlow};
@@ -57,6 +59,20 @@ impl Transaction {
     /// [`Error::NoSuchTable`] if DDL replaced it, [`Error::LockWaitTimeout`] if DDL has it.
     pub fn open(&mut self, table: &Arc<Table>) -> Result<()> {
         self.trx.hold(table).map(|_| ())
+    }
+
+    /// Works on a table that is locked for writing. The transaction must end before the lock is given back.
+    pub fn open_locked(&mut self, lock: &WriteLock) -> Result<()> {
+        self.trx.hold_guarded(&lock.share()).map(|_| ())
+    }
+
+    /// Keeps everybody from changing the table until the transaction ends.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchTable`], [`Error::LockWaitTimeout`], [`Error::Deadlock`].
+    pub fn lock_table_shared(&mut self, table: &Arc<Table>) -> Result<()> {
+        self.trx.hold(table)?;
+        self.trx.lock_span(table.id(), &Span::table(), LockMode::Shared)
     }
 
     fn guard(&mut self, table: &Arc<Table>) -> Result<mdl::Shared> {
@@ -171,7 +187,7 @@ impl Transaction {
     }
 }
 
-fn encode(def: &TableDef, row: &Row) -> Result<Slice> {
+pub(crate) fn encode(def: &TableDef, row: &Row) -> Result<Slice> {
     if row.len() != def.columns.len() {
         return Err(Error::Unsupported(format!("{} values for {} columns", row.len(), def.columns.len())));
     }
@@ -182,7 +198,7 @@ fn encode(def: &TableDef, row: &Row) -> Result<Slice> {
     Ok(Slice::from(out))
 }
 
-fn decode(def: &TableDef, row: &[u8]) -> Result<Row> {
+pub(crate) fn decode(def: &TableDef, row: &[u8]) -> Result<Row> {
     let value = |(i, column)| Ok(codec::decode_value(column, codec::column(def, row, i)?));
     def.columns.iter().enumerate().map(value).collect()
 }

@@ -110,6 +110,11 @@ impl Channel {
         Channel { stream, input, output: Vec::new(), sequence: 0 }
     }
 
+    /// The socket, for those who end it.
+    pub fn shared_stream(&self) -> Arc<Stream> {
+        self.stream.clone()
+    }
+
     /// The socket.
     pub fn stream(&self) -> &Stream {
         &self.stream

@@ -9,7 +9,7 @@ use super::prepared::Statements;
 use super::protocol::{MAX_PACKET, Reader, capability, command};
 use super::results::{Results, definition, definitions};
 use super::text;
-use crate::refengine::Engine;
+use crate::refengine::ffi::Parts;
 use crate::refengine::sql::{Host, Session, SqlError};
 
 /// connect_timeout: how long the login may take.
@@ -20,8 +20,8 @@ const IDLE_PATIENCE: Duration = Duration::from_secs(28_800);
 const WRITE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Serves a connection until it ends.
-pub fn serve(mut channel: Channel, engine: &Engine, host: &dyn Host, id: u32, origin: &Origin) {
-    let end = login_and_work(&mut channel, engine, host, id, origin);
+pub fn serve(mut channel: Channel, parts: &Parts, id: u32, origin: &Origin) {
+    let end = login_and_work(&mut channel, parts, id, origin);
     match end {
         Ok(()) => {}
         Err(ReadError::Io(error)) => log::debug!("connection {id} of the SQL end is over: {error}"),
@@ -33,23 +33,24 @@ pub fn serve(mut channel: Channel, engine: &Engine, host: &dyn Host, id: u32, or
     channel.stream().shut_down();
 }
 
-fn login_and_work(
-    channel: &mut Channel,
-    engine: &Engine,
-    host: &dyn Host,
-    id: u32,
-    origin: &Origin,
-) -> Result<(), ReadError> {
+fn login_and_work(channel: &mut Channel, parts: &Parts, id: u32, origin: &Origin) -> Result<(), ReadError> {
     channel.stream().set_patience(LOGIN_PATIENCE)?;
     channel.stream().set_write_patience(WRITE_PATIENCE)?;
-    let Login { identity, database, capabilities } = login::login(channel, engine, id, origin)?;
-    let mut session = Session::new(engine.clone(), identity);
+    let stream = channel.shared_stream();
+    let entered = parts.processes.enter(id, &origin.place, Box::new(move || stream.shut_down()));
+    let Login { identity, database, capabilities } = login::login(channel, &parts.engine, id, origin)?;
+    entered.update(|process| {
+        process.user = Some(identity.user.clone());
+        process.account = identity.account.clone();
+        process.database = database.clone();
+    });
+    let mut session = Session::new(parts.engine.clone(), identity, parts.processes.clone(), Some(entered));
     session.set_single_statements(capabilities & capability::MULTI_STATEMENTS == 0);
     if let Some(database) = database {
         session.set_database(&database).map_err(ReadError::Refused)?;
     }
     channel.stream().set_patience(IDLE_PATIENCE)?;
-    let mut connection = Connection { channel, session, host, statements: Statements::default() };
+    let mut connection = Connection { channel, session, host: &*parts.host, statements: Statements::default() };
     connection.ok()?;
     loop {
         connection.channel.begin();

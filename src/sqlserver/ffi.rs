@@ -45,7 +45,7 @@ pub unsafe extern "C" fn sqlserver_start(
 /// As [`sqlserver_start`].
 unsafe fn start(engine: *mut refengine_t, config: *const sqlserver_config_t) -> Result<Server, String> {
     // SAFETY: the caller's promise.
-    let (Some((engine, host)), Some(config)) = (unsafe { (parts(engine), config.as_ref()) }) else {
+    let (Some(parts), Some(config)) = (unsafe { (parts(engine), config.as_ref()) }) else {
         return Err("An engine and a configuration are needed".to_owned());
     };
     // SAFETY: the caller's promise about the strings.
@@ -63,7 +63,7 @@ unsafe fn start(engine: *mut refengine_t, config: *const sqlserver_config_t) -> 
         socket: socket.map(|path| PathBuf::from(&*path)),
         max_connections: config.max_connections as usize,
     };
-    Server::start(engine, host, &config)
+    Server::start(parts, &config)
 }
 
 /// The TCP port, 0 without one.

@@ -18,9 +18,9 @@ use parking_lot::{Condvar, Mutex};
 use super::channel::{Channel, Stream};
 use super::connection;
 use super::login::Origin;
-use crate::refengine::Engine;
+use crate::refengine::ffi::Parts;
 use crate::refengine::signals::SignalsBlocked;
-use crate::refengine::sql::{Host, SqlError};
+use crate::refengine::sql::SqlError;
 
 const WAKE: Token = Token(usize::MAX);
 /// How long to wait after an accept that failed for lack of descriptors or memory.
@@ -46,8 +46,7 @@ enum Listener {
 
 /// What the accepting thread and the connections share.
 struct Shared {
-    engine: Engine,
-    host: Arc<dyn Host + Send + Sync>,
+    parts: Parts,
     max_connections: usize,
     connections: Mutex<Connections>,
     ended: Condvar,
@@ -74,7 +73,7 @@ impl Server {
     ///
     /// # Errors
     /// A sentence that names the address or path.
-    pub fn start(engine: Engine, host: Arc<dyn Host + Send + Sync>, config: &Config) -> Result<Server, String> {
+    pub(crate) fn start(parts: Parts, config: &Config) -> Result<Server, String> {
         let mut listeners = Vec::new();
         let mut port = None;
         if let Some(address) = config.address {
@@ -94,8 +93,7 @@ impl Server {
             listeners.push(Listener::Unix(listener));
         }
         let shared = Arc::new(Shared {
-            engine,
-            host,
+            parts,
             max_connections: config.max_connections,
             connections: Mutex::default(),
             ended: Condvar::new(),
@@ -122,7 +120,11 @@ impl Server {
             let _ = std::fs::remove_file(path);
         }
         let mut connections = self.shared.connections.lock();
-        connections.open.values().for_each(|stream| stream.shut_down());
+        for (id, stream) in &connections.open {
+            // Ends a statement that waits for a lock, too.
+            self.shared.parts.processes.kill(*id, false);
+            stream.shut_down();
+        }
         while !connections.open.is_empty() {
             if self.shared.ended.wait_until(&mut connections, deadline).timed_out() {
                 return connections.open.is_empty();
@@ -196,14 +198,14 @@ fn accept_all(listener: &Listener, shared: &Arc<Shared>) {
             Listener::Tcp(listener) => listener.accept().map(|(stream, address)| {
                 // Answers are small and whole.
                 let _ = stream.set_nodelay(true);
-                (Stream::Tcp(stream), names(address.ip()))
+                (Stream::Tcp(stream), names(address.ip()), address.to_string())
             }),
-            Listener::Unix(listener) => {
-                listener.accept().map(|(stream, _)| (Stream::Unix(stream), vec!["localhost".to_owned()]))
-            }
+            Listener::Unix(listener) => listener
+                .accept()
+                .map(|(stream, _)| (Stream::Unix(stream), vec!["localhost".to_owned()], "localhost".to_owned())),
         };
         match accepted {
-            Ok((stream, names)) => start_connection(stream, names, shared),
+            Ok((stream, names, place)) => start_connection(stream, names, place, shared),
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock => return,
                 io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
@@ -226,7 +228,7 @@ fn names(ip: IpAddr) -> Vec<String> {
     if ip.is_loopback() { vec!["localhost".to_owned(), ip.to_string()] } else { vec![ip.to_string()] }
 }
 
-fn start_connection(stream: Stream, names: Vec<String>, shared: &Arc<Shared>) {
+fn start_connection(stream: Stream, names: Vec<String>, place: String, shared: &Arc<Shared>) {
     let stream = Arc::new(stream);
     let mut connections = shared.connections.lock();
     if connections.open.len() >= shared.max_connections {
@@ -238,14 +240,13 @@ fn start_connection(stream: Stream, names: Vec<String>, shared: &Arc<Shared>) {
     let id = connections.last;
     connections.open.insert(id, stream.clone());
     drop(connections);
-    let origin = Origin { names, uid: stream.peer_uid() };
+    let origin = Origin { names, place, uid: stream.peer_uid() };
     let theirs = (shared.clone(), stream.clone());
     let work = move || {
         let (shared, stream) = theirs;
         let _registered = Registered { shared: &shared, id };
         let channel = Channel::new(stream);
-        let served =
-            std::panic::AssertUnwindSafe(|| connection::serve(channel, &shared.engine, &*shared.host, id, &origin));
+        let served = std::panic::AssertUnwindSafe(|| connection::serve(channel, &shared.parts, id, &origin));
         if let Err(panic) = std::panic::catch_unwind(served) {
             crate::refengine::guard::report("the connection of the SQL end", panic);
         }

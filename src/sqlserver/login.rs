@@ -22,6 +22,8 @@ const MAX_ANSWER: usize = 64 << 10;
 pub struct Origin {
     /// What the account's host is compared with, the best name first.
     pub names: Vec<String>,
+    /// Address and port, or `localhost`.
+    pub place: String,
     /// The user id of the process at the other end, on a UNIX socket.
     pub uid: Option<u32>,
 }
@@ -71,9 +73,6 @@ pub fn login(channel: &mut Channel, engine: &Engine, id: u32, origin: &Origin) -
                 return Err(denied());
             }
             (account.user, account.host)
-        }
-        None if answer.user == ROOT.0 && answer.token.is_empty() && may_be_root(origin) => {
-            (ROOT.0.to_owned(), ROOT.1.to_owned())
         }
         None => return Err(denied()),
     };

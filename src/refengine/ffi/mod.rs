@@ -13,7 +13,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use super::guard::guard;
-use super::sql::{Host, Identity, Result, Session, SqlError};
+use super::sql::{Host, Identity, Processes, Result, Session, SqlError};
 use super::{Engine, Error};
 use crate::bindings::{
     ib_cb_t, refengine_report_fn, refengine_result, refengine_result_t, refengine_session_t, refengine_t,
@@ -27,6 +27,7 @@ pub use host::{refengine_reply_columns, refengine_reply_error, refengine_reply_r
 struct EngineHandle {
     engine: Engine,
     host: Arc<HostSlot>,
+    processes: Arc<Processes>,
 }
 
 /// What `refengine_session_t` is.
@@ -139,7 +140,7 @@ fn open(
         };
         (code, error.to_string())
     })?;
-    Ok(Box::new(EngineHandle { engine, host: Arc::default() }))
+    Ok(Box::new(EngineHandle { engine, host: Arc::default(), processes: Arc::default() }))
 }
 
 /// Closes the engine, see `refengine.h`.
@@ -167,14 +168,19 @@ unsafe fn engine_of<'a>(engine: *const refengine_t) -> Option<&'a EngineHandle> 
     unsafe { engine.cast::<EngineHandle>().as_ref() }
 }
 
-/// An engine and its host's callback, for those who make sessions of their own.
-///
+/// What a session is made of, for those who make sessions of their own.
+pub(crate) struct Parts {
+    pub(crate) engine: Engine,
+    pub(crate) host: Arc<dyn Host + Send + Sync>,
+    pub(crate) processes: Arc<Processes>,
+}
+
 /// # Safety
 /// `engine` is NULL or an open engine.
-pub(crate) unsafe fn parts(engine: *const refengine_t) -> Option<(Engine, Arc<dyn Host + Send + Sync>)> {
+pub(crate) unsafe fn parts(engine: *const refengine_t) -> Option<Parts> {
     // SAFETY: the caller's promise.
-    unsafe { engine_of(engine) }
-        .map(|handle| (handle.engine.clone(), handle.host.clone() as Arc<dyn Host + Send + Sync>))
+    let handle = unsafe { engine_of(engine) }?;
+    Some(Parts { engine: handle.engine.clone(), host: handle.host.clone(), processes: handle.processes.clone() })
 }
 
 /// The callback table, NULL for no engine.
@@ -223,7 +229,7 @@ pub unsafe extern "C" fn refengine_session_open(
             return refengine_result::REFENGINE_INVALID_ARGUMENT;
         }
         let session = Box::new(SessionHandle {
-            session: Session::new(handle.engine.clone(), Identity::internal()),
+            session: Session::new(handle.engine.clone(), Identity::internal(), handle.processes.clone(), None),
             host: handle.host.clone(),
             last: LastError::default(),
         });

@@ -1,13 +1,15 @@
-//! CREATE USER, DROP USER, GRANT and REVOKE: recorded in `mysql.user` and `mysql.grants`, tables made when the
-//! first account is. Nothing logs in to this engine yet, so nothing is enforced; a host that lets users in can read
-//! who may do what. Of a password only the double SHA-1 of `mysql_native_password` is kept.
+//! Accounts and their grants: recorded in `mysql.user` and `mysql.grants`, tables made when the first account is. Of a
+//! password only the double SHA-1 of `mysql_native_password` is kept. `privileges` enforces what is granted; `root`@`localhost`
+//! is there without a row and may do everything. It has one from its first password on.
 
 use std::ops::ControlFlow;
 
 use super::ast::{Account, Grant, TableName};
 use super::error::{Result, SqlError};
 use super::function::{like, unhex};
+use super::identity::ROOT;
 use super::parse_admin::PRIVILEGES;
+use super::privileges::Granted;
 use super::rows::{Run, find_table};
 use crate::refengine::types::{Charset, ColumnDef, ColumnType, Isolation, KeyRange, Row, RowLock, TableDef, Value};
 use crate::refengine::{Engine, Error};
@@ -85,8 +87,14 @@ pub struct Credentials {
 /// # Errors
 /// The engine's; 1045 if the account's way to log in is not `mysql_native_password`.
 pub fn find_account(engine: &Engine, user: &str, names: &[&str]) -> Result<Option<Credentials>> {
+    // `root` of this machine is there also without a row.
+    let builtin = (user == ROOT.0 && names.contains(&ROOT.1)).then(|| Credentials {
+        user: ROOT.0.to_owned(),
+        host: ROOT.1.to_owned(),
+        hash: None,
+    });
     let table = match engine.table(DB, USERS) {
-        Err(Error::NoSuchTable { .. }) => return Ok(None),
+        Err(Error::NoSuchTable { .. }) => return Ok(builtin),
         table => table?,
     };
     let mut trx = engine.begin(Isolation::ReadCommitted, false);
@@ -103,7 +111,13 @@ pub fn find_account(engine: &Engine, user: &str, names: &[&str]) -> Result<Optio
         }
         ControlFlow::Continue(())
     })?;
-    let Some((_, row)) = best else { return Ok(None) };
+    let found = best.map(|(_, row)| row);
+    if builtin.is_some()
+        && found.as_ref().is_none_or(|row| (text_of(row, 1).as_str(), text_of(row, 0).as_str()) != ROOT)
+    {
+        return Ok(builtin);
+    }
+    let Some(row) = found else { return Ok(None) };
     let (plugin, stored) = (text_of(&row, 2), text_of(&row, 3));
     let hash =
         if stored.is_empty() { None } else { stored.strip_prefix('*').and_then(|digits| unhex(digits.as_bytes())) };
@@ -128,6 +142,10 @@ pub fn create_users(run: &mut Run<'_>, users: &[(Account, Option<String>)], if_n
     let mut failed = Vec::new();
     for (account, password) in users {
         let hash = native_hash(password.as_deref().unwrap_or(""));
+        if is_root(account) {
+            failed.push(account.clone());
+            continue;
+        }
         let new = row(&[&account.host, &account.user, NATIVE, &hash]);
         match run.trx.insert(&users_table, new) {
             Ok(()) => {}
@@ -142,6 +160,67 @@ pub fn create_users(run: &mut Run<'_>, users: &[(Account, Option<String>)], if_n
     if failed.is_empty() { Ok(()) } else { Err(SqlError::operation_failed("CREATE USER", &list(&failed))) }
 }
 
+fn is_root(account: &Account) -> bool {
+    (account.user.as_str(), account.host.as_str()) == ROOT
+}
+
+/// ALTER USER ... IDENTIFIED BY and SET PASSWORD; all or none.
+pub fn set_passwords(run: &mut Run<'_>, users: &[(Option<Account>, String)], if_exists: bool) -> Result<()> {
+    let users_table = run.open(&table(USERS))?;
+    let own = &run.info.identity.account;
+    let own = Account { user: own.0.clone(), host: own.1.clone() };
+    let mut failed = Vec::new();
+    for (account, password) in users {
+        let account = account.as_ref().unwrap_or(&own);
+        let new = row(&[&account.host, &account.user, NATIVE, &native_hash(password)]);
+        let key = row(&[&account.host, &account.user]);
+        match run.trx.get(&users_table, &key, RowLock::Exclusive)? {
+            Some(old) => {
+                run.trx.update(&users_table, &old, new)?;
+            }
+            None if is_root(account) => run.trx.insert(&users_table, new)?,
+            None if if_exists => {
+                let text = format!("Authorization ID {account} does not exist.");
+                run.warnings.note(&SqlError::new(3162, "HY000", text));
+            }
+            None => failed.push(account.clone()),
+        }
+    }
+    if failed.is_empty() { Ok(()) } else { Err(SqlError::operation_failed("ALTER USER", &list(&failed))) }
+}
+
+/// The grants of an account: user and host.
+pub fn grants_of(engine: &Engine, account: &(String, String)) -> Result<Vec<Granted>> {
+    let grants = match engine.table(DB, GRANTS) {
+        Err(Error::NoSuchTable { .. }) => return Ok(Vec::new()),
+        table => table?,
+    };
+    let mut found = Vec::new();
+    let range = KeyRange::prefix(row(&[&account.1, &account.0]));
+    let mut trx = engine.begin(Isolation::ReadCommitted, false);
+    trx.scan(&grants, None, &range, false, RowLock::None, &mut |row| {
+        found.push(Granted { db: text_of(row, 2), table: text_of(row, 3), privilege: text_of(row, 4) });
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
+}
+
+/// Whether there is such an account.
+pub fn exists(engine: &Engine, account: &Account) -> Result<bool> {
+    let users = match engine.table(DB, USERS) {
+        _ if is_root(account) => return Ok(true),
+        Err(Error::NoSuchTable { .. }) => return Ok(false),
+        table => table?,
+    };
+    let key = row(&[&account.host, &account.user]);
+    Ok(engine.begin(Isolation::ReadCommitted, false).get(&users, &key, RowLock::None)?.is_some())
+}
+
+/// What ALL stands for.
+pub fn all_privileges() -> impl Iterator<Item = &'static str> {
+    PRIVILEGES.iter().copied().filter(|privilege| !["GRANT OPTION", "USAGE"].contains(privilege))
+}
+
 /// DROP USER with the accounts' grants; all or none.
 pub fn drop_users(run: &mut Run<'_>, users: &[Account], if_exists: bool) -> Result<()> {
     let users_table = run.open(&table(USERS))?;
@@ -149,6 +228,7 @@ pub fn drop_users(run: &mut Run<'_>, users: &[Account], if_exists: bool) -> Resu
     for account in users {
         let key = row(&[&account.host, &account.user]);
         match run.trx.get(&users_table, &key, RowLock::Exclusive)? {
+            _ if is_root(account) => failed.push(account.clone()),
             Some(found) => {
                 run.trx.delete(&users_table, &found)?;
                 delete_grants(run, &key, |_| true)?;
@@ -181,13 +261,10 @@ fn delete_grants(run: &mut Run<'_>, prefix: &[Value], matches: impl Fn(&Row) -> 
 }
 
 /// The privileges to record: ALL is every single one, USAGE none.
-fn expanded(grant: &Grant) -> Vec<&str> {
+pub fn expanded(grant: &Grant) -> Vec<&str> {
     let all = grant.privileges.iter().any(|privilege| privilege == "ALL");
-    let mut privileges: Vec<&str> = if all {
-        PRIVILEGES.iter().copied().filter(|privilege| *privilege != "GRANT OPTION").collect()
-    } else {
-        grant.privileges.iter().map(String::as_str).collect()
-    };
+    let mut privileges: Vec<&str> =
+        if all { all_privileges().collect() } else { grant.privileges.iter().map(String::as_str).collect() };
     if grant.grant_option {
         privileges.push("GRANT OPTION");
     }

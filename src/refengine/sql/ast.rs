@@ -22,30 +22,83 @@ pub struct TableRef {
 
 #[derive(Debug)]
 pub enum Statement {
-    CreateDatabase { name: String, if_not_exists: bool },
-    DropDatabase { name: String, if_exists: bool },
+    CreateDatabase {
+        name: String,
+        if_not_exists: bool,
+    },
+    DropDatabase {
+        name: String,
+        if_exists: bool,
+    },
     Use(String),
     CreateTable(CreateTable),
-    DropTables { names: Vec<TableName>, if_exists: bool },
+    DropTables {
+        names: Vec<TableName>,
+        if_exists: bool,
+    },
     Truncate(TableName),
     RenameTables(Vec<(TableName, TableName)>),
+    AlterTable {
+        name: TableName,
+        changes: Vec<Alteration>,
+    },
+    CreateIndex {
+        table: TableName,
+        key: KeySpec,
+    },
+    DropIndex {
+        table: TableName,
+        name: String,
+    },
+    /// Each table, and whether it is locked for writing.
+    LockTables(Vec<(TableName, bool)>),
+    UnlockTables,
+    FlushTables {
+        read_lock: bool,
+    },
+    Kill {
+        id: u64,
+        statement_only: bool,
+    },
     Insert(Insert),
     Update(Update),
     Delete(Delete),
     Select(Box<Select>),
     Show(Show),
-    Describe { table: TableName, like: Option<String> },
+    Describe {
+        table: TableName,
+        like: Option<String>,
+    },
     Set(Vec<SetItem>),
-    Begin { read_only: bool, snapshot: bool },
+    Begin {
+        read_only: bool,
+        snapshot: bool,
+    },
     Commit,
     Rollback,
-    CreateUsers { users: Vec<(Account, Option<String>)>, if_not_exists: bool },
-    DropUsers { users: Vec<Account>, if_exists: bool },
+    CreateUsers {
+        users: Vec<(Account, Option<String>)>,
+        if_not_exists: bool,
+    },
+    DropUsers {
+        users: Vec<Account>,
+        if_exists: bool,
+    },
+    /// None: the session's own account.
+    SetPasswords {
+        users: Vec<(Option<Account>, String)>,
+        if_exists: bool,
+    },
     Grant(Grant),
     Revoke(Grant),
     FlushPrivileges,
-    InstallPlugin { name: String, soname: String },
-    UninstallPlugin { name: String },
+    InstallPlugin {
+        name: String,
+        soname: String,
+    },
+    UninstallPlugin {
+        name: String,
+    },
 }
 
 #[derive(Debug)]
@@ -79,6 +132,39 @@ pub struct KeySpec {
     /// None: named after its first column.
     pub name: Option<String>,
     pub columns: Vec<String>,
+}
+
+/// One change of ALTER TABLE.
+#[derive(Debug)]
+pub enum Alteration {
+    Add {
+        column: ColumnSpec,
+        /// Keys written with the column.
+        keys: Vec<KeySpec>,
+        place: Place,
+    },
+    Drop(String),
+    /// MODIFY and CHANGE.
+    Change {
+        name: String,
+        column: ColumnSpec,
+        place: Place,
+    },
+    Rename {
+        from: String,
+        to: String,
+    },
+    AddKey(KeySpec),
+    DropKey(String),
+}
+
+/// Where a column goes.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Where it is, or to the end.
+    Keep,
+    First,
+    After(String),
 }
 
 /// A value given for a column.
@@ -139,6 +225,8 @@ pub struct Select {
     pub items: Vec<SelectItem>,
     pub from: Option<TableRef>,
     pub filter: Option<Expr>,
+    pub group_by: Vec<Expr>,
+    pub having: Option<Expr>,
     pub order_by: Vec<OrderBy>,
     pub limit: Option<u64>,
     pub offset: u64,
@@ -147,14 +235,33 @@ pub struct Select {
 
 #[derive(Debug)]
 pub enum Show {
-    Databases { like: Option<String> },
-    Tables { db: Option<String>, like: Option<String> },
+    Databases {
+        like: Option<String>,
+    },
+    Tables {
+        db: Option<String>,
+        like: Option<String>,
+    },
     CreateTable(TableName),
-    Columns { table: TableName, like: Option<String> },
-    Variables { like: Option<String> },
-    Status { like: Option<String> },
+    Columns {
+        table: TableName,
+        like: Option<String>,
+    },
+    Variables {
+        like: Option<String>,
+    },
+    Status {
+        like: Option<String>,
+    },
     Plugins,
     Warnings,
+    /// None: the session's own account.
+    Grants {
+        account: Option<Account>,
+    },
+    Processlist {
+        full: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

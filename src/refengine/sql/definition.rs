@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{BinaryLength, CharacterLength, DataType, EnumMember};
 
-use super::ast::{ColumnSpec, CreateTable};
+use super::ast::{ColumnSpec, CreateTable, KeySpec};
 use super::change::default_value;
 use super::charset;
 use super::error::{Result, SqlError};
@@ -41,16 +41,11 @@ pub fn table_def(create: &CreateTable, db: &str, info: &Info) -> Result<TableDef
         indexes: Vec::new(),
     };
     for key in &create.keys {
-        let mut places = Vec::with_capacity(key.columns.len());
-        for name in &key.columns {
-            let unknown = || SqlError::new(1072, "42000", format!("Key column '{name}' doesn't exist in table"));
-            places.push(column_index(&def, name).ok_or_else(unknown)?);
-        }
         if !key.primary {
-            let name = key.name.clone().unwrap_or_else(|| free_index_name(&def, key.columns.first()));
-            def.indexes.push(IndexDef { name, columns: places });
+            add_index(&mut def, key)?;
             continue;
         }
+        let places = key_columns(&def, key)?;
         if !def.primary_key.is_empty() {
             return Err(SqlError::new(1068, "42000", "Multiple primary key defined"));
         }
@@ -67,6 +62,22 @@ pub fn table_def(create: &CreateTable, db: &str, info: &Info) -> Result<TableDef
     Ok(def)
 }
 
+fn key_columns(def: &TableDef, key: &KeySpec) -> Result<Vec<usize>> {
+    let place = |name: &String| {
+        let unknown = || SqlError::new(1072, "42000", format!("Key column '{name}' doesn't exist in table"));
+        column_index(def, name).ok_or_else(unknown)
+    };
+    key.columns.iter().map(place).collect()
+}
+
+/// Adds a unique index.
+pub fn add_index(def: &mut TableDef, key: &KeySpec) -> Result<()> {
+    let columns = key_columns(def, key)?;
+    let name = key.name.clone().unwrap_or_else(|| free_index_name(def, key.columns.first()));
+    def.indexes.push(IndexDef { name, columns });
+    Ok(())
+}
+
 /// `column`, `column_2`, ...: the first that no index has.
 fn free_index_name(def: &TableDef, column: Option<&String>) -> String {
     let base = column.map_or("index", String::as_str);
@@ -75,7 +86,8 @@ fn free_index_name(def: &TableDef, column: Option<&String>) -> String {
     std::iter::once(base.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
 }
 
-fn column_def(spec: &ColumnSpec, table_charset: Charset, info: &Info) -> Result<ColumnDef> {
+/// The definition of a column.
+pub fn column_def(spec: &ColumnSpec, table_charset: Charset, info: &Info) -> Result<ColumnDef> {
     let given = charset::resolve(spec.charset.as_deref(), spec.collation.as_deref())?;
     let wanted = given.unwrap_or(table_charset);
     let ty = column_type(spec, wanted)?;

@@ -11,7 +11,7 @@ use super::parse::parts;
 use crate::refengine::types::TableDef;
 
 /// A compiled expression.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Expr {
     Const(Datum),
     /// Column of the table's row.
@@ -84,7 +84,7 @@ pub enum Truth {
     Null,
 }
 
-/// What COUNT, MIN, MAX and SUM compute over all rows of a statement without GROUP BY.
+/// What COUNT, MIN, MAX and SUM compute over the rows of a group.
 #[derive(Debug, Clone)]
 pub struct Aggregate {
     pub kind: AggregateKind,
@@ -120,6 +120,8 @@ pub struct Compiler<'a> {
     pub aggregates: Option<&'a mut Vec<Aggregate>>,
     /// Whether VALUES(column) is allowed.
     pub inserted: bool,
+    /// A SELECT list whose aliases may stand for its expressions where no column has that name.
+    pub aliases: &'a [(String, bool, Expr)],
 }
 
 impl Compiler<'_> {
@@ -203,7 +205,14 @@ impl Compiler<'_> {
         {
             return Err(SqlError::unsupported(&only.value));
         }
-        self.column(&parts(names)).map(Expr::Column)
+        let parts = parts(names);
+        let found = self.column(&parts).map(Expr::Column);
+        let named = |(heading, alias, _): &&(String, bool, Expr)| {
+            *alias
+                && parts.len() == 1
+                && parts.first().is_some_and(|name| name.to_lowercase() == heading.to_lowercase())
+        };
+        found.or_else(|error| self.aliases.iter().find(named).map(|(_, _, expr)| expr.clone()).ok_or(error))
     }
 
     /// Resolves `column`, `table.column` or `db.table.column`.
@@ -290,6 +299,12 @@ impl Compiler<'_> {
             ("MIN", [argument]) => self.aggregate(AggregateKind::Min, Some(argument)),
             ("MAX", [argument]) => self.aggregate(AggregateKind::Max, Some(argument)),
             ("SUM", [argument]) => self.aggregate(AggregateKind::Sum, Some(argument)),
+            ("AVG", [argument]) => {
+                // No rows: NULL / 0, which is NULL.
+                let sum = Box::new(self.aggregate(AggregateKind::Sum, Some(argument))?);
+                let count = Box::new(self.aggregate(AggregateKind::Count, Some(argument))?);
+                Ok(Expr::Arithmetic(Arithmetic::Div, sum, count))
+            }
             ("VALUES", [argument]) if self.inserted => match self.compile(argument)? {
                 Expr::Column(column) => Ok(Expr::Inserted(column)),
                 _ => Err(SqlError::unsupported(whole)),
@@ -389,33 +404,56 @@ impl Expr {
         constant
     }
 
-    /// Whether a column outside an aggregate is used.
-    pub fn uses_columns(&self) -> bool {
+    /// Whether an aggregate is used.
+    pub fn uses_aggregates(&self) -> bool {
         let mut used = false;
-        self.walk(&mut |expr| used |= matches!(expr, Expr::Column(_)));
+        self.walk(&mut |expr| used |= matches!(expr, Expr::Aggregate(_)));
         used
     }
 
+    /// A column outside an aggregate that is not one of `keys` and in no expression that is.
+    pub fn column_outside(&self, keys: &[Expr]) -> Option<usize> {
+        let mut found = None;
+        self.visit(&mut |expr| {
+            let known = keys.contains(expr);
+            if let (Expr::Column(at), false) = (expr, known) {
+                found = found.or(Some(*at));
+            }
+            !known
+        });
+        found
+    }
+
     fn walk(&self, f: &mut dyn FnMut(&Expr)) {
-        f(self);
+        self.visit(&mut |expr| {
+            f(expr);
+            true
+        });
+    }
+
+    /// Calls `f` with this and all expressions in it; where it says false, what is inside is left out.
+    fn visit(&self, f: &mut dyn FnMut(&Expr) -> bool) {
+        if !f(self) {
+            return;
+        }
         match self {
             Expr::Const(_) | Expr::Column(_) | Expr::Inserted(_) | Expr::Aggregate(_) => {}
-            Expr::Not(a) | Expr::Negate(a) | Expr::Is { expr: a, .. } => a.walk(f),
+            Expr::Not(a) | Expr::Negate(a) | Expr::Is { expr: a, .. } => a.visit(f),
             Expr::And(a, b)
             | Expr::Or(a, b)
             | Expr::Xor(a, b)
             | Expr::Compare(_, a, b)
             | Expr::Arithmetic(_, a, b)
             | Expr::Like { expr: a, pattern: b, .. } => {
-                a.walk(f);
-                b.walk(f);
+                a.visit(f);
+                b.visit(f);
             }
             Expr::In { expr, list, .. } => {
-                expr.walk(f);
-                list.iter().for_each(|item| item.walk(f));
+                expr.visit(f);
+                list.iter().for_each(|item| item.visit(f));
             }
-            Expr::Between { expr, low, high, .. } => [expr, low, high].into_iter().for_each(|e| e.walk(f)),
-            Expr::Call(_, list) => list.iter().for_each(|item| item.walk(f)),
+            Expr::Between { expr, low, high, .. } => [expr, low, high].into_iter().for_each(|e| e.visit(f)),
+            Expr::Call(_, list) => list.iter().for_each(|item| item.visit(f)),
         }
     }
 }

@@ -329,10 +329,16 @@ impl Front<'_> {
             }
             "GRANT" => self.grant(true),
             "REVOKE" => self.grant(false),
-            "FLUSH" => {
-                self.expect_word("PRIVILEGES")?;
-                Ok(Statement::FlushPrivileges)
+            "ALTER" => self.alter(),
+            "FLUSH" => self.flush(),
+            "LOCK" => self.lock_tables(),
+            "UNLOCK" => {
+                if !self.word("TABLES") {
+                    self.expect_word("TABLE")?;
+                }
+                Ok(Statement::UnlockTables)
             }
+            "KILL" => self.kill(),
             "INSTALL" => {
                 self.expect_word("PLUGIN")?;
                 let name = self.ident()?;

@@ -51,19 +51,63 @@ impl Front<'_> {
             let if_not_exists = self.if_not_exists();
             let users = self.list(|front| {
                 let account = front.account()?;
-                let password = if front.words(&["IDENTIFIED", "BY"])
-                    || front.words(&["IDENTIFIED", "WITH", "mysql_native_password", "BY"])
-                {
-                    Some(front.string()?)
-                } else {
-                    None
-                };
-                Ok((account, password))
+                Ok((account, front.identified()?))
             })?;
             return Ok(Statement::CreateUsers { users, if_not_exists });
         }
+        if self.words(&["UNIQUE", "INDEX"]) {
+            return self.create_index();
+        }
         self.expect_word("TABLE")?;
         self.create_table()
+    }
+
+    /// `IDENTIFIED [WITH mysql_native_password] BY 'password'`
+    fn identified(&mut self) -> Parsed<Option<String>> {
+        let given = self.words(&["IDENTIFIED", "BY"])
+            || self.words(&["IDENTIFIED", "WITH", "mysql_native_password", "BY"])
+            || self.peek_word(0, "IDENTIFIED")
+                && self.peek_word(1, "WITH")
+                && self.parser.peek_nth_token_ref(2).token == Token::SingleQuotedString("mysql_native_password".into())
+                && self.peek_word(3, "BY")
+                && (0..4).all(|_| {
+                    self.parser.advance_token();
+                    true
+                });
+        if given { self.string().map(Some) } else { Ok(None) }
+    }
+
+    /// Behind ALTER USER.
+    pub(super) fn alter_user(&mut self) -> Parsed<Statement> {
+        let if_exists = self.if_exists();
+        let users = self.list(|front| {
+            let own = front.peek_word(0, "USER") && front.parser.peek_nth_token_ref(1).token == Token::LParen;
+            let account = if own {
+                front.word("USER");
+                front.expect(&Token::LParen)?;
+                front.expect(&Token::RParen)?;
+                None
+            } else {
+                Some(front.account()?)
+            };
+            Ok((account, front.identified()?.ok_or(Refusal::Here)?))
+        })?;
+        Ok(Statement::SetPasswords { users, if_exists })
+    }
+
+    /// Behind SET PASSWORD.
+    fn set_password(&mut self) -> Parsed<Statement> {
+        let account = if self.word("FOR") { Some(self.account()?) } else { None };
+        self.expect(&Token::Eq)?;
+        let password = if self.word("PASSWORD") {
+            self.expect(&Token::LParen)?;
+            let password = self.string()?;
+            self.expect(&Token::RParen)?;
+            password
+        } else {
+            self.string()?
+        };
+        Ok(Statement::SetPasswords { users: vec![(account, password)], if_exists: false })
     }
 
     pub(super) fn drop(&mut self) -> Parsed<Statement> {
@@ -74,6 +118,9 @@ impl Front<'_> {
         if self.word("USER") {
             let if_exists = self.if_exists();
             return Ok(Statement::DropUsers { users: self.list(Front::account)?, if_exists });
+        }
+        if self.word("INDEX") {
+            return self.drop_index();
         }
         self.expect_word("TABLE")?;
         let if_exists = self.if_exists();
@@ -116,12 +163,28 @@ impl Front<'_> {
             Show::Columns { table, like: self.optional_like()? }
         } else if self.word("PLUGINS") {
             Show::Plugins
+        } else if self.word("GRANTS") {
+            let account = if self.word("FOR") && !self.current_user()? { Some(self.account()?) } else { None };
+            Show::Grants { account }
+        } else if self.word("PROCESSLIST") {
+            Show::Processlist { full: false }
+        } else if self.words(&["FULL", "PROCESSLIST"]) {
+            Show::Processlist { full: true }
         } else if self.word("WARNINGS") {
             Show::Warnings
         } else {
             return Err(Refusal::Here);
         };
         Ok(Statement::Show(show))
+    }
+
+    /// `CURRENT_USER` with or without parentheses.
+    fn current_user(&mut self) -> Parsed<bool> {
+        let found = self.word("CURRENT_USER");
+        if found && self.token(&Token::LParen) {
+            self.expect(&Token::RParen)?;
+        }
+        Ok(found)
     }
 
     fn word_from(&mut self) -> bool {
@@ -160,6 +223,9 @@ impl Front<'_> {
                 self.name_or_string()?;
             }
             return Ok(Statement::Set(vec![SetItem::Names(name)]));
+        }
+        if self.word("PASSWORD") {
+            return self.set_password();
         }
         for (words, scope) in [
             (&["GLOBAL", "TRANSACTION"][..], IsolationScope::Global),

@@ -29,6 +29,8 @@ impl Front<'_> {
             items,
             from: None,
             filter: None,
+            group_by: Vec::new(),
+            having: None,
             order_by: Vec::new(),
             limit: None,
             offset: 0,
@@ -39,6 +41,12 @@ impl Front<'_> {
         }
         if self.word("WHERE") {
             select.filter = Some(self.expr()?);
+        }
+        if self.words(&["GROUP", "BY"]) {
+            select.group_by = self.list(Front::expr)?;
+        }
+        if self.word("HAVING") {
+            select.having = Some(self.expr()?);
         }
         select.order_by = self.order_by()?;
         if self.word("LIMIT") {

@@ -30,7 +30,7 @@ impl Front<'_> {
         }
     }
 
-    fn table_element(&mut self, table: &mut CreateTable) -> Parsed<()> {
+    pub(super) fn table_element(&mut self, table: &mut CreateTable) -> Parsed<()> {
         let named = self.word("CONSTRAINT");
         let mut name = None;
         if named && !self.peek_word(0, "PRIMARY") && !self.peek_word(0, "UNIQUE") {
@@ -64,7 +64,7 @@ impl Front<'_> {
         if self.word("USING") { self.expect_word("BTREE") } else { Ok(()) }
     }
 
-    fn column(&mut self, table: &mut CreateTable) -> Parsed<()> {
+    pub(super) fn column(&mut self, table: &mut CreateTable) -> Parsed<()> {
         let name = self.ident()?;
         let data_type = self.parser.parse_data_type()?;
         let mut column = ColumnSpec { name, data_type, not_null: None, default: None, charset: None, collation: None };

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use super::ast::{Select, SelectItem};
-use super::datum::Datum;
 use super::error::{Result, SqlError};
 use super::eval::RowView;
-use super::expr::{Aggregate, AggregateKind, Expr, TableScope};
+use super::expr::{Aggregate, Expr, TableScope};
+use super::group::{self, Grouping};
 use super::plan;
 use super::result::{ResultColumn, Sink};
 use super::rows::{self, Opened, Order, Run, SortKey};
@@ -15,7 +15,7 @@ use super::session::Info;
 use crate::refengine::types::Value;
 
 /// A SELECT list: heading, whether it is an alias, expression.
-type Items = Vec<(String, bool, Expr)>;
+pub type Items = Vec<(String, bool, Expr)>;
 
 /// Runs a SELECT; the columns are reported when nothing but reading rows can fail any more.
 /// Returns how many columns there are.
@@ -27,15 +27,28 @@ pub fn select(run: &mut Run<'_>, select: &Select, sink: &mut dyn Sink) -> Result
     let items = compile_items(select, scope, info, &mut aggregates)?;
     let filter =
         select.filter.as_ref().map(|filter| info.compiler(scope, "where clause").compile(filter)).transpose()?;
+    let keys = group::compile_keys(&select.group_by, scope, info, &items)?;
+    let having = match &select.having {
+        None => None,
+        Some(having) => {
+            let mut compiler = info.compiler(scope, "having clause");
+            (compiler.aliases, compiler.aggregates) = (&items, Some(&mut aggregates));
+            Some(compiler.compile(having)?)
+        }
+    };
     let order = Order::compile(&select.order_by, scope, info, &items, Some(&mut aggregates))?;
     let query = Query { select, opened: opened.as_ref(), items, filter, order };
-    sink.columns(&query.columns(&aggregates))?;
-    if aggregates.is_empty() {
-        query.rows(run, sink)?
+    let columns = query.columns(&aggregates);
+    if aggregates.is_empty() && keys.is_empty() && having.is_none() {
+        sink.columns(&columns)?;
+        query.rows(run, sink)?;
     } else {
-        query.aggregate(run, &aggregates, sink)?
+        let grouping = Grouping { aggregates: &aggregates, keys: &keys, having: having.as_ref() };
+        grouping.check(&query)?;
+        sink.columns(&columns)?;
+        grouping.run(&query, run, sink)?;
     }
-    Ok(query.items.len())
+    Ok(columns.len())
 }
 
 fn compile_items(
@@ -64,26 +77,16 @@ fn compile_items(
             }
         }
     }
-    if aggregates.is_empty() {
-        return Ok(items);
-    }
-    if let Some(at) = items.iter().position(|(_, _, expr)| expr.uses_columns()) {
-        let text = format!(
-            "In aggregated query without GROUP BY, expression #{} of SELECT list contains a nonaggregated column; \
-             this is incompatible with sql_mode=only_full_group_by",
-            at + 1
-        );
-        return Err(SqlError::new(1140, "42000", text));
-    }
     Ok(items)
 }
 
-struct Query<'a> {
-    select: &'a Select,
-    opened: Option<&'a Opened>,
-    items: Items,
+/// A compiled SELECT.
+pub struct Query<'a> {
+    pub select: &'a Select,
+    pub opened: Option<&'a Opened>,
+    pub items: Items,
     filter: Option<Expr>,
-    order: Order,
+    pub order: Order,
 }
 
 impl Query<'_> {
@@ -98,7 +101,7 @@ impl Query<'_> {
     }
 
     /// Calls `f` with each matching row until it breaks. Without a table there is one row, without columns.
-    fn scan(
+    pub fn scan(
         &self,
         run: &mut Run<'_>,
         access: &plan::Access,
@@ -115,7 +118,7 @@ impl Query<'_> {
         Ok(())
     }
 
-    fn access(&self) -> plan::Access {
+    pub fn access(&self) -> plan::Access {
         match self.opened {
             Some(opened) => plan::choose(opened.def(), self.filter.as_ref()),
             None => plan::Access { index: None, ranges: Vec::new() },
@@ -184,55 +187,5 @@ impl Query<'_> {
         })?;
         found.sort_by(|(a, _), (b, _)| self.order.compare(a, b));
         found.iter().take(last).skip(offset).try_for_each(|(_, row)| self.report(row, sink))
-    }
-
-    /// One row of aggregates; ORDER BY has nothing to order.
-    fn aggregate(&self, run: &mut Run<'_>, aggregates: &[Aggregate], sink: &mut dyn Sink) -> Result<()> {
-        let mut results: Vec<Datum> = aggregates.iter().map(Aggregate::start).collect();
-        self.scan(run, &self.access(), false, &mut |row| {
-            let view = RowView { row, ..RowView::default() };
-            for (aggregate, result) in aggregates.iter().zip(&mut results) {
-                aggregate.add(result, &view)?;
-            }
-            Ok(ControlFlow::Continue(()))
-        })?;
-        if self.select.offset > 0 || self.select.limit == Some(0) {
-            return Ok(());
-        }
-        let view = RowView { aggregates: &results, ..RowView::default() };
-        let values = self.items.iter().map(|(_, _, expr)| Ok(expr.eval(&view)?.into_bytes().map(Cow::Owned)));
-        sink.row(&values.collect::<Result<Vec<_>>>()?)
-    }
-}
-
-impl Aggregate {
-    fn start(&self) -> Datum {
-        if self.kind == AggregateKind::Count { Datum::Int(0) } else { Datum::Null }
-    }
-
-    fn add(&self, result: &mut Datum, row: &RowView<'_>) -> Result<()> {
-        let value = self.argument.as_ref().map(|argument| argument.eval(row)).transpose()?;
-        if value.as_ref().is_some_and(Datum::is_null) {
-            return Ok(());
-        }
-        match (self.kind, value) {
-            (AggregateKind::Count, _) => *result = super::eval::add(result, &Datum::Int(1))?,
-            (_, None) => {}
-            (AggregateKind::Sum, Some(value)) => {
-                *result = if result.is_null() {
-                    super::eval::add(&Datum::Int(0), &value)?
-                } else {
-                    super::eval::add(result, &value)?
-                };
-            }
-            (kind, Some(value)) => {
-                let wanted =
-                    if kind == AggregateKind::Min { std::cmp::Ordering::Less } else { std::cmp::Ordering::Greater };
-                if result.is_null() || value.compare(result) == Some(wanted) {
-                    *result = value;
-                }
-            }
-        }
-        Ok(())
     }
 }

@@ -11,7 +11,9 @@ use super::eval::RowView;
 use super::expr::{Aggregate, Compiler, Expr, TableScope};
 use super::plan;
 use super::session::Info;
+use super::table_locks::TableLocks;
 use super::warnings::Warnings;
+use crate::refengine::interrupt;
 use crate::refengine::types::{ColumnType, Row, RowLock, TableDef, Value};
 use crate::refengine::{Engine, Error, Table, Transaction};
 
@@ -21,6 +23,8 @@ pub struct Run<'a> {
     pub trx: &'a mut Transaction,
     pub info: &'a Info,
     pub warnings: &'a mut Warnings,
+    /// What LOCK TABLES gave the session.
+    pub locks: Option<&'a TableLocks>,
 }
 
 /// A table opened under a name.
@@ -46,6 +50,10 @@ impl Run<'_> {
     /// Looks a table up and holds it against DDL until the transaction ends.
     pub fn open(&mut self, name: &TableName) -> Result<Arc<Table>> {
         let db = self.info.database_of(name)?;
+        if let Some(lock) = self.locks.and_then(|locks| locks.write_lock(db, &name.name)) {
+            self.trx.open_locked(lock)?;
+            return Ok(lock.table().clone());
+        }
         loop {
             let table = find_table(self.engine, db, &name.name)?;
             match self.trx.open(&table) {
@@ -83,7 +91,7 @@ pub fn find_table(engine: &Engine, db: &str, name: &str) -> Result<Arc<Table>> {
 impl Info {
     /// A compiler for expressions in a clause, over a table if there is one.
     pub fn compiler<'a>(&'a self, table: Option<TableScope<'a>>, clause: &'static str) -> Compiler<'a> {
-        Compiler { table, context: self, clause, aggregates: None, inserted: false }
+        Compiler { table, context: self, clause, aggregates: None, inserted: false, aliases: &[] }
     }
 
     /// The database a table name means; 1046 without any.
@@ -122,6 +130,7 @@ impl Order {
                 Some(item) => item,
                 None => {
                     let mut compiler = info.compiler(scope, "order clause");
+                    compiler.aliases = items;
                     compiler.aggregates = aggregates.as_deref_mut();
                     compiler.compile(expr)?
                 }
@@ -141,6 +150,11 @@ impl Order {
     /// Whether there is nothing to sort by.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// What is sorted by.
+    pub fn exprs(&self) -> impl Iterator<Item = &Expr> {
+        self.0.iter().map(|column| &column.expr)
     }
 
     /// The columns of the table sorted by with their directions, if an index could give this order.
@@ -180,7 +194,7 @@ impl Order {
 }
 
 /// ORDER BY 2 and ORDER BY alias.
-fn named_item(expr: &sqlparser::ast::Expr, items: &[(String, bool, Expr)]) -> Result<Option<Expr>> {
+pub fn named_item(expr: &sqlparser::ast::Expr, items: &[(String, bool, Expr)]) -> Result<Option<Expr>> {
     use sqlparser::ast::{Expr as E, Value as Literal};
     match expr {
         E::Value(value) => match &value.value {
@@ -216,6 +230,10 @@ pub fn scan(
     let mut outcome = Ok(ControlFlow::Continue(()));
     for range in &access.ranges {
         run.trx.scan(table, access.index, range, reverse, lock, &mut |row| {
+            if interrupt::is_interrupted() {
+                outcome = Err(SqlError::interrupted());
+                return ControlFlow::Break(());
+            }
             outcome = matches(filter, row).and_then(|found| if found { f(row) } else { Ok(ControlFlow::Continue(())) });
             match outcome {
                 Ok(flow) => flow,

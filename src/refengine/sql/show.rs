@@ -2,11 +2,15 @@
 
 use std::borrow::Cow;
 
-use super::ast::{Show, TableName};
+use super::accounts;
+use super::ast::{Account, Show, TableName};
 use super::definition::{create_text, default_text, key_text, type_text};
 use super::error::{Result, SqlError};
 use super::function::like;
 use super::host::{Host, HostReply, HostStatement, name_value_rows, require};
+use super::identity::ROOT;
+use super::privileges::{self, Rights};
+use super::processes::Processes;
 use super::result::{ResultColumn, Sink};
 use super::rows::find_table;
 use super::session::Info;
@@ -19,6 +23,7 @@ pub struct Catalog<'a> {
     pub info: &'a Info,
     pub warnings: &'a Warnings,
     pub host: &'a dyn Host,
+    pub processes: &'a Processes,
 }
 
 type Cells = Vec<Option<String>>;
@@ -28,12 +33,16 @@ pub fn show(catalog: &Catalog<'_>, show: &Show, sink: &mut dyn Sink) -> Result<u
     match show {
         Show::Databases { like } => {
             let heading = with_pattern("Database", like.as_deref());
-            one_column(&heading, catalog.engine.databases(), like.as_deref(), sink)
+            let rights = Rights::of(catalog.info, catalog.engine)?;
+            let visible = catalog.engine.databases().into_iter().filter(|db| rights.see_database(db)).collect();
+            one_column(&heading, visible, like.as_deref(), sink)
         }
         Show::Tables { db, like } => {
             let db = db.as_deref().or(catalog.info.database.as_deref()).ok_or_else(SqlError::no_database)?;
             let heading = with_pattern(&format!("Tables_in_{db}"), like.as_deref());
-            one_column(&heading, catalog.engine.tables(db)?, like.as_deref(), sink)
+            let rights = Rights::of(catalog.info, catalog.engine)?;
+            let visible = catalog.engine.tables(db)?.into_iter().filter(|table| rights.see_table(db, table)).collect();
+            one_column(&heading, visible, like.as_deref(), sink)
         }
         Show::CreateTable(name) => {
             let table = find_table(catalog.engine, catalog.info.database_of(name)?, &name.name)?;
@@ -52,6 +61,8 @@ pub fn show(catalog: &Catalog<'_>, show: &Show, sink: &mut dyn Sink) -> Result<u
             require(catalog.host, "SHOW PLUGINS")?;
             report_reply(catalog.host.run(HostStatement::ShowPlugins)?, sink)
         }
+        Show::Grants { account } => grants(catalog, account.as_ref(), sink),
+        Show::Processlist { full } => processlist(catalog, *full, sink),
         Show::Warnings => {
             let line = |w: &super::warnings::Warning| {
                 vec![Some(w.level.to_owned()), Some(w.errno.to_string()), Some(w.message.clone())]
@@ -59,6 +70,82 @@ pub fn show(catalog: &Catalog<'_>, show: &Show, sink: &mut dyn Sink) -> Result<u
             report(&["Level", "Code", "Message"], catalog.warnings.list().iter().map(line).collect(), sink)
         }
     }
+}
+
+fn grants(catalog: &Catalog<'_>, account: Option<&Account>, sink: &mut dyn Sink) -> Result<usize> {
+    let own = &catalog.info.identity.account;
+    let own = Account { user: own.0.clone(), host: own.1.clone() };
+    let Account { user, host } = account.unwrap_or(&own);
+    if !accounts::exists(catalog.engine, account.unwrap_or(&own))? {
+        let text = format!("There is no such grant defined for user '{user}' on host '{host}'");
+        return Err(SqlError::new(1141, "42000", text));
+    }
+    let granted = accounts::grants_of(catalog.engine, &(user.clone(), host.clone()))?;
+    let texts = privileges::grant_texts((user, host), (user.as_str(), host.as_str()) == ROOT, granted);
+    let rows = texts.into_iter().map(|text| vec![Some(text)]).collect();
+    report(&[&format!("Grants for {user}@{host}")], rows, sink)
+}
+
+/// The most of a statement that SHOW PROCESSLIST shows without FULL.
+const SHORT_INFO: usize = 100;
+
+/// Connections of the SQL end, the session that asks, and a line for memcached's connections, which the plugin counts.
+fn processlist(catalog: &Catalog<'_>, full: bool, sink: &mut dyn Sink) -> Result<usize> {
+    let identity = &catalog.info.identity;
+    let all = Rights::of(catalog.info, catalog.engine)?.everywhere("PROCESS");
+    let mut rows = Vec::new();
+    for process in catalog.processes.list() {
+        if !all && process.account != identity.account {
+            continue;
+        }
+        let command = match (&process.user, &process.statement) {
+            (None, _) => "Connect",
+            (_, None) => "Sleep",
+            (_, Some(_)) => "Query",
+        };
+        let shown = |text: String| match text.char_indices().nth(SHORT_INFO) {
+            Some((at, _)) if !full => text.get(..at).unwrap_or("").to_owned(),
+            _ => text,
+        };
+        let state = process.statement.as_ref().map(|_| "executing".to_owned());
+        rows.push(vec![
+            Some(process.id.to_string()),
+            Some(process.user.unwrap_or_else(|| "unauthenticated user".to_owned())),
+            Some(process.host),
+            process.database,
+            Some(command.to_owned()),
+            Some(process.since.elapsed().as_secs().to_string()),
+            Some(state.unwrap_or_default()),
+            process.statement.map(shown),
+        ]);
+    }
+    if identity.id == 0 {
+        let texts = ["0", &identity.user, &identity.host].map(|text| Some(text.to_owned()));
+        let rest = ["Query", "0", "executing", "SHOW PROCESSLIST"].map(|text| Some(text.to_owned()));
+        rows.push(texts.into_iter().chain([catalog.info.database.clone()]).chain(rest).collect());
+    }
+    if all {
+        rows.extend(memcached_line(catalog)?);
+    }
+    report(&["Id", "User", "Host", "db", "Command", "Time", "State", "Info"], rows, sink)
+}
+
+fn memcached_line(catalog: &Catalog<'_>) -> Result<Option<Cells>> {
+    let status = name_value_rows(catalog.host, HostStatement::ShowStatus)?;
+    let value =
+        |name: &str| status.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
+    let Some(listening) = value("Daemon_memcached_listening").filter(|text| !text.is_empty()) else { return Ok(None) };
+    let connections = value("Daemon_memcached_curr_connections").unwrap_or_default();
+    Ok(Some(vec![
+        Some("0".to_owned()),
+        Some("daemon_memcached".to_owned()),
+        Some(listening),
+        None,
+        Some("Daemon".to_owned()),
+        value("Daemon_memcached_uptime"),
+        Some(format!("{connections} connections")),
+        None,
+    ]))
 }
 
 fn with_pattern(heading: &str, pattern: Option<&str>) -> String {

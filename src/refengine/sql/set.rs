@@ -1,0 +1,92 @@
+//! SET.
+
+use super::ast::{IsolationScope, Scope, SetItem};
+use super::datum::Datum;
+use super::error::{Result, SqlError};
+use super::eval::RowView;
+use super::host::{Host, HostStatement, name_value_rows};
+use super::session::Session;
+use super::variables::{switch, value_text};
+use crate::refengine::Error;
+use crate::refengine::types::Isolation;
+
+impl Session {
+    pub(super) fn set(&mut self, item: &SetItem, host: &dyn Host) -> Result<()> {
+        match item {
+            SetItem::Names(name) => self.info.variables.set_names(name),
+            SetItem::Isolation { scope, level, read_only } => self.set_isolation(*scope, *level, *read_only),
+            SetItem::Variable { scope, name, value } => {
+                let value = match value {
+                    None => None,
+                    Some(expr) => {
+                        let compiled = self.info.compiler(None, "field list").compile(expr)?;
+                        Some(compiled.eval(&RowView::default())?)
+                    }
+                };
+                match scope {
+                    Scope::Session => self.set_session(name, value.as_ref(), host),
+                    Scope::Global => self.set_global(name, value.as_ref(), host),
+                }
+            }
+        }
+    }
+
+    fn set_isolation(
+        &mut self,
+        scope: IsolationScope,
+        level: Option<Isolation>,
+        read_only: Option<bool>,
+    ) -> Result<()> {
+        match scope {
+            IsolationScope::Global => return Err(SqlError::unsupported("SET GLOBAL TRANSACTION")),
+            IsolationScope::Session => {
+                let variables = &mut self.info.variables;
+                variables.isolation = level.unwrap_or(variables.isolation);
+                variables.read_only = read_only.unwrap_or(variables.read_only);
+            }
+            IsolationScope::Next if self.trx.is_some() => {
+                let text = "Transaction characteristics can't be changed while a transaction is in progress";
+                return Err(SqlError::new(1568, "25001", text));
+            }
+            IsolationScope::Next => self.next = (level.or(self.next.0), read_only.or(self.next.1)),
+        }
+        Ok(())
+    }
+
+    fn set_session(&mut self, name: &str, value: Option<&Datum>, host: &dyn Host) -> Result<()> {
+        if name.eq_ignore_ascii_case("autocommit") {
+            let on = value.map_or(Some(true), switch);
+            let on = on.ok_or_else(|| SqlError::wrong_value(name, &value_text(value)))?;
+            if on && !self.info.variables.autocommit {
+                self.commit()?;
+            }
+            self.info.variables.autocommit = on;
+            return Ok(());
+        }
+        if self.info.variables.set(name, value)? {
+            return Ok(());
+        }
+        let host_variables = name_value_rows(host, HostStatement::ShowVariables)?;
+        let mut known = self.info.engine.variables().into_iter().chain(host_variables);
+        if known.any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+            let text = format!("Variable '{name}' is a GLOBAL variable and should be set with SET GLOBAL");
+            return Err(SqlError::new(1229, "HY000", text));
+        }
+        Err(SqlError::unknown_variable(name))
+    }
+
+    fn set_global(&mut self, name: &str, value: Option<&Datum>, host: &dyn Host) -> Result<()> {
+        let text = value.map(|value| value_text(Some(value)));
+        match self.info.engine.set_variable(name, text.as_deref().unwrap_or("DEFAULT")) {
+            Err(Error::UnknownVariable(_)) => {}
+            other => return Ok(other?),
+        }
+        if self.info.variables.get(name).is_some() {
+            return Err(SqlError::unsupported(format_args!("SET GLOBAL {name}")));
+        }
+        if !host.is_present() {
+            return Err(SqlError::unknown_variable(name));
+        }
+        host.run(HostStatement::SetGlobal { name, value: text.as_deref() }).map(|_| ())
+    }
+}

@@ -1,0 +1,147 @@
+//! ALTER TABLE, indexes, groups and what else statements can say: tables of statements and answers.
+
+mod common;
+
+use common::HostConfig;
+
+/// Runs each statement and compares what it prints, lines joined by `; ` and columns by `|`, or its error number.
+fn run(cases: &[(&str, &str)]) {
+    let host = HostConfig::new().bare().start();
+    host.sql("CREATE DATABASE d; USE d").unwrap();
+    for (sql, expected) in cases {
+        let said = match host.sql(sql) {
+            Ok(text) => text.lines().skip(1).map(|line| line.replace('\t', "|")).collect::<Vec<_>>().join("; "),
+            Err(error) => error.errno.to_string(),
+        };
+        assert_eq!(said, *expected, "{sql}");
+    }
+}
+
+#[test]
+fn columns_come_go_and_change() {
+    run(&[
+        (
+            "CREATE TABLE t (a INT PRIMARY KEY, b VARCHAR(10), c INT UNIQUE); INSERT INTO t VALUES (1, '10', 5), (2, NULL, NULL), (3, 'x', 6)",
+            "",
+        ),
+        (
+            "ALTER TABLE t ADD d TINYINT UNSIGNED NOT NULL, ADD COLUMN e ENUM('p', 'q') NOT NULL FIRST; SELECT * FROM t",
+            "p|1|10|5|0; p|2|NULL|NULL|0; p|3|x|6|0",
+        ),
+        ("ALTER TABLE t DROP e, DROP COLUMN d; SELECT * FROM t", "1|10|5; 2|NULL|NULL; 3|x|6"),
+        ("ALTER TABLE t MODIFY b INT", "1366"),
+        (
+            "UPDATE t SET b = '7' WHERE a = 3; ALTER TABLE t MODIFY b BIGINT AFTER c; SELECT * FROM t WHERE b > 7",
+            "1|5|10",
+        ),
+        ("ALTER TABLE t MODIFY b BIGINT NOT NULL", "1138"),
+        (
+            "ALTER TABLE t CHANGE b price INT UNSIGNED, RENAME COLUMN a TO id; SELECT id, price FROM t",
+            "1|10; 2|NULL; 3|7",
+        ),
+        ("INSERT INTO t VALUES (4, 5, 0)", "1062"),
+        ("SELECT c FROM t WHERE c = 6", "6"),
+        ("ALTER TABLE t MODIFY id SMALLINT; INSERT INTO t VALUES (-5, 9, 1); SELECT id FROM t", "-5; 1; 2; 3"),
+        (
+            "ALTER TABLE t DROP c; SHOW CREATE TABLE t",
+            "t|CREATE TABLE `t` (\\n  `id` smallint NOT NULL,\\n  `price` int unsigned DEFAULT NULL,\\n  PRIMARY KEY (`id`)\\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
+        ),
+        ("ALTER TABLE t ADD (f INT, g VARCHAR(3) DEFAULT 'g'); SELECT * FROM t WHERE id = 1", "1|10|NULL|g"),
+        ("ALTER TABLE t ADD price INT", "1060"),
+        ("ALTER TABLE t CHANGE f g INT", "1060"),
+        ("ALTER TABLE t DROP absent", "1091"),
+        ("ALTER TABLE t MODIFY absent INT", "1054"),
+        ("ALTER TABLE t ADD h INT AFTER absent", "1054"),
+        ("ALTER TABLE t ADD h NONSENSE", "1235"),
+        ("ALTER TABLE t DROP id", "1235"),
+        ("ALTER TABLE t DROP PRIMARY KEY", "1235"),
+        ("ALTER TABLE t ADD PRIMARY KEY (g)", "1068"),
+        ("ALTER TABLE absent ADD h INT", "1146"),
+        ("ALTER TABLE t", "1064"),
+        ("SELECT COUNT(*) FROM t", "4"),
+    ]);
+}
+
+#[test]
+fn unique_indexes_come_and_go() {
+    run(&[
+        (
+            "CREATE TABLE t (a INT PRIMARY KEY, b INT, c VARCHAR(5)); INSERT INTO t VALUES (1, 1, 'x'), (2, 1, 'y'), (3, NULL, 'x'), (4, NULL, 'x')",
+            "",
+        ),
+        ("CREATE UNIQUE INDEX i ON t (b)", "1062"),
+        ("SELECT COUNT(*) FROM t", "4"),
+        ("CREATE UNIQUE INDEX i ON t (b, c); INSERT INTO t VALUES (5, 1, 'y')", "1062"),
+        ("SELECT a FROM t WHERE b = 1 AND c = 'y'", "2"),
+        ("CREATE UNIQUE INDEX i ON t (c)", "1061"),
+        ("ALTER TABLE t ADD UNIQUE KEY (absent)", "1072"),
+        ("DROP INDEX i ON t; INSERT INTO t VALUES (5, 1, 'y'); SELECT COUNT(*) FROM t", "5"),
+        ("DROP INDEX i ON t", "1091"),
+        (
+            "DELETE FROM t WHERE a > 2; ALTER TABLE t ADD UNIQUE (c), ADD e INT UNIQUE; SHOW COLUMNS FROM t LIKE 'e'",
+            "e|int|YES|UNI|NULL|",
+        ),
+        (
+            "ALTER TABLE t DROP INDEX c, DROP KEY e; INSERT INTO t (a, c, e) VALUES (6, 'x', 1), (7, 'x', 1); SELECT COUNT(*) FROM t",
+            "4",
+        ),
+        // There is no index that is not unique, and nobody is told that there is.
+        ("CREATE INDEX i ON t (b)", "1235"),
+        ("ALTER TABLE t ADD INDEX i (b)", "1235"),
+    ]);
+}
+
+#[test]
+fn groups() {
+    run(&[
+        (
+            "CREATE TABLE t (a INT PRIMARY KEY, g VARCHAR(5), n INT); SELECT COUNT(*), SUM(n), AVG(n), MIN(g) FROM t",
+            "0|NULL|NULL|NULL",
+        ),
+        ("SELECT g, COUNT(*) FROM t GROUP BY g", ""),
+        (
+            "INSERT INTO t VALUES (1, 'x', 1), (2, 'y', 2), (3, 'x', 4), (4, NULL, NULL), (5, 'y', NULL), (6, NULL, 7)",
+            "",
+        ),
+        (
+            "SELECT g, COUNT(*), COUNT(n), SUM(n), AVG(n), MIN(n), MAX(n) FROM t GROUP BY g ORDER BY g",
+            "NULL|2|1|7|7.0000|7|7; x|2|2|5|2.5000|1|4; y|2|1|2|2.0000|2|2",
+        ),
+        ("SELECT COUNT(*) AS c, n IS NULL AS empty FROM t GROUP BY empty ORDER BY c", "2|1; 4|0"),
+        ("SELECT g, SUM(n) AS s FROM t GROUP BY g HAVING s > 4 ORDER BY s DESC", "NULL|7; x|5"),
+        ("SELECT g FROM t GROUP BY g HAVING COUNT(n) = 1 ORDER BY MAX(a) DESC LIMIT 1", "NULL"),
+        ("SELECT UPPER(g), COUNT(*) FROM t WHERE a < 4 GROUP BY 1 ORDER BY 2, 1", "Y|1; X|2"),
+        ("SELECT a, g FROM t GROUP BY a ORDER BY a LIMIT 2", "1|x; 2|y"),
+        ("SELECT a % 2 AS odd, COUNT(*) FROM t GROUP BY a % 2 ORDER BY odd", "0|3; 1|3"),
+        ("SELECT AVG(a), SUM(a) / COUNT(*) FROM t", "3.5000|3.5000"),
+        ("SELECT COUNT(*) FROM t HAVING COUNT(*) > 100", ""),
+        ("SELECT g FROM t ORDER BY AVG(a)", "1140"),
+        ("SELECT n FROM t GROUP BY g", "1055"),
+        ("SELECT g FROM t GROUP BY g ORDER BY n", "1055"),
+        ("SELECT g, COUNT(*) FROM t", "1140"),
+        ("SELECT COUNT(*) AS c FROM t GROUP BY c", "1056"),
+        ("SELECT g FROM t GROUP BY absent", "1054"),
+    ]);
+}
+
+#[test]
+fn rows_in_many_ways() {
+    run(&[
+        (
+            "CREATE TABLE t (a INT PRIMARY KEY, b VARCHAR(10) UNIQUE, n INT DEFAULT 0); INSERT INTO t (a, b) VALUES (1, 'one'), (2, 'two'), (3, 'three')",
+            "",
+        ),
+        (
+            "INSERT INTO t VALUES (1, 'uno', 5), (4, 'four', 6) ON DUPLICATE KEY UPDATE n = n + VALUES(n); SELECT * FROM t",
+            "1|one|5; 2|two|0; 3|three|0; 4|four|6",
+        ),
+        (
+            "REPLACE INTO t VALUES (9, 'two', 9), (1, 'one', 1); SELECT * FROM t",
+            "1|one|1; 3|three|0; 4|four|6; 9|two|9",
+        ),
+        ("SELECT a FROM t WHERE b LIKE 't%' AND a IN (1, 3, 9) AND n BETWEEN 0 AND 8", "3"),
+        ("SELECT a FROM t WHERE b NOT LIKE '%o%' OR a NOT BETWEEN 2 AND 8 ORDER BY b DESC LIMIT 1, 1", "3"),
+        ("UPDATE t SET n = a * 2 WHERE a > 3 ORDER BY a DESC LIMIT 1; SELECT n FROM t WHERE a = 9", "18"),
+        ("DELETE FROM t WHERE n IN (1, 18) LIMIT 5; SELECT a FROM t", "3; 4"),
+    ]);
+}
