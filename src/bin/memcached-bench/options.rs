@@ -19,7 +19,7 @@ Measures servers of the memcached protocol, and Redis, side by side on this mach
   --plugin PATH                the plugin for --mysql (default: libdaemon_memcached.so beside this program)
   --only TEXT[,TEXT...]        workloads whose name contains one of these
   --rounds N                   rounds of each workload (default 9)
-  --seconds S                  length of one cell (default 0.25)
+  --seconds S                  length of one cell (default 0.2)
   --keys N                     keys of each value size (default 10000)
   --threads N                  worker threads of memcached and memcached-host (default 1)
   --dir PATH                   where servers keep their data (default: the temporary folder)
@@ -51,14 +51,13 @@ pub struct Options {
     pub folder: PathBuf,
     /// Whether to write the page.
     pub write: bool,
-    /// As typed.
+    /// As typed, paths apart: those are this machine's own affair.
     pub line: String,
 }
 
 impl Options {
     /// `None`: help or the list was wanted, and is printed.
-    pub fn parse(args: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
-        let args: Vec<String> = args.collect();
+    pub fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
         let mut options = Options {
             servers: Vec::new(),
             memcached: None,
@@ -66,14 +65,13 @@ impl Options {
             plugin: None,
             only: Vec::new(),
             rounds: 9,
-            seconds: Duration::from_millis(250),
+            seconds: Duration::from_millis(200),
             keys: 10_000,
             threads: 1,
             folder: std::env::temp_dir(),
             write: false,
-            line: args.join(" "),
+            line: String::new(),
         };
-        let mut args = args.into_iter();
         while let Some(name) = args.next() {
             match name.as_str() {
                 "-h" | "--help" => {
@@ -86,10 +84,16 @@ impl Options {
                     mysql.for_each(|w| println!("{} (--mysql)", w.name));
                     return Ok(None);
                 }
-                "--write" => options.write = true,
+                "--write" => {
+                    options.write = true;
+                    options.line.push_str("--write ");
+                }
                 _ => {
                     let value = args.next().ok_or_else(|| format!("{name}: unknown, or without its value"))?;
                     options.set(&name, &value)?;
+                    let path = matches!(name.as_str(), "--memcached" | "--mysql" | "--plugin" | "--dir");
+                    let shown = if path { name.trim_start_matches('-').to_uppercase() } else { value };
+                    options.line.push_str(&format!("{name} {shown} "));
                 }
             }
         }

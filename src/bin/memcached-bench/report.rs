@@ -202,7 +202,7 @@ fn conditions(options: &Options, versions: &Versions) -> String {
         text,
         "- command: `cargo run --release --features bench --bin memcached-bench -- {}`\n- {} rounds of {} s, {} keys, {} \
          worker thread(s); servers on core 0, client on core 1; values of 100 bytes, `4k`: 4096\n",
-        options.line,
+        options.line.trim_end(),
         options.rounds,
         options.seconds.as_secs_f64(),
         options.keys,
