@@ -183,11 +183,9 @@ fn pylibmc_in_python() {
 
 #[test]
 fn binary_memcached_in_python() {
-    let python = root().join("target/python/bin/python");
+    let python = root().join("target/clients/python/bin/python");
     if let Err(why) = run(Command::new(&python).args(["-c", "import bmemcached"])) {
-        panic!(
-            "{why}\nIs it there? python3 -m venv target/python && target/python/bin/pip install python-binary-memcached"
-        );
+        panic!("{why}\nIs it there? Run tests/run once");
     }
     passes(|port| script(&python, "through_bmemcached.py", port, &[]));
     passes_behind_a_login(|port| script(&python, "through_bmemcached.py", port, &USER));

@@ -1,7 +1,10 @@
 //! Damaged files of a data directory: never served as data, and named.
 //!
 //! Every file is damaged in many places, one at a time: a flipped bit, the end cut off, the file gone. The engine then has to say so
-//! when it opens or when the rows are read, or the damage was where nothing is stored.
+//! when it opens or when the rows are read, or the damage was where nothing is stored. By default a sample of the places is
+//! tried; with FAULTS=all in the environment, all of them.
+//!
+//! One thing cannot be told: the last records of a redo log that lost its end, from those that a crash cut off.
 
 #![cfg(feature = "refengine")]
 
@@ -93,7 +96,9 @@ fn damages(bytes: &[u8]) -> Vec<Damage> {
 fn no_damage_is_served_as_data() {
     let root = tempfile::tempdir().unwrap();
     let mut failed = String::new();
-    let (mut tried, mut found) = (0, 0);
+    let (mut tried, mut found, mut met) = (0, 0, 0);
+    let every = if std::env::var("FAULTS").is_ok_and(|v| v == "all") { 1 } else { 9 };
+    let prefixes = script::states(&script::script());
     for (kind, dir, states) in directories(root.path()) {
         assert_eq!(difference(&recover_copy(root.path(), &dir).unwrap(), &states[0]), "");
         for (file, bytes) in files(&dir) {
@@ -102,6 +107,11 @@ fn no_damage_is_served_as_data() {
                 continue;
             }
             for damage in damages(&bytes) {
+                met += 1;
+                if met % every != 0 && !matches!(damage, Damage::Gone | Damage::Cut(0)) {
+                    continue;
+                }
+                let lost_its_end = file.extension().is_some_and(|e| e == "redo") && matches!(damage, Damage::Cut(1..));
                 let (what, damaged) = match damage {
                     Damage::Flip(at, mask) => {
                         let mut damaged = bytes.clone();
@@ -120,7 +130,9 @@ fn no_damage_is_served_as_data() {
                 tried += 1;
                 let result = std::panic::catch_unwind(|| recover(&target));
                 let why = match result {
-                    Ok(Ok(state)) if states.contains(&state) => String::new(),
+                    Ok(Ok(state)) if states.contains(&state) || (lost_its_end && prefixes.contains(&state)) => {
+                        String::new()
+                    }
                     Ok(Ok(state)) => format!("served: {}", difference(&state, &states[0])),
                     Ok(Err(Error::Corrupt(text))) if text.contains("damaged/") => {
                         found += 1;

@@ -3,7 +3,7 @@
 //!
 //! The program runs under callgrind with one worker; what is counted is the worker's ticks (parsing, store, engine, commit,
 //! replies as bytes), not its system calls, not other threads. A phase's requests come in batches of one write each, so
-//! a batch is a tick. `stats` ends a phase: callgrind writes what it counted whenever that function is entered and left.
+//! a batch is a tick. Each phase has a connection of its own: callgrind writes what it counted whenever `close` is called.
 //!
 //! `UPDATE_INSTRUCTIONS=1 cargo test --release --test instructions` writes the figures anew, for the compiler in use.
 
@@ -120,34 +120,39 @@ fn measure() -> Vec<(&'static str, f64)> {
         "--tool=callgrind",
         "--collect-atstart=no",
         "--toggle-collect=*Worker*run_tick*",
-        "--dump-before=*Shared>::stats",
-        "--dump-after=*Shared>::stats",
+        "--dump-before=close",
         &format!("--callgrind-out-file={}", parts.display()),
     ]);
     let host = config.start();
-    let mut client = host.client();
     let mut order = Order(0x9e37_79b9_7f4a_7c15);
     let requests = PHASES.map(|(_, phase)| {
+        let mut client = host.client();
         let requests = phase(&mut client, &mut order);
-        client.stats("");
+        // The worker closes it, when it has done everything else.
+        client.send("quit\r\n");
+        client.expect_close();
         requests
     });
     assert!(host.terminate().success());
-    // Two parts for each phase: up to its `stats`, and that.
-    let total = |at: usize| instructions(&PathBuf::from(format!("{}.{}", parts.display(), 2 * at + 1)));
-    PHASES.iter().zip(requests).enumerate().map(|(at, ((name, _), n))| (*name, total(at) / n as f64)).collect()
+    let counts = counts(&parts);
+    let names = PHASES.map(|(name, _)| name);
+    assert_eq!(
+        counts.len(),
+        names.len(),
+        "{counts:?}, wanted one for each of {names:?}: does callgrind find Worker::run_tick and close?"
+    );
+    names.into_iter().zip(counts.into_iter().zip(requests).map(|(count, n)| count / n as f64)).collect()
 }
 
-/// What callgrind counted in one part.
-fn instructions(part: &Path) -> f64 {
-    let text = std::fs::read_to_string(part).unwrap_or_else(|e| panic!("{}: {e}", part.display()));
-    let total: f64 = text.lines().find_map(|l| l.strip_prefix("totals: ")?.trim().parse().ok()).expect("a total");
-    assert!(
-        total > 1e4,
-        "{}: {total} instructions: the functions that callgrind watches have other names",
-        part.display()
-    );
-    total
+/// What callgrind counted in each of its parts, in their order. Other closes, such as at the start, leave empty parts; what is
+/// left at the end has no number and no worth.
+fn counts(parts: &Path) -> Vec<f64> {
+    let parts = (1..).map(|i| PathBuf::from(format!("{}.{i}", parts.display()))).take_while(|part| part.exists());
+    let totals = parts.map(|part| {
+        let text = std::fs::read_to_string(&part).unwrap_or_else(|e| panic!("{}: {e}", part.display()));
+        text.lines().find_map(|l| l.strip_prefix("totals: ")?.trim().parse().ok()).expect("a total")
+    });
+    totals.filter(|&total| total > 0.0).collect()
 }
 
 /// Such as `1.95`.

@@ -3,36 +3,23 @@
 mod common;
 
 use common::meta::{self, OTHERWISE, SAME};
+use common::transport::everywhere;
 use common::{Client, HostConfig};
 
-fn run_all(what: &str, client: impl Fn() -> Client) {
-    let mut wrong = Vec::new();
+/// Runs every script on one connection.
+fn run_all(what: &str, client: &mut Client) {
     for (name, script) in SAME.iter().chain(OTHERWISE) {
-        let mut client = client();
         for (send, expect) in *script {
-            if let Err(why) = meta::step(&mut client, send, expect) {
-                wrong.push(format!("{name}: {why}"));
-                break;
-            }
+            meta::step(client, send, expect).unwrap_or_else(|why| panic!("{name}, over {what}: {why}"));
         }
         // Nothing stands behind the last answer.
-        client.ask("version\r\nquit\r\n", "VERSION ");
+        client.ask("verbosity 0\r\n", "OK\r\n");
     }
-    assert!(wrong.is_empty(), "over {what}:\n{}", wrong.join("\n"));
 }
 
 #[test]
 fn commands_answer_as_memcached_does() {
-    for option in ["-p 0 -t 1", "-p 0 -t 4"] {
-        let host = HostConfig::new().option(option).start();
-        let port = host.port();
-        run_all(option, || Client::connect(port));
-    }
-    let config = HostConfig::new();
-    let socket = config.scratch().join("m.sock");
-    let host = config.option(&format!("-p 0 -s {}", socket.display())).start();
-    run_all("a UNIX socket", || Client::connect_unix(&socket));
-    assert!(host.terminate().success());
+    everywhere(|way| run_all(&way.name, &mut way.client()));
 }
 
 /// `mg` of a key by many clients at once, on as many connections; returns how many won.
@@ -158,8 +145,7 @@ fn policies_that_spare_the_table_give_the_same_answers() {
         ))
         .unwrap();
         host.sql("INSTALL PLUGIN daemon_memcached SONAME 'daemon_memcached.so'").unwrap();
-        let port = host.port();
-        run_all(policy, || Client::connect(port));
+        run_all(policy, &mut host.client());
         let rows = host.rows("SELECT COUNT(*) FROM memcached.cache").remove(0).remove(0);
         assert_eq!(rows == "0", policy == "cache_only");
     }
@@ -183,4 +169,38 @@ fn batches_show_their_own_marks_before_they_commit() {
     other.ask("mg k v\r\n", "VA 1 X W\r\nx\r\n");
     client.ask("mg k\r\n", "HD Z X\r\n");
     client.ask("ms k 1\r\ny\r\nmg k v\r\n", "HD\r\nVA 1\r\ny\r\n");
+}
+
+#[test]
+fn statistics_count_meta_commands() {
+    let host = HostConfig::new().start();
+    let mut client = host.client();
+    client.ask("stats detail on\r\n", "OK\r\n");
+    client
+        .ask("ms a:1 1\r\n5\r\nmg a:1\r\nmg a:2 N0\r\nmg a:3 T5\r\nmg a:1 T5\r\n", "HD\r\nHD\r\nHD W\r\nEN\r\nHD\r\n");
+    client.ask(
+        "ms a:1 1 C1\r\n6\r\nms none 1 C1\r\n6\r\nma a:1\r\nma a:3\r\nma a:1 MD\r\n",
+        "EX\r\nNF\r\nHD\r\nNF\r\nHD\r\n",
+    );
+    client.ask("md a:2 I\r\nmd a:2\r\nmd a:2\r\nmn\r\n", "HD\r\nHD\r\nNF\r\nMN\r\n");
+    let stats = client.stats("");
+    for (name, expected) in [
+        ("cmd_get", "4"),
+        ("get_hits", "2"),
+        ("get_misses", "2"),
+        ("cmd_set", "3"),
+        ("cmd_touch", "2"),
+        ("touch_hits", "1"),
+        ("touch_misses", "1"),
+        ("cas_badval", "1"),
+        ("cas_misses", "1"),
+        ("incr_hits", "1"),
+        ("incr_misses", "1"),
+        ("decr_hits", "1"),
+        ("delete_hits", "2"),
+        ("delete_misses", "1"),
+    ] {
+        assert!(stats.iter().any(|(n, value)| n == name && value == expected), "{name} is not {expected}: {stats:?}");
+    }
+    client.ask("stats detail dump\r\n", "PREFIX a get 4 hit 2 set 2 del 3\r\nEND\r\n");
 }

@@ -327,7 +327,8 @@ fn same_packets_same_answers() {
     assert!(wrong.is_empty(), "{} scripts:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// One command at a time: memcached drops replies before the last where several stand in one packet.
+/// What both memcacheds agree upon: before a login 1.6.45 also closes on `quit`, as the host does, and on `mn`, and only 1.6.18 ends a
+/// password at its first space. One command at a time: they drop replies before the last where several stand in one packet.
 #[test]
 fn logging_in_is_answered_alike() {
     let folder = tempfile::tempdir().unwrap();
@@ -344,9 +345,8 @@ fn logging_in_is_answered_alike() {
     let host = config.option(&format!("-p 0 -Y {}", users.display())).start();
     let login = "set login 0 0 12\r\nalice secret\r\n";
     for dialogue in [
-        &["get k\r\n", "mn\r\n", "version\r\n", "stats\r\n", "quit\r\n", "\r\n", login, "get k\r\n"][..],
+        &["get k\r\n", "version\r\n", "stats\r\n", login, "get k\r\n"][..],
         &[login, "set k 0 0 1\r\nx\r\n", "get k\r\n", "delete k\r\n", "version\r\n"],
-        &["set x 0 0 14\r\nalice secret x\r\n", "get k\r\n"],
         &["set x 1 2 12 noreply\r\nalice secret\r\n", "get k\r\n"],
         &["set x 0 0 5\r\nalice\r\n", "set x 0 0 0\r\n\r\n", login],
         &["set x 0 0 10\r\nalice word\r\n", "set x 0 0 8\r\nbob word\r\n", "get k\r\n"],

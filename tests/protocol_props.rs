@@ -4,6 +4,9 @@ use daemon_memcached::protocol::meta::{SetMode, Verb};
 use daemon_memcached::protocol::{Dialect, GET_LINE_MAX, KEY_MAX, LINE_MAX, Parsed, Parser, Request, StoreVerb};
 use proptest::prelude::*;
 
+#[path = "props/packets.rs"]
+mod packets;
+
 /// Small, so that generated values are over it now and then.
 const ITEM_MAX: usize = 48;
 
@@ -87,6 +90,7 @@ fn check(request: &Request) {
                 }
             }
         }
+        Request::Binary(packet) => packets::check(packet),
         Request::Refused { reply } => assert!(reply.is_empty() || reply.ends_with(b"\r\n")),
         _ => {}
     }

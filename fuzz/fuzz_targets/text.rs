@@ -1,6 +1,6 @@
 #![no_main]
-use daemon_memcached::protocol::Parser;
+use daemon_memcached::protocol::{Dialect, Parser};
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    let mut p = Parser::new(100);
+    let mut p = Parser::new(100, Dialect::Ascii);
     let _ = p.parse(input);
 });

@@ -5,7 +5,52 @@
 
 #![no_main]
 
+use std::ffi::{CString, c_char, c_int};
+
 use daemon_memcached as _;
+
+unsafe extern "C" {
+    /// `util.c`.
+    fn log_line(level: c_int, format: *const c_char, ...);
+}
+
+/// What the engine logs goes to the program's error log.
+struct ErrorLog;
+
+impl log::Log for ErrorLog {
+    fn enabled(&self, metadata: &log::Metadata) -> bool {
+        metadata.target().starts_with("daemon_memcached") || metadata.level() <= log::Level::Warn
+    }
+
+    fn log(&self, record: &log::Record) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        let level = match record.level() {
+            log::Level::Error => 1,
+            log::Level::Warn => 2,
+            _ => 3,
+        };
+        let Ok(text) = CString::new(record.args().to_string().replace('\0', " ")) else { return };
+        // SAFETY: the format takes one string, which lives for the call.
+        unsafe { log_line(level, c"%s".as_ptr(), text.as_ptr()) };
+    }
+
+    fn flush(&self) {}
+}
+
+/// Runs before `main`, which is C's.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static INSTALL_LOG: extern "C" fn() = {
+    extern "C" fn install() {
+        static LOG: ErrorLog = ErrorLog;
+        if log::set_logger(&LOG).is_ok() {
+            log::set_max_level(log::LevelFilter::Info);
+        }
+    }
+    install
+};
 
 macro_rules! keep {
     ($($name:ident)*) => {

@@ -24,7 +24,7 @@ static bool complain(const char *message) {
 static bool read_line(char *line) {
     if (!fgets(line, PASSWORD_SIZE, stdin)) return complain("no password was given on standard input");
     size_t length = strcspn(line, "\r\n");
-    if (!line[length] && !feof(stdin)) return complain("the password is too long");
+    if (!line[length] && !feof(stdin)) return complain("the password is too long, or holds a NUL");
     line[length] = '\0';
     return true;
 }

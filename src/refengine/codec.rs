@@ -183,7 +183,8 @@ fn utf8_prefix(src: &[u8], chars: usize) -> (usize, bool) {
         Ok(text) => (text, false),
         Err(e) => (std::str::from_utf8(src.get(..e.valid_up_to()).unwrap_or_default()).unwrap_or_default(), true),
     };
-    match valid.char_indices().nth(chars) {
+    // No text has more characters than bytes.
+    match if valid.len() > chars { valid.char_indices().nth(chars) } else { None } {
         Some((at, _)) => (at, false),
         None => (valid.len(), invalid),
     }

@@ -190,7 +190,7 @@ impl Engine {
         })?;
         let storage = Storage::open(&path, shares, variables.get(Var::FlushLevel) as u8)?;
         storage.fail_commits(variables.get(Var::FailCommits));
-        let catalog = Catalog::open(&storage)?;
+        let catalog = Catalog::open(&storage).map_err(|error| storage::name_damage(error, &path))?;
         let core = Arc::new(Core {
             storage,
             catalog,

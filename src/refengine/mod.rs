@@ -10,8 +10,8 @@
 //!                       storage ◄── catalog          what is durable
 //! ```
 //!
-//! One [`Engine`] owns a data directory. Its transactions run on the threads of its callers; it has a thread of its own that
-//! syncs once a second (`storage`), and fjall's workers. Handles of the callback table belong to one thread each,
+//! One [`Engine`] owns a data directory. Its transactions run on the threads of its callers; it has a thread that syncs
+//! once a second, one that writes checkpoints (both `storage`), and fjall's worker. Handles of the callback table belong to one thread each,
 //! everything else in here may be used from all.
 
 mod alter;

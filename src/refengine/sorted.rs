@@ -5,6 +5,7 @@
 
 use super::storage::Slice;
 use quick_cache::DefaultHashBuilder;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 
@@ -38,11 +39,12 @@ impl<V> Sorted<V> {
     }
 
     pub(crate) fn insert(&mut self, key: Slice, value: V) -> Option<V> {
-        match self.rows.get_mut(&*key) {
-            Some(place) => Some(std::mem::replace(place, value)),
-            None => {
-                self.fresh.push(key.clone());
-                self.rows.insert(key, value)
+        match self.rows.entry(key) {
+            Entry::Occupied(mut place) => Some(place.insert(value)),
+            Entry::Vacant(place) => {
+                self.fresh.push(place.key().clone());
+                place.insert(value);
+                None
             }
         }
     }

@@ -34,6 +34,7 @@ mod redo;
 mod replay;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod view;
 
 use super::error::{Error, Result};
@@ -47,6 +48,7 @@ use memtable::{Generation, Map, Sequence};
 use parking_lot::{Condvar, Mutex, RwLock};
 use redo::Redo;
 use std::collections::{BTreeMap, HashSet};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -100,7 +102,12 @@ impl Keyspace {
                 return Ok(version);
             }
         }
-        self.0.stored.get(key).map_err(storage_error)
+        self.0.stored.get(key).map_err(|error| self.read_error(error))
+    }
+
+    #[cold]
+    fn read_error(&self, error: fjall::Error) -> Error {
+        name_damage(storage_error(error), self.0.stored.path())
     }
 
     fn is(&self, other: &Keyspace) -> bool {
@@ -176,7 +183,11 @@ pub(crate) struct Storage {
 
 pub(crate) fn storage_error(error: fjall::Error) -> Error {
     match error {
-        fjall::Error::Io(e) | fjall::Error::Storage(fjall::LsmError::Io(e)) => io_error("the tables", &e),
+        fjall::Error::Io(e) | fjall::Error::Storage(fjall::LsmError::Io(e)) => match e.kind() {
+            // A file that is there or missing against expectation, or too short.
+            ErrorKind::NotFound | ErrorKind::AlreadyExists | ErrorKind::UnexpectedEof => Error::Corrupt(e.to_string()),
+            _ => io_error("the tables", &e),
+        },
         fjall::Error::Poisoned => Error::Storage("writes stopped after an earlier failure".into()),
         fjall::Error::KeyspaceDeleted | fjall::Error::Locked => Error::Storage(error.to_string()),
         // A checksum, a length or a tag that the storage did not write.
@@ -184,11 +195,22 @@ pub(crate) fn storage_error(error: fjall::Error) -> Error {
     }
 }
 
+/// Puts the damaged file below `dir` into [`Error::Corrupt`].
+pub(super) fn name_damage(error: Error, dir: &Path) -> Error {
+    match error {
+        Error::Corrupt(what) => Error::Corrupt(format!("{}: {what}", verify::damaged_file(dir).display())),
+        other => other,
+    }
+}
+
 /// What an I/O error is that left nothing half done. `what` names the files.
 pub(super) fn io_error(what: &str, error: &std::io::Error) -> Error {
-    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
     let text = format!("{what}: {error}");
-    if matches!(error.kind(), StorageFull | QuotaExceeded) { Error::DiskFull(text) } else { Error::Storage(text) }
+    if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
+        Error::DiskFull(text)
+    } else {
+        Error::Storage(text)
+    }
 }
 
 /// Bytes of memory for the storage, of a pool of `pool` bytes: for blocks read from disk, and for a generation of the
@@ -206,10 +228,11 @@ impl Storage {
         let _one_at_a_time = OPENING.lock();
         let _signals = SignalsBlocked::new();
         let before = thread_ids();
+        verify::frames(dir)?;
         // One worker: with two fjall lets one of them wait actively while the other compacts.
         let db = Database::builder(dir).cache_size(blocks).worker_threads(1).open().map_err(|e| match e {
             fjall::Error::Locked => Error::Locked(dir.display().to_string()),
-            other => storage_error(other),
+            other => name_damage(storage_error(other), dir),
         })?;
         let workers = thread_ids().difference(&before).copied().collect();
         let generations = Generations { active: Arc::default(), frozen: None };
@@ -440,8 +463,11 @@ fn open_redo(
     const AT_ONCE: usize = 1024;
     let failed = |e| io_error(&format!("the redo log in {}", dir.display()), &e);
     if !dir.try_exists().map_err(failed)? {
-        std::fs::create_dir(dir).map_err(failed)?;
+        std::fs::create_dir(dir).and_then(|()| redo::close(dir)).map_err(failed)?;
         dir.parent().map_or(Ok(()), redo::sync_dir).map_err(failed)?;
+    }
+    if !redo::is_closed(dir).map_err(failed)? {
+        replay::require_start(dir)?;
     }
     let mut changes = Vec::with_capacity(AT_ONCE);
     let end = replay::replay(dir, |name, key, value| {
@@ -455,7 +481,9 @@ fn open_redo(
         Ok(())
     })?;
     sequence.apply(generation, changes.drain(..));
-    Redo::begin(dir, end.number, end.position).map_err(failed)
+    let redo = Redo::begin(dir, end.number, end.position).map_err(failed)?;
+    redo::reopen(dir).map_err(failed)?;
+    Ok(redo)
 }
 
 fn thread_ids() -> HashSet<i32> {

@@ -256,17 +256,20 @@ pub fn entry(request: &Request<'_>, stranger: bool) -> Entry {
         _ if !stranger => Entry::Free,
         // As in memcached: key, flags and exptime may be anything, and the value is `name password`.
         Request::Store { verb: StoreVerb::Set, value, .. } => {
-            let mut words = value.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
-            match (words.next(), words.next()) {
-                (Some(name), Some(password)) => Entry::Login(Box::new(Attempt {
-                    name: name.to_vec(),
-                    password: password.to_vec(),
-                    accepted: reply::STORED.to_vec(),
-                    refused: b"CLIENT_ERROR authentication failure\r\n".to_vec(),
-                })),
+            let space = memchr::memchr(b' ', value).unwrap_or(value.len());
+            match (value.get(..space), value.get(space + 1..)) {
+                (Some(name), Some(password)) if !name.is_empty() && !password.is_empty() => {
+                    Entry::Login(Box::new(Attempt {
+                        name: name.to_vec(),
+                        password: password.to_vec(),
+                        accepted: reply::STORED.to_vec(),
+                        refused: b"CLIENT_ERROR authentication failure\r\n".to_vec(),
+                    }))
+                }
                 _ => Entry::Denied(Denial::Stranger("bad authentication token format")),
             }
         }
+        Request::Quit => Entry::Free,
         Request::Refused { reply: reply::TOO_LARGE } => Entry::Denied(Denial::Stranger("auth token too long")),
         _ => Entry::Denied(Denial::Stranger("unauthenticated")),
     }

@@ -69,6 +69,11 @@ impl Container {
         }
     }
 
+    /// Whether a column keeps cas numbers.
+    pub fn has_cas(&self) -> bool {
+        self.cas.is_some()
+    }
+
     /// What its operations use.
     pub fn policies(&self) -> Policies {
         self.policies

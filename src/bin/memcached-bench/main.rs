@@ -30,6 +30,8 @@ use peers::Server;
 use report::{Cell, Round, Row, Versions};
 use workload::{Keys, Operation, Workload};
 
+const NOTHING: &str =
+    "there is nothing to measure: --list names the workloads, --only selects by a part of their names";
 const SEED: u64 = 0x5EED;
 const WARM: Duration = Duration::from_millis(50);
 /// A server that does not know a request may say nothing at all.
@@ -68,18 +70,20 @@ fn measure(options: &Options, folder: &Path) -> Result<(), String> {
         Some(tree) => measure_mysql(options, folder, tree)?,
         None => {
             let workloads = options.chosen(&workload::WORKLOADS);
-            let mut servers = if options.servers.is_empty() {
-                on_server_core(|| peers::start_all(folder, options.memcached.as_deref(), options.threads))?
+            if workloads.is_empty() {
+                return Err(NOTHING.to_owned());
+            }
+            let wanted = |name: &str| workloads.iter().any(|workload| workload.also.contains(&name));
+            let servers = if options.servers.is_empty() {
+                on_server_core(|| peers::start_all(folder, options.memcached.as_deref(), options.threads, wanted))?
             } else {
                 options.servers.iter().map(|s| peers::attach(s)).collect::<Result<_, _>>()?
             };
-            // What no row asks for is not kept running.
-            servers.retain(|server| workloads.iter().any(|workload| takes_part(workload, server)));
             (versions(&servers), run(options, &workloads, &servers)?)
         }
     };
     if rows.is_empty() {
-        return Err("there is nothing to measure: --list names the workloads".to_owned());
+        return Err(NOTHING.to_owned());
     }
     report::print(&rows);
     let goals: &[goals::Goal] = if options.mysql.is_some() { &goals::MYSQL } else { &goals::PERFORMANCE };

@@ -11,12 +11,11 @@ use crate::{machine, sql};
 const TABLE: &str = "varbinary";
 
 /// Starts a server with this `innodb_flush_log_at_trx_commit`, and makes the measured table.
-pub fn start(folder: &Path, level: u32) -> Result<Server, String> {
-    let name = format!("mariadb-level{level}");
+pub fn start(folder: &Path, name: &str, level: u32) -> Result<Server, String> {
     let Some(version) = peers::version(&mut Command::new("mariadbd"), "--version") else {
         return Err(format!("{name}: mariadbd does not run (Debian package mariadb-server)"));
     };
-    let data = peers::make(folder, &name)?;
+    let data = peers::make(folder, name)?;
     let port = peers::free_port()?;
     let socket = data.join("my.sock");
     let mut install = Command::new("mariadb-install-db");
@@ -36,7 +35,7 @@ pub fn start(folder: &Path, level: u32) -> Result<Server, String> {
     if !installed.status.success() {
         return Err(format!("{name}: mariadb-install-db: {}", String::from_utf8_lossy(&installed.stderr).trim()));
     }
-    let mut server = peers::start(folder, &name, Dialect::Sql, port, version, command)?;
+    let mut server = peers::start(folder, name, Dialect::Sql, port, version, command)?;
     server.table = TABLE;
     server.socket = Some(socket.clone());
     sql::administrator(&socket)?.run(&table_script(TABLE, "VARBINARY(250)"))?;

@@ -88,8 +88,13 @@ impl Drop for Server {
 }
 
 /// Starts what is installed; what is not is named on stderr. `memcached` becomes the measure of all, and the one of the
-/// PATH an older peer beside it.
-pub fn start_all(folder: &Path, memcached: Option<&str>, threads: usize) -> Result<Vec<Server>, String> {
+/// PATH an older peer beside it. `wanted` tells which of the servers that take part in a few rows only are started.
+pub fn start_all(
+    folder: &Path,
+    memcached: Option<&str>,
+    threads: usize,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<Vec<Server>, String> {
     let mut servers = Vec::new();
     match memcached {
         Some(path) => servers.push(start_memcached(folder, "memcached", path, threads)?),
@@ -99,10 +104,12 @@ pub fn start_all(folder: &Path, memcached: Option<&str>, threads: usize) -> Resu
     let host = host.to_string_lossy().into_owned();
     match version(&mut Command::new(&host), "--version") {
         Some(version) => {
-            for level in [1, 2] {
-                servers.push(start_host(folder, &host, &version, &format!("host-level{level}"), level, threads)?);
+            let start = |name, level, threads| start_host(folder, &host, &version, name, level, threads);
+            servers.push(start("host-level1", 1, threads)?);
+            servers.push(start("host-level2", 2, threads)?);
+            if wanted("host-2-workers") {
+                servers.push(extra(start("host-2-workers", 2, 2)?));
             }
-            servers.push(extra(start_host(folder, &host, &version, "host-2-workers", 2, 2)?));
         }
         None => eprintln!("memcached-host is left out: {host} does not run (cargo build --release)"),
     }
@@ -114,11 +121,13 @@ pub fn start_all(folder: &Path, memcached: Option<&str>, threads: usize) -> Resu
         }
         None => eprintln!("redis is left out: redis-server does not run (Debian package redis-server)"),
     }
-    if memcached.is_some() {
+    if memcached.is_some() && wanted("memcached-old") {
         servers.extend(optional(start_memcached(folder, "memcached-old", "memcached", threads)).map(extra));
     }
-    for level in [1, 2] {
-        servers.extend(optional(mariadb::start(folder, level)).map(extra));
+    for (name, level) in [("mariadb-level1", 1), ("mariadb-level2", 2)] {
+        if wanted(name) {
+            servers.extend(optional(mariadb::start(folder, name, level)).map(extra));
+        }
     }
     Ok(servers)
 }

@@ -53,6 +53,7 @@ pub fn show(catalog: &Catalog<'_>, show: &Show, sink: &mut dyn Sink) -> Result<u
         Show::Variables { like } => variables(catalog, like.as_deref(), sink),
         Show::Status { like } => {
             let mut rows = name_value_rows(catalog.host, HostStatement::ShowStatus)?;
+            rows.push(("Innodb_os_log_fsyncs".to_owned(), catalog.engine.log_syncs().to_string()));
             rows.push(("Innodb_row_lock_current_waits".to_owned(), catalog.engine.lock_waits().to_string()));
             name_values(rows, like.as_deref(), sink)
         }

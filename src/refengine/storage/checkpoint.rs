@@ -137,6 +137,7 @@ impl Inner {
         if let Some(last) = self.checkpoint.state.lock().pending.take() {
             self.write_frozen(last)?;
         }
+        self.redo.close().map_err(|e| io_error("the redo log", &e))?;
         let last = self.redo.number();
         self.freeze();
         self.write_frozen(last)
@@ -144,6 +145,8 @@ impl Inner {
 
     pub(super) fn write_frozen(&self, last: u64) -> Result<()> {
         let Some(frozen) = self.generations.read().frozen.clone() else { return Ok(()) };
+        // With half of the log, rows on disk would be newer than those that are read back over them.
+        self.sync()?;
         let keyspaces: Vec<_> = self.keyspaces.read().values().cloned().collect();
         for keyspace in keyspaces {
             if let Some(map) = frozen.map(keyspace.number()) {

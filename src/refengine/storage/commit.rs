@@ -9,6 +9,10 @@ use super::{Change, Error, Inner, Result, io_error};
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
+/// Memory that is kept for the next round.
+const KEPT_BYTES: usize = 1 << 20;
+const KEPT_CHANGES: usize = 4096;
+
 /// The round that is being filled, and what became of those before.
 #[derive(Default)]
 pub(super) struct Rounds {
@@ -61,7 +65,9 @@ impl Inner {
             drop(rounds);
             let written = self.write_round(&records, &mut changes, sync, write);
             records.clear();
+            records.shrink_to(KEPT_BYTES);
             changes.clear();
+            changes.shrink_to(KEPT_CHANGES);
             rounds = self.rounds.lock();
             rounds.idle = (records, changes);
             rounds.leading = false;

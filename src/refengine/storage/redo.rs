@@ -14,6 +14,8 @@
 //! Integers are little-endian. A *position* counts the bytes of all records ever written and tells how far a sync came. By it `replay`
 //! knows the torn end of a log, which nobody was promised, from damage in front of something that was.
 //!
+//! A clean end leaves no log, and a file `closed` instead: a log that is missing without it is missed.
+//!
 //! Space is written with zeroes ahead of the records, so that a sync has only data to write and not the file's size, and so that a full
 //! disk is met before the first byte of a record is written.
 //!
@@ -34,6 +36,7 @@ pub(super) const FILE_HEADER: usize = 32;
 pub(super) const RECORD: u32 = 0x6f64_6572;
 pub(super) const RECORD_HEADER: usize = 24;
 const ALIGN: usize = 8;
+const CLOSED: &str = "closed";
 /// Zeroes that are written ahead at once.
 const AHEAD: u64 = 1 << 20;
 /// Most bytes that wait in memory at level 0.
@@ -87,6 +90,25 @@ pub(super) fn numbers(dir: &Path) -> io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
+/// Whether the storage was closed and not opened since, so that there may be no log.
+pub(super) fn is_closed(dir: &Path) -> io::Result<bool> {
+    dir.join(CLOSED).try_exists()
+}
+
+/// Says that there may be no log from here on.
+pub(super) fn close(dir: &Path) -> io::Result<()> {
+    File::create(dir.join(CLOSED))?;
+    sync_dir(dir)
+}
+
+/// Takes [`close`] back; there is a log now.
+pub(super) fn reopen(dir: &Path) -> io::Result<()> {
+    match std::fs::remove_file(dir.join(CLOSED)) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other.and_then(|()| sync_dir(dir)),
+    }
+}
+
 pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
@@ -103,7 +125,7 @@ pub(super) fn file_header(number: u64, position: u64) -> [u8; FILE_HEADER] {
 
 /// A new file, complete and on disk.
 fn create(dir: &Path, number: u64, position: u64) -> io::Result<File> {
-    let file = OpenOptions::new().write(true).create_new(true).open(path(dir, number))?;
+    let file = OpenOptions::new().write(true).create(true).truncate(true).open(path(dir, number))?;
     let begun = file.write_all_at(&file_header(number, position), 0).and_then(|()| file.sync_all());
     if let Err(error) = begun.and_then(|()| sync_dir(dir)) {
         // Without a valid header it would be in the way of the next attempt and of `replay`.
@@ -243,16 +265,26 @@ impl Redo {
         let mut writer = self.writer.lock();
         writer.write(&[])?;
         let position = writer.position;
-        let (file, earlier) = (writer.file.clone(), std::mem::take(&mut writer.unsynced));
+        let (file, earlier) = (writer.file.clone(), writer.unsynced.clone());
         // Commits go on meanwhile.
         drop(writer);
         for file in &earlier {
             file.sync_data()?;
         }
         file.sync_data()?;
+        if !earlier.is_empty() {
+            let synced = |file: &Arc<File>| earlier.iter().any(|earlier| Arc::ptr_eq(earlier, file));
+            // Not sooner: another sync must not overtake this one.
+            self.writer.lock().unsynced.retain(|file| !synced(file));
+        }
         self.synced.fetch_max(position, Ordering::Relaxed);
         self.syncs.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// See [`close`].
+    pub(super) fn close(&self) -> io::Result<()> {
+        close(&self.dir)
     }
 
     /// Goes on in a new file; returns the number of the one before. Nobody appends meanwhile.

@@ -61,6 +61,21 @@ fn promises(bytes: &[u8], position: u64) -> bool {
     false
 }
 
+/// Refuses a log without its beginning.
+pub(super) fn require_start(dir: &Path) -> Result<()> {
+    let failed = |e: io::Error| Error::Storage(format!("cannot read the redo log in {}: {e}", dir.display()));
+    let Some(first) = redo::numbers(dir).map_err(failed)?.first().copied() else {
+        return Err(Error::Corrupt(format!("the redo log in {} is missing", dir.display())));
+    };
+    let path = redo::path(dir, first);
+    let mut header = Vec::new();
+    File::open(&path).and_then(|f| f.take(FILE_HEADER as u64).read_to_end(&mut header)).map_err(failed)?;
+    match start(&header, first) {
+        Some(_) => Ok(()),
+        None => Err(Error::Corrupt(format!("the redo log {} is damaged at byte 0", path.display()))),
+    }
+}
+
 /// Calls `f` with every change that the log in `dir` holds, oldest first, and cuts off what is behind the last whole record.
 ///
 /// # Errors

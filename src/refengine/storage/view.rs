@@ -5,7 +5,7 @@
 //! changes nothing for it.
 
 use super::memtable::{Generation, Map};
-use super::{Inner, Keyspace, Result, Slice, storage_error};
+use super::{Inner, Keyspace, Result, Slice};
 use fjall::Readable;
 use std::iter::Peekable;
 use std::ops::Bound;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// Entries of a generation that a walk takes at first and at most with one look at it.
 const FIRST_CHUNK: usize = 16;
-const LAST_CHUNK: usize = 256;
+const LAST_CHUNK: usize = 128;
 
 /// See the module. Clones share it.
 #[derive(Clone)]
@@ -59,7 +59,7 @@ impl Snapshot {
                 return Ok(version);
             }
         }
-        self.0.stored.get(keyspace.stored(), key).map_err(storage_error)
+        self.0.stored.get(keyspace.stored(), key).map_err(|error| keyspace.read_error(error))
     }
 
     /// The entries with `start <= key < end` in key order, or from the far end if `reverse`.
@@ -72,7 +72,8 @@ impl Snapshot {
             Overlay { map, start, end, chunk: FIRST_CHUNK, complete, ahead: Vec::new() }
         });
         let overlays = overlays.collect();
-        let stored = Stored { rows: self.0.stored.range(keyspace.stored(), start..end), reverse };
+        let stored =
+            Stored { keyspace: keyspace.clone(), rows: self.0.stored.range(keyspace.stored(), start..end), reverse };
         Iter { view: self.clone(), overlays, stored: stored.peekable(), reverse }
     }
 }
@@ -100,7 +101,7 @@ impl Overlay {
             let bounds = (self.start.as_ref().map(|k| &**k), self.end.as_ref().map(|k| &**k));
             self.ahead = self.map.entries(bounds, seqno, reverse, self.chunk);
             self.complete = self.ahead.len() < self.chunk;
-            self.chunk = (self.chunk * 4).min(LAST_CHUNK);
+            self.chunk = (self.chunk * 2).min(LAST_CHUNK);
             if let Some((last, _)) = self.ahead.last() {
                 match reverse {
                     true => self.end = Bound::Excluded(last.clone()),
@@ -116,6 +117,7 @@ impl Overlay {
 
 /// The tables on disk, from one end.
 struct Stored {
+    keyspace: Keyspace,
     rows: fjall::Iter,
     reverse: bool,
 }
@@ -125,7 +127,7 @@ impl Iterator for Stored {
 
     fn next(&mut self) -> Option<Self::Item> {
         let next = if self.reverse { self.rows.next_back() } else { self.rows.next() };
-        next.map(|entry| entry.into_inner().map_err(storage_error))
+        next.map(|entry| entry.into_inner().map_err(|error| self.keyspace.read_error(error)))
     }
 }
 

@@ -75,6 +75,7 @@ pub(super) unsafe extern "C" fn ut_strerr(err: ib_err_t) -> *const c_char {
         ib_err::IB_SUCCESS_LOCKED_REC => c"Success, record locked",
         ib_err::IB_SUCCESS => c"Success",
         ib_err::IB_ERROR => c"Generic error",
+        ib_err::IB_INTERRUPTED => c"Operation interrupted",
         ib_err::IB_OUT_OF_MEMORY => c"Cannot allocate memory",
         ib_err::IB_OUT_OF_FILE_SPACE => c"Out of disk space",
         ib_err::IB_LOCK_WAIT => c"Lock wait",

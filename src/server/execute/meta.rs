@@ -8,6 +8,7 @@ use super::{Abort, Executor, Located, Refusal, spares_table};
 use crate::protocol::meta::{Code, Facts, KeyBuffer, Request, SetMode, Verb, debug, response};
 use crate::protocol::{self, reply};
 use crate::rows::Rows;
+use crate::server::detail::Operation;
 use crate::server::stats::Counter;
 use crate::store::{Arith, Arithmetic, Condition, Container, Deleted, Failure, Item, Mark, NewItem, Stored, Visit};
 
@@ -21,6 +22,12 @@ enum Stop {
 }
 
 type Outcome<T> = Result<T, Stop>;
+
+/// See [`super::plain_set`].
+pub(super) fn plain_set<'a>(request: &Request<'a>) -> Option<NewItem<'a>> {
+    let plain = request.verb == Verb::Set && request.set_mode() == SetMode::Set;
+    (plain && !request.has(b'C') && !request.has(b'E')).then(|| new_item(request))
+}
 
 impl<'w, R: Rows> Executor<'w, R> {
     /// Runs a meta command and appends its reply.
@@ -88,12 +95,14 @@ impl<'w, R: Rows> Executor<'w, R> {
             Located::Row(container, key) => (container, key),
             Located::Name(container) => {
                 self.stats.one(Counter::GetHits);
+                self.shared.detail.note(name, Operation::Get(true));
                 let item = Item { flags: 0, cas: 0, deadline: 0, value: container.table.path.to_bytes() };
                 write_item(out, request, &item, Facts { ttl: Some(-1), ..Facts::default() });
                 return Ok(());
             }
             Located::Nowhere => {
                 self.stats.one(Counter::GetMisses);
+                self.shared.detail.note(name, Operation::Get(false));
                 miss(out, request);
                 return Ok(());
             }
@@ -112,6 +121,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         let touch = request.seconds(b'T');
         let found = self.answer_item(request, container, key, touch, before, out)?;
         self.stats.one(if found { Counter::GetHits } else { Counter::GetMisses });
+        self.shared.detail.note(name, Operation::Get(found));
         if touch.is_some() {
             self.stats.one(Counter::CmdTouch);
             self.stats.one(if found { Counter::TouchHits } else { Counter::TouchMisses });
@@ -187,17 +197,13 @@ impl<'w, R: Rows> Executor<'w, R> {
     }
 
     fn meta_set(&mut self, request: &Request<'_>, name: &[u8], out: &mut Vec<u8>) -> Outcome<()> {
+        self.shared.detail.note(name, Operation::Set);
         let (container, key) = self.row_of(name)?;
         self.stats.one(Counter::CmdSet);
         let mode = request.set_mode();
         let extends = matches!(mode, SetMode::Append | SetMode::Prepend);
         let compare = request.number(b'C');
-        let item = NewItem {
-            flags: request.number(b'F').unwrap_or(0) as u32,
-            exptime: request.seconds(b'T').unwrap_or(0),
-            value: request.value,
-            cas: request.number(b'E'),
-        };
+        let item = new_item(request);
         let result = self.store.store(container, key, condition(mode), compare, item);
         let (mut stored, mut cas) = self.done(container, result)?;
         let older = stored == Stored::Exists && compare.is_some_and(|compare| 0 < compare && compare < cas);
@@ -240,6 +246,15 @@ impl<'w, R: Rows> Executor<'w, R> {
         Ok(())
     }
 
+    /// Answers a plain `ms` that was stored together with others.
+    pub(super) fn stored_together_meta(&mut self, request: &Request<'_>, cas: u64, out: &mut Vec<u8>) {
+        self.shared.detail.note(request.written_key, Operation::Set);
+        if !request.has(b'q') {
+            let facts = Facts { cas: Some(cas), size: Some(request.value.len()), ..Facts::default() };
+            response(out, request, Code::Done, &facts);
+        }
+    }
+
     /// An append or prepend that found nothing and may create the item.
     fn extend_or_add(
         &mut self,
@@ -265,18 +280,13 @@ impl<'w, R: Rows> Executor<'w, R> {
     }
 
     fn meta_delete(&mut self, request: &Request<'_>, name: &[u8], out: &mut Vec<u8>) -> Outcome<()> {
+        self.shared.detail.note(name, Operation::Delete);
         let (container, key) = self.row_of(name)?;
         let (compare, given) = (request.number(b'C'), request.number(b'E'));
         let (empties, invalidates) = (request.has(b'x'), request.has(b'I'));
         let mut stored = None;
         if empties {
-            let item = NewItem {
-                flags: request.number(b'F').unwrap_or(0) as u32,
-                exptime: request.seconds(b'T').unwrap_or(0),
-                value: b"",
-                cas: given,
-            };
-            let result = self.store.store(container, key, Condition::Replace, compare, item);
+            let result = self.store.store(container, key, Condition::Replace, compare, new_item(request));
             let (emptied, cas) = self.done(container, result)?;
             if emptied == Stored::Stored && invalidates {
                 let result = self.store.mark_stale(container, key, cas);
@@ -386,6 +396,16 @@ impl<'w, R: Rows> Executor<'w, R> {
             }
         }
         Ok(Err(Code::NotStored))
+    }
+}
+
+/// What an `ms` stores, and an `md` in place of the value.
+fn new_item<'a>(request: &Request<'a>) -> NewItem<'a> {
+    NewItem {
+        flags: request.number(b'F').unwrap_or(0) as u32,
+        exptime: request.seconds(b'T').unwrap_or(0),
+        value: request.value,
+        cas: request.number(b'E'),
     }
 }
 

@@ -194,8 +194,14 @@ pub fn plain_set<'a>(request: &Request<'a>) -> Option<NewItem<'a>> {
             Some(NewItem { flags, exptime, value, cas: None })
         }
         Request::Binary(ref request) => binary::plain_set(request),
+        Request::Meta(ref request) => meta::plain_set(request),
         _ => None,
     }
+}
+
+/// Whether the answer to a plain set needs more than the set tells: a cas number where no column has it.
+pub fn needs_row(request: &Request<'_>, container: &Container) -> bool {
+    matches!(request, Request::Meta(request) if request.has(b'c')) && !container.has_cas()
 }
 
 /// Whether a request streams rows for many ticks; it is planned alone.
@@ -314,6 +320,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         self.stats.one(Counter::CmdSet);
         match request {
             Request::Binary(request) => self.stored_together_binary(request, cas, out),
+            Request::Meta(request) => self.stored_together_meta(request, cas, out),
             request => self.stored_together_ascii(request, out),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::WritePhase;
 use crate::rows::Rows;
-use crate::server::execute::{Abort, Executor, plain_set};
+use crate::server::execute::{Abort, Executor, needs_row, plain_set};
 use crate::server::stats::Delta;
 use crate::store::ContainerId;
 
@@ -40,6 +40,9 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             return None;
         }
         let (container, _) = planned.sort?;
+        if needs_row(&planned.request, self.tick.config.container(container)?) {
+            return None;
+        }
         Some((container, plain_set(&planned.request)?.value.len()))
     }
 

@@ -1,5 +1,7 @@
 //! The write phase against rows that fail on demand.
 
+mod binary;
+
 use super::*;
 use crate::bindings::{IB_CB_ENTRIES, ib_cb_t};
 use crate::host::{Callbacks, Host};
@@ -251,10 +253,15 @@ impl Bench {
 
     /// What the clients (one string each) are answered in one tick, `None` for a closed connection, and what was counted.
     fn tick(&mut self, clients: &[&str]) -> (Vec<Option<String>>, Delta) {
+        let (answers, stats) = self.tick_bytes(clients);
+        (answers.into_iter().map(|answer| answer.map(|bytes| String::from_utf8(bytes).unwrap())).collect(), stats)
+    }
+
+    fn tick_bytes(&mut self, clients: &[impl AsRef<[u8]>]) -> (Vec<Option<Vec<u8>>>, Delta) {
         let (mut conns, mut theirs, mut pool, mut received) = (Slab::new(), Vec::new(), Default::default(), 0);
-        for text in clients {
+        for bytes in clients {
             let (ours, mut client) = UnixStream::pair().unwrap();
-            client.write_all(text.as_bytes()).unwrap();
+            client.write_all(bytes.as_ref()).unwrap();
             client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
             let mut conn = Conn::new(ours.into(), Parser::new(1 << 20, Dialect::Auto));
             conn.fill(&mut pool, &mut received).unwrap();
@@ -270,10 +277,10 @@ impl Bench {
         let answers = plans
             .iter()
             .map(|plan| {
-                let mut answer = String::new();
+                let mut answer = Vec::new();
                 conns.remove(plan.conn);
-                theirs[plan.conn].read_to_string(&mut answer).unwrap();
-                assert!(!plan.drop || answer.is_empty(), "a dropped connection heard {answer}");
+                theirs[plan.conn].read_to_end(&mut answer).unwrap();
+                assert!(!plan.drop || answer.is_empty(), "a dropped connection heard {}", answer.escape_ascii());
                 (!plan.drop).then_some(answer)
             })
             .collect();
@@ -418,6 +425,17 @@ fn sets_that_are_stored_together_meet_deadlocks_locks_kills_and_changes() {
         assert_eq!(trace, expected_trace, "{what}");
         assert_eq!(stats.get(Counter::CmdSet), expected.matches("STORED").count() as u64, "{what}");
     }
+}
+
+#[test]
+fn meta_sets_are_stored_together_too() {
+    let text = "ms a 1 k O1\r\n1\r\nms b 1 q\r\n1\r\nset c 0 0 1\r\n1\r\nms d 1 s MS T5\r\n1\r\nms e 1 ME\r\n1\r\nms f 1 C1\r\n1\r\nms g 1 c\r\n1\r\n";
+    let (answers_, trace, stats) = tick(together(), &[text]);
+    let answer = answers_[0].as_deref().unwrap();
+    assert!(answer.starts_with("HD ka O1\r\nSTORED\r\nHD s1\r\nHD\r\nNF\r\nHD c"), "{answer}");
+    assert!(!answer.ends_with("c0\r\n"), "{answer}");
+    assert_eq!(trace, "[a b c d] e f g +");
+    assert_eq!(stats.get(Counter::CmdSet), 7);
 }
 
 #[test]

@@ -76,6 +76,6 @@ until (($memd->get('survivor') // '') eq 'still here') {
     $memd->forget_dead_hosts;
 }
 
-die "no statistics\n" unless $memd->stats->{hosts}{"127.0.0.1:$port"}{misc}{cmd_get};
+die "no statistics\n" unless exists $memd->stats->{hosts}{"127.0.0.1:$port"}{misc}{cmd_get};
 same($memd->flush_all, 1, 'flush_all');
 same($memd->get('long'), undef, 'get after flush_all');

@@ -138,7 +138,7 @@ def restart(address):
 
 def server_commands(client):
     assert client.version()
-    assert client.stats()[b"cmd_get"] > 0
+    assert b"cmd_get" in client.stats()
     same(client.flush_all(noreply=False), True)
     same(client.get("long"), None)
     client.quit()

@@ -9,10 +9,10 @@ def same(got, wanted)
   raise "wanted #{wanted.inspect[0, 200]}, got #{got.inspect[0, 200]}" if got != wanted
 end
 
-def soon
+def soon(fault)
   limit = Process.clock_gettime(Process::CLOCK_MONOTONIC) + PATIENCE
   until yield
-    raise 'nothing expires' if Process.clock_gettime(Process::CLOCK_MONOTONIC) > limit
+    raise fault if Process.clock_gettime(Process::CLOCK_MONOTONIC) > limit
 
     sleep 0.05
   end
@@ -105,13 +105,30 @@ def expiry(client)
   client.set('touched', 'x', 1000)
   same(client.touch('touched', 1), true)
   same(client.touch('nothing', 1), nil)
-  soon { client.get_multi('short', 'touched').empty? }
+  soon('nothing expires') { client.get_multi('short', 'touched').empty? }
   same(client.gat('long', 500), 'x')
+end
+
+# The server goes away and comes back with what it said it had stored.
+def restart(client)
+  raise 'set' unless client.set('survivor', 'still here')
+
+  puts 'restart'
+  $stdout.flush
+  $stdin.gets
+  value = nil
+  soon('no server after the restart') do
+    value = client.get('survivor')
+    true
+  rescue Dalli::RingError, Dalli::NetworkError
+    false
+  end
+  same(value, 'still here')
 end
 
 def server_commands(client, address)
   raise 'version' unless client.version[address]
-  raise 'stats' unless client.stats[address]['cmd_set'].to_i.positive?
+  raise 'stats' unless client.stats[address]['cmd_get'].to_i.positive?
 
   client.close
   same(client.get('long'), 'x')
@@ -126,7 +143,7 @@ module Plain
 end
 
 address = "127.0.0.1:#{ARGV.fetch(0)}"
-options = { protocol: :meta, socket_timeout: PATIENCE, compress: true }
+options = { protocol: :meta, socket_timeout: PATIENCE, compress: true, down_retry_delay: 0 }
 client = Dalli::Client.new(address, options)
 raw = Dalli::Client.new(address, options.merge(serializer: Plain, compress: false))
 values(client, raw)
@@ -136,4 +153,5 @@ compare_and_swap(client)
 counters(raw)
 many(client)
 expiry(client)
+restart(client)
 server_commands(client, address)

@@ -106,6 +106,25 @@ async fn expiry(client: &mut Client) -> Outcome {
     Ok(())
 }
 
+/// The server goes away and comes back with what it said it had stored.
+async fn restart(client: &mut Client, address: &str) -> Outcome {
+    client.meta_set("survivor", "still here", false, None, None).await?;
+    println!("restart");
+    std::io::stdin().read_line(&mut String::new()).expect("an answer");
+    // A connection of this client does not come back by itself.
+    assert!(client.meta_get("survivor", false, None, None).await.is_err());
+    let start = Instant::now();
+    let mut client = loop {
+        match Client::new(address).await {
+            Ok(client) => break client,
+            Err(error) => assert!(start.elapsed() < PATIENCE, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(hit(&mut client, "survivor", &["v"]).await?.data.as_deref(), Some(&b"still here"[..]));
+    Ok(())
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome {
     let address = format!("tcp://127.0.0.1:{}", std::env::args().nth(1).expect("a port"));
@@ -115,5 +134,6 @@ async fn main() -> Outcome {
     counters(&mut client).await?;
     renewal(&mut client, &mut other).await?;
     many(&mut client).await?;
-    expiry(&mut client).await
+    expiry(&mut client).await?;
+    restart(&mut client, &address).await
 }
