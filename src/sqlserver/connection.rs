@@ -44,7 +44,7 @@ fn login_and_work(channel: &mut Channel, parts: &Parts, id: u32, origin: &Origin
         process.account = identity.account.clone();
         process.database = database.clone();
     });
-    let mut session = Session::new(parts.engine.clone(), identity, parts.processes.clone(), Some(entered));
+    let mut session = Session::listed(parts.engine.clone(), identity, parts.processes.clone(), Some(entered));
     session.set_single_statements(capabilities & capability::MULTI_STATEMENTS == 0);
     if let Some(database) = database {
         session.set_database(&database).map_err(ReadError::Refused)?;

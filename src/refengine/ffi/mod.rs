@@ -229,7 +229,7 @@ pub unsafe extern "C" fn refengine_session_open(
             return refengine_result::REFENGINE_INVALID_ARGUMENT;
         }
         let session = Box::new(SessionHandle {
-            session: Session::new(handle.engine.clone(), Identity::internal(), handle.processes.clone(), None),
+            session: Session::listed(handle.engine.clone(), Identity::internal(), handle.processes.clone(), None),
             host: handle.host.clone(),
             last: LastError::default(),
         });

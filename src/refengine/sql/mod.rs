@@ -1,16 +1,17 @@
 //! SQL over the engine: the statements that its users, the bootstrap scripts and the host program need.
 //!
 //! ```text
-//!   text ─► text (tokens, statements) ─► parse* (ast) ─► session ─┬─► query, change ─► rows, plan ─► Transaction
-//!                                                                 ├─► definition, accounts, show ──► Engine
-//!                                                                 └─► host
+//!   text ─► text (tokens, statements) ─► parse* (ast) ─► session ─┬─► query, group, change ─► rows, plan ─► Transaction
+//!                 ▲                                     │         ├─► ddl, definition, alter, accounts, show ──► Engine
+//!              prepared (parameters)           privileges,        ├─► set, variables
+//!                                              table_locks        └─► host, processes
 //!                         expressions: expr (compile) ─► eval, function ─► datum, decimal, column
 //! ```
 //!
-//! Called by `ffi`. A [`Session`] runs on its caller's thread, one statement at a time; sessions are independent
-//! of each other. Wording, numbers and rules are MySQL 8.0's, within these limits: collations compare bytes, SQL mode
-//! is the strict default, one table per statement, a table needs a primary key, indexes are unique and over whole columns,
-//! the text of `/*!NNNNN ... */` always runs.
+//! Called by `ffi` and by the room `sqlserver`. A [`Session`] runs on its caller's thread, one statement at a time; sessions
+//! are independent of each other. Wording, numbers and rules are MySQL 8.0's, within these limits: collations compare bytes,
+//! SQL mode is the strict default, one table per statement, a table needs a primary key, indexes are unique and over whole
+//! columns, the text of `/*!NNNNN ... */` always runs.
 
 mod accounts;
 mod alter;

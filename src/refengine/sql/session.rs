@@ -79,12 +79,16 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session without a database, with autocommit.
-    pub fn new(engine: Engine, identity: Identity, processes: Arc<Processes>, entered: Option<Entered>) -> Session {
+    /// A session without a database, with autocommit, that no list has.
+    pub fn new(engine: Engine, identity: Identity) -> Session {
+        Session::listed(engine, identity, Arc::default(), None)
+    }
+
+    /// A session that shows this list of connections, and is in it with what it runs if it has `entered` it.
+    pub fn listed(engine: Engine, identity: Identity, processes: Arc<Processes>, entered: Option<Entered>) -> Session {
         let variables = Variables::default();
         let info = Info { database: None, variables, identity, engine, now: 0, host_variables: Vec::new() };
-        let (next, warnings) = ((None, None), Warnings::default());
-        let locks = None;
+        let (next, warnings, locks) = ((None, None), Warnings::default(), None);
         Session { info, trx: None, begun: false, next, warnings, single_statements: false, locks, processes, entered }
     }
 
