@@ -9,7 +9,6 @@ use daemon_memcached::refengine::sql::{
 use ib_err::*;
 use std::borrow::Cow;
 use std::ptr::null_mut;
-use std::sync::Arc;
 
 /// Longer than any test runs: only what ends a wait by itself may end it.
 const FOR_EVER: &str = "100000";
@@ -59,9 +58,7 @@ impl Sink for Rows {
 pub fn create_table(engine: &Engine) {
     engine.set_variable("innodb_flush_log_at_trx_commit", "0").unwrap();
     let sql = "CREATE DATABASE iso; CREATE TABLE iso.t (id INT PRIMARY KEY, v INT, u INT UNIQUE)";
-    Session::new(engine.clone(), Identity::internal(), Arc::default(), None)
-        .execute(sql, &NoHost, &mut Rows::default())
-        .unwrap();
+    Session::new(engine.clone(), Identity::internal()).execute(sql, &NoHost, &mut Rows::default()).unwrap();
 }
 
 /// Gives `iso.t` the rows that every case begins with.
@@ -69,9 +66,7 @@ pub fn fill_table(engine: &Engine) {
     engine.set_variable("innodb_lock_wait_timeout", FOR_EVER).unwrap();
     engine.set_variable("innodb_api_lock_wait_timeout", FOR_EVER).unwrap();
     let sql = "DELETE FROM iso.t; INSERT INTO iso.t VALUES (1, 10, 1), (2, 20, 2), (5, 50, 5)";
-    Session::new(engine.clone(), Identity::internal(), Arc::default(), None)
-        .execute(sql, &NoHost, &mut Rows::default())
-        .unwrap();
+    Session::new(engine.clone(), Identity::internal()).execute(sql, &NoHost, &mut Rows::default()).unwrap();
 }
 
 fn rows_or_empty(rows: Vec<String>) -> String {
@@ -83,7 +78,7 @@ pub struct SqlDriver(Session);
 
 impl SqlDriver {
     pub fn new(engine: Engine) -> SqlDriver {
-        let mut session = Session::new(engine, Identity::internal(), Arc::default(), None);
+        let mut session = Session::new(engine, Identity::internal());
         session.execute("USE iso", &NoHost, &mut Rows::default()).unwrap();
         SqlDriver(session)
     }
