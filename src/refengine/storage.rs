@@ -206,7 +206,11 @@ pub(super) fn name_damage(error: Error, dir: &Path) -> Error {
 /// What an I/O error is that left nothing half done. `what` names the files.
 pub(super) fn io_error(what: &str, error: &std::io::Error) -> Error {
     let text = format!("{what}: {error}");
-    if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) { Error::DiskFull(text) } else { Error::Storage(text) }
+    if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
+        Error::DiskFull(text)
+    } else {
+        Error::Storage(text)
+    }
 }
 
 /// Bytes of memory for the storage, of a pool of `pool` bytes: for blocks read from disk, and for a generation of the
