@@ -464,7 +464,7 @@ static ssize_t write_any(int fd, const void *bytes, size_t n, off_t at)
     struct node *node = node_at(fd, "");
     enum verdict verdict = step("write", path, n);
     ssize_t done = -1;
-    size_t allowed = verdict == HALF || verdict == HALF_AND_KILL ? n / 2 : n;
+    size_t allowed = (verdict == HALF && n > 1) || verdict == HALF_AND_KILL ? n / 2 : n;
     if (verdict == NEEDS_SPACE) {
         bool appends = fcntl(fd, F_GETFL) & O_APPEND;
         allowed = room(fd, at >= 0 ? at : lseek(fd, 0, appends ? SEEK_END : SEEK_CUR), n);
