@@ -82,13 +82,16 @@ static int log_fd = -1;
 static struct node *nodes;
 static unsigned int last_id;
 
+/* The shim itself cannot go on. */
+#define DIE() (dprintf(2, "faults.c:%d: %s\n", __LINE__, strerror(errno)), abort())
+
 #define REAL(name) ((__typeof__(&name))real(#name))
 
 static void *real(const char *name)
 {
     void *f = dlsym(RTLD_NEXT, name);
     if (f == NULL)
-        abort();
+        DIE();
     return f;
 }
 
@@ -121,7 +124,7 @@ static struct node *node_at(int fd, const char *path)
     }
     struct node *node = calloc(1, sizeof *node);
     if (node == NULL)
-        abort();
+        DIE();
     *node = (struct node){.inode = s.stx_ino, .born = born, .is_dir = S_ISDIR(s.stx_mode), .id = ++last_id, .next = nodes};
     nodes = node;
     return node;
@@ -143,7 +146,7 @@ static void copy_range(int from, int to, off_t at, off_t end)
         if (got <= 0)
             return;
         if (REAL(pwrite)(to, bytes, (size_t)got, at) != got)
-            abort();
+            DIE();
         at += got;
     }
 }
@@ -157,13 +160,13 @@ static void file_is_synced(int fd, struct node *node)
     int from = REAL(open)(link, O_RDONLY | O_CLOEXEC);
     int to = open_copy(node, O_RDWR | O_CREAT);
     if (from < 0 || to < 0 || fstat(from, &now) != 0 || fstat(to, &then) != 0)
-        abort();
+        DIE();
     if (node->cut < then.st_size && REAL(ftruncate)(to, node->cut) != 0)
-        abort();
+        DIE();
     for (size_t i = 0; i < node->n_dirty; i++)
         copy_range(from, to, node->dirty[i].from, node->dirty[i].to);
     if (REAL(ftruncate)(to, now.st_size) != 0)
-        abort();
+        DIE();
     node->n_dirty = 0;
     node->cut = now.st_size;
     close(from);
@@ -208,6 +211,9 @@ static void take_over(const char *path)
         return;
     if (!node->is_dir) {
         int fd = REAL(open)(path, O_RDONLY | O_CLOEXEC);
+        /* A socket, or gone meanwhile. */
+        if (fd < 0)
+            return;
         mark_dirty(node, 0, s.st_size);
         file_is_synced(fd, node);
         close(fd);
@@ -248,11 +254,11 @@ static void survive(struct node *node, const char *now, const char *to)
         int out = REAL(open)(to, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
         struct stat s = {0};
         if (out < 0)
-            abort();
+            DIE();
         if (copy >= 0 && fstat(copy, &s) == 0) {
             copy_range(copy, out, 0, s.st_size);
             if (REAL(ftruncate)(out, s.st_size) != 0)
-                abort();
+                DIE();
         }
         for (size_t i = 0; current >= 0 && i < node->n_dirty; i++) {
             off_t end = node->dirty[i].to;
@@ -268,7 +274,7 @@ static void survive(struct node *node, const char *now, const char *to)
         return;
     }
     if (REAL(mkdir)(to, 0700) != 0)
-        abort();
+        DIE();
     struct node present = {0};
     if (now != NULL)
         dir_is_synced(now, &present);
@@ -301,7 +307,7 @@ static enum verdict step(const char *call, const char *path, size_t bytes)
     char line[PATH_MAX + 80], word[16] = "";
     int n = snprintf(line, sizeof line, "%lu %s %s %zu\n", ++steps, call, path + strlen(folder), bytes);
     if (log_fd >= 0 && REAL(write)(log_fd, line, (size_t)n) != n)
-        abort();
+        DIE();
     if (switch_file != NULL) {
         int fd = REAL(open)(switch_file, O_RDONLY | O_CLOEXEC);
         if (fd >= 0) {
@@ -341,18 +347,27 @@ static bool step_on_path(const char *call, const char *path, bool needs_space)
     return verdict == FAIL;
 }
 
+/* A copy: a program may change its environment. NULL: it is not there. */
+static char *setting(const char *name)
+{
+    const char *value = getenv(name);
+    return value == NULL ? NULL : strdup(value);
+}
+
 __attribute__((constructor)) static void start(void)
 {
     const char *dir = getenv("FAULTS_DIR"), *log = getenv("FAULTS_LOG");
     char path[PATH_MAX];
-    shadow = getenv("FAULTS_SHADOW");
+    shadow = setting("FAULTS_SHADOW");
     if (dir == NULL || shadow == NULL || realpath(dir, path) == NULL)
         return;
-    kind = getenv("FAULTS_KIND") ? getenv("FAULTS_KIND") : "";
+    kind = setting("FAULTS_KIND");
+    if (kind == NULL)
+        kind = "";
     step_wanted = strtoul(getenv("FAULTS_STEP") ? getenv("FAULTS_STEP") : "0", NULL, 10);
     seed = strtoul(getenv("FAULTS_SEED") ? getenv("FAULTS_SEED") : "0", NULL, 10) * 0x9e3779b97f4a7c15u;
-    survivors = getenv("FAULTS_SURVIVORS");
-    switch_file = getenv("FAULTS_SWITCH");
+    survivors = setting("FAULTS_SURVIVORS");
+    switch_file = setting("FAULTS_SWITCH");
     if (log != NULL)
         log_fd = REAL(open)(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     take_over(path);
@@ -449,7 +464,7 @@ static ssize_t write_any(int fd, const void *bytes, size_t n, off_t at)
     struct node *node = node_at(fd, "");
     enum verdict verdict = step("write", path, n);
     ssize_t done = -1;
-    size_t allowed = verdict == HALF || verdict == HALF_AND_KILL ? n / 2 : n;
+    size_t allowed = (verdict == HALF && n > 1) || verdict == HALF_AND_KILL ? n / 2 : n;
     if (verdict == NEEDS_SPACE) {
         bool appends = fcntl(fd, F_GETFL) & O_APPEND;
         allowed = room(fd, at >= 0 ? at : lseek(fd, 0, appends ? SEEK_END : SEEK_CUR), n);

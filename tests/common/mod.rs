@@ -199,7 +199,8 @@ impl HostConfig {
             Err(why) => {
                 // A program that ends closes both pipes; its messages may still be on their way.
                 let _ = host.errors.position(0, |_| false);
-                Err(format!("{why}; it wrote\n{}", host.log()))
+                let status = lock(&host.child).try_wait().ok().flatten();
+                Err(format!("{why} ({status:?}); it wrote\n{}", host.log()))
             }
         }
     }

@@ -102,7 +102,9 @@ impl Inner {
             match state.pending {
                 Some(last) => {
                     drop(state);
-                    let written = self.write_frozen(last);
+                    // The log goes first: the tables are written one after the other, so without it a machine that stops in
+                    // between would leave parts of transactions.
+                    let written = self.sync().and_then(|()| self.write_frozen(last));
                     state = self.checkpoint.state.lock();
                     self.checkpoint.done.notify_all();
                     // After a failure the rows stay in memory and in the log.
