@@ -29,6 +29,7 @@ use crate::rows::{Error, Rows};
 use crate::store::{Config, ContainerId, Store, Target};
 use slab::Slab;
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 /// How often a tick that is a deadlock's victim runs again whole before it is halved.
 const DEADLOCK_ATTEMPTS: u32 = 3;
@@ -113,6 +114,17 @@ pub struct Tick<'t, R> {
     pub stats: &'t mut Delta,
     /// What happened to containers, likewise.
     pub counts: &'t mut Vec<ContainerCount>,
+    /// What the last commit of this tick took, for how many connections.
+    pub committed: Committed,
+}
+
+/// A commit that was waited for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Committed {
+    /// How long.
+    pub took: Duration,
+    /// Connections that wrote.
+    pub writers: usize,
 }
 
 impl<R: Rows> Tick<'_, R> {
@@ -155,6 +167,7 @@ impl<R: Rows> Tick<'_, R> {
             let Buffers { order, arena, out, .. } = buffers;
             arena.clear();
             self.store.set_read_write(true);
+            self.committed.writers = plans.iter().filter(|plan| plan.writes).count();
             WritePhase { tick: self, planned: &mut planned, plans, arena }.run(order);
             self.answer_writes(&planned, plans, arena, out);
         }
@@ -611,7 +624,10 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     }
 
     fn commit(&mut self, requests: &[usize], stats: &mut Delta) {
-        match self.tick.store.end_phase(requests.len()) {
+        let begun = Instant::now();
+        let committed = self.tick.store.end_phase(requests.len());
+        self.tick.committed.took = begun.elapsed();
+        match committed {
             Ok(()) => {
                 self.tick.stats.one(Counter::Commits);
                 self.tick.stats.merge(stats);

@@ -1,13 +1,14 @@
 //! A worker: one thread, one poller, the connections it owns, one session on the tables.
 
 mod clients;
+mod gather;
 
 use super::conn::{BufferPool, Conn, Filled};
 use super::execute::{Executor, Resume};
 use super::login::Verdict;
 use super::stats::{ContainerCount, Counter, Delta};
 use super::sweep::Sweep;
-use super::tick::{Buffers, Plan, Tick};
+use super::tick::{Buffers, Committed, Plan, Tick};
 use super::{Shared, unix_time};
 use crate::host::Session;
 use crate::rows::Rows;
@@ -100,6 +101,8 @@ pub struct Worker<'s> {
     stats: Delta,
     counts: Vec<ContainerCount>,
     sweep: Option<Sweep>,
+    /// The commit of the last tick.
+    committed: Committed,
     /// A connection waits for its client to read.
     stalled: bool,
     /// Second after the daemon's start in which clients were last minded.
@@ -161,6 +164,7 @@ impl<'s> Worker<'s> {
             stats: Delta::ZERO,
             counts: Vec::new(),
             sweep: None,
+            committed: Committed::default(),
             stalled: false,
             minded: 0,
         }
@@ -188,6 +192,7 @@ impl<'s> Worker<'s> {
             for event in &events {
                 self.note(event);
             }
+            self.gather(self.committed, &mut events);
             self.tick(&mut buffers, &mut ready, &mut plans);
             self.sweep_on();
             if self.minds_clients() {
@@ -290,15 +295,17 @@ impl<'s> Worker<'s> {
         if batches {
             self.shared.busy[self.index].store(self.shared.uptime_ms(), Ordering::Relaxed);
         }
-        let result = Tick {
+        let mut tick = Tick {
             conns: &self.conns,
             store: &mut self.store,
             config: &self.config,
             shared: self.shared,
             stats: &mut self.stats,
             counts: &mut self.counts,
-        }
-        .run(ready, buffers, plans, sure);
+            committed: Committed::default(),
+        };
+        let result = tick.run(ready, buffers, plans, sure);
+        self.committed = tick.committed;
         if batches {
             self.shared.busy[self.index].store(0, Ordering::Relaxed);
         }

@@ -271,7 +271,7 @@ impl Bench {
         let ready: Vec<usize> = (0..clients.len()).collect();
         let (mut stats, mut plans, mut buffers) = (Delta::ZERO, Vec::new(), Buffers::default());
         let (store, config, shared, counts) = (&mut self.store, &*self.config, &self.shared, &mut Vec::new());
-        Tick { conns: &conns, store, config, shared, stats: &mut stats, counts }
+        Tick { conns: &conns, store, config, shared, stats: &mut stats, counts, committed: Committed::default() }
             .run(&ready, &mut buffers, &mut plans, true)
             .unwrap();
         let answers = plans

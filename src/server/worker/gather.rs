@@ -1,0 +1,45 @@
+//! Waiting for company before an expensive commit.
+//!
+//! When a commit takes long, most of it a sync of some log, the clients it answered come back one after another while the next tick
+//! already runs: it would commit for the first few of them and make the others wait for a whole commit more. A worker whose last
+//! commit took long therefore waits for as many connections as that one answered, for at most half the time that it took, and only as
+//! long as more of them keep coming.
+
+use super::Worker;
+use crate::server::tick::Committed;
+use mio::Events;
+use std::time::{Duration, Instant};
+
+/// Where fewer connections wrote, nobody is waited for: a lone writer gains nothing, and readers beside it would lose.
+const WRITERS_MIN: usize = 8;
+
+/// Commits that take less are not waited for.
+const LONG: Duration = Duration::from_micros(200);
+
+/// Longest wait.
+const WAIT_MAX: Duration = Duration::from_millis(1);
+
+/// Pause between two looks at the poller; whoever has not come within two of them is not waited for.
+const PAUSE: Duration = Duration::from_micros(40);
+
+impl Worker<'_> {
+    /// Lets more connections become ready, if the last commit says that it pays.
+    pub(super) fn gather(&mut self, last: Committed, events: &mut Events) {
+        if last.took < LONG || last.writers < WRITERS_MIN || self.queue.len() >= last.writers {
+            return;
+        }
+        let until = Instant::now() + (last.took / 2).min(WAIT_MAX);
+        let mut idle = 0;
+        while self.queue.len() < last.writers && idle < 2 && Instant::now() < until && !self.shared.stopping() {
+            std::thread::sleep(PAUSE);
+            let before = self.queue.len();
+            if self.poll.poll(events, Some(Duration::ZERO)).is_err() {
+                return;
+            }
+            for event in &*events {
+                self.note(event);
+            }
+            idle = if self.queue.len() > before { 0 } else { idle + 1 };
+        }
+    }
+}
