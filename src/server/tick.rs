@@ -34,6 +34,13 @@ use std::time::{Duration, Instant};
 /// How often a tick that is a deadlock's victim runs again whole before it is halved.
 const DEADLOCK_ATTEMPTS: u32 = 3;
 
+/// How often a request runs that is a deadlock's victim by itself, with pauses that grow from [`DEADLOCK_PAUSE`] on: whoever it meets
+/// head-on gets out of the way.
+const DEADLOCK_ATTEMPTS_ALONE: u32 = 9;
+
+/// Pause before a request that is alone runs again; doubled each time.
+const DEADLOCK_PAUSE: Duration = Duration::from_micros(20);
+
 /// Keys of gets that one connection may have in a write phase, whose replies all wait in memory for the commit.
 const VALUES_PER_WRITE_PHASE: usize = 64;
 
@@ -528,15 +535,15 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 Abort::Deadlock => {
                     self.tick.stats.one(Counter::Deadlocks);
                     deadlocks += 1;
-                    if deadlocks >= DEADLOCK_ATTEMPTS {
-                        match requests {
-                            [alone] => self.give_up(*alone, abort),
-                            _ => {
-                                let (first, second) = requests.split_at(requests.len() / 2);
-                                self.segment(first);
-                                return self.segment(second);
-                            }
+                    match requests {
+                        [alone] if deadlocks >= DEADLOCK_ATTEMPTS_ALONE => self.give_up(*alone, abort),
+                        [_] => std::thread::sleep(DEADLOCK_PAUSE * (1 << deadlocks)),
+                        _ if deadlocks >= DEADLOCK_ATTEMPTS => {
+                            let (first, second) = requests.split_at(requests.len() / 2);
+                            self.segment(first);
+                            return self.segment(second);
                         }
+                        _ => {}
                     }
                 }
             }

@@ -328,10 +328,10 @@ fn repeated_deadlocks_halve_the_tick() {
 
 #[test]
 fn a_request_that_deadlocks_alone_is_told_so() {
-    let rows = FakeRows { deadlocks: 3, ..FakeRows::default() };
+    let rows = FakeRows { deadlocks: DEADLOCK_ATTEMPTS_ALONE, ..FakeRows::default() };
     let (answers_, trace, _) = tick(rows, &["set a 0 0 1\r\n1\r\n"]);
     assert_eq!(answers_, answers(&["SERVER_ERROR deadlock, try again\r\n"]));
-    assert_eq!(trace, "a - a - a -");
+    assert_eq!(trace, ["a -"; DEADLOCK_ATTEMPTS_ALONE as usize].join(" "));
 }
 
 #[test]
