@@ -171,6 +171,7 @@ impl<'s> Worker<'s> {
     }
 
     fn serve(mut self) {
+        gather::sleep_precisely();
         let mut events = Events::with_capacity(1024);
         let mut buffers = Buffers::default();
         let (mut ready, mut plans) = (Vec::new(), Vec::new());

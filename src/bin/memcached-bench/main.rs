@@ -18,7 +18,7 @@ mod sql;
 mod workload;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -100,7 +100,12 @@ fn measure_mysql(options: &Options, folder: &Path, tree: &Path) -> Result<(Versi
         Some(path) => path.clone(),
         None => {
             let program = std::env::current_exe().map_err(|e| e.to_string())?;
-            program.with_file_name("libdaemon_memcached.so")
+            // `cargo run` leaves the one beside the program as an earlier `cargo build` made it.
+            let places =
+                ["libdaemon_memcached.so", "deps/libdaemon_memcached.so"].map(|name| program.with_file_name(name));
+            let built = |path: &PathBuf| fs::metadata(path).and_then(|file| file.modified()).ok();
+            let newest = places.into_iter().filter(|path| built(path).is_some()).max_by_key(built);
+            newest.ok_or("no libdaemon_memcached.so beside this program: cargo build --release, or --plugin PATH")?
         }
     };
     let memcached = tree.join("usr/bin/memcached");

@@ -16,7 +16,7 @@ Measures servers of the memcached protocol, and Redis, side by side on this mach
                                It may lie in a tree of another Debian release, as tests/mysql/make-tree makes it
   --mysql TREE                 instead of all others: the plugin in MySQL, prepared statements on the same rows, and
                                memcached, all of that tree (needs root)
-  --plugin PATH                the plugin for --mysql (default: libdaemon_memcached.so beside this program)
+  --plugin PATH                the plugin for --mysql (default: the libdaemon_memcached.so built last beside this program)
   --only TEXT[,TEXT...]        workloads whose name contains one of these
   --rounds N                   rounds of each workload (default 9)
   --seconds S                  length of one cell (default 0.2)
