@@ -39,6 +39,36 @@ fn connect(address: &str) -> Client {
     Client::over(stream)
 }
 
+/// Descriptor numbers, addresses and seconds are what they are; everything else is memcached's.
+#[test]
+fn stats_conns_tells_who_is_connected() {
+    let config = HostConfig::new();
+    let socket = config.scratch().join("memcached.sock");
+    let host = config.clone().option(&format!("-p 0 -l 127.0.0.1,::1 -t 2 -s {}", socket.display())).start();
+    let mut client = host.client();
+    let other = std::net::TcpStream::connect(("127.0.0.1", host.port())).unwrap();
+    let local = Client::connect_unix(&socket);
+    let mut tcp = Vec::new();
+    let start = Instant::now();
+    // Another worker may enter its connection a moment later.
+    while tcp.len() < 3 {
+        assert!(start.elapsed() < PATIENCE, "{tcp:?}");
+        tcp = client.stats("conns").into_iter().filter(|(name, _)| name.ends_with(":addr")).collect();
+    }
+    assert!(tcp.iter().any(|(_, address)| *address == format!("tcp:{}", other.local_addr().unwrap())), "{tcp:?}");
+    assert!(tcp.iter().any(|(_, address)| address == "unix:"), "{tcp:?}");
+    let all = client.stats("conns");
+    let listening = format!("tcp:127.0.0.1:{}", host.port());
+    assert!(all.iter().any(|(name, value)| name.ends_with(":listen_addr") && *value == listening), "{all:?}");
+    assert!(all.iter().any(|(name, value)| name.ends_with(":secs_since_last_cmd") && value == "0"), "{all:?}");
+    assert!(all.iter().any(|(name, value)| name.ends_with(":state") && value == "conn_read"), "{all:?}");
+    drop((other, local));
+    let start = Instant::now();
+    while client.stats("conns").iter().filter(|(name, _)| name.ends_with(":addr")).count() > 1 {
+        assert!(start.elapsed() < PATIENCE, "who left is still told");
+    }
+}
+
 #[test]
 fn every_listener_serves_the_same_rows() {
     for (addresses, expected) in [

@@ -11,7 +11,7 @@
 use super::ascii::{Args, Command, block_length, signed, unsigned};
 use super::{KEY_MAX, reply};
 
-mod base64;
+pub(super) mod base64;
 mod response;
 #[cfg(test)]
 mod tests;

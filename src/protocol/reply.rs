@@ -97,7 +97,13 @@ pub fn dumped_key(out: &mut Vec<u8>, format: DumpFormat, key: &[u8], item: (u32,
         }
         DumpFormat::MetaGet => {
             out.extend_from_slice(b"mg ");
-            out.extend_from_slice(key);
+            match key.iter().any(|byte| *byte <= b' ' || *byte == 0x7f) {
+                false => out.extend_from_slice(key),
+                true => {
+                    super::meta::base64::encode(out, key);
+                    out.extend_from_slice(b" b");
+                }
+            }
             out.extend_from_slice(CRLF);
         }
     }
@@ -182,6 +188,10 @@ mod tests {
             (written(|o| number(o, max)), "|18446744073709551615\r\n"),
             (written(|o| server_error(o, "no\r\nEND\r\n")), "|SERVER_ERROR no  END  \r\n"),
             (written(|o| client_error(o, "café")), "|CLIENT_ERROR café\r\n"),
+            (written(|o| dumped_key(o, DumpFormat::MetaGet, b"k:1", (0, 0, 0, 1))), "|mg k:1\r\n"),
+            (written(|o| dumped_key(o, DumpFormat::MetaGet, b"a b", (0, 0, 0, 1))), "|mg YSBi b\r\n"),
+            (written(|o| dumped_key(o, DumpFormat::MetaGet, b"a\n", (0, 0, 0, 1))), "|mg YQo= b\r\n"),
+            (written(|o| dumped_key(o, DumpFormat::MetaGet, b"\x7f", (0, 0, 0, 1))), "|mg fw== b\r\n"),
             (written(|o| version(o, "1.2")), "|VERSION 1.2\r\n"),
             (written(|o| stat(o, "pid", "1\n")), "|STAT pid 1 \r\n"),
             (written(|o| stat_number(o, "gets", 12)), "|STAT gets 12\r\n"),

@@ -7,6 +7,8 @@ use crate::protocol::Parser;
 use crate::store::ContainerId;
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 /// Size of a pooled input buffer in bytes; one read per tick takes at most what is free in it.
 const INPUT_SIZE: usize = 16 << 10;
@@ -84,7 +86,7 @@ pub struct Conn {
     /// The client sends no more.
     pub half_closed: bool,
     /// Seconds after the daemon's start at which the client last asked, or took something of what waits for it.
-    pub active: u64,
+    pub active: Arc<AtomicU64>,
     /// The poller tells when output can go on.
     pub awaits_writable: bool,
     /// To be closed once the output is sent.
@@ -117,7 +119,7 @@ impl Conn {
             readable: true,
             end_announced: false,
             half_closed: false,
-            active: 0,
+            active: Arc::default(),
             awaits_writable: false,
             closing: false,
         }

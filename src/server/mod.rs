@@ -19,6 +19,7 @@ mod execute;
 mod listen;
 mod login;
 pub mod options;
+mod peers;
 mod report;
 pub mod stats;
 mod sweep;
@@ -36,6 +37,7 @@ use listen::Listener;
 use login::Logins;
 use options::Options;
 use parking_lot::Mutex;
+use peers::Peers;
 use stats::WorkerStats;
 use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
@@ -79,6 +81,8 @@ pub struct Shared {
     reset: [AtomicU64; stats::COUNT],
     stop: AtomicBool,
     connections: AtomicUsize,
+    /// The same, one by one.
+    peers: Peers,
     connections_total: AtomicU64,
     connections_refused: AtomicU64,
     started: Instant,
@@ -121,6 +125,7 @@ impl Shared {
             reset: [const { AtomicU64::new(0) }; stats::COUNT],
             stop: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
+            peers: Peers::default(),
             connections_total: AtomicU64::new(0),
             connections_refused: AtomicU64::new(0),
             started: Instant::now(),

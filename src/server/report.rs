@@ -34,6 +34,7 @@ impl Shared {
             b"reset" => return self.reset(),
             b"containers" => self.containers(config, tell),
             b"detail" => return self.detail(args),
+            b"conns" => self.peers.tell(self.uptime_seconds(), tell),
             b"items" => self.items(tell),
             b"slabs" => tell("active_slabs", "0"),
             b"sizes" => tell("sizes_status", "disabled"),

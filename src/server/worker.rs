@@ -257,7 +257,7 @@ impl<'s> Worker<'s> {
             let now = self.shared.uptime_seconds();
             for key in &*ready {
                 if let Some(conn) = self.conns.get_mut(*key) {
-                    conn.active = now;
+                    conn.active.store(now, Ordering::Relaxed);
                 }
             }
         }
@@ -406,7 +406,7 @@ impl<'s> Worker<'s> {
         conn.keep(&plan.unsent);
         if conn.has_output() {
             conn.awaits_writable = true;
-            conn.active = self.shared.uptime_seconds();
+            conn.active.store(self.shared.uptime_seconds(), Ordering::Relaxed);
             self.stalled = true;
             self.watch(key, Interest::READABLE | Interest::WRITABLE);
         } else if let Some(attempt) = plan.login {
@@ -484,6 +484,7 @@ pub(super) fn commit_open<R: Rows>(store: &mut Store<R>, stats: &mut Delta) {
 impl Drop for Worker<'_> {
     fn drop(&mut self) {
         self.store.rollback();
+        self.conns.iter().for_each(|(_, conn)| self.shared.peers.leave(conn.fd()));
         self.shared.connections.fetch_sub(self.conns.len(), Ordering::Relaxed);
     }
 }

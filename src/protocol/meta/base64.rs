@@ -22,6 +22,18 @@ pub(super) fn decode<'b>(text: &[u8], buffer: &'b mut KeyBuffer) -> Option<&'b [
     buffer.get(..length).filter(|decoded| !decoded.is_empty())
 }
 
+/// Appends `bytes` to `out`, encoded.
+pub(in crate::protocol) fn encode(out: &mut Vec<u8>, bytes: &[u8]) {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for group in bytes.chunks(3) {
+        let bits = group.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
+        for place in 0..4 {
+            let digit = (bits >> (18 - 6 * place)) & 63;
+            out.push(if place <= group.len() { DIGITS.get(digit as usize).copied().unwrap_or(b'=') } else { b'=' });
+        }
+    }
+}
+
 fn sextet(digit: u8) -> Option<u32> {
     let value = match digit {
         b'A'..=b'Z' => digit - b'A',

@@ -358,6 +358,10 @@ impl<'w, R: Rows> Executor<'w, R> {
 
     /// The statistics one by one, and an empty one behind them.
     fn stats_binary(&mut self, request: &Request<'_>, args: &[u8], out: &mut Vec<u8>) {
+        // As in memcached only text clients are told who is connected.
+        if args.starts_with(b"conns") {
+            return reply::failure(out, request, Status::NotFound);
+        }
         let mut tell = |name: &str, value: &str| reply::stat(out, request, name, value.as_bytes());
         match self.shared.report(args, self.config, &mut tell) {
             Report::Told | Report::Reset | Report::Switched => {}

@@ -26,8 +26,9 @@ impl Worker<'_> {
                 }
             }
         }
-        conn.active = self.shared.uptime_seconds();
+        conn.active.store(self.shared.uptime_seconds(), Ordering::Relaxed);
         let fd = conn.fd();
+        self.shared.peers.enter(fd, &conn.active);
         let key = self.conns.insert(conn);
         match self.poll.registry().register(&mut SourceFd(&fd), Token(key), Interest::READABLE) {
             Ok(()) => self.enqueue(key),
@@ -41,6 +42,7 @@ impl Worker<'_> {
     pub(super) fn close(&mut self, key: usize) {
         if let Some(mut conn) = self.conns.try_remove(key) {
             conn.say_goodbye();
+            self.shared.peers.leave(conn.fd());
             let _ = self.poll.registry().deregister(&mut SourceFd(&conn.fd()));
             self.shared.connections.fetch_sub(1, Ordering::Relaxed);
             if conn.wrote {
@@ -52,7 +54,7 @@ impl Worker<'_> {
     /// Goes on sending what waited; `false` if the connection is gone.
     pub(super) fn resume_output(&mut self, key: usize) -> bool {
         let Some(conn) = self.conns.get_mut(key) else { return false };
-        conn.active = self.shared.uptime_seconds();
+        conn.active.store(self.shared.uptime_seconds(), Ordering::Relaxed);
         match conn.flush() {
             Ok(false) => {
                 self.stalled = true;
@@ -143,7 +145,9 @@ impl Worker<'_> {
         self.minded = now;
         self.stalled = false;
         let (idle, output) = (self.shared.options.idle_timeout, self.shared.options.output_timeout);
-        let late = |conn: &Conn, timeout: u32| timeout > 0 && now.saturating_sub(conn.active) > u64::from(timeout);
+        let late = |conn: &Conn, timeout: u32| {
+            timeout > 0 && now.saturating_sub(conn.active.load(Ordering::Relaxed)) > u64::from(timeout)
+        };
         let mut kicked = Vec::new();
         for (key, conn) in &self.conns {
             if conn.has_output() {
