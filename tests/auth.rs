@@ -2,10 +2,10 @@
 
 mod common;
 
-use common::{Client, Host, HostConfig, PATIENCE, credentials, user_line};
+use common::patient::{self, wait_until};
+use common::{Client, Host, HostConfig, credentials, user_line};
 use std::io::Write;
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
 const STRANGER: &str = "CLIENT_ERROR unauthenticated\r\n";
 const FAILED: &str = "CLIENT_ERROR authentication failure\r\n";
@@ -20,15 +20,6 @@ fn host(users: &[(&str, &str, &str)]) -> Host {
     let config = HostConfig::new();
     let path = config.users(users);
     config.option(&format!("-p 0 -t 2 -Y {}", path.display())).start()
-}
-
-#[track_caller]
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
 }
 
 #[test]
@@ -109,8 +100,7 @@ fn wrong_passwords_are_counted_and_close_the_connection_but_hold_up_nobody() {
     let mut hasty = host.client();
     hasty.send(credentials("alice", "wrong"));
     drop(hasty);
-    let stream = std::net::TcpStream::connect(("127.0.0.1", host.port())).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let stream = patient::connect(("127.0.0.1", host.port()));
     (&stream).write_all(format!("{}get k\r\n", credentials("alice", "secret")).as_bytes()).unwrap();
     stream.shutdown(std::net::Shutdown::Write).unwrap();
     let mut half = Client::over(stream);

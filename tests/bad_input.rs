@@ -2,10 +2,10 @@
 
 mod common;
 
-use common::{Client, Host, HostConfig, PATIENCE};
+use common::patient::{self, wait_until};
+use common::{Client, Host, HostConfig};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::time::{Duration, Instant};
 
 const MIB: usize = 1 << 20;
 const BAD_FORMAT: &str = "CLIENT_ERROR bad command line format\r\n";
@@ -17,10 +17,7 @@ fn serves(port: u16) {
 }
 
 fn connect(port: u16) -> TcpStream {
-    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
-    stream
+    patient::connect(("127.0.0.1", port))
 }
 
 /// Everything that the host answers to `input` until it closes. The host may close before it has read all of it.
@@ -49,15 +46,6 @@ fn memory(host: &Host) -> usize {
 }
 
 /// Waits for a condition.
-#[track_caller]
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
 /// A generator of numbers that looks random and is not.
 struct Noise(u64);
 

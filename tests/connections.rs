@@ -2,22 +2,14 @@
 
 mod common;
 
+use common::patient::{self, wait_until};
 use common::{Client, Host, HostConfig, PATIENCE};
 use std::net::TcpStream;
 use std::os::unix::net::UnixListener;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const MIB: usize = 1 << 20;
-
-#[track_caller]
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
 
 /// A statistic, as another client sees it.
 fn stat(client: &mut Client, name: &str) -> u64 {
@@ -34,9 +26,7 @@ fn memory(host: &Host) -> usize {
 }
 
 fn connect(address: &str) -> Client {
-    let stream = TcpStream::connect(address).unwrap_or_else(|e| panic!("{address}: {e}"));
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    Client::over(stream)
+    Client::over(patient::connect(address))
 }
 
 /// Descriptor numbers, addresses and seconds are what they are; everything else is memcached's.
@@ -49,12 +39,11 @@ fn stats_conns_tells_who_is_connected() {
     let other = std::net::TcpStream::connect(("127.0.0.1", host.port())).unwrap();
     let local = Client::connect_unix(&socket);
     let mut tcp = Vec::new();
-    let start = Instant::now();
     // Another worker may enter its connection a moment later.
-    while tcp.len() < 3 {
-        assert!(start.elapsed() < PATIENCE, "{tcp:?}");
+    wait_until("three connections are told", || {
         tcp = client.stats("conns").into_iter().filter(|(name, _)| name.ends_with(":addr")).collect();
-    }
+        tcp.len() == 3
+    });
     assert!(tcp.iter().any(|(_, address)| *address == format!("tcp:{}", other.local_addr().unwrap())), "{tcp:?}");
     assert!(tcp.iter().any(|(_, address)| address == "unix:"), "{tcp:?}");
     let all = client.stats("conns");
@@ -63,10 +52,9 @@ fn stats_conns_tells_who_is_connected() {
     assert!(all.iter().any(|(name, value)| name.ends_with(":secs_since_last_cmd") && value == "0"), "{all:?}");
     assert!(all.iter().any(|(name, value)| name.ends_with(":state") && value == "conn_read"), "{all:?}");
     drop((other, local));
-    let start = Instant::now();
-    while client.stats("conns").iter().filter(|(name, _)| name.ends_with(":addr")).count() > 1 {
-        assert!(start.elapsed() < PATIENCE, "who left is still told");
-    }
+    wait_until("who left is told no more", || {
+        client.stats("conns").iter().filter(|(name, _)| name.ends_with(":addr")).count() == 1
+    });
 }
 
 #[test]

@@ -2,15 +2,15 @@
 
 mod common;
 
+use common::patient::{self, wait_until};
 use common::tls::{Authority, Identity, stream};
-use common::{Client, Host, HostConfig, PATIENCE};
+use common::{Client, Host, HostConfig};
 use rustls::ALL_VERSIONS;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::version::{TLS12, TLS13};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::time::{Duration, Instant};
 
 const MIB: usize = 1 << 20;
 
@@ -38,20 +38,8 @@ impl Set {
     }
 }
 
-#[track_caller]
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
 fn plain(port: u16) -> TcpStream {
-    let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
-    stream
+    patient::connect(("127.0.0.1", port))
 }
 
 #[test]

@@ -1,17 +1,6 @@
 //! Meta commands: any input, cut anywhere, means the same.
 #![no_main]
 
-#[path = "../../tests/props/feed.rs"]
-mod feed;
+mod cut;
 
-libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    // The first bytes tell where the rest is cut.
-    let Some((cuts, input)) = input.split_at_checked(2) else { return };
-    // The first byte would decide for the binary protocol.
-    if input.first() == Some(&0x80) {
-        return;
-    }
-    let mut cuts: Vec<usize> = cuts.iter().map(|cut| usize::from(*cut) % (input.len() + 1)).collect();
-    cuts.sort_unstable();
-    assert_eq!(feed::feed(input, &cuts), feed::feed(input, &[]));
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| cut::check_text(data));

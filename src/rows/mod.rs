@@ -240,13 +240,25 @@ pub trait Rows {
     /// Deletes the row that [`Rows::read_for_update`] found last.
     fn delete(&mut self, table: &Table) -> Result<()>;
 
+    /// Makes the first row from `lower` on, in key order, the current row of `table`; `false`: there is none.
+    fn seek(&mut self, table: &Table, lower: Bound<Cell<'_>>) -> Result<bool>;
+
+    /// Steps to the row behind the one that [`Rows::seek`] or this found; `false`: that was the last.
+    fn next(&mut self, table: &Table) -> Result<bool>;
+
     /// Visits rows in key order, from `lower` on, until told to stop.
     fn scan(
         &mut self,
         table: &Table,
         lower: Bound<Cell<'_>>,
         visit: &mut dyn FnMut(&Self) -> ControlFlow<()>,
-    ) -> Result<()>;
+    ) -> Result<()> {
+        let mut found = self.seek(table, lower)?;
+        while found && visit(self).is_continue() {
+            found = self.next(table)?;
+        }
+        Ok(())
+    }
 
     /// Empties a table, outside any transaction.
     fn truncate(&mut self, table: &Table) -> Result<()>;

@@ -153,22 +153,6 @@ impl<S: SqlSession> Session<S> {
             ))),
         }
     }
-
-    fn seek(&mut self, table: &Table, lower: Bound<Cell<'_>>) -> Result<bool> {
-        match self {
-            Session::Table(rows) => rows.seek(table, lower),
-            Session::Hybrid(both) if both.sql.active() => both.sql.seek(table, lower),
-            Session::Hybrid(both) => both.table.seek(table, lower),
-        }
-    }
-
-    fn next(&mut self, table: &Table) -> Result<bool> {
-        match self {
-            Session::Table(rows) => rows.next(table),
-            Session::Hybrid(both) if both.sql.active() => both.sql.next(table),
-            Session::Hybrid(both) => both.table.next(table),
-        }
-    }
 }
 
 /// Passes an operation to whoever has the transaction.
@@ -275,17 +259,12 @@ impl<S: SqlSession> Rows for Session<S> {
         either!(self, rows => rows.delete(table))
     }
 
-    fn scan(
-        &mut self,
-        table: &Table,
-        lower: Bound<Cell<'_>>,
-        visit: &mut dyn FnMut(&Self) -> ControlFlow<()>,
-    ) -> Result<()> {
-        let mut found = self.seek(table, lower)?;
-        while found && visit(self).is_continue() {
-            found = self.next(table)?;
-        }
-        Ok(())
+    fn seek(&mut self, table: &Table, lower: Bound<Cell<'_>>) -> Result<bool> {
+        either!(self, rows => rows.seek(table, lower))
+    }
+
+    fn next(&mut self, table: &Table) -> Result<bool> {
+        either!(self, rows => rows.next(table))
     }
 
     fn truncate(&mut self, table: &Table) -> Result<()> {

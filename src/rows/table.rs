@@ -12,7 +12,7 @@ pub use handles::Api;
 pub(super) use handles::decode_int;
 use handles::{Cursor, Transaction, Tuple};
 use std::ffi::CStr;
-use std::ops::{Bound, ControlFlow};
+use std::ops::Bound;
 
 /// InnoDB copies each row it reads into the tuple's heap, which only grows: a read tuple is replaced after this many rows.
 const READS_PER_TUPLE: u32 = 16;
@@ -202,18 +202,6 @@ impl Session {
         self.rollback();
         self.trx = None;
     }
-
-    /// Makes the first row that is not below `lower` the current one; `false`: there is none.
-    pub(super) fn seek(&mut self, table: &Table, lower: Bound<Cell<'_>>) -> Result<bool> {
-        let open = self.open(table, ib_lck_mode::IB_LOCK_NONE)?;
-        Ok(open.seek(table, lower)? && open.read_current()?)
-    }
-
-    /// Makes the next row the current one; `false`: there is none.
-    pub(super) fn next(&mut self, table: &Table) -> Result<bool> {
-        let open = self.open(table, ib_lck_mode::IB_LOCK_NONE)?;
-        Ok(open.cursor().next()? && open.read_current()?)
-    }
 }
 
 /// The columns by which an index is searched. (A name behind the last field of an index must not be asked for: InnoDB does not look.)
@@ -360,17 +348,14 @@ impl Rows for Session {
         self.open(table, self.write_lock)?.cursor().delete()
     }
 
-    fn scan(
-        &mut self,
-        table: &Table,
-        lower: Bound<Cell<'_>>,
-        visit: &mut dyn FnMut(&Self) -> ControlFlow<()>,
-    ) -> Result<()> {
-        let mut found = self.seek(table, lower)?;
-        while found && visit(self).is_continue() {
-            found = self.next(table)?;
-        }
-        Ok(())
+    fn seek(&mut self, table: &Table, lower: Bound<Cell<'_>>) -> Result<bool> {
+        let open = self.open(table, ib_lck_mode::IB_LOCK_NONE)?;
+        Ok(open.seek(table, lower)? && open.read_current()?)
+    }
+
+    fn next(&mut self, table: &Table) -> Result<bool> {
+        let open = self.open(table, ib_lck_mode::IB_LOCK_NONE)?;
+        Ok(open.cursor().next()? && open.read_current()?)
     }
 
     fn truncate(&mut self, table: &Table) -> Result<()> {

@@ -30,6 +30,7 @@ mod worker;
 
 use crate::cache::MemoryStore;
 use crate::host::Host;
+use crate::protocol::reply;
 use crate::store::{Batch, CasSource, Config, ContainerId, Marks, Rules};
 use detail::Detail;
 pub use listen::Address;
@@ -506,7 +507,7 @@ fn accept_from(
             if listener.tls {
                 continue;
             }
-            let refusal = b"ERROR Too many open connections\r\n";
+            let refusal = reply::TOO_MANY_CONNECTIONS;
             // SAFETY: the socket is open, the bytes are readable.
             unsafe {
                 libc::send(socket.as_raw_fd(), refusal.as_ptr().cast(), refusal.len(), libc::MSG_NOSIGNAL);

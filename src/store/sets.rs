@@ -53,11 +53,7 @@ impl<R: Rows> TableStore<R> {
             }
             self.item_cells(container, *item, &mut cells)?;
             cells.push((container.table.key, container.key_cell(key).ok_or_else(|| container.refused_key())?));
-            let cas = container.cas.map_or(0, |_| item.cas.unwrap_or_else(|| self.cas.take()));
-            if let Some(column) = container.cas {
-                cells.push((column, container.cas_cell(column, cas)));
-            }
-            numbers.push(cas);
+            numbers.push(self.number(container, item.cas, &mut cells));
         }
         self.begin()?;
         self.rows.upsert(&container.table, items.len(), &cells)?;

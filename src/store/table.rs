@@ -438,10 +438,7 @@ impl<R: Rows> TableStore<R> {
         self.item_cells(container, item, &mut cells)?;
         if !found {
             cells.push((container.table.key, key));
-            let cas = container.cas.map_or(0, |_| item.cas.unwrap_or_else(|| self.cas.take()));
-            if let Some(column) = container.cas {
-                cells.push((column, container.cas_cell(column, cas)));
-            }
+            let cas = self.number(container, item.cas, &mut cells);
             self.rows.insert(&container.table, &cells)?;
             return Ok(cas);
         }
@@ -487,16 +484,28 @@ impl<R: Rows> TableStore<R> {
         result
     }
 
+    /// Appends a new row's cas number, `given` or one of ours, and returns it; 0 where the container has no cas column.
+    pub(super) fn number(
+        &mut self,
+        container: &Container,
+        given: Option<u64>,
+        cells: &mut Vec<(usize, Cell<'_>)>,
+    ) -> u64 {
+        let Some(column) = container.cas else { return 0 };
+        let cas = given.unwrap_or_else(|| self.cas.take());
+        cells.push((column, container.cas_cell(column, cas)));
+        cas
+    }
+
     /// Updates the current row and gives it a new cas number, which it returns: `given`, or one of ours.
     fn update_value(&mut self, container: &Container, cells: &[(usize, Cell<'_>)], given: Option<u64>) -> Result<u64> {
-        let Some(column) = container.cas else {
+        if container.cas.is_none() {
             self.rows.update(&container.table, cells)?;
             return Ok(0);
-        };
-        let cas = given.unwrap_or_else(|| self.cas.take());
+        }
         let mut all = Vec::with_capacity(cells.len() + 1);
         all.extend_from_slice(cells);
-        all.push((column, container.cas_cell(column, cas)));
+        let cas = self.number(container, given, &mut all);
         self.rows.update(&container.table, &all)?;
         Ok(cas)
     }

@@ -8,6 +8,7 @@
 
 pub mod meta;
 pub mod packets;
+pub mod patient;
 pub mod scripts;
 pub mod tls;
 pub mod transport;
@@ -15,7 +16,6 @@ pub mod transport;
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
@@ -493,11 +493,7 @@ pub struct Client {
 
 impl Client {
     pub fn connect(port: u16) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap_or_else(|e| panic!("port {port}: {e}"));
-        stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        Self::over(stream)
+        Self::over(patient::connect(("127.0.0.1", port)))
     }
 
     pub fn connect_unix(path: &Path) -> Self {

@@ -1,6 +1,6 @@
 //! Certificates made for one test, and a client that speaks TLS.
 
-use super::{Client, PATIENCE};
+use super::{Client, patient};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion};
@@ -94,10 +94,7 @@ impl Authority {
 
 /// A stream whose time-outs are set.
 pub fn stream(config: &Arc<ClientConfig>, port: u16) -> StreamOwned<ClientConnection, TcpStream> {
-    let socket = TcpStream::connect(("127.0.0.1", port)).unwrap_or_else(|e| panic!("port {port}: {e}"));
-    socket.set_nodelay(true).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    socket.set_write_timeout(Some(PATIENCE)).unwrap();
+    let socket = patient::connect(("127.0.0.1", port));
     let name = ServerName::try_from("localhost").unwrap();
     StreamOwned::new(ClientConnection::new(Arc::clone(config), name).unwrap(), socket)
 }

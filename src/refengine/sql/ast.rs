@@ -114,6 +114,22 @@ pub struct CreateTable {
     pub has_comment: bool,
 }
 
+impl CreateTable {
+    /// Of that name, and nothing else yet.
+    pub fn new(name: TableName) -> CreateTable {
+        CreateTable {
+            name,
+            if_not_exists: false,
+            columns: Vec::new(),
+            keys: Vec::new(),
+            charset: None,
+            collation: None,
+            engine: None,
+            has_comment: false,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub struct ColumnSpec {
     pub name: String,

@@ -152,16 +152,7 @@ impl Front<'_> {
 
 /// Where the grammar of CREATE TABLE puts a column and its keys.
 fn scratch() -> CreateTable {
-    CreateTable {
-        name: TableName { db: None, name: String::new() },
-        if_not_exists: false,
-        columns: Vec::new(),
-        keys: Vec::new(),
-        charset: None,
-        collation: None,
-        engine: None,
-        has_comment: false,
-    }
+    CreateTable::new(TableName { db: None, name: String::new() })
 }
 
 fn added(mut table: CreateTable, place: Place) -> Option<Alteration> {

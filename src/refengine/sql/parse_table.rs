@@ -11,16 +11,7 @@ const UNSUPPORTED_ELEMENTS: [&str; 6] = ["CHECK", "FOREIGN", "FULLTEXT", "INDEX"
 impl Front<'_> {
     pub(super) fn create_table(&mut self) -> Parsed<Statement> {
         let if_not_exists = self.if_not_exists();
-        let mut table = CreateTable {
-            name: self.table_name()?,
-            if_not_exists,
-            columns: Vec::new(),
-            keys: Vec::new(),
-            charset: None,
-            collation: None,
-            engine: None,
-            has_comment: false,
-        };
+        let mut table = CreateTable { if_not_exists, ..CreateTable::new(self.table_name()?) };
         self.parenthesized(|front| front.table_element(&mut table))?;
         loop {
             if !self.table_option(&mut table)? {

@@ -10,9 +10,12 @@ use crate::store::ContainerId;
 const SETS_MAX: usize = 64;
 const BYTES_MAX: usize = 256 << 10;
 
+/// See [`WritePhase::run_of_sets`].
+const STEP: usize = 8;
+
 impl<R: Rows> WritePhase<'_, '_, '_, R> {
-    /// How many of the requests at the head of `requests` are plain sets on one container that are best tried together: a power of
-    /// two, so that the rows meet few different numbers, or 0.
+    /// How many of the requests at the head of `requests` are plain sets on one container that are best tried together: fewer than
+    /// [`STEP`] or a multiple of it, so that the rows meet few different numbers, and a tick at most two of them; or 0.
     pub(super) fn run_of_sets(&self, requests: &[usize]) -> usize {
         let Some(first) = requests.first().and_then(|i| self.plain_set(*i)).map(|(container, _)| container) else {
             return 0;
@@ -29,7 +32,10 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             }
             _ => false,
         });
-        run.count().checked_ilog2().map_or(0, |power| 1 << power)
+        match run.count() {
+            few if few < STEP => few,
+            many => many - many % STEP,
+        }
     }
 
     /// The container and the length of the value of a request that is a plain set and has yet to run.

@@ -13,7 +13,7 @@ use crate::store::{Batch, CasSource, Condition, NewItem, Rules};
 use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::io::{Read, Write};
-use std::ops::{Bound, ControlFlow};
+use std::ops::Bound;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -183,16 +183,12 @@ impl Rows for FakeRows {
         Ok(())
     }
 
-    fn scan(
-        &mut self,
-        table: &Table,
-        _: Bound<Cell<'_>>,
-        visit: &mut dyn FnMut(&Self) -> ControlFlow<()>,
-    ) -> Result<()> {
-        if table.id == 0 {
-            let _ = visit(self);
-        }
-        Ok(())
+    fn seek(&mut self, table: &Table, _: Bound<Cell<'_>>) -> Result<bool> {
+        Ok(table.id == 0)
+    }
+
+    fn next(&mut self, _: &Table) -> Result<bool> {
+        Ok(false)
     }
 
     fn truncate(&mut self, _: &Table) -> Result<()> {
