@@ -167,6 +167,27 @@ typedef struct dm_host_service {
     void (*thread_detach)(void *arg, void *state);
 } dm_host_service;
 
+/*
+ * What a host that lists its clients asks of a plugin with clients of its own: functions that the library exports
+ * under these names.  Both may be called from any thread between the end of init() and the beginning of deinit(), and
+ * wait for nobody's work.
+ */
+#define DM_SYM_CONNECTIONS "daemon_memcached_connections"
+#define DM_SYM_KILL "daemon_memcached_kill"
+typedef struct dm_connection {
+    uint64_t id;          /* from 1, given once while the daemon runs */
+    const char *user;     /* who logged in; NULL where nobody has to, or nobody has yet */
+    const char *address;  /* "127.0.0.1:40000", "[::1]:40000", "localhost" for a UNIX socket */
+    const char *database; /* of the container that it is bound to; NULL if there is none */
+    uint64_t silent;      /* seconds since the client was heard */
+    const char *state;    /* a few words, or "" */
+} dm_connection;
+/* Pointers are borrowed for the call, which must not call the plugin. */
+typedef void (*dm_connection_fn)(void *arg, const dm_connection *connection);
+typedef void (*dm_connections_fn)(dm_connection_fn tell, void *arg);
+/* 1: the connection ends once its running requests have; 0: there is none of that number. */
+typedef int (*dm_kill_fn)(uint64_t id);
+
 DM_ABI_ASSERT(sizeof(dm_mysql_plugin) == 112, "MySQL 8 descriptor");
 DM_ABI_ASSERT(sizeof(dm_mysql57_plugin) == 104, "MySQL 5.7 descriptor");
 DM_ABI_ASSERT(offsetof(dm_plugin_int, data) == 40, "the table arrives at offset 40");

@@ -87,7 +87,11 @@ typedef enum refengine_host_kind {
     REFENGINE_SHOW_PLUGINS = 3,
     REFENGINE_SHOW_VARIABLES = 4,   /* report every host variable as a row (name, value): the engine filters */
     REFENGINE_SHOW_STATUS = 5,      /* likewise */
-    REFENGINE_SET_GLOBAL = 6        /* name, value: a variable the engine does not know */
+    REFENGINE_SET_GLOBAL = 6,       /* name, value: a variable the engine does not know */
+    /* For SHOW PROCESSLIST: report each client of a plugin as a row (number, user, address, database, seconds since it was
+     * heard, state).  Its Id there is 2^32 more than the number, which no session has. */
+    REFENGINE_SHOW_CONNECTIONS = 7,
+    REFENGINE_KILL = 8 /* name: the number of such a client, in digits */
 } refengine_host_kind_t;
 typedef struct refengine_host_statement {
     refengine_host_kind_t kind;

@@ -15,6 +15,8 @@ pub const DM_PLUGIN_LICENSE_GPL: u32 = 1;
 pub const DM_PLUGIN_NAME: &[u8; 17] = b"daemon_memcached\0";
 pub const DM_SYM_HOST_SERVICE: &[u8; 30] = b"daemon_memcached_host_service\0";
 pub const DM_HOST_SERVICE_VERSION: u32 = 256;
+pub const DM_SYM_CONNECTIONS: &[u8; 29] = b"daemon_memcached_connections\0";
+pub const DM_SYM_KILL: &[u8; 22] = b"daemon_memcached_kill\0";
 pub const DM_ABI_VERSION: u32 = 1;
 pub type ib_ulint_t = ::std::os::raw::c_ulong;
 pub type ib_bool_t = ::std::os::raw::c_ulong;
@@ -672,6 +674,32 @@ const _: () = {
     ["Offset of field: dm_host_service::thread_detach"]
         [::std::mem::offset_of!(dm_host_service, thread_detach) - 48usize];
 };
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct dm_connection {
+    pub id: u64,
+    pub user: *const ::std::os::raw::c_char,
+    pub address: *const ::std::os::raw::c_char,
+    pub database: *const ::std::os::raw::c_char,
+    pub silent: u64,
+    pub state: *const ::std::os::raw::c_char,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of dm_connection"][::std::mem::size_of::<dm_connection>() - 48usize];
+    ["Alignment of dm_connection"][::std::mem::align_of::<dm_connection>() - 8usize];
+    ["Offset of field: dm_connection::id"][::std::mem::offset_of!(dm_connection, id) - 0usize];
+    ["Offset of field: dm_connection::user"][::std::mem::offset_of!(dm_connection, user) - 8usize];
+    ["Offset of field: dm_connection::address"][::std::mem::offset_of!(dm_connection, address) - 16usize];
+    ["Offset of field: dm_connection::database"][::std::mem::offset_of!(dm_connection, database) - 24usize];
+    ["Offset of field: dm_connection::silent"][::std::mem::offset_of!(dm_connection, silent) - 32usize];
+    ["Offset of field: dm_connection::state"][::std::mem::offset_of!(dm_connection, state) - 40usize];
+};
+pub type dm_connection_fn =
+    ::std::option::Option<unsafe extern "C" fn(arg: *mut ::std::os::raw::c_void, connection: *const dm_connection)>;
+pub type dm_connections_fn =
+    ::std::option::Option<unsafe extern "C" fn(tell: dm_connection_fn, arg: *mut ::std::os::raw::c_void)>;
+pub type dm_kill_fn = ::std::option::Option<unsafe extern "C" fn(id: u64) -> ::std::os::raw::c_int>;
 pub mod dm_result {
     #[allow(unused_imports)]
     use super::*;
@@ -814,6 +842,8 @@ pub mod refengine_host_kind {
     pub const REFENGINE_SHOW_VARIABLES: Type = 4;
     pub const REFENGINE_SHOW_STATUS: Type = 5;
     pub const REFENGINE_SET_GLOBAL: Type = 6;
+    pub const REFENGINE_SHOW_CONNECTIONS: Type = 7;
+    pub const REFENGINE_KILL: Type = 8;
 }
 pub use self::refengine_host_kind::Type as refengine_host_kind_t;
 #[repr(C)]

@@ -5,6 +5,7 @@
 
 mod common;
 
+use common::patient::wait_until;
 use common::{Client, Host, HostConfig};
 
 /// A host whose disk does what the file `switch` says while it is there.
@@ -77,6 +78,33 @@ fn a_full_disk_refuses_writes_and_takes_them_when_there_is_space() {
     client.ask(format!("get k{stored} other\r\n"), "END\r\n");
     check(&mut client, "after", b'4');
     check(&mut client, "more59", b'5');
+}
+
+/// Replies of a batch precede its commit, so the log is all that can tell of one that failed; it tells what is known.
+#[test]
+fn a_batch_that_the_disk_has_no_room_for_is_logged_as_not_stored() {
+    const SAID: &str = "failed to commit, nothing of it was stored: out of disk space";
+    let config = config().option("-p 0 -t 1").arg("--daemon-memcached-w-batch-size=3");
+    let host = config.start();
+    let mut client = host.client();
+    (0..3).for_each(|n| assert_eq!(set(&mut client, &format!("before{n}"), b'1'), "STORED"));
+    disk(&host, Some("full"));
+    let mut sent = 0;
+    while set(&mut client, &format!("k{sent}"), b'2') == "STORED" {
+        sent += 1;
+        assert!(sent < 1000, "the disk is never full");
+    }
+    assert_eq!(sent % 3, 2, "the reply to a batch's last is behind the commit");
+    assert_eq!(host.log().matches(SAID).count(), 1, "{}", host.log());
+    // Whoever leaves has his batch committed, and hears nothing of it.
+    assert_eq!(set(&mut client, "left", b'3'), "STORED");
+    drop(client);
+    wait_until("the batch of who left is told of", || host.log().matches(SAID).count() == 2);
+    disk(&host, None);
+    let mut client = host.client();
+    client.ask(format!("get k{sent} k{} left\r\n", sent - 1), "END\r\n");
+    check(&mut client, "before2", b'1');
+    assert!(!host.log().contains("unknown"), "{}", host.log());
 }
 
 #[test]

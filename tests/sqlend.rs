@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::patient::wait_until;
 use common::{Host, HostConfig};
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -289,4 +290,63 @@ fn a_lost_connection_rolls_back_and_gives_its_locks_back() {
         assert!(start.elapsed() < common::PATIENCE, "the lock of a dead client stays: {answer}");
     }
     memcached.ask("get k\r\n", "VALUE k 0 1\r\nd\r\nEND\r\n");
+}
+
+/// The Ids of the lines of SHOW PROCESSLIST that belong to memcached's clients, and the lines without them and their times.
+fn memcached_lines(host: &Host) -> (Vec<String>, Vec<String>) {
+    let list = good(mysql(host, &["-Ne", "SHOW PROCESSLIST"], ""));
+    let lines = list.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+    let clients = lines.filter(|cells| cells[0].parse::<u64>().unwrap() > u64::from(u32::MAX));
+    clients.map(|cells| (cells[0].to_owned(), [&cells[1..5], &cells[6..]].concat().join(" "))).unzip()
+}
+
+#[test]
+fn clients_of_memcached_are_listed_and_killed() {
+    let config = HostConfig::new();
+    let (unix, users) = (config.scratch().join("m.sock"), config.users(&[("ada", "pw", "*=rw")]));
+    let options = format!("-p 0 -l 127.0.0.1,::1 -t 2 -s {} -Y {}", unix.display(), users.display());
+    let host = config.option(&options).start();
+    host.write("CREATE DATABASE shop; CREATE TABLE shop.t (k VARCHAR(9) PRIMARY KEY, v VARCHAR(9));
+                INSERT INTO innodb_memcache.containers VALUES ('shop', 'shop', 't', 'k', 'v', '0', '0', '0', 'PRIMARY')");
+    let [tcp, stranger] = [(); 2].map(|()| TcpStream::connect(("127.0.0.1", host.port())).unwrap());
+    let [tcp_at, stranger_at] = [&tcp, &stranger].map(|stream| stream.local_addr().unwrap());
+    let mut ada = common::Client::over(tcp);
+    ada.log_in("ada", "pw");
+    let mut local = common::Client::connect_unix(&unix);
+    local.log_in("ada", "pw");
+    local.ask("get @@shop\r\n", "VALUE @@shop 0 6\r\nshop/t\r\nEND\r\n");
+    let expected = [
+        format!("ada {tcp_at} memcached Sleep  NULL"),
+        format!("memcached {stranger_at} memcached Sleep login NULL"),
+        "ada localhost shop Sleep  NULL".to_owned(),
+    ];
+    let mut ids = Vec::new();
+    wait_until("all three are listed", || {
+        let (found, mut lines) = memcached_lines(&host);
+        ids = found;
+        let mut expected = expected.to_vec();
+        (lines.sort(), expected.sort());
+        lines == expected
+    });
+    let (ids, lines) = memcached_lines(&host);
+    let of = |line: &str| ids[lines.iter().position(|known| known == line).unwrap()].clone();
+    // Only who may, and only whom there is.
+    host.write("CREATE USER u IDENTIFIED BY 'pw'");
+    let weak = [format!("--port={}", port(&host)), "--user=u".into(), "--password=pw".into(), "--host=127.0.0.1".into()];
+    let weak: Vec<&str> = weak.iter().map(String::as_str).collect();
+    let kill = format!("KILL {}", of(&expected[0]));
+    bad(client(&[&weak[..], &["-e", &kill]].concat(), None, ""), "ERROR 1095 (HY000)");
+    assert!(!good(client(&[&weak[..], &["-Ne", "SHOW PROCESSLIST"]].concat(), None, "")).contains("ada"));
+    bad(mysql(&host, &["-e", "KILL 4294967295999"], ""), "ERROR 1094 (HY000) at line 1: Unknown thread id: 4294967295999");
+    bad(mysql(&host, &["-e", &kill.replace("KILL", "KILL QUERY")], ""), "ERROR 1235 (42000)");
+    ada.ask("set a 0 0 1\r\nx\r\n", "STORED\r\n");
+    good(mysql(&host, &["-e", &kill], ""));
+    ada.expect_close();
+    good(mysql(&host, &["-e", &format!("KILL CONNECTION {}", of(&expected[2]))], ""));
+    local.expect_close();
+    wait_until("the killed are listed no more", || memcached_lines(&host).1 == [expected[1].clone()]);
+    bad(mysql(&host, &["-e", &kill], ""), "ERROR 1094 (HY000)");
+    host.write("UNINSTALL PLUGIN daemon_memcached");
+    assert!(memcached_lines(&host).0.is_empty());
+    bad(mysql(&host, &["-e", &kill], ""), "ERROR 1094 (HY000)");
 }

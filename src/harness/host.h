@@ -173,6 +173,11 @@ bool plugins_set_global(host *h, const char *name, const char *value, host_error
 /* The value of a status variable of a plugin as text; false if there is none. */
 bool plugins_status(host *h, const char *name, char *text, size_t size);
 
+/* What the plugins that have clients tell of them. */
+void plugins_connections(host *h, dm_connection_fn tell, void *arg);
+/* Ends a client's connection; false if there is none of that number. */
+bool plugins_kill(host *h, uint64_t id);
+
 /* Texts of variables need at most this; longer strings are cut. */
 #define VALUE_TEXT_MAX 4096
 /* Under `registry`. */

@@ -360,3 +360,24 @@ bool plugins_status(host *h, const char *name, char *text, size_t size) {
     pthread_mutex_unlock(&h->registry);
     return found;
 }
+
+/* Under `registry` nobody can begin to stop a plugin of the list. */
+void plugins_connections(host *h, dm_connection_fn tell, void *arg) {
+    pthread_mutex_lock(&h->registry);
+    for (const plugin *p = h->plugins; p; p = p->next) {
+        dm_connections_fn list = (dm_connections_fn)(uintptr_t)dlsym(p->dl, DM_SYM_CONNECTIONS);
+        if (list) list(tell, arg);
+    }
+    pthread_mutex_unlock(&h->registry);
+}
+
+bool plugins_kill(host *h, uint64_t id) {
+    bool killed = false;
+    pthread_mutex_lock(&h->registry);
+    for (const plugin *p = h->plugins; p && !killed; p = p->next) {
+        dm_kill_fn kill_one = (dm_kill_fn)(uintptr_t)dlsym(p->dl, DM_SYM_KILL);
+        killed = kill_one && kill_one(id) != 0;
+    }
+    pthread_mutex_unlock(&h->registry);
+    return killed;
+}

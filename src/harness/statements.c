@@ -69,6 +69,14 @@ static void show_status(host *h, refengine_reply_t *reply) {
     pthread_mutex_unlock(&h->registry);
 }
 
+static void show_connection(void *arg, const dm_connection *c) {
+    char id[24], silent[24];
+    snprintf(id, sizeof id, "%llu", (unsigned long long)c->id);
+    snprintf(silent, sizeof silent, "%llu", (unsigned long long)c->silent);
+    const char *values[] = {id, c->user, c->address, c->database, silent, c->state};
+    refengine_reply_row(arg, 6, values);
+}
+
 /* One of the host's own variables, which are all fixed at start. */
 static bool is_own_variable(const char *name) {
     static const char *const names[] = {"datadir",         "init_file", "plugin_dir", "port",
@@ -95,6 +103,11 @@ int host_statement(void *arg, const refengine_host_statement_t *statement, refen
             done = fail(&err, 1238, "HY000", "Variable '%s' is a read only variable", statement->name);
         else
             done = plugins_set_global(h, statement->name, statement->value, &err);
+        break;
+    case REFENGINE_SHOW_CONNECTIONS: plugins_connections(h, show_connection, reply); break;
+    case REFENGINE_KILL:
+        if (!plugins_kill(h, strtoull(statement->name, NULL, 10)))
+            done = fail(&err, 1094, "HY000", "Unknown thread id: %s", statement->name);
         break;
     default: done = fail(&err, 1235, "42000", "This host does not know statement kind %d", (int)statement->kind);
     }

@@ -85,7 +85,7 @@ const END: dm_mysql_plugin = dm_mysql_plugin {
     flags: 0,
 };
 
-static DAEMON: Mutex<Option<Daemon>> = Mutex::new(None);
+pub(super) static DAEMON: Mutex<Option<Daemon>> = Mutex::new(None);
 
 /// Starts the daemon, at once or, where the host is still starting itself, on a thread that waits for it.
 ///

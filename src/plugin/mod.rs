@@ -1,6 +1,7 @@
 //! The C boundary: a plugin for servers that know INSTALL PLUGIN, and functions for C programs that do not.
 //!
 //! - [`descriptor`]: what a server finds in the shared library, init and deinit;
+//! - [`connections`]: what a host asks of the daemon's clients;
 //! - `load`: fits the descriptor to the server that loads the library;
 //! - [`variables`]: system and status variables;
 //! - [`embed`]: the functions of `daemon_memcached.h`.
@@ -8,6 +9,7 @@
 //! Every function that C calls goes through [`guard`]: a panic becomes the function's error value. A process runs one
 //! daemon at a time, whichever way it was started.
 
+pub mod connections;
 pub mod descriptor;
 pub mod embed;
 mod load;

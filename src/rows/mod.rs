@@ -157,6 +157,11 @@ impl Error {
     pub fn aborts(&self) -> bool {
         matches!(self, Error::Deadlock | Error::LockTimeout | Error::Interrupted | Error::Altered)
     }
+
+    /// Whether a commit that failed with this has certainly committed nothing; after others the outcome is unknown.
+    pub fn refuses_commit(&self) -> bool {
+        matches!(self, Error::LockTimeout | Error::Deadlock | Error::ReadOnly | Error::DiskFull)
+    }
 }
 
 impl fmt::Display for Error {
@@ -263,8 +268,7 @@ pub trait Rows {
     /// Empties a table, outside any transaction.
     fn truncate(&mut self, table: &Table) -> Result<()>;
 
-    /// Commits. After an error the transaction is over. Nothing of it was committed if the error is a deadlock, a lock wait timeout, a
-    /// read-only engine or a full disk; after any other the outcome is unknown.
+    /// Commits. After an error the transaction is over; [`Error::refuses_commit`] tells whether the outcome is known.
     fn commit(&mut self) -> Result<()>;
 
     /// Undoes everything since [`Rows::begin`]; nothing happens without a transaction.

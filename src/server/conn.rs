@@ -2,13 +2,13 @@
 
 use super::execute::Resume;
 use super::login::{Access, Pending};
+use super::peers::Peer;
 use super::tls::Session;
 use crate::protocol::Parser;
 use crate::store::ContainerId;
 use std::io::{Error, ErrorKind, Result};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 /// Size of a pooled input buffer in bytes; one read per tick takes at most what is free in it.
 const INPUT_SIZE: usize = 16 << 10;
@@ -85,8 +85,8 @@ pub struct Conn {
     pub end_announced: bool,
     /// The client sends no more.
     pub half_closed: bool,
-    /// Seconds after the daemon's start at which the client last asked, or took something of what waits for it.
-    pub active: Arc<AtomicU64>,
+    /// What the list of connections tells of it.
+    pub peer: Arc<Peer>,
     /// The poller tells when output can go on.
     pub awaits_writable: bool,
     /// To be closed once the output is sent.
@@ -119,7 +119,7 @@ impl Conn {
             readable: true,
             end_announced: false,
             half_closed: false,
-            active: Arc::default(),
+            peer: Arc::default(),
             awaits_writable: false,
             closing: false,
         }

@@ -46,6 +46,16 @@ pub enum Access {
     User(Arc<User>),
 }
 
+impl Access {
+    /// The name of who logged in.
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Access::User(user) => Some(user.name()),
+            Access::Open | Access::Stranger => None,
+        }
+    }
+}
+
 /// Credentials that a client sent, and how its protocol words the answers.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Attempt {

@@ -38,6 +38,7 @@ use listen::Listener;
 use login::Logins;
 use options::Options;
 use parking_lot::Mutex;
+pub use peers::Connection;
 use peers::Peers;
 use stats::WorkerStats;
 use std::io::ErrorKind;
@@ -339,6 +340,17 @@ impl Server {
     /// Calls `tell` with each general statistic, in memcached's words.
     pub fn status(&self, tell: &mut dyn FnMut(&str, &str)) {
         self.shared.general(tell);
+    }
+
+    /// Calls `tell` with each connection.
+    pub fn connections(&self, tell: &mut dyn FnMut(&Connection)) {
+        let config = Arc::clone(&self.shared.config.lock());
+        self.shared.peers.list(self.shared.uptime_seconds(), &config, tell);
+    }
+
+    /// Ends a connection; `false` if there is none of that number.
+    pub fn kill(&self, id: u64) -> bool {
+        self.shared.peers.kill(id)
     }
 
     /// Stops accepting, lets the running ticks end, closes the connections, joins every thread.

@@ -23,9 +23,10 @@ use super::execute::{
 };
 use super::login::{Access, Attempt, Demand, Denial, Entry, VALUE_MAX, demand, entry};
 use super::stats::{ContainerCount, Counter, Delta};
+use super::worker::batch_failed;
 use crate::auth::{Right, User};
 use crate::protocol::{KEY_MAX, LINE_MAX, Parsed, Parser, Request};
-use crate::rows::{Error, Rows};
+use crate::rows::Rows;
 use crate::store::{Config, ContainerId, Store, Target};
 use slab::Slab;
 use std::ops::Range;
@@ -639,9 +640,13 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 self.tick.stats.one(Counter::Commits);
                 self.tick.stats.merge(stats);
             }
-            Err(error @ (Error::LockTimeout | Error::Deadlock | Error::ReadOnly | Error::DiskFull)) => {
+            Err(error) if error.refuses_commit() => {
                 // It certainly did not happen; the host refuses commits at the moment, so it is not tried again.
                 let reason = error.to_string();
+                if self.tick.shared.batches() {
+                    batch_failed(&error);
+                    self.tick.stats.one(Counter::CommitFailures);
+                }
                 for i in requests {
                     let planned = &mut self.planned[*i];
                     let start = self.arena.len();

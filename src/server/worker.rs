@@ -11,7 +11,7 @@ use super::sweep::Sweep;
 use super::tick::{Buffers, Committed, Plan, Tick};
 use super::{Shared, unix_time};
 use crate::host::Session;
-use crate::rows::Rows;
+use crate::rows::{Error, Rows};
 use crate::store::{CasSource, Config, Store};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -253,12 +253,10 @@ impl<'s> Worker<'s> {
         for plan in plans.drain(..) {
             self.settle(plan);
         }
-        if self.shared.options.idle_timeout > 0 {
-            let now = self.shared.uptime_seconds();
-            for key in &*ready {
-                if let Some(conn) = self.conns.get_mut(*key) {
-                    conn.active.store(now, Ordering::Relaxed);
-                }
+        let now = self.shared.uptime_seconds();
+        for key in &*ready {
+            if let Some(conn) = self.conns.get(*key) {
+                conn.peer.active.store(now, Ordering::Relaxed);
             }
         }
         self.shared.stats[self.index].publish(&mut self.stats);
@@ -401,12 +399,15 @@ impl<'s> Worker<'s> {
         conn.consume(plan.consumed, plan.wanted, &mut self.pool);
         conn.parser = plan.parser;
         conn.resume = plan.resume;
-        conn.container = plan.container;
+        if conn.container != plan.container {
+            conn.container = plan.container;
+            conn.peer.place(&conn.access, conn.container);
+        }
         conn.closing |= plan.close || (conn.half_closed && !plan.more && plan.login.is_none());
         conn.keep(&plan.unsent);
         if conn.has_output() {
             conn.awaits_writable = true;
-            conn.active.store(self.shared.uptime_seconds(), Ordering::Relaxed);
+            conn.peer.active.store(self.shared.uptime_seconds(), Ordering::Relaxed);
             self.stalled = true;
             self.watch(key, Interest::READABLE | Interest::WRITABLE);
         } else if let Some(attempt) = plan.login {
@@ -476,9 +477,15 @@ impl<'s> Worker<'s> {
 /// Commits what a batch holds open. Its replies are out already: a failure can only be logged and counted.
 pub(super) fn commit_open<R: Rows>(store: &mut Store<R>, stats: &mut Delta) {
     if let Err(error) = store.commit() {
-        log::error!("a batch failed to commit, its outcome is unknown: {error}");
+        batch_failed(&error);
         stats.one(Counter::CommitFailures);
     }
+}
+
+/// Says what became of changes whose clients were answered before this commit failed.
+pub(super) fn batch_failed(error: &Error) {
+    let outcome = if error.refuses_commit() { "nothing of it was stored" } else { "its outcome is unknown" };
+    log::error!("a batch whose clients were answered already failed to commit, {outcome}: {error}");
 }
 
 impl Drop for Worker<'_> {

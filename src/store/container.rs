@@ -46,6 +46,12 @@ pub struct Container {
 }
 
 impl Container {
+    /// The database of its table.
+    pub fn database(&self) -> Cow<'_, str> {
+        let path = self.table.path.to_bytes();
+        String::from_utf8_lossy(path.split(|byte| *byte == b'/').next().unwrap_or_default())
+    }
+
     /// Checks a row of the containers table against the table it names, inside a transaction.
     ///
     /// # Errors

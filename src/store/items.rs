@@ -99,7 +99,7 @@ impl<R: Rows> Store<R> {
         ended
     }
 
-    /// Commits what is open. After an error the outcome is unknown.
+    /// Commits what is open. [`Error::refuses_commit`] tells whether the outcome of one that failed is known.
     pub fn commit(&mut self) -> std::result::Result<(), Error> {
         let committed = self.table.commit();
         self.settle(committed.is_ok());

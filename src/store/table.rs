@@ -98,7 +98,7 @@ impl<R: Rows> TableStore<R> {
     }
 
     /// Ends a phase in which `operations` ran: commits unless the batch that they belong to has room for more.
-    /// After an error the outcome is unknown.
+    /// [`Error::refuses_commit`] tells whether the outcome of one that failed is known.
     pub fn end_phase(&mut self, operations: usize) -> std::result::Result<(), Error> {
         if self.writable && !self.read_write {
             // Reads inside an open batch of writes: they count for nothing.
@@ -114,7 +114,7 @@ impl<R: Rows> TableStore<R> {
         self.rows.active().then_some(self.begun)
     }
 
-    /// Commits what is open. After an error the outcome is unknown.
+    /// Commits what is open. [`Error::refuses_commit`] tells whether the outcome of one that failed is known.
     pub fn commit(&mut self) -> std::result::Result<(), Error> {
         if !self.rows.active() {
             return Ok(());

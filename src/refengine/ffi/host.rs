@@ -52,6 +52,8 @@ impl Host for HostSlot {
             S::ShowVariables => (kind::REFENGINE_SHOW_VARIABLES, None, None),
             S::ShowStatus => (kind::REFENGINE_SHOW_STATUS, None, None),
             S::SetGlobal { name, value } => (kind::REFENGINE_SET_GLOBAL, Some(name), value),
+            S::ShowConnections => (kind::REFENGINE_SHOW_CONNECTIONS, None, None),
+            S::Kill { number } => (kind::REFENGINE_KILL, Some(number), None),
         };
         let (name, value) = (name.map(c_string), value.map(c_string));
         let pointer = |text: &Option<CString>| text.as_ref().map_or(ptr::null(), |text| text.as_ptr());

@@ -30,6 +30,13 @@ pub enum HostStatement<'a> {
         /// None is DEFAULT.
         value: Option<&'a str>,
     },
+    /// Each client of a plugin as a row of number, user, address, database, seconds since it was heard, and state.
+    ShowConnections,
+    /// KILL of such a client.
+    Kill {
+        /// Its number, in digits.
+        number: &'a str,
+    },
 }
 
 /// What comes back.

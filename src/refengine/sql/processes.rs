@@ -9,6 +9,9 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
+/// What the Id of a plugin's client is more than its number: no session's Id gets there.
+pub const PLUGIN_IDS: u64 = 1 << 32;
+
 /// One line of SHOW PROCESSLIST.
 #[derive(Debug, Clone)]
 pub struct Process {

@@ -15,7 +15,7 @@ use super::function::{Context, unix_time};
 use super::host::{Host, HostStatement, name_value_rows};
 use super::identity::Identity;
 use super::privileges::{self, Rights};
-use super::processes::{Entered, Processes};
+use super::processes::{Entered, PLUGIN_IDS, Processes};
 use super::result::{self, End, ResultColumn, Sink, Status};
 use super::rows::{Run, find_table};
 use super::table_locks::TableLocks;
@@ -218,7 +218,7 @@ impl Session {
             Statement::Commit => self.commit()?,
             Statement::Rollback => self.rollback(),
             Statement::FlushPrivileges | Statement::FlushTables { read_lock: false } => {}
-            Statement::Kill { id, statement_only } => self.kill(id, statement_only)?,
+            Statement::Kill { id, statement_only } => self.kill(id, statement_only, host)?,
             Statement::LockTables(tables) => self.lock_tables(&tables)?,
             Statement::FlushTables { read_lock: true } => {
                 self.commit()?;
@@ -249,13 +249,26 @@ impl Session {
         self.info.variables.lock_wait().unwrap_or_else(|| self.info.engine.lock_wait())
     }
 
-    fn kill(&self, id: u64, statement_only: bool) -> Result<()> {
+    fn kill(&self, id: u64, statement_only: bool, host: &dyn Host) -> Result<()> {
         let unknown = || SqlError::new(1094, "HY000", format!("Unknown thread id: {id}"));
+        let rights = Rights::of(&self.info, &self.info.engine)?;
+        let not_owner = || SqlError::new(1095, "HY000", format!("You are not owner of thread {id}"));
+        if let Some(number) = id.checked_sub(PLUGIN_IDS).filter(|_| host.is_present()) {
+            if !rights.everywhere("SUPER") {
+                return Err(not_owner());
+            }
+            if statement_only {
+                return Err(SqlError::unsupported("KILL QUERY of a memcached connection"));
+            }
+            return host.run(HostStatement::Kill { number: &number.to_string() }).map(|_| ()).map_err(|error| {
+                // The host knows the number, the client the Id.
+                if error.errno == 1094 { unknown() } else { error }
+            });
+        }
         let victim =
             self.processes.list().into_iter().find(|process| u64::from(process.id) == id).ok_or_else(unknown)?;
-        let rights = Rights::of(&self.info, &self.info.engine)?;
         if victim.account != self.info.identity.account && !rights.everywhere("SUPER") {
-            return Err(SqlError::new(1095, "HY000", format!("You are not owner of thread {id}")));
+            return Err(not_owner());
         }
         if self.processes.kill(victim.id, statement_only) { Ok(()) } else { Err(unknown()) }
     }

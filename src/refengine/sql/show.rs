@@ -10,7 +10,7 @@ use super::function::like;
 use super::host::{Host, HostReply, HostStatement, name_value_rows, require};
 use super::identity::ROOT;
 use super::privileges::{self, Rights};
-use super::processes::Processes;
+use super::processes::{PLUGIN_IDS, Processes};
 use super::result::{ResultColumn, Sink};
 use super::rows::find_table;
 use super::session::Info;
@@ -89,7 +89,7 @@ fn grants(catalog: &Catalog<'_>, account: Option<&Account>, sink: &mut dyn Sink)
 /// The most of a statement that SHOW PROCESSLIST shows without FULL.
 const SHORT_INFO: usize = 100;
 
-/// Connections of the SQL end, the session that asks, and a line for memcached's connections, which the plugin counts.
+/// Connections of the SQL end, the session that asks, a line for the memcached daemon and one for each of its clients.
 fn processlist(catalog: &Catalog<'_>, full: bool, sink: &mut dyn Sink) -> Result<usize> {
     let identity = &catalog.info.identity;
     let all = Rights::of(catalog.info, catalog.engine)?.everywhere("PROCESS");
@@ -126,6 +126,7 @@ fn processlist(catalog: &Catalog<'_>, full: bool, sink: &mut dyn Sink) -> Result
     }
     if all {
         rows.extend(memcached_line(catalog)?);
+        rows.extend(memcached_connections(catalog)?);
     }
     report(&["Id", "User", "Host", "db", "Command", "Time", "State", "Info"], rows, sink)
 }
@@ -146,6 +147,23 @@ fn memcached_line(catalog: &Catalog<'_>) -> Result<Option<Cells>> {
         Some(format!("{connections} connections")),
         None,
     ]))
+}
+
+/// The clients of a plugin. Between two requests, which is nearly always, they are as idle as a session between statements.
+fn memcached_connections(catalog: &Catalog<'_>) -> Result<Vec<Cells>> {
+    if !catalog.host.is_present() {
+        return Ok(Vec::new());
+    }
+    let text = |cell: Vec<u8>| String::from_utf8_lossy(&cell).into_owned();
+    let line = |row: Vec<Option<Vec<u8>>>| {
+        let mut cells = row.into_iter().map(|cell| cell.map(text));
+        let number: u64 = cells.next()??.parse().ok()?;
+        let [user, host, database, seconds, state] = std::array::from_fn(|_| cells.next().flatten());
+        let (id, user) = (PLUGIN_IDS.checked_add(number)?, user.unwrap_or_else(|| "memcached".to_owned()));
+        let command = Some("Sleep".to_owned());
+        Some(vec![Some(id.to_string()), Some(user), host, database, command, seconds, state, None])
+    };
+    Ok(catalog.host.run(HostStatement::ShowConnections)?.rows.into_iter().filter_map(line).collect())
 }
 
 fn with_pattern(heading: &str, pattern: Option<&str>) -> String {

@@ -26,9 +26,10 @@ impl Worker<'_> {
                 }
             }
         }
-        conn.active.store(self.shared.uptime_seconds(), Ordering::Relaxed);
+        conn.peer.active.store(self.shared.uptime_seconds(), Ordering::Relaxed);
         let fd = conn.fd();
-        self.shared.peers.enter(fd, &conn.active);
+        conn.peer.place(&conn.access, conn.container);
+        self.shared.peers.enter(fd, &conn.peer);
         let key = self.conns.insert(conn);
         match self.poll.registry().register(&mut SourceFd(&fd), Token(key), Interest::READABLE) {
             Ok(()) => self.enqueue(key),
@@ -54,7 +55,7 @@ impl Worker<'_> {
     /// Goes on sending what waited; `false` if the connection is gone.
     pub(super) fn resume_output(&mut self, key: usize) -> bool {
         let Some(conn) = self.conns.get_mut(key) else { return false };
-        conn.active.store(self.shared.uptime_seconds(), Ordering::Relaxed);
+        conn.peer.active.store(self.shared.uptime_seconds(), Ordering::Relaxed);
         match conn.flush() {
             Ok(false) => {
                 self.stalled = true;
@@ -88,6 +89,7 @@ impl Worker<'_> {
     pub(super) fn log_in(&mut self, key: usize, attempt: Attempt) {
         let (Some(logins), Some(conn)) = (&self.shared.logins, self.conns.get_mut(key)) else { return };
         conn.access = Access::Stranger;
+        conn.peer.place(&conn.access, conn.container);
         match logins.submit(self.index, key, attempt) {
             Ok(pending) => conn.login = Some(Box::new(pending)),
             Err(attempt) => {
@@ -106,6 +108,7 @@ impl Worker<'_> {
         let reply = match verdict.user {
             Some(user) => {
                 conn.access = Access::User(user);
+                conn.peer.place(&conn.access, conn.container);
                 conn.failures = 0;
                 conn.parser.set_item_size_max(self.shared.options.item_size_max);
                 pending.accepted
@@ -146,7 +149,7 @@ impl Worker<'_> {
         self.stalled = false;
         let (idle, output) = (self.shared.options.idle_timeout, self.shared.options.output_timeout);
         let late = |conn: &Conn, timeout: u32| {
-            timeout > 0 && now.saturating_sub(conn.active.load(Ordering::Relaxed)) > u64::from(timeout)
+            timeout > 0 && now.saturating_sub(conn.peer.active.load(Ordering::Relaxed)) > u64::from(timeout)
         };
         let mut kicked = Vec::new();
         for (key, conn) in &self.conns {
