@@ -1,7 +1,7 @@
 /*
  * refengine.h - the bundled storage engine.
  *
- * A small durable engine with InnoDB's rules: databases, tables, clustered primary keys, unique
+ * A small durable engine with InnoDB's rules: databases, tables, clustered primary keys,
  * secondary indexes, transactions with row locks, crash recovery.  It offers rows through the
  * callback table of innodb_api.h and statements through refengine_execute().  One engine may be
  * open per process, because the callback table carries no context.

@@ -4,7 +4,7 @@
 
 mod engine_support;
 
-use daemon_memcached::refengine::{ColumnType, Error, Isolation, KeyRange, Row, RowLock, TableDef, Value};
+use daemon_memcached::refengine::{ColumnType, Error, IndexDef, Isolation, KeyRange, Row, RowLock, TableDef, Value};
 use engine_support::*;
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
@@ -296,6 +296,10 @@ fn the_engine_agrees_with_a_map() {
     let dir = tempfile::tempdir().unwrap();
     let options = [("innodb_flush_log_at_trx_commit", "0"), ("innodb_buffer_pool_size", "5242880")];
     let mut engine = with_table(dir.path(), &options);
+    engine.drop_table("db", "t").unwrap();
+    let mut def = simple("db", "t");
+    def.indexes.push(IndexDef { name: "v".into(), columns: vec![1], unique: false });
+    engine.create_table(def).unwrap();
     let mut seed = 0x9E37_79B9_7F4A_7C15u64;
     let mut random = move |n: u64| {
         seed ^= seed << 13;
@@ -366,6 +370,22 @@ fn the_engine_agrees_with_a_map() {
         let mut by_index = ids(&scan(&mut trx, &engine, Some(0), &KeyRange::all(), reverse));
         by_index.sort();
         assert_eq!(by_index, ids(&expected), "round {round}");
+        // Rows with the same text come by their ids, all of them when it is asked for.
+        let text = |row: &Row| match &row[1] {
+            Value::Bytes(text) => text.clone(),
+            other => panic!("{other:?} is no text"),
+        };
+        let mut by_text = expected.clone();
+        by_text.sort_by_key(text);
+        if let Some(first) = by_text.first() {
+            let same: Vec<Row> = by_text.iter().filter(|row| row[1] == first[1]).cloned().collect();
+            let range = KeyRange::prefix(vec![first[1].clone()]);
+            assert_eq!(scan(&mut trx, &engine, Some(1), &range, false), same, "round {round}");
+        }
+        if reverse {
+            by_text.reverse();
+        }
+        assert_eq!(scan(&mut trx, &engine, Some(1), &KeyRange::all(), reverse), by_text, "round {round}");
         if random(3) == 0 {
             trx.rollback();
         } else {

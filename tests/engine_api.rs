@@ -278,6 +278,59 @@ fn a_secondary_index_leads_to_whole_rows() {
     end(base, trx, true);
 }
 
+/// Rows that share a key come in the order of their primary keys.
+#[test]
+fn an_index_that_is_not_unique_is_walked_in_order() {
+    let _fixture = fixture();
+    let trx = begin_trx(1, true);
+    let base = open_cursor(trx);
+    for (key, n) in [("d", Some(7i16)), ("b", Some(7)), ("e", None), ("a", Some(9)), ("c", Some(7)), ("f", Some(-1))] {
+        let tuple = ib!(clust_read_tuple_create(base));
+        assert_eq!(set(tuple, 0, key.as_bytes()), IB_SUCCESS);
+        assert_eq!(set(tuple, 2, &0u32.to_ne_bytes()), IB_SUCCESS);
+        if let Some(n) = n {
+            assert_eq!(set(tuple, 4, &n.to_ne_bytes()), IB_SUCCESS);
+        }
+        assert_eq!(ib!(insert_row(base, tuple)), IB_SUCCESS);
+        ib!(tuple_delete(tuple));
+    }
+    let (mut index, mut kind, mut id) = (null_mut(), 0, 0);
+    assert_eq!(ib!(open_index_using_name(base, c"by_n".as_ptr(), &mut index, &mut kind, &mut id)), IB_SUCCESS);
+    assert_eq!(kind as u32, 0, "neither unique nor clustered");
+    let rest = |mut found: ib_err_t| {
+        let mut keys = String::new();
+        while found == IB_SUCCESS {
+            keys.push_str(str::from_utf8(&current(index, 0).unwrap()).unwrap());
+            found = ib!(cursor_next(index));
+        }
+        assert!(found == IB_END_OF_INDEX || found == IB_RECORD_NOT_FOUND);
+        keys
+    };
+    use ib_match_mode::{IB_CLOSEST_MATCH as CLOSEST, IB_EXACT_MATCH as EXACT};
+    use ib_srch_mode::{IB_CUR_G as G, IB_CUR_GE as GE, IB_CUR_L as L, IB_CUR_LE as LE};
+    for lock in [ib_lck_mode::IB_LOCK_NONE, ib_lck_mode::IB_LOCK_X] {
+        assert_eq!(ib!(set_lock_mode(index, lock)), IB_SUCCESS);
+        assert_eq!(rest(ib!(cursor_first(index))), "efbcda", "NULL first");
+        for (n, matching, mode, expected) in [
+            (7, EXACT, GE, "bcda"),
+            (8, EXACT, GE, ""),
+            (7, CLOSEST, GE, "bcda"),
+            (7, CLOSEST, G, "a"),
+            (7, CLOSEST, LE, "da"),
+            (7, CLOSEST, L, "fbcda"),
+            (8, CLOSEST, L, "da"),
+        ] {
+            assert_eq!(rest(search(index, &i16::to_ne_bytes(n), matching, mode)), expected, "{n} {matching} {mode}");
+        }
+    }
+    // A row that loses its key is found by it no more, its neighbours are.
+    assert_eq!(search(index, &7i16.to_ne_bytes(), EXACT, GE), IB_SUCCESS);
+    assert_eq!(ib!(delete_row(index)), IB_SUCCESS);
+    assert_eq!(rest(search(index, &7i16.to_ne_bytes(), EXACT, GE)), "cda");
+    ib!(cursor_close(index));
+    end(base, trx, true);
+}
+
 /// A kept search tuple that is refilled for ever must not grow; big values are not copied twice when `copy` is 0.
 #[test]
 fn tuples_can_be_refilled_for_ever() {

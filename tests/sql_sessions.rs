@@ -225,6 +225,27 @@ fn locks_on_tables_bind_their_own_session() {
     one.expect("SELECT COUNT(*) FROM t", "0");
 }
 
+/// At SERIALIZABLE nothing appears among the rows that were found through an index, whose keys rows may share or not.
+#[test]
+fn ranges_of_a_shared_index_are_locked() {
+    let host = small();
+    host.sql("CREATE TABLE d.s (a INT PRIMARY KEY, b INT, KEY (b)); INSERT INTO d.s VALUES (1, 10), (2, 20), (3, 20), (4, 40)").unwrap();
+    let (mut one, mut two) = (Shell::root(&host), Shell::root(&host));
+    two.expect("USE d; SET innodb_lock_wait_timeout = 1", "");
+    one.expect("USE d; SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE; BEGIN; SELECT a FROM s WHERE b = 20", "2; 3");
+    two.expect("INSERT INTO s VALUES (5, 20); UPDATE s SET b = 20 WHERE a = 1; UPDATE s SET b = 21 WHERE a = 2", "1205; 1205; 1205");
+    two.expect("INSERT INTO s VALUES (5, 30); DELETE FROM s WHERE a = 4; SELECT a FROM s WHERE b > 20", "5");
+    one.expect("SELECT a FROM s WHERE b = 20; COMMIT", "2; 3");
+    two.expect("UPDATE s SET b = 20 WHERE a = 1; SELECT a FROM s WHERE b = 20", "1; 2; 3");
+    one.expect("BEGIN; SELECT a FROM s WHERE b BETWEEN 25 AND 35", "5");
+    two.expect("INSERT INTO s VALUES (6, 25); INSERT INTO s VALUES (6, 36); DELETE FROM s WHERE b = 30", "1205; 1205");
+    one.expect("COMMIT", "");
+    // What another is about to bring in or take away is waited for.
+    two.expect("BEGIN; INSERT INTO s VALUES (7, 50); DELETE FROM s WHERE a = 5", "");
+    one.expect("SET innodb_lock_wait_timeout = 1; SELECT a FROM s WHERE b = 50 FOR UPDATE; SELECT a FROM s WHERE b = 30 FOR UPDATE", "1205; 1205");
+    two.expect("ROLLBACK; SELECT a FROM s WHERE b >= 30", "5; 6");
+}
+
 #[test]
 fn kill_ends_statements_and_connections() {
     let host = HostConfig::new().start();

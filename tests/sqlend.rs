@@ -306,8 +306,8 @@ fn clients_of_memcached_are_listed_and_killed() {
     let (unix, users) = (config.scratch().join("m.sock"), config.users(&[("ada", "pw", "*=rw")]));
     let options = format!("-p 0 -l 127.0.0.1,::1 -t 2 -s {} -Y {}", unix.display(), users.display());
     let host = config.option(&options).start();
-    host.write("CREATE DATABASE shop; CREATE TABLE shop.t (k VARCHAR(9) PRIMARY KEY, v VARCHAR(9));
-                INSERT INTO innodb_memcache.containers VALUES ('shop', 'shop', 't', 'k', 'v', '0', '0', '0', 'PRIMARY')");
+    host.sql("CREATE DATABASE shop; CREATE TABLE shop.t (k VARCHAR(9) PRIMARY KEY, v VARCHAR(9));
+                INSERT INTO innodb_memcache.containers VALUES ('shop', 'shop', 't', 'k', 'v', '0', '0', '0', 'PRIMARY')").unwrap();
     let [tcp, stranger] = [(); 2].map(|()| TcpStream::connect(("127.0.0.1", host.port())).unwrap());
     let [tcp_at, stranger_at] = [&tcp, &stranger].map(|stream| stream.local_addr().unwrap());
     let mut ada = common::Client::over(tcp);
@@ -331,7 +331,7 @@ fn clients_of_memcached_are_listed_and_killed() {
     let (ids, lines) = memcached_lines(&host);
     let of = |line: &str| ids[lines.iter().position(|known| known == line).unwrap()].clone();
     // Only who may, and only whom there is.
-    host.write("CREATE USER u IDENTIFIED BY 'pw'");
+    host.sql("CREATE USER u IDENTIFIED BY 'pw'").unwrap();
     let weak = [format!("--port={}", port(&host)), "--user=u".into(), "--password=pw".into(), "--host=127.0.0.1".into()];
     let weak: Vec<&str> = weak.iter().map(String::as_str).collect();
     let kill = format!("KILL {}", of(&expected[0]));
@@ -346,7 +346,7 @@ fn clients_of_memcached_are_listed_and_killed() {
     local.expect_close();
     wait_until("the killed are listed no more", || memcached_lines(&host).1 == [expected[1].clone()]);
     bad(mysql(&host, &["-e", &kill], ""), "ERROR 1094 (HY000)");
-    host.write("UNINSTALL PLUGIN daemon_memcached");
+    host.sql("UNINSTALL PLUGIN daemon_memcached").unwrap();
     assert!(memcached_lines(&host).0.is_empty());
     bad(mysql(&host, &["-e", &kill], ""), "ERROR 1094 (HY000)");
 }

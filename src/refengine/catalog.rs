@@ -285,10 +285,14 @@ fn encode_table(id: u64, def: &TableDef) -> Vec<u8> {
     put_number(&mut out, def.indexes.len() as u64);
     for index in &def.indexes {
         put_bytes(&mut out, index.name.as_bytes());
-        put_numbers(&mut out, &index.columns);
+        put_number(&mut out, index.columns.len() as u64 | if index.unique { 0 } else { NOT_UNIQUE });
+        index.columns.iter().for_each(|n| put_number(&mut out, *n as u64));
     }
     out
 }
+
+/// Set in the number of an index's columns where the index is not unique; every index of an older engine is.
+const NOT_UNIQUE: u64 = 1 << 63;
 
 fn encode_column(out: &mut Vec<u8>, column: &ColumnDef) {
     put_bytes(out, column.name.as_bytes());
@@ -380,6 +384,12 @@ impl<'a> Reader<'a> {
         self.list(|r| usize::try_from(r.number()?).ok())
     }
 
+    fn index(&mut self) -> Option<IndexDef> {
+        let (name, count) = (self.text()?, self.number()?);
+        let columns = (0..count & !NOT_UNIQUE).map(|_| usize::try_from(self.number()?).ok()).collect::<Option<_>>()?;
+        Some(IndexDef { name, columns, unique: count & NOT_UNIQUE == 0 })
+    }
+
     fn column(&mut self) -> Option<ColumnDef> {
         let name = self.text()?;
         let ty = match self.byte()? {
@@ -422,7 +432,7 @@ fn decode_table(bytes: &[u8]) -> Option<(u64, TableDef)> {
         name: r.text()?,
         columns: r.list(Reader::column)?,
         primary_key: r.numbers()?,
-        indexes: r.list(|r| Some(IndexDef { name: r.text()?, columns: r.numbers()? }))?,
+        indexes: r.list(Reader::index)?,
     };
     r.0.is_empty().then_some((id, def))
 }
@@ -455,7 +465,10 @@ mod tests {
                 column("i", ColumnType::Enum { values: vec!["x".into(), "".into()] }, None),
             ],
             primary_key: vec![0, 3],
-            indexes: vec![IndexDef { name: "u".into(), columns: vec![2, 1] }],
+            indexes: vec![
+                IndexDef { name: "u".into(), columns: vec![2, 1], unique: true },
+                IndexDef { name: "k".into(), columns: vec![1], unique: false },
+            ],
         };
         let bytes = encode_table(77, &def);
         assert_eq!(decode_table(&bytes), Some((77, def)));

@@ -8,8 +8,8 @@
 //! **Key**: compares byte by byte like the values it is made of. It begins with the index number (0 for the
 //! primary key, n + 1 for secondary index n), because all indexes of a table share one keyspace. Fixed-size columns
 //! follow as stored. Others are escaped (`00` becomes `00 FF`) and end with `00 01`; only the last column of a primary
-//! key goes in as it is. A nullable column of a secondary index is led by `00` for NULL or `01`. A secondary key with a
-//! NULL in it ends with the row's primary key, since such keys may repeat.
+//! key goes in as it is. A nullable column of a secondary index is led by `00` for NULL or `01`. A secondary key that may repeat,
+//! because there is a NULL in it or its index is not unique, ends with the row's primary key.
 //!
 //! Pure functions without state.
 
@@ -410,11 +410,17 @@ pub(crate) fn primary_key(out: &mut Vec<u8>, def: &TableDef, row: &[u8]) -> Resu
     Ok(())
 }
 
-/// Writes the key of `row` in secondary index `index` (from 1). `true`: it is unique, since no part is NULL.
+/// Whether `index` (0 = primary key) is unique.
+pub(crate) fn is_unique(def: &TableDef, index: usize) -> bool {
+    index.checked_sub(1).is_none_or(|i| def.indexes.get(i).is_some_and(|x| x.unique))
+}
+
+/// Writes the key of `row` in secondary index `index` (from 1). `true`: no other row may have it, since the index is unique and no
+/// part is NULL.
 pub(crate) fn secondary_key(out: &mut Vec<u8>, def: &TableDef, index: usize, row: &[u8], pk: &[u8]) -> Result<bool> {
     out.clear();
     out.push(index as u8);
-    let mut unique = true;
+    let mut unique = is_unique(def, index);
     for (at, c) in index_columns(def, index).iter().enumerate() {
         let stored = column(def, row, *c)?;
         unique &= stored.is_some();

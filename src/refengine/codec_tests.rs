@@ -137,7 +137,7 @@ fn fit_cuts_at_character_boundaries() {
 }
 
 fn table(columns: Vec<ColumnDef>, primary_key: Vec<usize>, index: Vec<usize>) -> TableDef {
-    let indexes = vec![IndexDef { name: "u".into(), columns: index }];
+    let indexes = vec![IndexDef { name: "u".into(), columns: index, unique: true }];
     TableDef { db: "d".into(), name: "t".into(), columns, primary_key, indexes }
 }
 

@@ -226,7 +226,9 @@ fn full_key(def: &TableDef, index: usize, values: &[Value]) -> Result<Option<Vec
 fn single_key(def: &TableDef, index: usize, range: &KeyRange) -> Result<Option<Vec<u8>>> {
     match (&range.lower, &range.upper) {
         (Bound::Included(lower), Bound::Included(upper))
-            if lower == upper && lower.len() == codec::index_columns(def, index).len() =>
+            if lower == upper
+                && codec::is_unique(def, index)
+                && lower.len() == codec::index_columns(def, index).len() =>
         {
             full_key(def, index, lower)
         }

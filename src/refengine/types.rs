@@ -94,13 +94,15 @@ pub struct ColumnDef {
     pub default: Option<Value>,
 }
 
-/// One unique secondary index.
+/// One secondary index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexDef {
     /// Name as written.
     pub name: String,
     /// Column numbers in index order.
     pub columns: Vec<usize>,
+    /// Whether no two rows have the same values in it, NULL apart.
+    pub unique: bool,
 }
 
 /// Definition of a table.
@@ -114,7 +116,7 @@ pub struct TableDef {
     pub columns: Vec<ColumnDef>,
     /// Column numbers of the clustered key in key order; never empty.
     pub primary_key: Vec<usize>,
-    /// Unique secondary indexes.
+    /// Secondary indexes.
     pub indexes: Vec<IndexDef>,
 }
 

@@ -9,6 +9,8 @@ const MAX_COLUMNS: usize = 1017;
 const MAX_INDEXES: usize = 64;
 /// More than InnoDB's 3072: a VARCHAR(1024) key in utf8mb4 is a common recipe, and costs nothing extra here.
 const MAX_KEY_BYTES: u64 = 16_384;
+/// Of an index whose keys may repeat and end with the primary key: in the storage, which takes 65535, a byte may become two.
+const MAX_REPEATED_BYTES: u64 = 30_000;
 
 /// A name of 1 to 64 characters. A database's must not contain `/`, which the callback table separates names by.
 pub(crate) fn name(kind: &'static str, name: &str) -> Result<()> {
@@ -42,7 +44,7 @@ pub(crate) fn table(mut def: TableDef) -> Result<TableDef> {
     if def.primary_key.is_empty() {
         return Err(Error::Unsupported("a table without a primary key".into()));
     }
-    check_key(&def, &def.primary_key)?;
+    let primary = check_key(&def, &def.primary_key)?;
     for i in &def.primary_key {
         if let Some(column) = def.columns.get_mut(*i) {
             column.not_null = true;
@@ -59,7 +61,11 @@ pub(crate) fn table(mut def: TableDef) -> Result<TableDef> {
         if def.indexes.iter().take(i).any(|other| other.name.eq_ignore_ascii_case(&index.name)) {
             return Err(Error::DuplicateKeyName(index.name.clone()));
         }
-        check_key(&def, &index.columns)?;
+        let bytes = check_key(&def, &index.columns)?;
+        let nullable = |i: &usize| def.columns.get(*i).is_some_and(|column| !column.not_null);
+        if (!index.unique || index.columns.iter().any(nullable)) && primary + bytes > MAX_REPEATED_BYTES {
+            return Err(Error::KeyTooLong);
+        }
     }
     def.columns.iter().try_for_each(check_default)?;
     Ok(def)
@@ -87,7 +93,8 @@ fn check_type(column: &ColumnDef) -> Result<()> {
     Ok(())
 }
 
-fn check_key(def: &TableDef, columns: &[usize]) -> Result<()> {
+/// The most bytes that a key has.
+fn check_key(def: &TableDef, columns: &[usize]) -> Result<u64> {
     let mut bytes = 0;
     for (at, i) in columns.iter().enumerate() {
         let Some(column) = def.columns.get(*i) else { return Err(Error::NoSuchKeyColumn(i.to_string())) };
@@ -109,7 +116,7 @@ fn check_key(def: &TableDef, columns: &[usize]) -> Result<()> {
     if columns.is_empty() {
         return Err(Error::Unsupported("an index without columns".into()));
     }
-    if bytes > MAX_KEY_BYTES { Err(Error::KeyTooLong) } else { Ok(()) }
+    if bytes > MAX_KEY_BYTES { Err(Error::KeyTooLong) } else { Ok(bytes) }
 }
 
 fn check_default(column: &ColumnDef) -> Result<()> {

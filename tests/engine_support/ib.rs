@@ -52,7 +52,10 @@ pub fn table() -> TableDef {
             column("e", ColumnType::Enum { values: vec!["x".into(), "y".into()] }),
         ],
         primary_key: vec![0],
-        indexes: vec![IndexDef { name: "by_cas".into(), columns: vec![3] }],
+        indexes: vec![
+            IndexDef { name: "by_cas".into(), columns: vec![3], unique: true },
+            IndexDef { name: "by_n".into(), columns: vec![4], unique: false },
+        ],
     }
 }
 

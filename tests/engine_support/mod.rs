@@ -44,7 +44,7 @@ pub fn simple(db: &str, name: &str) -> TableDef {
         name: name.into(),
         columns: vec![column("id", int()), column("v", ColumnType::VarChar { chars: 100 }), column("u", int())],
         primary_key: vec![0],
-        indexes: vec![IndexDef { name: "u".into(), columns: vec![2] }],
+        indexes: vec![IndexDef { name: "u".into(), columns: vec![2], unique: true }],
     }
 }
 

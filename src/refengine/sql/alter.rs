@@ -1,6 +1,6 @@
 //! ALTER TABLE, CREATE INDEX and DROP INDEX: the definition that results, and where each column's values come from.
 
-use super::ast::{Alteration, ColumnSpec, KeySpec, Place, TableName};
+use super::ast::{Alteration, ColumnSpec, KeyKind, KeySpec, Place, TableName};
 use super::column::{self, Target, implicit_default};
 use super::definition::{add_index, column_def};
 use super::error::{Result, SqlError};
@@ -13,6 +13,7 @@ use crate::refengine::{Engine, Error};
 
 /// A table on its way to its new definition. Columns are found by their place in `columns`; keys are by name until the end.
 struct Draft {
+    table: String,
     /// Each column with the one of the old table that its values come from.
     columns: Vec<(ColumnDef, Option<usize>)>,
     primary_key: Vec<String>,
@@ -59,11 +60,12 @@ impl Draft {
             places.iter().filter_map(|at| def.columns.get(*at).map(|column| column.name.clone())).collect::<Vec<_>>()
         };
         let index = |index: &crate::refengine::types::IndexDef| KeySpec {
-            primary: false,
+            kind: if index.unique { KeyKind::Unique } else { KeyKind::Plain },
             name: Some(index.name.clone()),
             columns: names(&index.columns),
         };
         Draft {
+            table: def.name.clone(),
             columns: def.columns.iter().enumerate().map(|(at, column)| (column.clone(), Some(at))).collect(),
             primary_key: names(&def.primary_key),
             indexes: def.indexes.iter().map(index).collect(),
@@ -108,9 +110,16 @@ impl Draft {
             Alteration::AddKey(key) => self.add_key(key),
             Alteration::DropKey(name) => {
                 let before = self.indexes.len();
-                let named = |index: &KeySpec| index.name.as_ref().is_some_and(|known| known.eq_ignore_ascii_case(name));
-                self.indexes.retain(|index| !named(index));
+                self.indexes.retain(|index| !is_named(index, name));
                 if before == self.indexes.len() { Err(cannot_drop(name)) } else { Ok(()) }
+            }
+            Alteration::RenameKey { from, to } => {
+                let Some(index) = self.indexes.iter_mut().find(|index| is_named(index, from)) else {
+                    let text = format!("Key '{from}' doesn't exist in table '{}'", self.table);
+                    return Err(SqlError::new(1176, "42000", text));
+                };
+                index.name = Some(to.clone());
+                Ok(())
             }
         }
     }
@@ -155,10 +164,10 @@ impl Draft {
     }
 
     fn add_key(&mut self, key: &KeySpec) -> Result<()> {
-        if key.primary {
+        if key.kind == KeyKind::Primary {
             return Err(SqlError::new(1068, "42000", "Multiple primary key defined"));
         }
-        self.indexes.push(KeySpec { primary: false, name: key.name.clone(), columns: key.columns.clone() });
+        self.indexes.push(KeySpec { kind: key.kind, name: key.name.clone(), columns: key.columns.clone() });
         Ok(())
     }
 
@@ -203,6 +212,10 @@ impl Draft {
         }
         Ok(new)
     }
+}
+
+fn is_named(index: &KeySpec, name: &str) -> bool {
+    index.name.as_ref().is_some_and(|known| known.eq_ignore_ascii_case(name))
 }
 
 fn cannot_drop(name: &str) -> SqlError {

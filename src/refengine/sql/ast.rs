@@ -142,9 +142,18 @@ pub struct ColumnSpec {
     pub collation: Option<String>,
 }
 
+/// What a key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    Primary,
+    Unique,
+    /// Rows may share its values.
+    Plain,
+}
+
 #[derive(Debug)]
 pub struct KeySpec {
-    pub primary: bool,
+    pub kind: KeyKind,
     /// None: named after its first column.
     pub name: Option<String>,
     pub columns: Vec<String>,
@@ -172,6 +181,10 @@ pub enum Alteration {
     },
     AddKey(KeySpec),
     DropKey(String),
+    RenameKey {
+        from: String,
+        to: String,
+    },
 }
 
 /// Where a column goes.
@@ -278,6 +291,7 @@ pub enum Show {
     Processlist {
         full: bool,
     },
+    Index(TableName),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

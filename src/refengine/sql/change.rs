@@ -154,7 +154,7 @@ fn conflict(run: &mut Run<'_>, table: &Arc<Table>, row: &Row) -> Result<Option<R
     if let Some(found) = run.trx.get(table, &key, RowLock::Exclusive)? {
         return Ok(Some(found));
     }
-    for (at, index) in def.indexes.iter().enumerate() {
+    for (at, index) in def.indexes.iter().enumerate().filter(|(_, index)| index.unique) {
         let key: Vec<Value> = values(&index.columns);
         if key.contains(&Value::Null) {
             continue;

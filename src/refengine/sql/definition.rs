@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{BinaryLength, CharacterLength, DataType, EnumMember};
 
-use super::ast::{ColumnSpec, CreateTable, KeySpec};
+use super::ast::{ColumnSpec, CreateTable, KeyKind, KeySpec};
 use super::change::default_value;
 use super::charset;
 use super::error::{Result, SqlError};
@@ -41,7 +41,7 @@ pub fn table_def(create: &CreateTable, db: &str, info: &Info) -> Result<TableDef
         indexes: Vec::new(),
     };
     for key in &create.keys {
-        if !key.primary {
+        if key.kind != KeyKind::Primary {
             add_index(&mut def, key)?;
             continue;
         }
@@ -70,11 +70,11 @@ fn key_columns(def: &TableDef, key: &KeySpec) -> Result<Vec<usize>> {
     key.columns.iter().map(place).collect()
 }
 
-/// Adds a unique index.
+/// Adds an index.
 pub fn add_index(def: &mut TableDef, key: &KeySpec) -> Result<()> {
     let columns = key_columns(def, key)?;
     let name = key.name.clone().unwrap_or_else(|| free_index_name(def, key.columns.first()));
-    def.indexes.push(IndexDef { name, columns });
+    def.indexes.push(IndexDef { name, columns, unique: key.kind != KeyKind::Plain });
     Ok(())
 }
 
@@ -254,8 +254,9 @@ pub fn create_text(def: &TableDef) -> String {
         columns.iter().filter_map(name).collect::<Vec<_>>().join(",")
     };
     lines.push(format!("  PRIMARY KEY ({})", names(&def.primary_key)));
-    for index in &def.indexes {
-        lines.push(format!("  UNIQUE KEY {} ({})", backticked(&index.name), names(&index.columns)));
+    for index in listed_indexes(def) {
+        let unique = if index.unique { "UNIQUE " } else { "" };
+        lines.push(format!("  {unique}KEY {} ({})", backticked(&index.name), names(&index.columns)));
     }
     format!(
         "CREATE TABLE {} (\n{}\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin",
@@ -288,12 +289,18 @@ fn column_text(column: &ColumnDef) -> String {
     text
 }
 
-/// DESCRIBE's Key: PRI, UNI, or MUL for a column that only begins a unique index.
+/// The secondary indexes in the order in which MySQL shows them: the unique ones first.
+pub fn listed_indexes(def: &TableDef) -> impl Iterator<Item = &IndexDef> {
+    let of = |unique| def.indexes.iter().filter(move |index| index.unique == unique);
+    of(true).chain(of(false))
+}
+
+/// DESCRIBE's Key: PRI, UNI, or MUL for a column that begins another index.
 pub fn key_text(def: &TableDef, at: usize) -> &'static str {
     let begins = |index: &&IndexDef| index.columns.first() == Some(&at);
     if def.primary_key.contains(&at) {
         "PRI"
-    } else if def.indexes.iter().any(|index| index.columns == [at]) {
+    } else if def.indexes.iter().any(|index| index.unique && index.columns == [at]) {
         "UNI"
     } else if def.indexes.iter().any(|index| begins(&index)) {
         "MUL"

@@ -10,8 +10,8 @@
 //!
 //! Called by `ffi` and by the room `sqlserver`. A [`Session`] runs on its caller's thread, one statement at a time; sessions
 //! are independent of each other. Wording, numbers and rules are MySQL 8.0's, within these limits: collations compare bytes,
-//! SQL mode is the strict default, one table per statement, a table needs a primary key, indexes are unique and over whole
-//! columns, the text of `/*!NNNNN ... */` always runs.
+//! SQL mode is the strict default, one table per statement, a table needs a primary key, indexes are over whole columns,
+//! the text of `/*!NNNNN ... */` always runs.
 
 mod accounts;
 mod alter;

@@ -3,7 +3,7 @@
 use sqlparser::ast::{Expr, Value};
 use sqlparser::tokenizer::{Span, Token};
 
-use super::ast::{Account, Grant, IsolationScope, Scope, SetItem, Show, Statement};
+use super::ast::{Account, Grant, IsolationScope, KeyKind, Scope, SetItem, Show, Statement, TableName};
 use super::parse::{Front, Parsed, Refusal};
 use crate::refengine::types::Isolation;
 
@@ -56,7 +56,10 @@ impl Front<'_> {
             return Ok(Statement::CreateUsers { users, if_not_exists });
         }
         if self.words(&["UNIQUE", "INDEX"]) {
-            return self.create_index();
+            return self.create_index(KeyKind::Unique);
+        }
+        if self.word("INDEX") {
+            return self.create_index(KeyKind::Plain);
         }
         self.expect_word("TABLE")?;
         self.create_table()
@@ -153,14 +156,9 @@ impl Front<'_> {
         } else if self.words(&["CREATE", "TABLE"]) {
             Show::CreateTable(self.table_name()?)
         } else if self.word("COLUMNS") || self.word("FIELDS") {
-            if !self.word_from() {
-                return Err(Refusal::Here);
-            }
-            let mut table = self.table_name()?;
-            if self.word_from() {
-                table.db = Some(self.ident()?);
-            }
-            Show::Columns { table, like: self.optional_like()? }
+            Show::Columns { table: self.from_table()?, like: self.optional_like()? }
+        } else if self.word("INDEX") || self.word("INDEXES") || self.word("KEYS") {
+            Show::Index(self.from_table()?)
         } else if self.word("PLUGINS") {
             Show::Plugins
         } else if self.word("GRANTS") {
@@ -185,6 +183,18 @@ impl Front<'_> {
             self.expect(&Token::RParen)?;
         }
         Ok(found)
+    }
+
+    /// `FROM table`, `FROM db.table` or `FROM table FROM db`.
+    fn from_table(&mut self) -> Parsed<TableName> {
+        if !self.word_from() {
+            return Err(Refusal::Here);
+        }
+        let mut table = self.table_name()?;
+        if self.word_from() {
+            table.db = Some(self.ident()?);
+        }
+        Ok(table)
     }
 
     fn word_from(&mut self) -> bool {

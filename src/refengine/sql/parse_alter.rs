@@ -2,7 +2,7 @@
 
 use sqlparser::tokenizer::Token;
 
-use super::ast::{Alteration, CreateTable, KeySpec, Place, Statement, TableName};
+use super::ast::{Alteration, CreateTable, KeyKind, KeySpec, Place, Statement, TableName};
 use super::parse::{Front, Parsed, Refusal};
 
 impl Front<'_> {
@@ -12,6 +12,13 @@ impl Front<'_> {
         }
         self.expect_word("TABLE")?;
         let name = self.table_name()?;
+        if self.word("RENAME") {
+            if ["COLUMN", "INDEX", "KEY"].iter().all(|word| !self.peek_word(0, word)) {
+                let _ = self.word("TO") || self.word("AS");
+                return Ok(Statement::RenameTables(vec![(name, self.table_name()?)]));
+            }
+            self.parser.prev_token();
+        }
         let changes = self.list(Front::alteration)?.into_iter().flatten().collect();
         Ok(Statement::AlterTable { name, changes })
     }
@@ -45,11 +52,16 @@ impl Front<'_> {
             self.expect_word("TO")?;
             return Ok(vec![Alteration::Rename { from, to: self.ident()? }]);
         }
+        if self.words(&["RENAME", "INDEX"]) || self.words(&["RENAME", "KEY"]) {
+            let from = self.ident()?;
+            self.expect_word("TO")?;
+            return Ok(vec![Alteration::RenameKey { from, to: self.ident()? }]);
+        }
         Err(Refusal::Here)
     }
 
     fn add(&mut self) -> Parsed<Vec<Alteration>> {
-        if ["CONSTRAINT", "UNIQUE", "PRIMARY"].iter().any(|word| self.peek_word(0, word)) {
+        if ["CONSTRAINT", "UNIQUE", "PRIMARY", "INDEX", "KEY"].iter().any(|word| self.peek_word(0, word)) {
             let mut table = scratch();
             self.table_element(&mut table)?;
             return Ok(table.keys.into_iter().map(Alteration::AddKey).collect());
@@ -63,7 +75,7 @@ impl Front<'_> {
             })?;
             return Ok(columns.into_iter().filter_map(|table| added(table, Place::Keep)).collect());
         }
-        if ["INDEX", "KEY", "FULLTEXT", "SPATIAL", "FOREIGN", "CHECK"].iter().any(|word| self.peek_word(0, word)) {
+        if ["FULLTEXT", "SPATIAL", "FOREIGN", "CHECK"].iter().any(|word| self.peek_word(0, word)) {
             return Err(Refusal::Here);
         }
         let mut table = scratch();
@@ -93,17 +105,15 @@ impl Front<'_> {
         }
     }
 
-    /// Behind CREATE UNIQUE INDEX.
-    pub(super) fn create_index(&mut self) -> Parsed<Statement> {
+    /// Behind CREATE [UNIQUE] INDEX.
+    pub(super) fn create_index(&mut self, kind: KeyKind) -> Parsed<Statement> {
         let name = Some(self.ident()?);
+        self.index_type()?;
         self.expect_word("ON")?;
         let table = self.table_name()?;
-        let columns = self.parenthesized(|front| {
-            let column = front.ident()?;
-            front.word("ASC");
-            Ok(column)
-        })?;
-        Ok(Statement::CreateIndex { table, key: KeySpec { primary: false, name, columns } })
+        let columns = self.key_columns()?;
+        self.index_type()?;
+        Ok(Statement::CreateIndex { table, key: KeySpec { kind, name, columns } })
     }
 
     /// Behind DROP INDEX.

@@ -2,11 +2,11 @@
 
 use sqlparser::tokenizer::Token;
 
-use super::ast::{ColumnSpec, CreateTable, KeySpec, Statement};
+use super::ast::{ColumnSpec, CreateTable, KeyKind, KeySpec, Statement};
 use super::parse::{Front, Parsed, Refusal};
 
 /// Elements of CREATE TABLE that are valid and not supported.
-const UNSUPPORTED_ELEMENTS: [&str; 6] = ["CHECK", "FOREIGN", "FULLTEXT", "INDEX", "KEY", "SPATIAL"];
+const UNSUPPORTED_ELEMENTS: [&str; 4] = ["CHECK", "FOREIGN", "FULLTEXT", "SPATIAL"];
 
 impl Front<'_> {
     pub(super) fn create_table(&mut self) -> Parsed<Statement> {
@@ -27,22 +27,17 @@ impl Front<'_> {
         if named && !self.peek_word(0, "PRIMARY") && !self.peek_word(0, "UNIQUE") {
             name = Some(self.ident()?);
         }
-        let primary = self.words(&["PRIMARY", "KEY"]);
-        if primary || self.word("UNIQUE") {
-            if !primary {
-                let _ = self.word("KEY") || self.word("INDEX");
-                if self.parser.peek_token_ref().token != Token::LParen && !self.peek_word(0, "USING") {
-                    name = Some(self.ident()?);
-                }
+        if let Some(kind) = self.key_kind(named) {
+            if kind != KeyKind::Primary
+                && self.parser.peek_token_ref().token != Token::LParen
+                && !self.peek_word(0, "USING")
+            {
+                name = Some(self.ident()?);
             }
             self.index_type()?;
-            let columns = self.parenthesized(|front| {
-                let column = front.ident()?;
-                front.word("ASC");
-                Ok(column)
-            })?;
+            let columns = self.key_columns()?;
             self.index_type()?;
-            table.keys.push(KeySpec { primary, name, columns });
+            table.keys.push(KeySpec { kind, name, columns });
             return Ok(());
         }
         if named || UNSUPPORTED_ELEMENTS.iter().any(|word| self.peek_word(0, word)) {
@@ -51,7 +46,30 @@ impl Front<'_> {
         self.column(table)
     }
 
-    fn index_type(&mut self) -> Parsed<()> {
+    /// What begins a key; a constraint is not a plain one.
+    fn key_kind(&mut self, constraint: bool) -> Option<KeyKind> {
+        if self.words(&["PRIMARY", "KEY"]) {
+            return Some(KeyKind::Primary);
+        }
+        let unique = self.word("UNIQUE");
+        let key = (unique || !constraint) && (self.word("KEY") || self.word("INDEX"));
+        match (unique, key) {
+            (true, _) => Some(KeyKind::Unique),
+            (false, true) => Some(KeyKind::Plain),
+            (false, false) => None,
+        }
+    }
+
+    /// `(a, b)`
+    pub(super) fn key_columns(&mut self) -> Parsed<Vec<String>> {
+        self.parenthesized(|front| {
+            let column = front.ident()?;
+            front.word("ASC");
+            Ok(column)
+        })
+    }
+
+    pub(super) fn index_type(&mut self) -> Parsed<()> {
         if self.word("USING") { self.expect_word("BTREE") } else { Ok(()) }
     }
 
@@ -67,10 +85,10 @@ impl Front<'_> {
             } else if self.word("DEFAULT") {
                 column.default = Some(self.literal()?);
             } else if self.words(&["PRIMARY", "KEY"]) || self.word("KEY") {
-                table.keys.push(KeySpec { primary: true, name: None, columns: vec![column.name.clone()] });
+                table.keys.push(KeySpec { kind: KeyKind::Primary, name: None, columns: vec![column.name.clone()] });
             } else if self.word("UNIQUE") {
                 self.word("KEY");
-                table.keys.push(KeySpec { primary: false, name: None, columns: vec![column.name.clone()] });
+                table.keys.push(KeySpec { kind: KeyKind::Unique, name: None, columns: vec![column.name.clone()] });
             } else if self.words(&["CHARACTER", "SET"]) || self.word("CHARSET") {
                 column.charset = Some(self.charset_name()?);
             } else if self.word("COLLATE") {

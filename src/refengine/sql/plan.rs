@@ -24,17 +24,24 @@ struct Limits {
     upper: Bound<Value>,
 }
 
-/// The best access for a filter: the most columns with `=`, then a range; the primary key where equal.
+/// The best access for a filter: all columns of a unique index with `=`, then the most columns with `=`, then a range; where
+/// equal, the primary key, then a unique index.
 pub fn choose(def: &TableDef, filter: Option<&Expr>) -> Access {
     let mut conditions = Vec::new();
     if let Some(filter) = filter {
         conjuncts(filter, &mut conditions);
     }
     let mut best: Option<(usize, Access)> = None;
-    let indexes = std::iter::once((None, &def.primary_key))
-        .chain(def.indexes.iter().enumerate().map(|(at, index)| (Some(at), &index.columns)));
-    for (index, columns) in indexes {
-        let (score, ranges) = ranges_of(def, columns, &conditions);
+    let secondary = |unique| {
+        let of_kind = def.indexes.iter().enumerate().filter(move |(_, index)| index.unique == unique);
+        of_kind.map(move |(at, index)| (Some(at), unique, &index.columns))
+    };
+    let primary = std::iter::once((None, true, &def.primary_key));
+    for (index, unique, columns) in primary.chain(secondary(true)).chain(secondary(false)) {
+        let (mut score, ranges) = ranges_of(def, columns, &conditions);
+        if unique && score == 2 * columns.len() {
+            score = usize::MAX;
+        }
         if best.as_ref().is_none_or(|(highest, _)| score > *highest) {
             best = Some((score, Access { index, ranges }));
         }

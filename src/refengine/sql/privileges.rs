@@ -164,7 +164,7 @@ impl Guard<'_> {
 
     fn show(&self, show: &Show) -> Result<()> {
         match show {
-            Show::CreateTable(table) | Show::Columns { table, .. } => self.see_table(table),
+            Show::CreateTable(table) | Show::Columns { table, .. } | Show::Index(table) => self.see_table(table),
             Show::Tables { db, .. } => match db.as_deref().or(self.info.database.as_deref()) {
                 Some(db) => self.see_database(db),
                 None => Ok(()),

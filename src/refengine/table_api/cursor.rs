@@ -195,7 +195,7 @@ impl Cursor {
             codec::push_key_part(&mut self.buffer, table.def(), self.index, at, part, tail);
         }
         match self.match_mode {
-            ib_match_mode::IB_EXACT_MATCH if given == columns => self.find(),
+            ib_match_mode::IB_EXACT_MATCH if given == columns && codec::is_unique(table.def(), self.index) => self.find(),
             ib_match_mode::IB_EXACT_MATCH | ib_match_mode::IB_EXACT_PREFIX => {
                 let scan = self.scan(Span::prefix(&self.buffer), false)?;
                 self.advance(scan, false, NOT_FOUND)
@@ -302,11 +302,12 @@ entry! {
             cursor.bind(base.trx.cast())?;
         }
         let clustered = if number == 0 { ib_index_type::IB_CLUSTERED } else { ib_index_type::IB_SECONDARY };
+        let unique = if codec::is_unique(base.guard()?.table().def(), number) { ib_index_type::IB_UNIQUE } else { 0 };
         // SAFETY: the caller's outputs, of which the last two may be NULL.
         unsafe {
             *out = into_handle(cursor);
             if let Some(kind) = kind.as_mut() {
-                *kind = (clustered | ib_index_type::IB_UNIQUE) as c_int;
+                *kind = (clustered | unique) as c_int;
             }
             if let Some(id) = id.as_mut() {
                 *id = index_id;
