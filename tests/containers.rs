@@ -253,6 +253,30 @@ fn a_secondary_unique_index_may_be_the_key() {
     assert_eq!(host.rows("SELECT id, k, v FROM t.x ORDER BY k"), [["3", "three", "drei"], ["5", "two", "deux"]]);
 }
 
+/// What clients store is found by such an index, but it cannot be the one that keys are looked up by.
+#[test]
+fn an_index_that_rows_may_share_is_kept_and_is_no_key() {
+    let host = host_with(
+        &HostConfig::new(),
+        "CREATE TABLE x (k VARCHAR(20) PRIMARY KEY, v VARCHAR(20) NOT NULL, f INT, KEY by_v (v));",
+        &["'default', 't', 'x', 'k', 'v', 'f', '0', '0', 'PRIMARY'"],
+    );
+    let mut client = host.client();
+    for (key, value) in [("a", "red"), ("b", "blue"), ("c", "red"), ("b", "red"), ("c", "blue")] {
+        client.ask(format!("set {key} 0 0 {}\r\n{value}\r\n", value.len()), "STORED\r\n");
+    }
+    client.ask("delete a\r\nset d 7 0 3\r\nred\r\n", "DELETED\r\nSTORED\r\n");
+    assert_eq!(host.rows("SELECT k FROM t.x WHERE v = 'red'"), [["b"], ["d"]]);
+    assert_eq!(host.rows("SELECT k FROM t.x WHERE v >= 'a' ORDER BY v"), [["c"], ["b"], ["d"]]);
+    host.sql(
+        "UPDATE innodb_memcache.containers SET key_columns = 'v', value_columns = 'k', unique_idx_name_on_key = 'by_v'",
+    )
+    .unwrap();
+    host.sql("UNINSTALL PLUGIN daemon_memcached").unwrap();
+    let error = host.sql(INSTALL).expect_err("keys would not be unique");
+    assert!(error.errno == 1123 && error.message.contains("index by_v is not unique"), "{error}");
+}
+
 #[test]
 fn what_does_not_fit_a_column_is_refused_and_stores_nothing() {
     let host = host_with(

@@ -232,8 +232,14 @@ fn ranges_of_a_shared_index_are_locked() {
     host.sql("CREATE TABLE d.s (a INT PRIMARY KEY, b INT, KEY (b)); INSERT INTO d.s VALUES (1, 10), (2, 20), (3, 20), (4, 40)").unwrap();
     let (mut one, mut two) = (Shell::root(&host), Shell::root(&host));
     two.expect("USE d; SET innodb_lock_wait_timeout = 1", "");
-    one.expect("USE d; SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE; BEGIN; SELECT a FROM s WHERE b = 20", "2; 3");
-    two.expect("INSERT INTO s VALUES (5, 20); UPDATE s SET b = 20 WHERE a = 1; UPDATE s SET b = 21 WHERE a = 2", "1205; 1205; 1205");
+    one.expect(
+        "USE d; SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE; BEGIN; SELECT a FROM s WHERE b = 20",
+        "2; 3",
+    );
+    two.expect(
+        "INSERT INTO s VALUES (5, 20); UPDATE s SET b = 20 WHERE a = 1; UPDATE s SET b = 21 WHERE a = 2",
+        "1205; 1205; 1205",
+    );
     two.expect("INSERT INTO s VALUES (5, 30); DELETE FROM s WHERE a = 4; SELECT a FROM s WHERE b > 20", "5");
     one.expect("SELECT a FROM s WHERE b = 20; COMMIT", "2; 3");
     two.expect("UPDATE s SET b = 20 WHERE a = 1; SELECT a FROM s WHERE b = 20", "1; 2; 3");

@@ -118,8 +118,14 @@ fn indexes_that_rows_may_share() {
         ("SELECT a FROM t WHERE b = 1", ""),
         ("UPDATE t SET a = a + 10 WHERE b = 2 AND a > 3; SELECT a FROM t WHERE b = 2", "1; 14; 15"),
         ("DELETE FROM t WHERE b = 2 LIMIT 2; SELECT a FROM t WHERE b = 2", "15"),
-        ("REPLACE INTO t VALUES (15, 3, 'r'); INSERT INTO t VALUES (6, 9, '') ON DUPLICATE KEY UPDATE b = 2; SELECT a, b FROM t WHERE b > 0", "6|2; 15|3"),
-        ("BEGIN; DELETE FROM t WHERE b = 3; SELECT COUNT(*) FROM t WHERE b = 3; ROLLBACK; SELECT a FROM t WHERE b = 3", "0; a; 15"),
+        (
+            "REPLACE INTO t VALUES (15, 3, 'r'); INSERT INTO t VALUES (6, 9, '') ON DUPLICATE KEY UPDATE b = 2; SELECT a, b FROM t WHERE b > 0",
+            "6|2; 15|3",
+        ),
+        (
+            "BEGIN; DELETE FROM t WHERE b = 3; SELECT COUNT(*) FROM t WHERE b = 3; ROLLBACK; SELECT a FROM t WHERE b = 3",
+            "0; a; 15",
+        ),
         // Made for rows that are there; TEXT has none.
         ("CREATE INDEX c ON t (c); SELECT a FROM t WHERE c >= 'c' ORDER BY c", "3; 6; 15"),
         ("ALTER TABLE t ADD d TEXT, ADD INDEX (d)", "1170"),
@@ -127,7 +133,10 @@ fn indexes_that_rows_may_share() {
         ("ALTER TABLE t ADD KEY (absent)", "1072"),
         ("CREATE UNIQUE INDEX v ON t (b); INSERT INTO t VALUES (7, 3, 'x')", "1062"),
         ("DROP INDEX v ON t; INSERT INTO t VALUES (7, 3, 'x'); SELECT a FROM t WHERE b = 3", "7; 15"),
-        ("ALTER TABLE t RENAME INDEX c TO e, RENAME KEY b TO f, MODIFY c VARCHAR(20); DROP INDEX f ON t; SELECT a FROM t WHERE c = 'x'", "7"),
+        (
+            "ALTER TABLE t RENAME INDEX c TO e, RENAME KEY b TO f, MODIFY c VARCHAR(20); DROP INDEX f ON t; SELECT a FROM t WHERE c = 'x'",
+            "7",
+        ),
         ("ALTER TABLE t RENAME INDEX absent TO e", "1176"),
         ("TRUNCATE t; SELECT COUNT(*) FROM t WHERE c >= ''", "0"),
         ("INSERT INTO t VALUES (1, 1, 'z'); ALTER TABLE t RENAME TO w; SELECT a FROM w WHERE c = 'z'", "1"),
@@ -168,6 +177,29 @@ fn groups() {
         ("SELECT g, COUNT(*) FROM t", "1140"),
         ("SELECT COUNT(*) AS c FROM t GROUP BY c", "1056"),
         ("SELECT g FROM t GROUP BY absent", "1054"),
+    ]);
+}
+
+#[test]
+fn distinct_rows() {
+    run(&[
+        ("CREATE TABLE t (a INT PRIMARY KEY, g VARCHAR(5), n INT); SELECT DISTINCT g FROM t", ""),
+        (
+            "INSERT INTO t VALUES (1, 'x', 1), (2, 'y', 2), (3, 'x', 1), (4, NULL, NULL), (5, 'y', NULL), (6, NULL, NULL), (7, '', 1)",
+            "",
+        ),
+        ("SELECT DISTINCT g FROM t ORDER BY g", "NULL; ; x; y"),
+        ("SELECT DISTINCT g, n FROM t ORDER BY g DESC, n LIMIT 1, 3", "y|2; x|1; |1"),
+        ("SELECT DISTINCTROW n FROM t WHERE g IS NOT NULL ORDER BY 1", "NULL; 1; 2"),
+        ("SELECT DISTINCT n + 1 AS m FROM t WHERE n > 0 ORDER BY m DESC", "3; 2"),
+        ("SELECT DISTINCT * FROM t WHERE a < 3 ORDER BY a", "1|x|1; 2|y|2"),
+        ("SELECT DISTINCT COUNT(*) FROM t", "7"),
+        ("SELECT DISTINCT 5", "5"),
+        ("SELECT ALL g FROM t WHERE n = 1 ORDER BY a", "x; x; "),
+        ("SELECT DISTINCT g FROM t ORDER BY n", "1055"),
+        ("SELECT DISTINCT g FROM t GROUP BY g", "1235"),
+        ("SELECT DISTINCT DISTINCT g FROM t", "1064"),
+        ("SELECT SQL_NO_CACHE MAX(a) FROM t", "7"),
     ]);
 }
 

@@ -332,12 +332,16 @@ fn clients_of_memcached_are_listed_and_killed() {
     let of = |line: &str| ids[lines.iter().position(|known| known == line).unwrap()].clone();
     // Only who may, and only whom there is.
     host.sql("CREATE USER u IDENTIFIED BY 'pw'").unwrap();
-    let weak = [format!("--port={}", port(&host)), "--user=u".into(), "--password=pw".into(), "--host=127.0.0.1".into()];
+    let weak =
+        [format!("--port={}", port(&host)), "--user=u".into(), "--password=pw".into(), "--host=127.0.0.1".into()];
     let weak: Vec<&str> = weak.iter().map(String::as_str).collect();
     let kill = format!("KILL {}", of(&expected[0]));
     bad(client(&[&weak[..], &["-e", &kill]].concat(), None, ""), "ERROR 1095 (HY000)");
     assert!(!good(client(&[&weak[..], &["-Ne", "SHOW PROCESSLIST"]].concat(), None, "")).contains("ada"));
-    bad(mysql(&host, &["-e", "KILL 4294967295999"], ""), "ERROR 1094 (HY000) at line 1: Unknown thread id: 4294967295999");
+    bad(
+        mysql(&host, &["-e", "KILL 4294967295999"], ""),
+        "ERROR 1094 (HY000) at line 1: Unknown thread id: 4294967295999",
+    );
     bad(mysql(&host, &["-e", &kill.replace("KILL", "KILL QUERY")], ""), "ERROR 1235 (42000)");
     ada.ask("set a 0 0 1\r\nx\r\n", "STORED\r\n");
     good(mysql(&host, &["-e", &kill], ""));

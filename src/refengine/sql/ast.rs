@@ -251,6 +251,8 @@ pub enum SelectItem {
 
 #[derive(Debug)]
 pub struct Select {
+    /// Equal rows are shown once.
+    pub distinct: bool,
     pub items: Vec<SelectItem>,
     pub from: Option<TableRef>,
     pub filter: Option<Expr>,

@@ -8,24 +8,23 @@ use super::parse::{Front, Parsed, Refusal};
 use crate::refengine::types::RowLock;
 
 /// What may stand before a SELECT list and is not supported.
-const SELECT_MODIFIERS: [&str; 8] = [
-    "DISTINCT",
-    "DISTINCTROW",
-    "HIGH_PRIORITY",
-    "SQL_BIG_RESULT",
-    "SQL_BUFFER_RESULT",
-    "SQL_CALC_FOUND_ROWS",
-    "SQL_NO_CACHE",
-    "STRAIGHT_JOIN",
-];
+const SELECT_MODIFIERS: [&str; 5] =
+    ["HIGH_PRIORITY", "SQL_BIG_RESULT", "SQL_BUFFER_RESULT", "SQL_CALC_FOUND_ROWS", "STRAIGHT_JOIN"];
 
 impl Front<'_> {
     pub(super) fn select(&mut self) -> Parsed<Statement> {
-        if !self.word("ALL") && SELECT_MODIFIERS.iter().any(|word| self.peek_word(0, word)) {
+        let distinct = self.word("DISTINCT") || self.word("DISTINCTROW");
+        if !distinct {
+            self.word("ALL");
+        }
+        // There is no cache of results.
+        self.word("SQL_NO_CACHE");
+        if SELECT_MODIFIERS.iter().any(|word| self.peek_word(0, word)) {
             return Err(Refusal::Here);
         }
         let items = self.list(Front::select_item)?;
         let mut select = Select {
+            distinct,
             items,
             from: None,
             filter: None,

@@ -27,7 +27,14 @@ pub fn select(run: &mut Run<'_>, select: &Select, sink: &mut dyn Sink) -> Result
     let items = compile_items(select, scope, info, &mut aggregates)?;
     let filter =
         select.filter.as_ref().map(|filter| info.compiler(scope, "where clause").compile(filter)).transpose()?;
-    let keys = group::compile_keys(&select.group_by, scope, info, &items)?;
+    let mut keys = group::compile_keys(&select.group_by, scope, info, &items)?;
+    if select.distinct && aggregates.is_empty() {
+        if !keys.is_empty() {
+            return Err(SqlError::unsupported("SELECT DISTINCT ... GROUP BY"));
+        }
+        // Groups of equal rows. Aggregates without GROUP BY give one row anyway.
+        keys = items.iter().map(|(_, _, item)| item.clone()).collect();
+    }
     let having = match &select.having {
         None => None,
         Some(having) => {

@@ -195,7 +195,9 @@ impl Cursor {
             codec::push_key_part(&mut self.buffer, table.def(), self.index, at, part, tail);
         }
         match self.match_mode {
-            ib_match_mode::IB_EXACT_MATCH if given == columns && codec::is_unique(table.def(), self.index) => self.find(),
+            ib_match_mode::IB_EXACT_MATCH if given == columns && codec::is_unique(table.def(), self.index) => {
+                self.find()
+            }
             ib_match_mode::IB_EXACT_MATCH | ib_match_mode::IB_EXACT_PREFIX => {
                 let scan = self.scan(Span::prefix(&self.buffer), false)?;
                 self.advance(scan, false, NOT_FOUND)
