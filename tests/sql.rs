@@ -882,7 +882,7 @@ fn variables() {
             ("SHOW SESSION VARIABLES LIKE 'innodb_lock_wait_timeout'", "innodb_lock_wait_timeout|7"),
             ("SELECT @@tx_isolation, @@global.innodb_lock_wait_timeout", "SERIALIZABLE|50"),
             ("SET innodb_lock_wait_timeout = 0", "!1231"),
-            ("SET @user_variable = 1", "!1235"),
+            ("SET @user_variable += 1", "!1064"),
             ("SHOW GLOBAL STATUS LIKE 'innodb_row%'", "Innodb_row_lock_current_waits|0"),
             ("SHOW PLUGINS", "!1235"),
             ("INSTALL PLUGIN p SONAME 'p.so'", "!1235"),

@@ -204,6 +204,99 @@ fn distinct_rows() {
 }
 
 #[test]
+fn savepoints() {
+    run(&[
+        ("CREATE TABLE t (a INT PRIMARY KEY); SAVEPOINT s; ROLLBACK TO s", "1305"),
+        (
+            "BEGIN; INSERT INTO t VALUES (1); SAVEPOINT one; INSERT INTO t VALUES (2); SAVEPOINT Two; INSERT INTO t VALUES (3)",
+            "",
+        ),
+        ("INSERT INTO t VALUES (1)", "1062"),
+        ("ROLLBACK TO SAVEPOINT two; SELECT a FROM t", "1; 2"),
+        ("ROLLBACK WORK TO one; SELECT a FROM t", "1"),
+        ("ROLLBACK TO two", "1305"),
+        ("INSERT INTO t VALUES (4); SAVEPOINT one; INSERT INTO t VALUES (5); ROLLBACK TO one; SELECT a FROM t", "1; 4"),
+        ("RELEASE SAVEPOINT one; ROLLBACK TO one", "1305"),
+        ("SAVEPOINT last; COMMIT; SELECT a FROM t", "1; 4"),
+        ("BEGIN; ROLLBACK TO last", "1305"),
+        (
+            "ROLLBACK; SET autocommit = 0; SAVEPOINT z; DELETE FROM t; ROLLBACK TO z; COMMIT; SET autocommit = 1; SELECT a FROM t",
+            "1; 4",
+        ),
+    ]);
+}
+
+#[test]
+fn variables_of_users_and_of_clients() {
+    run(&[
+        ("SELECT @a", "NULL"),
+        ("SET @a = 5, @B = @a + 1, @c := 'x'; SELECT @A, @b, @c", "5|6|x"),
+        ("CREATE TABLE t (a INT PRIMARY KEY); INSERT INTO t VALUES (5), (@b); SELECT a FROM t WHERE a > @a", "6"),
+        (
+            "SET @old = @@SQL_MODE, SQL_MODE = 'NO_AUTO_VALUE_ON_ZERO'; SHOW WARNINGS",
+            "Warning|1231|sql_mode was not changed: this engine has only 'ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO'",
+        ),
+        ("SET SQL_MODE = @old; SHOW WARNINGS", ""),
+        // A mode that changes what statements mean would be one to be missed.
+        ("SET sql_mode = 'ANSI_QUOTES'", "1231"),
+        ("SET @f = @@foreign_key_checks, FOREIGN_KEY_CHECKS = 0; SELECT @f, @@foreign_key_checks", "1|0"),
+        (
+            "SET foreign_key_checks = @f, time_zone = '+02:00', time_zone = DEFAULT; SELECT @@foreign_key_checks, @@time_zone",
+            "1|+00:00",
+        ),
+        ("SET unique_checks = 'perhaps'", "1231"),
+        ("SET character_set_server = utf8mb4", "1238"),
+        ("SET absent = 1", "1193"),
+    ]);
+}
+
+#[test]
+fn what_clients_ask_of_the_catalog() {
+    run(&[
+        (
+            "CREATE DATABASE e CHARACTER SET utf8mb4 COLLATE utf8mb4_bin; SHOW CREATE DATABASE e",
+            "e|CREATE DATABASE `e` /*!40100 DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin */",
+        ),
+        ("CREATE DATABASE f CHARACTER SET latin1", "1235"),
+        ("CREATE DATABASE INFORMATION_SCHEMA", "1044"),
+        ("SHOW CREATE DATABASE absent", "1049"),
+        (
+            "CREATE TABLE t (a INT PRIMARY KEY, b VARCHAR(5) CHARACTER SET latin1 DEFAULT 'x', KEY (b)); SHOW FULL TABLES LIKE 't'",
+            "t|BASE TABLE",
+        ),
+        (
+            "SHOW FULL COLUMNS FROM t",
+            "a|int|NULL|NO|PRI|NULL||select,insert,update,references|; b|varchar(5)|latin1_bin|YES|MUL|x||select,insert,update,references|",
+        ),
+        (
+            "SHOW TABLE STATUS FROM d LIKE 't%'",
+            "t|InnoDB|10|Dynamic|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|utf8mb4_bin|NULL||",
+        ),
+        ("SHOW TRIGGERS", ""),
+        (
+            "SELECT table_name, engine FROM INFORMATION_SCHEMA.TABLES WHERE table_schema = DATABASE() ORDER BY 1",
+            "t|InnoDB",
+        ),
+        (
+            "SELECT c.column_name, data_type, ordinal_position + 1 FROM information_schema.columns AS c WHERE table_schema = 'd' AND table_name = 't' ORDER BY ordinal_position DESC",
+            "b|varchar|3; a|int|2",
+        ),
+        (
+            "SELECT table_schema, COUNT(*) FROM information_schema.columns WHERE table_schema IN ('d', 'e') GROUP BY table_schema",
+            "d|2",
+        ),
+        ("SELECT SCHEMA_NAME FROM information_schema.schemata WHERE schema_name < 'i' LIMIT 1, 1", "e"),
+        ("LOCK TABLES t READ; SELECT COUNT(*) FROM information_schema.triggers; UNLOCK TABLES", "0"),
+        ("SELECT * FROM information_schema.files", "1109"),
+        ("DELETE FROM information_schema.tables", "1049"),
+        (
+            "ALTER TABLE t DISABLE KEYS; SHOW WARNINGS",
+            "Note|1031|Table storage engine for 't' doesn't have this option",
+        ),
+    ]);
+}
+
+#[test]
 fn rows_in_many_ways() {
     run(&[
         (

@@ -292,6 +292,52 @@ fn a_lost_connection_rolls_back_and_gives_its_locks_back() {
     memcached.ask("get k\r\n", "VALUE k 0 1\r\nd\r\nEND\r\n");
 }
 
+/// The stock program's dump, of a table that clients of memcached have filled with every byte, brings the same rows back.
+#[test]
+fn a_stock_dump_can_be_loaded() {
+    let host = HostConfig::new().start();
+    host.sql("ALTER TABLE memcached.cache ADD INDEX by_expiry (expiry)").unwrap();
+    let bytes: Vec<u8> = (0..=255).collect();
+    let mut memcached = host.client();
+    for (key, body) in [("bytes", &bytes[..]), ("quotes", b"'\\'\"`--"), ("empty", b"")] {
+        let request = [format!("set {key} 7 0 {}\r\n", body.len()).as_bytes(), body, b"\r\n"].concat();
+        memcached.ask(request, "STORED\r\n");
+    }
+    host.sql("CREATE DATABASE d; CREATE TABLE d.`o'dd` (a VARCHAR(9) PRIMARY KEY, e ENUM('p', 'q'), n BIGINT UNSIGNED DEFAULT 5, UNIQUE (e)); INSERT INTO d.`o'dd` VALUES ('ü;', 'q', NULL), ('-- ', NULL, 18446744073709551615)").unwrap();
+    let dump = |arguments: &[&str]| {
+        let mut command = Command::new("mysqldump");
+        command.args(["--no-defaults", "--user=root"]).arg(format!("--socket={}", socket(&host).display()));
+        let output = command.args(arguments).output();
+        let output = output.unwrap_or_else(|e| panic!("cannot run mysqldump: {e}; apt-get install mariadb-client"));
+        assert!(output.status.success() && output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let seen = || {
+        let what = "SELECT `key`, flags, HEX(value), cas FROM memcached.cache; SELECT * FROM d.`o'dd`; SHOW CREATE TABLE memcached.cache; SHOW CREATE TABLE d.`o'dd`";
+        good(mysql(&host, &["-N", "-e", what], ""))
+    };
+    let before = seen();
+    for arguments in [
+        &["--databases", "memcached", "d"][..],
+        &["--single-transaction", "--hex-blob", "--complete-insert", "--databases", "d", "memcached"],
+    ] {
+        let text = dump(arguments);
+        host.sql("DROP DATABASE d; DROP TABLE memcached.cache").unwrap();
+        let mut child = Command::new("mysql")
+            .args(["--no-defaults", "--user=root"])
+            .arg(format!("--socket={}", socket(&host).display()))
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(&text).unwrap();
+        good(child.wait_with_output().unwrap());
+        assert_eq!(seen(), before, "{arguments:?}");
+    }
+    let reply = [b"VALUE bytes 7 256\r\n", &bytes[..], b"\r\nEND\r\n"].concat();
+    host.client().ask("get bytes\r\n", reply);
+}
+
 /// The Ids of the lines of SHOW PROCESSLIST that belong to memcached's clients, and the lines without them and their times.
 fn memcached_lines(host: &Host) -> (Vec<String>, Vec<String>) {
     let list = good(mysql(host, &["-Ne", "SHOW PROCESSLIST"], ""));

@@ -69,6 +69,8 @@ pub enum Statement {
         table: TableName,
         like: Option<String>,
     },
+    /// DISABLE KEYS and ENABLE KEYS.
+    SwitchKeys(TableName),
     Set(Vec<SetItem>),
     Begin {
         read_only: bool,
@@ -76,6 +78,9 @@ pub enum Statement {
     },
     Commit,
     Rollback,
+    Savepoint(String),
+    RollbackTo(String),
+    ReleaseSavepoint(String),
     CreateUsers {
         users: Vec<(Account, Option<String>)>,
         if_not_exists: bool,
@@ -272,12 +277,29 @@ pub enum Show {
     Tables {
         db: Option<String>,
         like: Option<String>,
+        /// With the kind of each.
+        full: bool,
+    },
+    TableStatus {
+        db: Option<String>,
+        like: Option<String>,
     },
     CreateTable(TableName),
+    CreateDatabase {
+        name: String,
+        if_not_exists: bool,
+    },
     Columns {
         table: TableName,
         like: Option<String>,
+        /// With character sets, privileges and comments.
+        full: bool,
     },
+    /// There are none.
+    Triggers {
+        db: Option<String>,
+    },
+    Engines,
     Variables {
         like: Option<String>,
     },
@@ -309,6 +331,11 @@ pub enum SetItem {
         scope: Scope,
         name: String,
         value: Option<Box<Expr>>,
+    },
+    /// `@name`
+    User {
+        name: String,
+        value: Box<Expr>,
     },
     Names(String),
     Isolation {

@@ -3,10 +3,11 @@
 use super::ast::{Alteration, CreateTable, Statement, TableName};
 use super::error::{Result, SqlError};
 use super::host::{Host, HostStatement, require};
+use super::privileges::denied_database;
 use super::result::Sink;
 use super::rows::find_table;
 use super::session::{Outcome, Session};
-use super::{accounts, alter, definition, show};
+use super::{accounts, alter, definition, information_schema, show};
 use crate::refengine::Error;
 
 impl Session {
@@ -14,6 +15,9 @@ impl Session {
     pub(super) fn committing(&mut self, statement: Statement, host: &dyn Host, sink: &mut dyn Sink) -> Result<Outcome> {
         let engine = self.info.engine.clone();
         match statement {
+            Statement::CreateDatabase { name, .. } if name.eq_ignore_ascii_case(information_schema::NAME) => {
+                return Err(denied_database(&self.info, &name));
+            }
             Statement::CreateDatabase { name, if_not_exists } => {
                 let created = engine.create_database(&name);
                 self.unless(if_not_exists, created, |error| matches!(error, Error::DatabaseExists(_)))?;

@@ -265,6 +265,15 @@ pub fn create_text(def: &TableDef) -> String {
     )
 }
 
+/// The statement that would create a database.
+pub fn create_database_text(name: &str, if_not_exists: bool) -> String {
+    let condition = if if_not_exists { "/*!32312 IF NOT EXISTS*/ " } else { "" };
+    format!(
+        "CREATE DATABASE {condition}{} /*!40100 DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin */",
+        backticked(name)
+    )
+}
+
 fn column_text(column: &ColumnDef) -> String {
     let mut text = format!("  {} {}", backticked(&column.name), type_text(&column.ty));
     let is_text = matches!(column.ty, ColumnType::Char { .. } | ColumnType::VarChar { .. } | ColumnType::Text { .. });

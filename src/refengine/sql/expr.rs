@@ -201,9 +201,9 @@ impl Compiler<'_> {
         }
         if let [only] = names
             && only.quote_style.is_none()
-            && only.value.starts_with('@')
+            && let Some(name) = only.value.strip_prefix('@')
         {
-            return Err(SqlError::unsupported(&only.value));
+            return Ok(Expr::Const(self.context.user_variable(&name.to_lowercase())));
         }
         let parts = parts(names);
         let found = self.column(&parts).map(Expr::Column);

@@ -17,6 +17,8 @@ pub trait Context {
     fn now(&self) -> i64;
     /// `@@name` or `@@global.name`; 1193 if there is no such variable.
     fn variable(&self, name: &str, global: bool) -> Result<Datum>;
+    /// `@name`; NULL before it was set.
+    fn user_variable(&self, name: &str) -> Datum;
 }
 
 /// The version VERSION() tells: the MySQL release whose wording and rules this SQL follows, and ours.

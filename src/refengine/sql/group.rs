@@ -10,7 +10,7 @@ use super::datum::Datum;
 use super::error::{Result, SqlError};
 use super::eval::{self, RowView};
 use super::expr::{Aggregate, AggregateKind, Expr, TableScope};
-use super::query::{Items, Query};
+use super::query::{Items, Query, Source};
 use super::result::Sink;
 use super::rows::{Run, named_item};
 use super::session::Info;
@@ -63,8 +63,9 @@ pub fn compile_keys(
 impl Grouping<'_> {
     /// Refuses what has no one value in a group.
     pub fn check(&self, query: &Query<'_>) -> Result<()> {
-        let def = query.opened.map(|opened| opened.def());
-        let unique = def.is_some_and(|def| def.primary_key.iter().all(|at| self.keys.contains(&Expr::Column(*at))));
+        let def = query.source.map(Source::def);
+        let keyed = def.filter(|def| !def.primary_key.is_empty());
+        let unique = keyed.is_some_and(|def| def.primary_key.iter().all(|at| self.keys.contains(&Expr::Column(*at))));
         if unique {
             return Ok(());
         }

@@ -325,7 +325,16 @@ impl Front<'_> {
             }
             "ROLLBACK" => {
                 self.word("WORK");
-                Ok(Statement::Rollback)
+                if !self.word("TO") {
+                    return Ok(Statement::Rollback);
+                }
+                self.word("SAVEPOINT");
+                Ok(Statement::RollbackTo(self.ident()?))
+            }
+            "SAVEPOINT" => Ok(Statement::Savepoint(self.ident()?)),
+            "RELEASE" => {
+                self.expect_word("SAVEPOINT")?;
+                Ok(Statement::ReleaseSavepoint(self.ident()?))
             }
             "GRANT" => self.grant(true),
             "REVOKE" => self.grant(false),

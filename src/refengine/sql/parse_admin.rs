@@ -3,9 +3,11 @@
 use sqlparser::ast::{Expr, Value};
 use sqlparser::tokenizer::{Span, Token};
 
-use super::ast::{Account, Grant, IsolationScope, KeyKind, Scope, SetItem, Show, Statement, TableName};
+use super::ast::{Account, CreateTable, Grant, IsolationScope, KeyKind, Scope, SetItem, Show, Statement, TableName};
+use super::charset;
+use super::error::SqlError;
 use super::parse::{Front, Parsed, Refusal};
-use crate::refengine::types::Isolation;
+use crate::refengine::types::{Charset, Isolation};
 
 /// What GRANT and REVOKE take besides ALL.
 pub(super) const PRIVILEGES: &[&str] = &[
@@ -45,7 +47,9 @@ impl Front<'_> {
     pub(super) fn create(&mut self) -> Parsed<Statement> {
         if self.word("DATABASE") || self.word("SCHEMA") {
             let if_not_exists = self.if_not_exists();
-            return Ok(Statement::CreateDatabase { name: self.ident()?, if_not_exists });
+            let name = self.ident()?;
+            self.database_options()?;
+            return Ok(Statement::CreateDatabase { name, if_not_exists });
         }
         if self.word("USER") {
             let if_not_exists = self.if_not_exists();
@@ -63,6 +67,18 @@ impl Front<'_> {
         }
         self.expect_word("TABLE")?;
         self.create_table()
+    }
+
+    /// Every database's default is the one of a dump made here.
+    fn database_options(&mut self) -> Parsed<()> {
+        let mut options = CreateTable::new(TableName { db: None, name: String::new() });
+        let start = self.position();
+        while self.table_option(&mut options)? {}
+        let charset = charset::resolve(options.charset.as_deref(), options.collation.as_deref())?;
+        if options.engine.is_some() || options.has_comment || charset.is_some_and(|given| given != Charset::Utf8mb4) {
+            return Err(SqlError::unsupported(self.text_since(start)).into());
+        }
+        Ok(())
     }
 
     /// `IDENTIFIED [WITH mysql_native_password] BY 'password'`
@@ -150,15 +166,26 @@ impl Front<'_> {
             return Err(Refusal::Here);
         } else if self.word("DATABASES") || self.word("SCHEMAS") {
             Show::Databases { like: self.optional_like()? }
-        } else if self.word("TABLES") {
-            let db = if self.word_from() { Some(self.ident()?) } else { None };
-            Show::Tables { db, like: self.optional_like()? }
+        } else if self.words(&["FULL", "PROCESSLIST"]) {
+            Show::Processlist { full: true }
+        } else if ["TABLES", "COLUMNS", "FIELDS"].iter().any(|word| self.peek_word(0, word)) {
+            self.show_tables(false)?
+        } else if self.word("FULL") {
+            self.show_tables(true)?
+        } else if self.words(&["TABLE", "STATUS"]) {
+            Show::TableStatus { db: self.from_database()?, like: self.optional_like()? }
+        } else if self.word("TRIGGERS") {
+            let db = self.from_database()?;
+            self.optional_like()?;
+            Show::Triggers { db }
+        } else if self.word("ENGINES") || self.words(&["STORAGE", "ENGINES"]) {
+            Show::Engines
         } else if self.words(&["CREATE", "TABLE"]) {
             Show::CreateTable(self.table_name()?)
-        } else if self.word("COLUMNS") || self.word("FIELDS") {
-            Show::Columns { table: self.from_table()?, like: self.optional_like()? }
+        } else if self.words(&["CREATE", "DATABASE"]) || self.words(&["CREATE", "SCHEMA"]) {
+            Show::CreateDatabase { if_not_exists: self.if_not_exists(), name: self.ident()? }
         } else if self.word("INDEX") || self.word("INDEXES") || self.word("KEYS") {
-            Show::Index(self.from_table()?)
+            Show::Index(self.named_table()?)
         } else if self.word("PLUGINS") {
             Show::Plugins
         } else if self.word("GRANTS") {
@@ -166,14 +193,28 @@ impl Front<'_> {
             Show::Grants { account }
         } else if self.word("PROCESSLIST") {
             Show::Processlist { full: false }
-        } else if self.words(&["FULL", "PROCESSLIST"]) {
-            Show::Processlist { full: true }
         } else if self.word("WARNINGS") {
             Show::Warnings
         } else {
             return Err(Refusal::Here);
         };
         Ok(Statement::Show(show))
+    }
+
+    /// Behind SHOW [FULL].
+    fn show_tables(&mut self, full: bool) -> Parsed<Show> {
+        if self.word("TABLES") {
+            return Ok(Show::Tables { db: self.from_database()?, like: self.optional_like()?, full });
+        }
+        if !self.word("FIELDS") {
+            self.expect_word("COLUMNS")?;
+        }
+        Ok(Show::Columns { table: self.named_table()?, like: self.optional_like()?, full })
+    }
+
+    /// `FROM db`, or nothing.
+    fn from_database(&mut self) -> Parsed<Option<String>> {
+        if self.word_from() { self.ident().map(Some) } else { Ok(None) }
     }
 
     /// `CURRENT_USER` with or without parentheses.
@@ -186,7 +227,7 @@ impl Front<'_> {
     }
 
     /// `FROM table`, `FROM db.table` or `FROM table FROM db`.
-    fn from_table(&mut self) -> Parsed<TableName> {
+    fn named_table(&mut self) -> Parsed<TableName> {
         if !self.word_from() {
             return Err(Refusal::Here);
         }
@@ -301,13 +342,13 @@ impl Front<'_> {
             self.word("LOCAL");
         }
         let name = self.ident()?;
-        let name = name.strip_prefix("@@").unwrap_or(&name).to_owned();
-        if name.starts_with('@') {
-            // A user variable.
-            return self.step_back();
-        }
         if !self.token(&Token::Eq) {
             self.expect(&Token::Assignment)?;
+        }
+        let name = name.strip_prefix("@@").unwrap_or(&name).to_owned();
+        if let Some(name) = name.strip_prefix('@') {
+            let name = name.to_lowercase();
+            return Ok(SetItem::User { name, value: Box::new(self.expr()?) });
         }
         let value = if self.word("DEFAULT") { None } else { Some(Box::new(self.set_value()?)) };
         Ok(SetItem::Variable { scope, name, value })

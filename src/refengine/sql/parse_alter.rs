@@ -19,6 +19,9 @@ impl Front<'_> {
             }
             self.parser.prev_token();
         }
+        if self.words(&["DISABLE", "KEYS"]) || self.words(&["ENABLE", "KEYS"]) {
+            return Ok(Statement::SwitchKeys(name));
+        }
         let changes = self.list(Front::alteration)?.into_iter().flatten().collect();
         Ok(Statement::AlterTable { name, changes })
     }

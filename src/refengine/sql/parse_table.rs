@@ -109,7 +109,7 @@ impl Front<'_> {
         if self.word("BINARY") { Ok("binary".to_owned()) } else { self.name_or_string() }
     }
 
-    fn table_option(&mut self, table: &mut CreateTable) -> Parsed<bool> {
+    pub(super) fn table_option(&mut self, table: &mut CreateTable) -> Parsed<bool> {
         if self.word("ENGINE") {
             self.token(&Token::Eq);
             table.engine = Some(self.name_or_string()?);

@@ -7,6 +7,7 @@ use super::accounts::grants_of;
 use super::ast::{Grant, IsolationScope, Scope, SetItem, Show, Statement, TableName};
 use super::error::{Result, SqlError};
 use super::function::like;
+use super::information_schema;
 use super::session::Info;
 use crate::refengine::Engine;
 use crate::refengine::types::RowLock;
@@ -92,6 +93,9 @@ pub fn authorize(info: &Info, engine: &Engine, statement: &Statement) -> Result<
     let guard = Guard { info, rights: Rights::of(info, engine)? };
     match statement {
         Statement::Select(select) => select.from.as_ref().map_or(Ok(()), |from| {
+            if information_schema::holds(&from.name) {
+                return Ok(());
+            }
             guard.table("SELECT", &from.name)?;
             if select.lock == RowLock::None {
                 return Ok(());
@@ -126,6 +130,7 @@ impl Guard<'_> {
             Statement::CreateTable(create) => self.table("CREATE", &create.name),
             Statement::DropTables { names, .. } => names.iter().try_for_each(|name| self.table("DROP", name)),
             Statement::Truncate(name) => self.table("DROP", name),
+            Statement::SwitchKeys(name) => self.any_on_table(&["ALTER", "INSERT"], name),
             Statement::AlterTable { name, .. } => self.table("ALTER", name),
             Statement::CreateIndex { table, .. } | Statement::DropIndex { table, .. } => self.table("INDEX", table),
             Statement::RenameTables(pairs) => pairs.iter().try_for_each(|(from, to)| {
@@ -165,10 +170,13 @@ impl Guard<'_> {
     fn show(&self, show: &Show) -> Result<()> {
         match show {
             Show::CreateTable(table) | Show::Columns { table, .. } | Show::Index(table) => self.see_table(table),
-            Show::Tables { db, .. } => match db.as_deref().or(self.info.database.as_deref()) {
-                Some(db) => self.see_database(db),
-                None => Ok(()),
-            },
+            Show::CreateDatabase { name, .. } => self.see_database(name),
+            Show::Tables { db, .. } | Show::TableStatus { db, .. } | Show::Triggers { db } => {
+                match db.as_deref().or(self.info.database.as_deref()) {
+                    Some(db) => self.see_database(db),
+                    None => Ok(()),
+                }
+            }
             Show::Grants { account: Some(account) } => {
                 let own = &self.info.identity.account;
                 if (&account.user, &account.host) == (&own.0, &own.1) {

@@ -3,16 +3,17 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use super::ast::{Select, SelectItem};
+use super::ast::{Select, SelectItem, TableRef};
 use super::error::{Result, SqlError};
 use super::eval::RowView;
 use super::expr::{Aggregate, Expr, TableScope};
 use super::group::{self, Grouping};
+use super::information_schema::{self, View};
 use super::plan;
 use super::result::{ResultColumn, Sink};
 use super::rows::{self, Opened, Order, Run, SortKey};
 use super::session::Info;
-use crate::refengine::types::Value;
+use crate::refengine::types::{TableDef, Value};
 
 /// A SELECT list: heading, whether it is an alias, expression.
 pub type Items = Vec<(String, bool, Expr)>;
@@ -20,9 +21,9 @@ pub type Items = Vec<(String, bool, Expr)>;
 /// Runs a SELECT; the columns are reported when nothing but reading rows can fail any more.
 /// Returns how many columns there are.
 pub fn select(run: &mut Run<'_>, select: &Select, sink: &mut dyn Sink) -> Result<usize> {
-    let opened = select.from.as_ref().map(|from| run.open_ref(from)).transpose()?;
+    let source = select.from.as_ref().map(|from| Source::open(run, from)).transpose()?;
     let info = run.info;
-    let scope = opened.as_ref().map(Opened::scope);
+    let scope = source.as_ref().map(Source::scope);
     let mut aggregates = Vec::new();
     let items = compile_items(select, scope, info, &mut aggregates)?;
     let filter =
@@ -44,7 +45,7 @@ pub fn select(run: &mut Run<'_>, select: &Select, sink: &mut dyn Sink) -> Result
         }
     };
     let order = Order::compile(&select.order_by, scope, info, &items, Some(&mut aggregates))?;
-    let query = Query { select, opened: opened.as_ref(), items, filter, order };
+    let query = Query { select, source: source.as_ref(), items, filter, order };
     let columns = query.columns(&aggregates);
     if aggregates.is_empty() && keys.is_empty() && having.is_none() {
         sink.columns(&columns)?;
@@ -87,10 +88,40 @@ fn compile_items(
     Ok(items)
 }
 
+/// What SELECT reads from.
+pub enum Source {
+    Table(Opened),
+    View(View),
+}
+
+impl Source {
+    fn open(run: &mut Run<'_>, from: &TableRef) -> Result<Source> {
+        match information_schema::holds(&from.name) {
+            true => View::open(run.info, from).map(Source::View),
+            false => run.open_ref(from).map(Source::Table),
+        }
+    }
+
+    /// The definition.
+    pub fn def(&self) -> &TableDef {
+        match self {
+            Source::Table(opened) => opened.def(),
+            Source::View(view) => &view.def,
+        }
+    }
+
+    fn scope(&self) -> TableScope<'_> {
+        match self {
+            Source::Table(opened) => opened.scope(),
+            Source::View(view) => view.scope(),
+        }
+    }
+}
+
 /// A compiled SELECT.
 pub struct Query<'a> {
     pub select: &'a Select,
-    pub opened: Option<&'a Opened>,
+    pub source: Option<&'a Source>,
     pub items: Items,
     filter: Option<Expr>,
     pub order: Order,
@@ -98,7 +129,7 @@ pub struct Query<'a> {
 
 impl Query<'_> {
     fn columns(&self, aggregates: &[Aggregate]) -> Vec<ResultColumn> {
-        let def = self.opened.map(Opened::def);
+        let def = self.source.map(Source::def);
         let column = |(heading, _, expr): &(String, bool, Expr)| ResultColumn {
             name: heading.clone(),
             kind: expr.kind(def, aggregates),
@@ -115,20 +146,26 @@ impl Query<'_> {
         reverse: bool,
         f: &mut dyn FnMut(&Vec<Value>) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
-        if let Some(opened) = self.opened {
-            return rows::scan(run, &opened.table, self.filter.as_ref(), access, reverse, self.select.lock, f);
-        }
-        let passes = self.filter.as_ref().map_or(Ok(Some(true)), |filter| filter.test(&RowView::default()))?;
-        if passes == Some(true) {
-            let _ = f(&Vec::new())?;
+        let one_row = [Vec::new()];
+        let made_up = match self.source {
+            Some(Source::Table(opened)) => {
+                return rows::scan(run, &opened.table, self.filter.as_ref(), access, reverse, self.select.lock, f);
+            }
+            Some(Source::View(view)) => &view.rows[..],
+            None => &one_row,
+        };
+        for row in made_up {
+            if rows::matches(self.filter.as_ref(), row)? && f(row)?.is_break() {
+                break;
+            }
         }
         Ok(())
     }
 
     pub fn access(&self) -> plan::Access {
-        match self.opened {
-            Some(opened) => plan::choose(opened.def(), self.filter.as_ref()),
-            None => plan::Access { index: None, ranges: Vec::new() },
+        match self.source {
+            Some(Source::Table(opened)) => plan::choose(opened.def(), self.filter.as_ref()),
+            _ => plan::Access { index: None, ranges: Vec::new() },
         }
     }
 
@@ -141,9 +178,9 @@ impl Query<'_> {
         }
         let access = self.access();
         let by_index = self
-            .opened
+            .source
             .zip(self.order.plain_columns())
-            .and_then(|(opened, columns)| plan::gives_order(opened.def(), &access, &columns));
+            .and_then(|(source, columns)| plan::gives_order(source.def(), &access, &columns));
         if !self.order.is_empty() && by_index.is_none() {
             return self.sorted_rows(run, &access, offset, last, sink);
         }

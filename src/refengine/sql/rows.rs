@@ -247,7 +247,8 @@ pub fn scan(
     outcome.map(|_| ())
 }
 
-fn matches(filter: Option<&Expr>, row: &Row) -> Result<bool> {
+/// Whether a row passes a condition.
+pub fn matches(filter: Option<&Expr>, row: &Row) -> Result<bool> {
     match filter {
         None => Ok(true),
         Some(filter) => Ok(filter.test(&RowView { row, ..RowView::default() })? == Some(true)),

@@ -3,6 +3,7 @@
 //! Every statement that touches rows runs in the session's transaction behind a savepoint, so that a statement that
 //! fails changes nothing; with autocommit it is the whole transaction. DDL, accounts and plugins commit first.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,10 +23,10 @@ use super::table_locks::TableLocks;
 use super::text::{SourceText, Unit};
 use super::variables::{Variables, switch_or_text};
 use super::warnings::Warnings;
-use super::{change, parse, query, show};
+use super::{change, parse, query, show, show_table};
 use crate::refengine::interrupt::Interruptible;
 use crate::refengine::types::{Isolation, RowLock};
-use crate::refengine::{Engine, Error, Transaction};
+use crate::refengine::{Engine, Error, Savepoint, Transaction};
 
 /// What statements may ask about their session.
 pub struct Info {
@@ -33,6 +34,8 @@ pub struct Info {
     pub variables: Variables,
     pub identity: Identity,
     pub engine: Engine,
+    /// Set with SET @name, by name in lower case.
+    pub user_variables: HashMap<String, Datum>,
     now: i64,
     /// The host's variables, fetched before a statement that names one.
     host_variables: Vec<(String, String)>,
@@ -59,6 +62,10 @@ impl Context for Info {
         };
         own.or_else(shared).ok_or_else(|| SqlError::unknown_variable(name))
     }
+
+    fn user_variable(&self, name: &str) -> Datum {
+        self.user_variables.get(name).cloned().unwrap_or(Datum::Null)
+    }
 }
 
 /// One user's state. Dropping it rolls back.
@@ -67,6 +74,8 @@ pub struct Session {
     pub(super) trx: Option<Transaction>,
     /// BEGIN was said: autocommit waits for COMMIT or ROLLBACK.
     begun: bool,
+    /// SAVEPOINT's of `trx`, by name in lower case, the oldest first.
+    savepoints: Vec<(String, Savepoint)>,
     /// SET TRANSACTION for the next transaction.
     pub(super) next: (Option<Isolation>, Option<bool>),
     pub(super) warnings: Warnings,
@@ -87,9 +96,21 @@ impl Session {
     /// A session that shows this list of connections, and is in it with what it runs if it has `entered` it.
     pub fn listed(engine: Engine, identity: Identity, processes: Arc<Processes>, entered: Option<Entered>) -> Session {
         let variables = Variables::default();
-        let info = Info { database: None, variables, identity, engine, now: 0, host_variables: Vec::new() };
+        let (user_variables, host_variables) = (HashMap::new(), Vec::new());
+        let info = Info { database: None, variables, identity, engine, user_variables, now: 0, host_variables };
         let (next, warnings, locks) = ((None, None), Warnings::default(), None);
-        Session { info, trx: None, begun: false, next, warnings, single_statements: false, locks, processes, entered }
+        Session {
+            info,
+            trx: None,
+            begun: false,
+            savepoints: Vec::new(),
+            next,
+            warnings,
+            single_statements: false,
+            locks,
+            processes,
+            entered,
+        }
     }
 
     /// Runs all statements of `text` and stops at the first that fails.
@@ -125,6 +146,7 @@ impl Session {
         self.rollback();
         self.locks = None;
         self.info.variables = Variables::default();
+        self.info.user_variables.clear();
         self.next = (None, None);
         self.warnings = Warnings::default();
     }
@@ -210,13 +232,31 @@ impl Session {
             }
             Statement::Show(what) => return show::show(&self.catalog(host), &what, sink).map(Outcome::Shown),
             Statement::Describe { table, like } => {
-                return show::describe(&self.catalog(host), &table, like.as_deref(), sink).map(Outcome::Shown);
+                return show_table::columns(&self.catalog(host), &table, like.as_deref(), false, sink)
+                    .map(Outcome::Shown);
+            }
+            Statement::SwitchKeys(name) => {
+                let table = find_table(&self.info.engine, self.info.database_of(&name)?, &name.name)?;
+                let text = format!("Table storage engine for '{}' doesn't have this option", table.def().name);
+                self.warnings.note(&SqlError::new(1031, "HY000", text));
             }
             Statement::Use(db) => self.use_database(db)?,
             Statement::Set(items) => items.iter().try_for_each(|item| self.set(item, host))?,
             Statement::Begin { read_only, snapshot } => self.begin(read_only, snapshot)?,
             Statement::Commit => self.commit()?,
             Statement::Rollback => self.rollback(),
+            Statement::Savepoint(name) => self.save(&name),
+            Statement::RollbackTo(name) => {
+                let at = self.saved(&name)?;
+                self.savepoints.truncate(at + 1);
+                if let (Some(trx), Some((_, savepoint))) = (&mut self.trx, self.savepoints.last()) {
+                    trx.rollback_to(*savepoint);
+                }
+            }
+            Statement::ReleaseSavepoint(name) => {
+                let at = self.saved(&name)?;
+                self.savepoints.truncate(at);
+            }
             Statement::FlushPrivileges | Statement::FlushTables { read_lock: false } => {}
             Statement::Kill { id, statement_only } => self.kill(id, statement_only, host)?,
             Statement::LockTables(tables) => self.lock_tables(&tables)?,
@@ -315,8 +355,27 @@ impl Session {
         result
     }
 
+    /// SAVEPOINT. Where each statement is a transaction of its own there is nothing to go back to.
+    fn save(&mut self, name: &str) {
+        if self.trx.is_none() && !self.info.variables.autocommit {
+            self.trx = Some(self.start(true, None));
+        }
+        let Some(trx) = &mut self.trx else { return };
+        let name = name.to_lowercase();
+        self.savepoints.retain(|(known, _)| *known != name);
+        self.savepoints.push((name, trx.savepoint()));
+    }
+
+    /// The place of a savepoint of the open transaction.
+    fn saved(&self, name: &str) -> Result<usize> {
+        let lower = name.to_lowercase();
+        let found = self.savepoints.iter().position(|(known, _)| *known == lower).filter(|_| self.trx.is_some());
+        found.ok_or_else(|| SqlError::new(1305, "42000", format!("SAVEPOINT {name} does not exist")))
+    }
+
     /// Starts a transaction with what SET TRANSACTION asked for. `write` false: for one statement that only reads.
     fn start(&mut self, write: bool, read_only: Option<bool>) -> Transaction {
+        self.savepoints.clear();
         let (isolation, access) = std::mem::take(&mut self.next);
         let read_only = read_only.or(access).unwrap_or(self.info.variables.read_only);
         let isolation = match isolation.unwrap_or(self.info.variables.isolation) {

@@ -6,13 +6,18 @@ use super::error::{Result, SqlError};
 use super::eval::RowView;
 use super::host::{Host, HostStatement, name_value_rows};
 use super::session::Session;
-use super::variables::{switch, value_text};
+use super::variables::{SQL_MODE, switch, value_text};
 use crate::refengine::Error;
 use crate::refengine::types::Isolation;
 
 impl Session {
     pub(super) fn set(&mut self, item: &SetItem, host: &dyn Host) -> Result<()> {
         match item {
+            SetItem::User { name, value } => {
+                let value = self.info.compiler(None, "field list").compile(value)?.eval(&RowView::default())?;
+                self.info.user_variables.insert(name.clone(), value);
+                Ok(())
+            }
             SetItem::Names(name) => self.info.variables.set_names(name),
             SetItem::Isolation { scope, level, read_only } => self.set_isolation(*scope, *level, *read_only),
             SetItem::Variable { scope, name, value } => {
@@ -64,6 +69,10 @@ impl Session {
             return Ok(());
         }
         if self.info.variables.set(name, value)? {
+            if name.eq_ignore_ascii_case("sql_mode") && value.is_some_and(|value| value_text(Some(value)) != SQL_MODE) {
+                let text = format!("sql_mode was not changed: this engine has only '{SQL_MODE}'");
+                self.warnings.add("Warning", &SqlError::new(1231, "42000", text));
+            }
             return Ok(());
         }
         let host_variables = name_value_rows(host, HostStatement::ShowVariables)?;

@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::accounts;
-use super::ast::{Account, Show, TableName};
-use super::definition::{create_text, default_text, key_text, listed_indexes, type_text};
+use super::ast::{Account, Show};
+use super::definition::{create_database_text, create_text};
 use super::error::{Result, SqlError};
 use super::function::like;
 use super::host::{Host, HostReply, HostStatement, name_value_rows, require};
@@ -15,7 +14,8 @@ use super::result::{ResultColumn, Sink};
 use super::rows::find_table;
 use super::session::Info;
 use super::warnings::Warnings;
-use crate::refengine::Engine;
+use super::{accounts, show_table};
+use crate::refengine::{Engine, Error};
 
 /// What SHOW may look at.
 pub struct Catalog<'a> {
@@ -26,7 +26,7 @@ pub struct Catalog<'a> {
     pub processes: &'a Processes,
 }
 
-type Cells = Vec<Option<String>>;
+pub(super) type Cells = Vec<Option<String>>;
 
 /// Runs SHOW and returns how many columns it showed.
 pub fn show(catalog: &Catalog<'_>, show: &Show, sink: &mut dyn Sink) -> Result<usize> {
@@ -37,20 +37,33 @@ pub fn show(catalog: &Catalog<'_>, show: &Show, sink: &mut dyn Sink) -> Result<u
             let visible = catalog.engine.databases().into_iter().filter(|db| rights.see_database(db)).collect();
             one_column(&heading, visible, like.as_deref(), sink)
         }
-        Show::Tables { db, like } => {
-            let db = db.as_deref().or(catalog.info.database.as_deref()).ok_or_else(SqlError::no_database)?;
-            let heading = with_pattern(&format!("Tables_in_{db}"), like.as_deref());
-            let rights = Rights::of(catalog.info, catalog.engine)?;
-            let visible = catalog.engine.tables(db)?.into_iter().filter(|table| rights.see_table(db, table)).collect();
-            one_column(&heading, visible, like.as_deref(), sink)
+        Show::Tables { db, like, full } => show_table::tables(catalog, db.as_deref(), like.as_deref(), *full, sink),
+        Show::TableStatus { db, like } => show_table::status(catalog, db.as_deref(), like.as_deref(), sink),
+        Show::CreateDatabase { name, if_not_exists } => {
+            if !catalog.engine.databases().contains(name) {
+                return Err(Error::NoSuchDatabase(name.clone()).into());
+            }
+            let cells = vec![Some(name.clone()), Some(create_database_text(name, *if_not_exists))];
+            report(&["Database", "Create Database"], vec![cells], sink)
+        }
+        Show::Triggers { .. } => {
+            let headings = ["Trigger", "Event", "Table", "Statement", "Timing", "Created", "sql_mode", "Definer"];
+            let more = ["character_set_client", "collation_connection", "Database Collation"];
+            report(&[&headings[..], &more[..]].concat(), Vec::new(), sink)
+        }
+        Show::Engines => {
+            let headings = ["Engine", "Support", "Comment", "Transactions", "XA", "Savepoints"];
+            let comment = "Transactions and row locks, by InnoDB's rules";
+            let cells = ["InnoDB", "DEFAULT", comment, "YES", "NO", "NO"].map(|text| Some(text.to_owned()));
+            report(&headings, vec![cells.to_vec()], sink)
         }
         Show::CreateTable(name) => {
             let table = find_table(catalog.engine, catalog.info.database_of(name)?, &name.name)?;
             let cells = vec![Some(table.def().name.clone()), Some(create_text(table.def()))];
             report(&["Table", "Create Table"], vec![cells], sink)
         }
-        Show::Columns { table, like } => describe(catalog, table, like.as_deref(), sink),
-        Show::Index(table) => indexes(catalog, table, sink),
+        Show::Columns { table, like, full } => show_table::columns(catalog, table, like.as_deref(), *full, sink),
+        Show::Index(table) => show_table::indexes(catalog, table, sink),
         Show::Variables { like } => variables(catalog, like.as_deref(), sink),
         Show::Status { like } => {
             let mut rows = name_value_rows(catalog.host, HostStatement::ShowStatus)?;
@@ -167,89 +180,22 @@ fn memcached_connections(catalog: &Catalog<'_>) -> Result<Vec<Cells>> {
     Ok(catalog.host.run(HostStatement::ShowConnections)?.rows.into_iter().filter_map(line).collect())
 }
 
-fn with_pattern(heading: &str, pattern: Option<&str>) -> String {
+pub(super) fn with_pattern(heading: &str, pattern: Option<&str>) -> String {
     pattern.map_or_else(|| heading.to_owned(), |pattern| format!("{heading} ({pattern})"))
 }
 
-fn one_column(heading: &str, names: Vec<String>, pattern: Option<&str>, sink: &mut dyn Sink) -> Result<usize> {
+pub(super) fn one_column(
+    heading: &str,
+    names: Vec<String>,
+    pattern: Option<&str>,
+    sink: &mut dyn Sink,
+) -> Result<usize> {
     let matching = |name: &String| pattern.is_none_or(|p| like(name.as_bytes(), p.as_bytes(), Some('\\')));
     let rows = names.into_iter().filter(matching).map(|name| vec![Some(name)]).collect();
     report(&[heading], rows, sink)
 }
 
-/// DESCRIBE and SHOW COLUMNS. Names match in any case.
-pub fn describe(catalog: &Catalog<'_>, name: &TableName, pattern: Option<&str>, sink: &mut dyn Sink) -> Result<usize> {
-    let table = find_table(catalog.engine, catalog.info.database_of(name)?, &name.name)?;
-    let def = table.def();
-    let mut rows = Vec::new();
-    for (at, column) in def.columns.iter().enumerate() {
-        if !matches_any_case(&column.name, pattern) {
-            continue;
-        }
-        let null = if column.not_null { "NO" } else { "YES" };
-        rows.push(vec![
-            Some(column.name.clone()),
-            Some(type_text(&column.ty)),
-            Some(null.to_owned()),
-            Some(key_text(def, at).to_owned()),
-            default_text(column),
-            Some(String::new()),
-        ]);
-    }
-    report(&["Field", "Type", "Null", "Key", "Default", "Extra"], rows, sink)
-}
-
-/// SHOW INDEX: a row per column of each index. The engine keeps no estimate of how many values there are.
-fn indexes(catalog: &Catalog<'_>, name: &TableName, sink: &mut dyn Sink) -> Result<usize> {
-    const HEADINGS: [&str; 15] = [
-        "Table",
-        "Non_unique",
-        "Key_name",
-        "Seq_in_index",
-        "Column_name",
-        "Collation",
-        "Cardinality",
-        "Sub_part",
-        "Packed",
-        "Null",
-        "Index_type",
-        "Comment",
-        "Index_comment",
-        "Visible",
-        "Expression",
-    ];
-    let table = find_table(catalog.engine, catalog.info.database_of(name)?, &name.name)?;
-    let def = table.def();
-    let primary = std::iter::once(("PRIMARY", true, &def.primary_key));
-    let others = listed_indexes(def).map(|index| (index.name.as_str(), index.unique, &index.columns));
-    let mut rows = Vec::new();
-    for (index, unique, columns) in primary.chain(others) {
-        for (sequence, column) in (1..).zip(columns.iter().filter_map(|at| def.columns.get(*at))) {
-            let text = |text: &str| Some(text.to_owned());
-            let sequence: usize = sequence;
-            rows.push(vec![
-                text(&def.name),
-                text(if unique { "0" } else { "1" }),
-                text(index),
-                Some(sequence.to_string()),
-                text(&column.name),
-                text("A"),
-                None,
-                None,
-                None,
-                text(if column.not_null { "" } else { "YES" }),
-                text("BTREE"),
-                text(""),
-                text(""),
-                text("YES"),
-                None,
-            ]);
-        }
-    }
-    report(&HEADINGS, rows, sink)
-}
-
-fn matches_any_case(name: &str, pattern: Option<&str>) -> bool {
+pub(super) fn matches_any_case(name: &str, pattern: Option<&str>) -> bool {
     let folded = |text: &str| text.to_lowercase().into_bytes();
     pattern.is_none_or(|pattern| like(&folded(name), &folded(pattern), Some('\\')))
 }
@@ -271,7 +217,7 @@ fn name_values(mut rows: Vec<(String, String)>, pattern: Option<&str>, sink: &mu
     report(&["Variable_name", "Value"], cells, sink)
 }
 
-fn report(headings: &[&str], rows: Vec<Cells>, sink: &mut dyn Sink) -> Result<usize> {
+pub(super) fn report(headings: &[&str], rows: Vec<Cells>, sink: &mut dyn Sink) -> Result<usize> {
     sink.columns(&headings.iter().map(|heading| ResultColumn::text(heading)).collect::<Vec<_>>())?;
     for row in &rows {
         let values: Vec<_> = row.iter().map(|cell| cell.as_ref().map(|text| Cow::Borrowed(text.as_bytes()))).collect();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::ast::{Statement, TableName};
 use super::error::{Result, SqlError};
+use super::information_schema;
 use super::rows::find_table;
 use super::session::Session;
 use crate::refengine::types::{Isolation, RowLock};
@@ -109,11 +110,13 @@ impl Session {
         match statement {
             Statement::Select(select) => {
                 let write = select.lock == RowLock::Exclusive;
-                select.from.as_ref().map_or(Ok(()), |from| check(&from.name, write))
+                let locked = select.from.as_ref().filter(|from| !information_schema::holds(&from.name));
+                locked.map_or(Ok(()), |from| check(&from.name, write))
             }
             Statement::Insert(insert) => check(&insert.table, true),
             Statement::Update(update) => check(&update.table.name, true),
             Statement::Delete(delete) => check(&delete.table.name, true),
+            Statement::SwitchKeys(name) => check(name, true),
             Statement::Show(_)
             | Statement::Describe { .. }
             | Statement::Use(_)
@@ -121,6 +124,9 @@ impl Session {
             | Statement::Begin { .. }
             | Statement::Commit
             | Statement::Rollback
+            | Statement::Savepoint(_)
+            | Statement::RollbackTo(_)
+            | Statement::ReleaseSavepoint(_)
             | Statement::LockTables(_)
             | Statement::UnlockTables
             | Statement::FlushPrivileges

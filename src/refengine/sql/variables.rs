@@ -1,5 +1,6 @@
 //! The session's own system variables. Those of the engine and of the host are theirs.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::charset;
@@ -10,6 +11,43 @@ use crate::refengine::types::Isolation;
 
 /// The only SQL mode there is.
 pub const SQL_MODE: &str = "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO";
+/// Modes that say what is so here anyway, or about what there is not. Those that change what a statement means are refused.
+const OTHER_MODES: [&str; 8] = [
+    "ALLOW_INVALID_DATES",
+    "NO_AUTO_CREATE_USER",
+    "NO_AUTO_VALUE_ON_ZERO",
+    "NO_DIR_IN_CREATE",
+    "NO_ENGINE_SUBSTITUTION",
+    "NO_ZERO_DATE",
+    "NO_ZERO_IN_DATE",
+    "STRICT_ALL_TABLES",
+];
+/// Variables that clients and dumps set and set back, of things that are the same here whatever they say: there are no foreign
+/// keys and no times with a zone, every index is checked, comparisons are by bytes.
+const WITHOUT_EFFECT: [(&str, &str); 10] = [
+    ("collation_connection", "utf8mb4_bin"),
+    ("foreign_key_checks", "ON"),
+    ("information_schema_stats_expiry", "86400"),
+    ("net_read_timeout", "30"),
+    ("net_write_timeout", "60"),
+    ("sql_notes", "ON"),
+    ("sql_quote_show_create", "ON"),
+    ("time_zone", "+00:00"),
+    ("unique_checks", "ON"),
+    ("wait_timeout", "28800"),
+];
+/// What is as it is.
+const FIXED: [(&str, &str); 9] = [
+    ("character_set_database", "utf8mb4"),
+    ("character_set_server", "utf8mb4"),
+    ("collation_database", "utf8mb4_bin"),
+    ("collation_server", "utf8mb4_bin"),
+    ("lower_case_table_names", "0"),
+    ("max_allowed_packet", "67108864"),
+    ("system_time_zone", "UTC"),
+    ("version", VERSION),
+    ("version_comment", env!("CARGO_PKG_NAME")),
+];
 const LOCK_WAIT_TIMEOUT: &str = "innodb_lock_wait_timeout";
 
 /// The values a session can set.
@@ -22,6 +60,7 @@ pub struct Variables {
     pub names: String,
     /// None: the engine's.
     pub lock_wait_timeout: Option<u64>,
+    without_effect: [Cow<'static, str>; WITHOUT_EFFECT.len()],
 }
 
 impl Default for Variables {
@@ -32,6 +71,7 @@ impl Default for Variables {
             read_only: false,
             names: "utf8mb4".to_owned(),
             lock_wait_timeout: None,
+            without_effect: WITHOUT_EFFECT.map(|(_, value)| Cow::Borrowed(value)),
         }
     }
 }
@@ -48,9 +88,10 @@ impl Variables {
             ("sql_mode", SQL_MODE.to_owned()),
             ("transaction_isolation", isolation_text(self.isolation).to_owned()),
             ("transaction_read_only", switch(self.read_only)),
-            ("version", VERSION.to_owned()),
-            ("version_comment", env!("CARGO_PKG_NAME").to_owned()),
         ];
+        list.extend(FIXED.map(|(name, value)| (name, value.to_owned())));
+        let kept = WITHOUT_EFFECT.iter().zip(&self.without_effect);
+        list.extend(kept.map(|((name, _), value)| (*name, value.clone().into_owned())));
         if let Some(seconds) = self.lock_wait_timeout {
             list.push((LOCK_WAIT_TIMEOUT, seconds.to_string()));
         }
@@ -91,16 +132,25 @@ impl Variables {
                     Some(text) => Some(parse(text).ok_or_else(wrong)?),
                 };
             }
-            "sql_mode" if text.as_deref().is_none_or(|text| text == SQL_MODE) => {}
+            "sql_mode" if text.as_deref().is_none_or(is_sql_mode) => {}
             "character_set_client" | "character_set_connection" | "character_set_results" => {
                 self.set_names(text.as_deref().unwrap_or("utf8mb4"))?;
             }
             "sql_mode" => return Err(wrong()),
-            "version" | "version_comment" => {
+            fixed if FIXED.iter().any(|(known, _)| *known == fixed) => {
                 let text = format!("Variable '{name}' is a read only variable");
                 return Err(SqlError::new(1238, "HY000", text));
             }
-            _ => return Ok(false),
+            other => {
+                let known = WITHOUT_EFFECT.iter().zip(&mut self.without_effect).find(|((name, _), _)| *name == other);
+                let Some(((_, default), kept)) = known else { return Ok(false) };
+                *kept = match (value.and_then(switch), *default, &text) {
+                    (Some(on), "ON", _) => Cow::Borrowed(if on { "ON" } else { "OFF" }),
+                    (None, "ON", Some(_)) => return Err(wrong()),
+                    (_, _, Some(text)) => Cow::Owned(text.clone()),
+                    (_, default, None) => Cow::Borrowed(default),
+                };
+            }
         }
         Ok(true)
     }
@@ -111,6 +161,12 @@ impl Variables {
         self.names = name.to_ascii_lowercase();
         Ok(())
     }
+}
+
+/// Names of modes with commas between them, or none.
+fn is_sql_mode(text: &str) -> bool {
+    let known = |mode: &str| SQL_MODE.split(',').chain(OTHER_MODES).any(|name| name.eq_ignore_ascii_case(mode));
+    text.split(',').all(|mode| mode.is_empty() || known(mode))
 }
 
 fn canonical(name: &str) -> String {
