@@ -173,9 +173,9 @@ impl Front<'_> {
         } else if self.word("FULL") {
             self.show_tables(true)?
         } else if self.words(&["TABLE", "STATUS"]) {
-            Show::TableStatus { db: self.from_database()?, like: self.optional_like()? }
+            Show::TableStatus { db: self.named_database()?, like: self.optional_like()? }
         } else if self.word("TRIGGERS") {
-            let db = self.from_database()?;
+            let db = self.named_database()?;
             self.optional_like()?;
             Show::Triggers { db }
         } else if self.word("ENGINES") || self.words(&["STORAGE", "ENGINES"]) {
@@ -204,7 +204,7 @@ impl Front<'_> {
     /// Behind SHOW [FULL].
     fn show_tables(&mut self, full: bool) -> Parsed<Show> {
         if self.word("TABLES") {
-            return Ok(Show::Tables { db: self.from_database()?, like: self.optional_like()?, full });
+            return Ok(Show::Tables { db: self.named_database()?, like: self.optional_like()?, full });
         }
         if !self.word("FIELDS") {
             self.expect_word("COLUMNS")?;
@@ -213,7 +213,7 @@ impl Front<'_> {
     }
 
     /// `FROM db`, or nothing.
-    fn from_database(&mut self) -> Parsed<Option<String>> {
+    fn named_database(&mut self) -> Parsed<Option<String>> {
         if self.word_from() { self.ident().map(Some) } else { Ok(None) }
     }
 
