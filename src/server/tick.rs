@@ -41,6 +41,13 @@ const DEADLOCK_ATTEMPTS_ALONE: u32 = 9;
 /// Pause before a request that is alone runs again; doubled each time.
 const DEADLOCK_PAUSE: Duration = Duration::from_micros(20);
 
+/// Commits that take less are not worth waiting for.
+const LONG_COMMIT: Duration = Duration::from_micros(200);
+
+/// Requests that a connection which writes may have in a tick beside connections that only read, who wait until all of them are
+/// done; not where the commit takes longer than they do.
+const WRITES_BESIDE_READERS: usize = 16;
+
 /// Keys of gets that one connection may have in a write phase, whose replies all wait in memory for the commit.
 const VALUES_PER_WRITE_PHASE: usize = 64;
 
@@ -121,17 +128,28 @@ pub struct Tick<'t, R> {
     pub stats: &'t mut Delta,
     /// What happened to containers, likewise.
     pub counts: &'t mut Vec<ContainerCount>,
-    /// What the last commit of this tick took, for how many connections.
-    pub committed: Committed,
+    /// The tick before.
+    pub last: Past,
+    /// What is to be told of this one.
+    pub this: Past,
 }
 
-/// A commit that was waited for.
+/// What a tick tells the next one.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Committed {
-    /// How long.
-    pub took: Duration,
+pub struct Past {
+    /// How long its commit took; zero without one.
+    pub commit: Duration,
     /// Connections that wrote.
     pub writers: usize,
+    /// Connections that only read.
+    pub readers: usize,
+}
+
+impl Past {
+    /// Whether its commit took so long that it pays to have more writes in each.
+    pub fn waited(&self) -> bool {
+        self.commit >= LONG_COMMIT
+    }
 }
 
 impl<R: Rows> Tick<'_, R> {
@@ -150,12 +168,15 @@ impl<R: Rows> Tick<'_, R> {
         let conns = self.conns;
         let mut planned = recycle(std::mem::take(&mut buffers.planned));
         let mut unknown = Vec::new();
+        let limit = self.shared.options.requests_per_tick;
+        let crowded = self.last.readers > 0 && !self.last.waited();
+        let limit_writes = if crowded { limit.min(WRITES_BESIDE_READERS) } else { limit };
         for key in ready {
             if let Some(conn) = conns.get(*key) {
-                let limit = self.shared.options.requests_per_tick;
                 let planner = Planner {
                     config: self.config,
                     limit,
+                    limit_writes,
                     unknown: &mut unknown,
                     planned: &mut planned,
                     guard: None,
@@ -167,6 +188,7 @@ impl<R: Rows> Tick<'_, R> {
         if !unknown.is_empty() && !sure {
             return Err(unknown);
         }
+        self.this.readers = plans.iter().filter(|plan| !plan.writes && !plan.requests.is_empty()).count();
         self.store.set_read_write(false);
         self.read_phase(&planned, plans, &mut buffers.out);
         order(&planned, plans, &mut buffers.order);
@@ -174,7 +196,7 @@ impl<R: Rows> Tick<'_, R> {
             let Buffers { order, arena, out, .. } = buffers;
             arena.clear();
             self.store.set_read_write(true);
-            self.committed.writers = plans.iter().filter(|plan| plan.writes).count();
+            self.this.writers = plans.iter().filter(|plan| plan.writes).count();
             WritePhase { tick: self, planned: &mut planned, plans, arena }.run(order);
             self.answer_writes(&planned, plans, arena, out);
         }
@@ -274,6 +296,8 @@ struct Planner<'w, 't> {
     config: &'w Config,
     /// Requests that one connection may have in a tick.
     limit: usize,
+    /// The same for one that writes.
+    limit_writes: usize,
     /// Names of containers that are not known.
     unknown: &'w mut Vec<Vec<u8>>,
     planned: &'w mut Vec<Planned<'t>>,
@@ -305,7 +329,8 @@ impl<'t> Planner<'_, 't> {
         };
         let (mut parser, mut end, mut values, mut container) = (conn.parser, 0, 0, conn.container);
         loop {
-            if self.planned.len() - first >= self.limit || (plan.writes && values >= VALUES_PER_WRITE_PHASE) {
+            let limit = if plan.writes { self.limit_writes } else { self.limit };
+            if self.planned.len() - first >= limit || (plan.writes && values >= VALUES_PER_WRITE_PHASE) {
                 plan.more = true;
                 break;
             }
@@ -633,7 +658,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     fn commit(&mut self, requests: &[usize], stats: &mut Delta) {
         let begun = Instant::now();
         let committed = self.tick.store.end_phase(requests.len());
-        self.tick.committed.took = begun.elapsed();
+        self.tick.this.commit = begun.elapsed();
         match committed {
             Ok(()) => {
                 self.tick.stats.one(Counter::Commits);

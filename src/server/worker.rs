@@ -8,7 +8,7 @@ use super::execute::{Executor, Resume};
 use super::login::Verdict;
 use super::stats::{ContainerCount, Counter, Delta};
 use super::sweep::Sweep;
-use super::tick::{Buffers, Committed, Plan, Tick};
+use super::tick::{Buffers, Past, Plan, Tick};
 use super::{Shared, unix_time};
 use crate::host::Session;
 use crate::rows::Rows;
@@ -101,8 +101,8 @@ pub struct Worker<'s> {
     stats: Delta,
     counts: Vec<ContainerCount>,
     sweep: Option<Sweep>,
-    /// The commit of the last tick.
-    committed: Committed,
+    /// The last tick.
+    last: Past,
     /// A connection waits for its client to read.
     stalled: bool,
     /// Second after the daemon's start in which clients were last minded.
@@ -164,7 +164,7 @@ impl<'s> Worker<'s> {
             stats: Delta::ZERO,
             counts: Vec::new(),
             sweep: None,
-            committed: Committed::default(),
+            last: Past::default(),
             stalled: false,
             minded: 0,
         }
@@ -193,7 +193,7 @@ impl<'s> Worker<'s> {
             for event in &events {
                 self.note(event);
             }
-            self.gather(self.committed, &mut events);
+            self.gather(self.last, &mut events);
             self.tick(&mut buffers, &mut ready, &mut plans);
             self.sweep_on();
             if self.minds_clients() {
@@ -303,10 +303,11 @@ impl<'s> Worker<'s> {
             shared: self.shared,
             stats: &mut self.stats,
             counts: &mut self.counts,
-            committed: Committed::default(),
+            last: self.last,
+            this: Past::default(),
         };
         let result = tick.run(ready, buffers, plans, sure);
-        self.committed = tick.committed;
+        self.last = tick.this;
         if batches {
             self.shared.busy[self.index].store(0, Ordering::Relaxed);
         }

@@ -6,15 +6,12 @@
 //! long as more of them keep coming.
 
 use super::Worker;
-use crate::server::tick::Committed;
+use crate::server::tick::Past;
 use mio::Events;
 use std::time::{Duration, Instant};
 
 /// Where fewer connections wrote, nobody is waited for: a lone writer gains nothing, and readers beside it would lose.
 const WRITERS_MIN: usize = 8;
-
-/// Commits that take less are not waited for.
-const LONG: Duration = Duration::from_micros(200);
 
 /// Longest wait.
 const WAIT_MAX: Duration = Duration::from_millis(1);
@@ -34,11 +31,11 @@ pub(super) fn sleep_precisely() {
 
 impl Worker<'_> {
     /// Lets more connections become ready, if the last commit says that it pays.
-    pub(super) fn gather(&mut self, last: Committed, events: &mut Events) {
-        if last.took < LONG || last.writers < WRITERS_MIN || self.queue.len() >= last.writers {
+    pub(super) fn gather(&mut self, last: Past, events: &mut Events) {
+        if !last.waited() || last.writers < WRITERS_MIN || self.queue.len() >= last.writers {
             return;
         }
-        let until = Instant::now() + (last.took / 2).min(WAIT_MAX);
+        let until = Instant::now() + (last.commit / 2).min(WAIT_MAX);
         let mut idle = 0;
         while self.queue.len() < last.writers && idle < LOOKS && Instant::now() < until && !self.shared.stopping() {
             std::thread::sleep(PAUSE);
