@@ -193,7 +193,9 @@ impl<'s> Worker<'s> {
             for event in &events {
                 self.note(event);
             }
-            self.gather(self.last, &mut events);
+            ready.clear();
+            self.read_sockets(&mut ready);
+            self.gather(self.last, &mut events, &mut ready);
             self.tick(&mut buffers, &mut ready, &mut plans);
             self.sweep_on();
             if self.minds_clients() {
@@ -240,7 +242,8 @@ impl<'s> Worker<'s> {
     }
 
     fn tick(&mut self, buffers: &mut Buffers, ready: &mut Vec<usize>, plans: &mut Vec<Plan>) {
-        self.read_sockets(ready);
+        // Some may be gone; a key that has another connection now may be there twice.
+        ready.retain(|key| self.conns.get_mut(*key).is_some_and(|conn| std::mem::take(&mut conn.queued)));
         if ready.is_empty() {
             return;
         }
@@ -344,16 +347,15 @@ impl<'s> Worker<'s> {
         self.follow_config();
     }
 
-    /// Reads every queued socket before anything runs, so that the read phase's view is younger than all of them.
+    /// Reads every queued socket before anything runs, so that the read phase's view is younger than all of them. Connections that
+    /// may have requests are added to `ready`, and are queued until the tick takes them.
     fn read_sockets(&mut self, ready: &mut Vec<usize>) {
-        ready.clear();
-        std::mem::swap(ready, &mut self.queue);
         let mut received = 0;
-        ready.retain(|key| {
+        ready.extend(self.queue.drain(..).filter(|key| {
             let Some(conn) = self.conns.get_mut(*key) else { return false };
-            conn.queued = false;
             // Whoever does not read its replies is not read from either; whoever logs in waits for the verdict.
             if conn.has_output() || conn.login.is_some() {
+                conn.queued = false;
                 return false;
             }
             if conn.readable && !conn.half_closed {
@@ -381,7 +383,7 @@ impl<'s> Worker<'s> {
                 }
             }
             true
-        });
+        }));
         self.stats.add(Counter::BytesRead, received);
     }
 

@@ -2,10 +2,11 @@
 
 mod binary;
 
+use super::write::DEADLOCK_ATTEMPTS_ALONE;
 use super::*;
 use crate::bindings::{IB_CB_ENTRIES, ib_cb_t};
 use crate::host::{Callbacks, Host};
-use crate::protocol::Dialect;
+use crate::protocol::{Dialect, Parser};
 use crate::rows::{Cell, Column, ColumnKind, Error, Index, Mode, Result, Table};
 use crate::server::options::Options;
 use crate::server::worker::commit_open;
