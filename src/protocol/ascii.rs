@@ -54,10 +54,8 @@ impl<'a> Store<'a> {
 /// Reads one line, given without its end.
 #[inline]
 pub(super) fn command(line: &[u8]) -> Command<'_> {
-    let (verb, rest) = match memchr::memchr(b' ', line) {
-        Some(space) => line.split_at(space),
-        None => (line, [].as_slice()),
-    };
+    // Verbs are short: a search that is quick over long distances takes longer to begin than this to end.
+    let (verb, rest) = line.split_at(line.iter().position(|byte| *byte == b' ').unwrap_or(line.len()));
     let request = match verb {
         b"get" => get(rest, false),
         b"set" => return store(StoreVerb::Set, rest),
@@ -334,20 +332,23 @@ impl<'a> Keys<'a> {
     /// `None` when there is no key or one is too long.
     #[inline]
     fn new(rest: &'a [u8]) -> Option<Self> {
-        let mut count = 0;
+        let mut args = Args(rest);
+        let first = args.next().filter(|key| key.len() <= KEY_MAX)?;
+        let rest = trim_end(args.0);
+        let mut count = 1;
         for key in Args(rest) {
             if key.len() > KEY_MAX {
                 return None;
             }
             count += 1;
         }
-        (count > 0).then_some(Keys { text: trim(rest), count })
+        Some(Keys { first, rest, count })
     }
 
     /// The keys in the client's order, doubles included.
     #[inline]
     pub fn iter(&self) -> KeyIter<'a> {
-        KeyIter { args: Args(self.text), left: self.count }
+        KeyIter { first: Some(self.first), rest: Args(self.rest), left: self.count }
     }
 
     /// How many there are, at no cost.
@@ -359,7 +360,7 @@ impl<'a> Keys<'a> {
     /// The first key.
     #[inline]
     pub fn first(&self) -> &'a [u8] {
-        self.iter().next().unwrap_or_default()
+        self.first
     }
 
     /// Whether there is only one.
@@ -380,7 +381,8 @@ impl<'a> IntoIterator for Keys<'a> {
 
 /// Iterator over the keys of a [`Keys`].
 pub struct KeyIter<'a> {
-    args: Args<'a>,
+    first: Option<&'a [u8]>,
+    rest: Args<'a>,
     left: usize,
 }
 
@@ -389,7 +391,7 @@ impl<'a> Iterator for KeyIter<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
-        let key = self.args.next()?;
+        let key = self.first.take().or_else(|| self.rest.next())?;
         self.left -= 1;
         Some(key)
     }

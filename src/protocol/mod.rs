@@ -73,7 +73,9 @@ pub enum DumpFormat {
 /// The keys of a `get`: at least one, each 1 to [`KEY_MAX`] bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keys<'a> {
-    text: &'a [u8],
+    first: &'a [u8],
+    /// What follows the first key, from a space to the end of the last key.
+    rest: &'a [u8],
     count: usize,
 }
 

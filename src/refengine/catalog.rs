@@ -38,7 +38,8 @@ pub(crate) struct Catalog {
 #[derive(Default)]
 struct Names {
     databases: BTreeSet<String>,
-    tables: HashMap<String, Arc<Table>>,
+    /// Each tick looks its tables up: the names are the DBA's, so a quick hash will do.
+    tables: HashMap<String, Arc<Table>, quick_cache::DefaultHashBuilder>,
 }
 
 fn path(db: &str, table: &str) -> String {

@@ -65,14 +65,22 @@ where
     true
 }
 
+#[inline]
 fn offset(row: &[u8], i: usize) -> Option<(usize, bool)> {
-    match row.first()? {
+    let (width, offsets) = row.split_first()?;
+    offset_at(offsets, *width as usize, i)
+}
+
+/// The end of column `i` and whether it is NULL, from offsets of `width` bytes.
+#[inline]
+fn offset_at(offsets: &[u8], width: usize, i: usize) -> Option<(usize, bool)> {
+    match width {
         2 => {
-            let raw = u16::from_le_bytes(row.get(1 + 2 * i..3 + 2 * i)?.try_into().ok()?);
+            let raw = u16::from_le_bytes(*offsets.get(2 * i..)?.first_chunk()?);
             Some(((raw & !NULL_16) as usize, raw & NULL_16 != 0))
         }
         4 => {
-            let raw = u32::from_le_bytes(row.get(1 + 4 * i..5 + 4 * i)?.try_into().ok()?);
+            let raw = u32::from_le_bytes(*offsets.get(4 * i..)?.first_chunk()?);
             Some(((raw & !NULL_32) as usize, raw & NULL_32 != 0))
         }
         _ => None,
@@ -93,6 +101,20 @@ pub(crate) fn field(row: &[u8], n: usize, i: usize) -> Option<Field> {
     let start = if i == 0 { 0 } else { offset(row, i - 1)?.0 };
     let range = base + start..base + end;
     (range.start <= range.end && range.end <= row.len()).then_some(Field::At(range))
+}
+
+/// Where the bytes of a row's columns are, in order; no bytes where these are not such a row.
+#[inline]
+pub(crate) fn fields(row: &[u8], n: usize) -> impl Iterator<Item = Field> {
+    let width = row.first().map_or(0, |width| *width as usize);
+    let payload = 1 + n * width;
+    let (offsets, mut start) = (row.get(1..payload).unwrap_or_default(), payload);
+    (0..n).map(move |i| {
+        let Some((end, null)) = offset_at(offsets, width, i) else { return Field::Null };
+        let range = start..payload + end;
+        start = range.end;
+        if null || range.start > range.end || range.end > row.len() { Field::Null } else { Field::At(range) }
+    })
 }
 
 /// The stored bytes of column `i`, `None` for NULL.

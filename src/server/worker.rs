@@ -8,7 +8,7 @@ use super::execute::{Executor, Resume};
 use super::login::Verdict;
 use super::stats::{ContainerCount, Counter, Delta};
 use super::sweep::Sweep;
-use super::tick::{Buffers, Committed, Plan, Tick};
+use super::tick::{Buffers, Past, Plan, Tick};
 use super::{Shared, unix_time};
 use crate::host::Session;
 use crate::rows::{Error, Rows};
@@ -101,8 +101,8 @@ pub struct Worker<'s> {
     stats: Delta,
     counts: Vec<ContainerCount>,
     sweep: Option<Sweep>,
-    /// The commit of the last tick.
-    committed: Committed,
+    /// The last tick.
+    last: Past,
     /// A connection waits for its client to read.
     stalled: bool,
     /// Second after the daemon's start in which clients were last minded.
@@ -164,7 +164,7 @@ impl<'s> Worker<'s> {
             stats: Delta::ZERO,
             counts: Vec::new(),
             sweep: None,
-            committed: Committed::default(),
+            last: Past::default(),
             stalled: false,
             minded: 0,
         }
@@ -193,7 +193,9 @@ impl<'s> Worker<'s> {
             for event in &events {
                 self.note(event);
             }
-            self.gather(self.committed, &mut events);
+            ready.clear();
+            self.read_sockets(&mut ready);
+            self.gather(self.last, &mut events, &mut ready);
             self.tick(&mut buffers, &mut ready, &mut plans);
             self.sweep_on();
             if self.minds_clients() {
@@ -240,7 +242,8 @@ impl<'s> Worker<'s> {
     }
 
     fn tick(&mut self, buffers: &mut Buffers, ready: &mut Vec<usize>, plans: &mut Vec<Plan>) {
-        self.read_sockets(ready);
+        // Some may be gone; a key that has another connection now may be there twice.
+        ready.retain(|key| self.conns.get_mut(*key).is_some_and(|conn| std::mem::take(&mut conn.queued)));
         if ready.is_empty() {
             return;
         }
@@ -301,10 +304,11 @@ impl<'s> Worker<'s> {
             shared: self.shared,
             stats: &mut self.stats,
             counts: &mut self.counts,
-            committed: Committed::default(),
+            last: self.last,
+            this: Past::default(),
         };
         let result = tick.run(ready, buffers, plans, sure);
-        self.committed = tick.committed;
+        self.last = tick.this;
         if batches {
             self.shared.busy[self.index].store(0, Ordering::Relaxed);
         }
@@ -341,16 +345,15 @@ impl<'s> Worker<'s> {
         self.follow_config();
     }
 
-    /// Reads every queued socket before anything runs, so that the read phase's view is younger than all of them.
+    /// Reads every queued socket before anything runs, so that the read phase's view is younger than all of them. Connections that
+    /// may have requests are added to `ready`, and are queued until the tick takes them.
     fn read_sockets(&mut self, ready: &mut Vec<usize>) {
-        ready.clear();
-        std::mem::swap(ready, &mut self.queue);
         let mut received = 0;
-        ready.retain(|key| {
+        ready.extend(self.queue.drain(..).filter(|key| {
             let Some(conn) = self.conns.get_mut(*key) else { return false };
-            conn.queued = false;
             // Whoever does not read its replies is not read from either; whoever logs in waits for the verdict.
             if conn.has_output() || conn.login.is_some() {
+                conn.queued = false;
                 return false;
             }
             if conn.readable && !conn.half_closed {
@@ -378,7 +381,7 @@ impl<'s> Worker<'s> {
                 }
             }
             true
-        });
+        }));
         self.stats.add(Counter::BytesRead, received);
     }
 

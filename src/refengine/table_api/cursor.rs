@@ -180,19 +180,19 @@ impl Cursor {
 
     fn move_to(&mut self, tuple: &Tuple, mode: ib_srch_mode_t) -> Outcome {
         self.unplace();
-        let table = self.guard()?.table().clone();
+        let table = self.guard.as_ref().ok_or(MISUSED)?.table();
         let columns = codec::index_columns(table.def(), self.index).len();
         let exact_prefix = self.match_mode == ib_match_mode::IB_EXACT_PREFIX;
-        let mut given = 0;
-        while given < columns && tuple.key_part(&table, self.index, given)?.is_some() {
-            given += 1;
-        }
         self.buffer.clear();
         self.buffer.push(self.index as u8);
-        for at in 0..given {
-            let tail = if exact_prefix && at + 1 == given { Tail::Open } else { Tail::Complete };
-            let part = tuple.key_part(&table, self.index, at)?;
-            codec::push_key_part(&mut self.buffer, table.def(), self.index, at, part, tail);
+        let mut given = 0;
+        let mut part = tuple.key_part(table, self.index, 0)?;
+        while part.is_some() {
+            let next = if given + 1 < columns { tuple.key_part(table, self.index, given + 1)? } else { None };
+            let tail = if exact_prefix && next.is_none() { Tail::Open } else { Tail::Complete };
+            codec::push_key_part(&mut self.buffer, table.def(), self.index, given, part, tail);
+            given += 1;
+            part = next;
         }
         match self.match_mode {
             ib_match_mode::IB_EXACT_MATCH if given == columns && codec::is_unique(table.def(), self.index) => {

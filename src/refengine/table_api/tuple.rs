@@ -27,7 +27,10 @@ const MISMATCH: Fail = Fail(ib_err::IB_DATA_MISMATCH);
 enum Slot {
     Null,
     /// In `row`.
-    Row,
+    Row {
+        start: usize,
+        end: usize,
+    },
     /// In `own`; `room` bytes may be used.
     Own {
         start: usize,
@@ -88,13 +91,7 @@ impl Tuple {
     pub(super) fn bytes(&self, at: usize) -> Option<&[u8]> {
         match *self.slots.get(at)? {
             Slot::Null => None,
-            Slot::Row => {
-                let row = self.row.as_ref()?;
-                match codec::field(row, self.slots.len(), at) {
-                    Some(Field::At(range)) => row.get(range),
-                    _ => None,
-                }
-            }
+            Slot::Row { start, end } => self.row.as_ref()?.get(start..end),
             Slot::Own { start, len, .. } => self.own.get(start..start + len),
             // SAFETY: set with copy = 0, by which the caller promised that the bytes outlive the tuple's use.
             Slot::Foreign { start, len } => Some(unsafe { std::slice::from_raw_parts(start, len) }),
@@ -134,9 +131,15 @@ impl Tuple {
 
     /// Takes a row of the tuple's table.
     pub(super) fn load(&mut self, row: Slice) {
-        self.row = Some(row);
         self.own.clear();
-        self.slots.fill(Slot::Row);
+        let fields = codec::fields(&row, self.slots.len());
+        for (slot, field) in self.slots.iter_mut().zip(fields) {
+            *slot = match field {
+                Field::At(range) => Slot::Row { start: range.start, end: range.end },
+                Field::Null => Slot::Null,
+            };
+        }
+        self.row = Some(row);
     }
 
     /// The tuple as a row.

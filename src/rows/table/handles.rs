@@ -425,12 +425,17 @@ fn fits_signed(value: i64, bytes: u8) -> bool {
     value << spare >> spare == value
 }
 
-/// An integer in InnoDB's format: big-endian, the sign bit of signed columns flipped.
+/// An integer in InnoDB's format: 1 to 8 bytes, big-endian, the sign bit of signed columns flipped.
+#[inline]
 pub(in crate::rows) fn decode_int(bytes: &[u8], unsigned: bool) -> i128 {
-    let value = bytes.iter().fold(0i128, |value, byte| value << 8 | i128::from(*byte));
+    let value = match *bytes {
+        [a, b, c, d] => u64::from(u32::from_be_bytes([a, b, c, d])),
+        [a, b, c, d, e, f, g, h] => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
+        _ => bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)),
+    };
     match unsigned || bytes.is_empty() {
-        true => value,
-        false => value - (1i128 << (8 * bytes.len() - 1)),
+        true => i128::from(value),
+        false => i128::from(value) - (1i128 << (8 * bytes.len().min(8) - 1)),
     }
 }
 

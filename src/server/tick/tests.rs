@@ -2,10 +2,11 @@
 
 mod binary;
 
+use super::write::DEADLOCK_ATTEMPTS_ALONE;
 use super::*;
 use crate::bindings::{IB_CB_ENTRIES, ib_cb_t};
 use crate::host::{Callbacks, Host};
-use crate::protocol::Dialect;
+use crate::protocol::{Dialect, Parser};
 use crate::rows::{Cell, Column, ColumnKind, Error, Index, Mode, Result, Table};
 use crate::server::options::Options;
 use crate::server::worker::commit_open;
@@ -234,6 +235,7 @@ struct Bench {
     shared: Shared,
     config: Arc<Config>,
     store: Store<FakeRows>,
+    last: Past,
 }
 
 impl Bench {
@@ -244,7 +246,7 @@ impl Bench {
         let config = Arc::clone(&shared.config.lock());
         let (memory, marks) = (Arc::clone(&shared.memory), Arc::clone(&shared.marks));
         let store = Store::new(rows, memory, marks, Arc::clone(&config), CasSource::new(), 1 << 20, Batch::default());
-        Bench { shared, config, store }
+        Bench { shared, config, store, last: Past::default() }
     }
 
     /// What the clients (one string each) are answered in one tick, `None` for a closed connection, and what was counted.
@@ -267,9 +269,10 @@ impl Bench {
         let ready: Vec<usize> = (0..clients.len()).collect();
         let (mut stats, mut plans, mut buffers) = (Delta::ZERO, Vec::new(), Buffers::default());
         let (store, config, shared, counts) = (&mut self.store, &*self.config, &self.shared, &mut Vec::new());
-        Tick { conns: &conns, store, config, shared, stats: &mut stats, counts, committed: Committed::default() }
-            .run(&ready, &mut buffers, &mut plans, true)
-            .unwrap();
+        let (last, this) = (self.last, Past::default());
+        let mut tick = Tick { conns: &conns, store, config, shared, stats: &mut stats, counts, last, this };
+        tick.run(&ready, &mut buffers, &mut plans, true).unwrap();
+        self.last = tick.this;
         let answers = plans
             .iter()
             .map(|plan| {
@@ -303,6 +306,21 @@ fn keys_are_locked_in_one_order_and_committed_once() {
     let (answers_, trace, _) = tick(FakeRows::default(), SETS);
     assert_eq!(answers_, answers(&["STORED\r\nSTORED\r\n", "STORED\r\nVALUE b 0 1\r\n1\r\nEND\r\n"]));
     assert_eq!(trace, "a b c +");
+}
+
+#[test]
+fn who_writes_much_has_less_of_a_tick_beside_readers() {
+    let sets: String = (0..WRITES_BESIDE_READERS + 4).map(|i| set(&i.to_string(), "1")).collect();
+    let (all, some) = (STORED.repeat(WRITES_BESIDE_READERS + 4), STORED.repeat(WRITES_BESIDE_READERS));
+    let clients = [sets.as_str(), "get k\r\n"];
+    let mut bench = Bench::new(FakeRows::default());
+    assert_eq!(bench.tick(&clients).0, answers(&[&all, "END\r\n"]), "nobody only read in the tick before");
+    assert_eq!((bench.last.writers, bench.last.readers), (1, 1));
+    assert_eq!(bench.tick(&clients).0, answers(&[&some, "END\r\n"]));
+    bench.last.commit = LONG_COMMIT;
+    assert_eq!(bench.tick(&clients).0, answers(&[&all, "END\r\n"]), "the commit is what is waited for");
+    bench.last.readers = 0;
+    assert_eq!(bench.tick(&clients).0, answers(&[&all, "END\r\n"]));
 }
 
 #[test]
@@ -380,8 +398,12 @@ fn sets_of_one_container_are_stored_together() {
         tick(together(), &[&sets, "set q 0 0 1 noreply\r\n1\r\nget c\r\nset r 0 0 1\r\n1\r\n"]);
     let value = "VALUE c 0 1\r\n4\r\nEND\r\nSTORED\r\n";
     assert_eq!(answers_, answers(&[&STORED.repeat(7), value]), "the later of two values of a key is kept");
-    assert_eq!(trace, "[a b c c] [d e f q] [r] +");
+    assert_eq!(trace, "[a b c c] [d e f q r] +");
     assert_eq!(stats.get(Counter::CmdSet), 9);
+    let many: String = ('a'..='s').map(|key| set(&key.to_string(), "1")).collect();
+    let (answers_, trace, _) = tick(together(), &[&many]);
+    assert_eq!(answers_, answers(&[&STORED.repeat(19)]));
+    assert_eq!(trace, "[a b c d e f g h i j k l m n o p] [q r s] +");
 }
 
 #[test]

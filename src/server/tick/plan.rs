@@ -1,0 +1,291 @@
+//! The plan of a tick: what the connections ask for, parsed and borrowed from their input, and in which order the write phase runs it.
+
+use crate::auth::{Right, User};
+use crate::protocol::{KEY_MAX, LINE_MAX, Parsed, Parser, Request};
+use crate::server::conn::Conn;
+use crate::server::execute::{Abort, Resume, closes, is_idle, is_read, is_stream, sort_key, spares_table, values_of};
+use crate::server::login::{Access, Attempt, Demand, Denial, Entry, VALUE_MAX, demand, entry};
+use crate::store::{Config, ContainerId, Target};
+use std::ops::Range;
+
+/// Keys of gets that one connection may have in a write phase, whose replies all wait in memory for the commit.
+const VALUES_PER_WRITE_PHASE: usize = 64;
+
+/// A parsed request, borrowed from its connection's input.
+pub(super) struct Planned<'t> {
+    pub(super) plan: usize,
+    pub(super) request: Request<'t>,
+    /// Container that the connection is switched to before it and behind it.
+    pub(super) before: ContainerId,
+    pub(super) after: ContainerId,
+    /// Where a request of one key stands in the order of locks.
+    pub(super) sort: Option<(ContainerId, &'t [u8])>,
+    /// Input that is consumed once this request is answered, and the parser behind it.
+    pub(super) end: usize,
+    pub(super) parser: Parser,
+    /// Its reply in the write phase's arena.
+    pub(super) reply: Range<usize>,
+    /// It does not run: the connection or its user may not ask for it.
+    pub(super) denial: Option<Denial>,
+    /// It runs no more: the transaction was lost to it.
+    pub(super) verdict: Option<Abort>,
+    /// It works on memory alone: no rollback undoes it, so it never runs again; its reply is kept.
+    pub(super) memory_only: bool,
+    pub(super) kept: Option<Vec<u8>>,
+}
+
+/// What becomes of a connection in this tick.
+pub struct Plan {
+    /// Its key in the worker's slab.
+    pub conn: usize,
+    pub(super) requests: Range<usize>,
+    /// Whether it takes part in the write phase.
+    pub writes: bool,
+    /// Input to consume, the parser behind it.
+    pub consumed: usize,
+    /// See [`Plan::consumed`].
+    pub parser: Parser,
+    /// Both once every planned request is answered: the parser may have looked further than the last of them.
+    pub(super) tail: (usize, Parser),
+    /// Bytes the next request is known to need, 0 when unknown.
+    pub wanted: usize,
+    /// Container that the connection is switched to from now on.
+    pub container: ContainerId,
+    /// How much of the request at the head of what remains is answered.
+    pub resume: Resume,
+    /// Credentials that it sent; behind them nothing was looked at.
+    pub login: Option<Box<Attempt>>,
+    /// Replies that the socket did not take.
+    pub unsent: Vec<u8>,
+    /// Close once everything is sent.
+    pub close: bool,
+    /// Close at once, without a reply: the outcome is unknown, or the socket is broken.
+    pub drop: bool,
+    /// Complete requests may remain in the input.
+    pub more: bool,
+}
+
+/// Parses what connections sent.
+pub(super) struct Planner<'w, 't> {
+    pub(super) config: &'w Config,
+    /// Requests that one connection may have in a tick.
+    pub(super) limit: usize,
+    /// The same for one that writes.
+    pub(super) limit_writes: usize,
+    /// Names of containers that are not known.
+    pub(super) unknown: &'w mut Vec<Vec<u8>>,
+    pub(super) planned: &'w mut Vec<Planned<'t>>,
+    /// Who asks, and the right that the request at hand demands; `None` where nobody needs a right.
+    pub(super) guard: Option<(&'t User, Right)>,
+    /// The request at hand leads to a container that its user has no right to.
+    pub(super) forbidden: bool,
+}
+
+impl<'t> Planner<'_, 't> {
+    pub(super) fn plan(mut self, key: usize, conn: &'t Conn, index: usize) -> Plan {
+        let input = conn.input();
+        let first = self.planned.len();
+        let mut plan = Plan {
+            conn: key,
+            requests: first..first,
+            writes: false,
+            consumed: 0,
+            parser: conn.parser,
+            tail: (0, conn.parser),
+            wanted: 0,
+            container: conn.container,
+            resume: Resume::Start,
+            login: None,
+            unsent: Vec::new(),
+            close: false,
+            drop: false,
+            more: false,
+        };
+        let (mut parser, mut end, mut values, mut container) = (conn.parser, 0, 0, conn.container);
+        loop {
+            let limit = if plan.writes { self.limit_writes } else { self.limit };
+            if self.planned.len() - first >= limit || (plan.writes && values >= VALUES_PER_WRITE_PHASE) {
+                plan.more = true;
+                break;
+            }
+            let unparsed = parser;
+            match parser.parse(&input[end..]) {
+                Parsed::Incomplete { wanted } => {
+                    plan.wanted = wanted;
+                    // Nobody gets memory for long lines before it logged in.
+                    plan.close |= matches!(conn.access, Access::Stranger) && input.len() - end > LINE_MAX + VALUE_MAX;
+                    break;
+                }
+                Parsed::Swallowed { consumed } => end += consumed,
+                Parsed::Close => {
+                    plan.close = true;
+                    break;
+                }
+                Parsed::Request { request, consumed } => {
+                    // A range streams for many ticks, each with a view of its own: it has its ticks for itself.
+                    if is_stream(&request) && self.planned.len() > first {
+                        (parser, plan.more) = (unparsed, true);
+                        break;
+                    }
+                    let denial = match &conn.access {
+                        Access::Open => None,
+                        access => match self.admit(&request, access) {
+                            Entry::Free => None,
+                            Entry::Denied(denial) => Some(denial),
+                            // What was asked before is answered before.
+                            Entry::Login(_) if self.planned.len() > first => {
+                                (parser, plan.more) = (unparsed, true);
+                                break;
+                            }
+                            Entry::Login(attempt) => {
+                                end += consumed;
+                                plan.login = Some(attempt);
+                                break;
+                            }
+                        },
+                    };
+                    end += consumed;
+                    values += values_of(&request);
+                    let before = container;
+                    let sort = if denial.is_none() { self.follow(&request, &mut container) } else { None };
+                    let forbidden = std::mem::take(&mut self.forbidden);
+                    let denial = denial.or(forbidden.then_some(Denial::Forbidden));
+                    if denial.is_some() {
+                        container = before;
+                    }
+                    let memory_only = denial.is_none() && spares_table(&request, self.config, container);
+                    plan.writes |= denial.is_none() && !is_read(&request) && !memory_only;
+                    let (reply, verdict, kept) = (0..0, None, None);
+                    let planned = Planned {
+                        plan: index,
+                        request,
+                        before,
+                        after: container,
+                        sort,
+                        end,
+                        parser,
+                        reply,
+                        denial,
+                        verdict,
+                        memory_only,
+                        kept,
+                    };
+                    self.planned.push(planned);
+                    if closes(&request, denial) {
+                        plan.close = true;
+                        break;
+                    }
+                    if is_stream(&request) {
+                        plan.more = end < input.len();
+                        break;
+                    }
+                }
+            }
+        }
+        plan.requests = first..self.planned.len();
+        plan.tail = (end, parser);
+        if plan.requests.is_empty() {
+            (plan.consumed, plan.parser) = plan.tail;
+        }
+        plan
+    }
+
+    /// Whether a connection may send a request at all; notes the right that it demands of the containers that it leads to.
+    #[inline(never)]
+    fn admit(&mut self, request: &Request<'_>, access: &'t Access) -> Entry {
+        let Access::User(user) = access else { return entry(request, true) };
+        self.guard = None;
+        match demand(request) {
+            Demand::Nothing => {}
+            Demand::Container(right) => self.guard = Some((user, right)),
+            Demand::Daemon if user.may_administer() => {}
+            Demand::Daemon => return Entry::Denied(Denial::Forbidden),
+        }
+        entry(request, false)
+    }
+
+    /// Notes whether the request at hand may not touch the container.
+    fn check(&mut self, id: ContainerId) {
+        if let Some((user, right)) = self.guard
+            && self.config.container(id).is_some_and(|container| !user.may(right, &container.name))
+        {
+            self.forbidden = true;
+        }
+    }
+
+    /// Follows the containers that a request names; where it has one key, tells where that stands in the order of locks.
+    fn follow(&mut self, request: &Request<'t>, container: &mut ContainerId) -> Option<(ContainerId, &'t [u8])> {
+        match request {
+            Request::Bind { name } => {
+                match self.config.find(name) {
+                    Some(id) => {
+                        *container = id;
+                        self.check(id);
+                    }
+                    None => self.unknown.push(name.to_vec()),
+                }
+                return None;
+            }
+            Request::Get { keys, .. } | Request::GetAndTouch { keys, .. } if !keys.is_single() => {
+                for key in keys.iter() {
+                    self.resolve(key, container);
+                }
+                return None;
+            }
+            Request::Meta(meta) if meta.has(b'b') => {
+                self.resolve(meta.key(&mut [0; KEY_MAX]), container);
+                return None;
+            }
+            _ => {}
+        }
+        let Some(key) = sort_key(request) else {
+            self.check(*container);
+            return None;
+        };
+        let key = self.resolve(key, container)?;
+        Some((*container, key))
+    }
+
+    fn resolve<'k>(&mut self, key: &'k [u8], container: &mut ContainerId) -> Option<&'k [u8]> {
+        match self.config.resolve(*container, key) {
+            Target::Key(id, key) => {
+                *container = id;
+                self.check(id);
+                Some(key)
+            }
+            Target::Name(id) => {
+                *container = id;
+                self.check(id);
+                None
+            }
+            Target::Unknown(name) => {
+                self.unknown.push(name.to_vec());
+                None
+            }
+        }
+    }
+}
+
+/// Lists the requests of the write phase in the order in which they run: between two requests of several keys,
+/// single-key requests by container and key, those of one key as they came. All workers then lock in one order.
+pub(super) fn order(planned: &[Planned<'_>], plans: &[Plan], order: &mut Vec<usize>) {
+    let sort_run = |run: &mut [usize]| run.sort_unstable_by_key(|i| (planned[*i].sort, *i));
+    order.clear();
+    let mut run = 0;
+    for i in plans.iter().filter(|plan| plan.writes).flat_map(|plan| plan.requests.clone()) {
+        if planned[i].sort.is_none() && !is_idle(&planned[i].request) {
+            sort_run(&mut order[run..]);
+            order.push(i);
+            run = order.len();
+        } else {
+            order.push(i);
+        }
+    }
+    sort_run(&mut order[run..]);
+}
+
+/// An empty vector with the memory of `used`: the standard library collects in place where the layouts agree.
+pub(super) fn recycle<'b>(mut used: Vec<Planned<'_>>) -> Vec<Planned<'b>> {
+    used.clear();
+    used.into_iter().map(|_| unreachable!("the vector was cleared")).collect()
+}

@@ -1,0 +1,204 @@
+//! The second half of a tick: everything that may write, in one transaction, and its commit.
+
+mod sets;
+
+use super::Tick;
+use super::plan::{Plan, Planned};
+use crate::rows::Rows;
+use crate::server::execute::{Abort, Executor, Progress, Resume, deny, give_up, is_flush};
+use crate::server::stats::{Counter, Delta};
+use crate::server::worker::batch_failed;
+use std::time::{Duration, Instant};
+
+/// How often a tick that is a deadlock's victim runs again whole before it is halved.
+const DEADLOCK_ATTEMPTS: u32 = 3;
+
+/// How often a request runs that is a deadlock's victim by itself, with pauses that grow from [`DEADLOCK_PAUSE`] on: whoever it meets
+/// head-on gets out of the way.
+pub(super) const DEADLOCK_ATTEMPTS_ALONE: u32 = 9;
+
+/// Pause before a request that is alone runs again; doubled each time.
+const DEADLOCK_PAUSE: Duration = Duration::from_micros(20);
+
+/// The requests of the write phase; replies go to the arena until they may be sent.
+pub(super) struct WritePhase<'w, 't, 'p, R> {
+    pub(super) tick: &'w mut Tick<'t, R>,
+    pub(super) planned: &'w mut [Planned<'p>],
+    pub(super) plans: &'w mut [Plan],
+    pub(super) arena: &'w mut Vec<u8>,
+}
+
+impl<R: Rows> WritePhase<'_, '_, '_, R> {
+    /// Runs `order`, cut at each flush_all: a flush runs alone, behind the commit of what came before it.
+    pub(super) fn run(&mut self, order: &[usize]) {
+        let mut rest = order;
+        while let Some(first) = rest.first() {
+            let next_flush = rest.iter().position(|i| self.is_flush(*i)).unwrap_or(rest.len());
+            let (segment, behind) = rest.split_at(if self.is_flush(*first) { 1 } else { next_flush });
+            self.segment(segment);
+            rest = behind;
+        }
+    }
+
+    fn is_flush(&self, i: usize) -> bool {
+        is_flush(&self.planned[i].request)
+    }
+
+    /// Runs and commits, again without the guilty after a lock wait timeout, again whole and then in halves
+    /// after deadlocks.
+    fn segment(&mut self, requests: &[usize]) {
+        let start = self.arena.len();
+        let (mut deadlocks, mut asked, mut together) = (0, !self.tick.shared.batches(), true);
+        loop {
+            let mut stats = Delta::ZERO;
+            let (guilty, abort) = match self.attempt(requests, together, &mut stats) {
+                Ok(()) => return self.commit(requests, &mut stats),
+                Err(aborted) => aborted,
+            };
+            self.tick.store.rollback();
+            self.arena.truncate(start);
+            match abort {
+                // The lock may belong to a batch that another worker keeps open.
+                Abort::LockTimeout if !asked => {
+                    asked = true;
+                    self.tick.shared.commit_batches();
+                }
+                // One of those that ran together met the lock: one by one it will tell.
+                Abort::LockTimeout if guilty.len() > 1 => together = false,
+                Abort::LockTimeout | Abort::Interrupted => guilty.iter().for_each(|i| self.give_up(*i, abort)),
+                Abort::Altered => {}
+                Abort::Deadlock => {
+                    self.tick.stats.one(Counter::Deadlocks);
+                    deadlocks += 1;
+                    match requests {
+                        [alone] if deadlocks >= DEADLOCK_ATTEMPTS_ALONE => self.give_up(*alone, abort),
+                        [_] => std::thread::sleep(DEADLOCK_PAUSE * (1 << deadlocks)),
+                        _ if deadlocks >= DEADLOCK_ATTEMPTS => {
+                            let (first, second) = requests.split_at(requests.len() / 2);
+                            self.segment(first);
+                            return self.segment(second);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn give_up(&mut self, guilty: usize, abort: Abort) {
+        if abort == Abort::LockTimeout {
+            self.tick.stats.one(Counter::LockTimeouts);
+        }
+        self.tick.stats.one(Counter::ServerErrors);
+        self.planned[guilty].verdict = Some(abort);
+    }
+
+    /// Runs requests, those `together` that can be.
+    ///
+    /// # Errors
+    /// The requests that lost the transaction, and how.
+    fn attempt<'r>(
+        &mut self,
+        requests: &'r [usize],
+        together: bool,
+        stats: &mut Delta,
+    ) -> Result<(), (&'r [usize], Abort)> {
+        let mut rest = requests;
+        while !rest.is_empty() {
+            let run = if together { self.run_of_sets(rest) } else { 0 };
+            let (some, behind) = rest.split_at(run.max(1));
+            if run == 0 || !self.sets_together(some, stats).map_err(|abort| (some, abort))? {
+                self.one_by_one(some, stats)?;
+            }
+            rest = behind;
+        }
+        Ok(())
+    }
+
+    fn one_by_one<'r>(&mut self, requests: &'r [usize], stats: &mut Delta) -> Result<(), (&'r [usize], Abort)> {
+        for i in requests {
+            let start = self.arena.len();
+            let planned = &mut self.planned[*i];
+            let plan = &self.plans[planned.plan];
+            if plan.drop {
+                continue;
+            }
+            if let Some(kept) = &planned.kept {
+                self.arena.extend_from_slice(kept);
+                planned.reply = start..self.arena.len();
+                continue;
+            }
+            match (planned.denial, planned.verdict) {
+                (Some(denial), _) => deny(&planned.request, denial, self.arena),
+                (None, Some(abort)) => give_up(&planned.request, abort.reason(), self.arena),
+                (None, None) => {
+                    let (store, config, shared) = (&mut *self.tick.store, self.tick.config, self.tick.shared);
+                    let mut resume = match *i == plan.requests.start {
+                        true => self.tick.conns[plan.conn].resume.clone(),
+                        false => Resume::Start,
+                    };
+                    // In a write phase a get is answered whole: the view it began with ends with the commit.
+                    loop {
+                        let mut executor = Executor {
+                            store,
+                            config,
+                            container: planned.before,
+                            shared,
+                            stats: &mut *stats,
+                            counts: &mut *self.tick.counts,
+                        };
+                        match executor
+                            .run(&planned.request, &resume, self.arena)
+                            .map_err(|abort| (std::slice::from_ref(i), abort))?
+                        {
+                            Progress::Done => break,
+                            Progress::Part(part) => resume = part,
+                        }
+                    }
+                }
+            }
+            planned.reply = start..self.arena.len();
+            if planned.memory_only {
+                planned.kept = Some(self.arena[start..].to_vec());
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, requests: &[usize], stats: &mut Delta) {
+        let begun = Instant::now();
+        let committed = self.tick.store.end_phase(requests.len());
+        self.tick.this.commit = begun.elapsed();
+        match committed {
+            Ok(()) => {
+                self.tick.stats.one(Counter::Commits);
+                self.tick.stats.merge(stats);
+            }
+            Err(error) if error.refuses_commit() => {
+                // It certainly did not happen; the host refuses commits at the moment, so it is not tried again.
+                let reason = error.to_string();
+                if self.tick.shared.batches() {
+                    batch_failed(&error);
+                    self.tick.stats.one(Counter::CommitFailures);
+                }
+                for i in requests {
+                    let planned = &mut self.planned[*i];
+                    let start = self.arena.len();
+                    give_up(&planned.request, &reason, self.arena);
+                    planned.reply = start..self.arena.len();
+                    self.tick.stats.one(Counter::ServerErrors);
+                }
+            }
+            Err(error) => {
+                // It may have happened or not: to run it again could count twice, to answer could lie.
+                self.tick.stats.one(Counter::CommitFailures);
+                log::error!(
+                    "a commit failed with unknown outcome: {error}; its connections are closed without a reply"
+                );
+                for i in requests {
+                    self.plans[self.planned[*i].plan].drop = true;
+                }
+            }
+        }
+    }
+}
