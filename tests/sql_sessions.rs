@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::patient::wait_until;
 use common::{Host, HostConfig};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -374,19 +375,6 @@ fn users_may_what_was_granted() {
     user.expect("SELECT COUNT(*) FROM e.v", "1142");
 }
 
-/// The request that first meets an altered table may say so; those behind it find the mapping read anew.
-fn after_alter(memcached: &mut common::Client, request: &str, line: &str) {
-    let start = std::time::Instant::now();
-    loop {
-        memcached.send(request);
-        let said = String::from_utf8(memcached.read_reply()).unwrap();
-        if said == line {
-            return;
-        }
-        assert!(said.ends_with("has changed\r\n") && start.elapsed() < common::PATIENCE, "{request}: {said}");
-    }
-}
-
 #[test]
 fn alter_table_under_traffic() {
     let host = HostConfig::new().start();
@@ -396,13 +384,13 @@ fn alter_table_under_traffic() {
         "USE memcached; ALTER TABLE cache ADD COLUMN note VARCHAR(20) DEFAULT 'none' AFTER `key`, ADD seen INT FIRST",
         "",
     );
-    after_alter(&mut memcached, "get k\r\n", "VALUE k 5 5\r\nhello\r\nEND\r\n");
+    memcached.ask("get k\r\n", "VALUE k 5 5\r\nhello\r\nEND\r\n");
     memcached.ask("set l 0 0 1\r\nx\r\n", "STORED\r\n");
     memcached.ask("append k 0 0 1\r\n!\r\n", "STORED\r\n");
     sql.expect("SELECT seen, `key`, note, value FROM cache ORDER BY `key`", "NULL\tk\tnone\thello!; NULL\tl\tNULL\tx");
     sql.expect("ALTER TABLE cache DROP COLUMN seen, MODIFY note VARCHAR(3)", "1406");
     sql.expect("ALTER TABLE cache DROP COLUMN seen, CHANGE note remark TEXT; SELECT remark FROM cache", "none; NULL");
-    after_alter(&mut memcached, "set m 0 0 1\r\ny\r\n", "STORED\r\n");
+    memcached.ask("set m 0 0 1\r\ny\r\n", "STORED\r\n");
     memcached.ask("get l k\r\n", "VALUE l 0 1\r\nx\r\nVALUE k 5 6\r\nhello!\r\nEND\r\n");
     let config = host.config().clone();
     host.kill9();
@@ -411,6 +399,42 @@ fn alter_table_under_traffic() {
     let columns: Vec<String> =
         host.rows("SHOW COLUMNS FROM memcached.cache").into_iter().map(|mut row| row.remove(0)).collect();
     assert_eq!(columns.join(","), "key,remark,value,flags,cas,expiry");
+}
+
+/// The request that first meets an altered table finds the mapping read anew, whatever it asks and whichever worker runs it; one
+/// that nothing can be mapped to any more is told so, until there is a column again.
+#[test]
+fn requests_follow_an_altered_table() {
+    let host = HostConfig::new().option("-p 0 -t 2").start();
+    let mut clients = [host.client(), host.client()];
+    let mut sql = Shell::root(&host);
+    sql.expect("USE memcached", "");
+    clients[0].ask("set n 0 0 1\r\n1\r\nset k 0 0 1\r\nx\r\n", "STORED\r\nSTORED\r\n");
+    for (i, (request, answer)) in [
+        ("incr n 1\r\n", "2\r\n"),
+        ("get k n\r\n", "VALUE k 0 1\r\nx\r\nVALUE n 0 1\r\n2\r\nEND\r\n"),
+        ("get k\r\nset k 0 0 1\r\ny\r\nget k\r\n", "VALUE k 0 1\r\nx\r\nEND\r\nSTORED\r\nVALUE k 0 1\r\ny\r\nEND\r\n"),
+        ("append k 0 0 1\r\nz\r\ndelete n\r\ntouch n 0\r\n", "STORED\r\nDELETED\r\nNOT_FOUND\r\n"),
+        ("mg k v\r\n", "VA 2\r\nyz\r\n"),
+        ("get @>=k\r\n", "VALUE k 0 2\r\nyz\r\nEND\r\n"),
+        ("gat 0 k\r\n", "VALUE k 0 2\r\nyz\r\nEND\r\n"),
+        ("flush_all\r\nget k\r\nset k 0 0 1\r\nx\r\n", "OK\r\nEND\r\nSTORED\r\n"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        sql.expect(&format!("ALTER TABLE cache ADD COLUMN c{i} INT FIRST"), "");
+        clients[i % 2].ask(request, answer);
+    }
+    sql.expect("ALTER TABLE cache CHANGE value renamed VARCHAR(1024)", "");
+    for request in ["get k\r\n", "set k 0 0 1\r\ny\r\n"] {
+        clients[0].ask(request, "SERVER_ERROR table memcached/cache has changed\r\n");
+    }
+    sql.expect("ALTER TABLE cache CHANGE renamed value VARCHAR(1024)", "");
+    wait_until("the mapping is found again", || {
+        clients[1].send("get k\r\n");
+        clients[1].read_reply() == b"VALUE k 0 1\r\nx\r\nEND\r\n"
+    });
 }
 
 /// A crash while ALTER TABLE copies leaves the old table or the new one, with all its rows.

@@ -18,6 +18,7 @@ mod detail;
 mod execute;
 mod listen;
 mod login;
+mod mapping;
 pub mod options;
 mod peers;
 mod report;
@@ -117,6 +118,8 @@ pub struct Shared {
     flushes: Mutex<Vec<(ContainerId, i64)>>,
     /// Second in which the last complaint was logged: a client's mistakes must not fill the host's log.
     complained: AtomicI64,
+    /// Second in which a table did last not suit its container although that had just been read.
+    misfit: AtomicI64,
 }
 
 impl Shared {
@@ -148,6 +151,7 @@ impl Shared {
             flushes: Mutex::default(),
             options,
             complained: AtomicI64::new(0),
+            misfit: AtomicI64::new(0),
         }
     }
 

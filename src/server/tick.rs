@@ -18,13 +18,14 @@ mod write;
 
 use super::Shared;
 use super::conn::Conn;
-use super::execute::{Executor, Progress, REPLY_BUDGET, Resume, deny, give_up};
+use super::execute::{Abort, Executor, Progress, REPLY_BUDGET, Resume, deny, give_up};
 use super::stats::{ContainerCount, Counter, Delta};
 use crate::rows::Rows;
 use crate::store::{Config, ContainerId, Store};
 pub use plan::Plan;
 use plan::{Planned, Planner, order, recycle};
 use slab::Slab;
+use std::sync::Arc;
 use std::time::Duration;
 use write::WritePhase;
 
@@ -50,8 +51,8 @@ pub struct Tick<'t, R> {
     pub conns: &'t Slab<Conn>,
     /// The worker's store.
     pub store: &'t mut Store<R>,
-    /// The containers.
-    pub config: &'t Config,
+    /// The containers; a tick that finds a table altered reads them anew.
+    pub config: &'t mut Arc<Config>,
     /// The daemon.
     pub shared: &'t Shared,
     /// What happened, published by the worker.
@@ -62,6 +63,8 @@ pub struct Tick<'t, R> {
     pub last: Past,
     /// What is to be told of this one.
     pub this: Past,
+    /// Containers that do not suit their tables have been read anew, or are not to be.
+    pub fresh: bool,
 }
 
 /// What a tick tells the next one.
@@ -138,15 +141,13 @@ impl<R: Rows> Tick<'_, R> {
     }
 
     fn executor(&mut self, container: ContainerId) -> Executor<'_, R> {
-        let (config, shared) = (self.config, self.shared);
-        Executor {
-            store: &mut *self.store,
-            config,
-            container,
-            shared,
-            stats: &mut *self.stats,
-            counts: &mut *self.counts,
-        }
+        let Tick { store, config, shared, stats, counts, fresh, .. } = self;
+        Executor { store, config, container, shared, stats, counts, fresh: *fresh }
+    }
+
+    /// Follows an ALTER TABLE: takes the newest mapping, and reads it anew if that is the one at hand. Outside any transaction.
+    fn remap(&mut self) {
+        self.fresh = self.shared.follow_table(self.config, self.store);
     }
 
     fn read_phase(&mut self, planned: &[Planned<'_>], plans: &mut [Plan], out: &mut Vec<u8>) {
@@ -163,8 +164,15 @@ impl<R: Rows> Tick<'_, R> {
                     (plan.consumed, plan.parser) = (planned.end, planned.parser);
                     continue;
                 }
-                let length = out.len();
-                match self.executor(planned.before).run(&planned.request, std::mem::replace(&mut resume, &start), out) {
+                let (length, from) = (out.len(), std::mem::replace(&mut resume, &start));
+                let mut progress = self.executor(planned.before).run(&planned.request, from, out);
+                while progress == Err(Abort::Stale) {
+                    self.store.rollback();
+                    out.truncate(length);
+                    self.remap();
+                    progress = self.executor(planned.before).run(&planned.request, from, out);
+                }
+                match progress {
                     Ok(Progress::Done) => {}
                     Ok(Progress::Part(resume)) => {
                         plan.resume = resume;

@@ -300,12 +300,14 @@ impl<'s> Worker<'s> {
         let mut tick = Tick {
             conns: &self.conns,
             store: &mut self.store,
-            config: &self.config,
+            config: &mut self.config,
             shared: self.shared,
             stats: &mut self.stats,
             counts: &mut self.counts,
             last: self.last,
             this: Past::default(),
+            // A batch was answered: what it holds must not be undone for this.
+            fresh: batches,
         };
         let result = tick.run(ready, buffers, plans, sure);
         self.last = tick.this;
@@ -434,17 +436,9 @@ impl<'s> Worker<'s> {
     }
 
     fn reload(&mut self) {
-        let mut newest = self.shared.config.lock();
-        self.store.set_config(Arc::clone(&newest));
-        match self.store.reload() {
-            Ok(config) => {
-                log::info!("the containers were read again");
-                *newest = Arc::new(config);
-                self.shared.config_version.fetch_add(1, Ordering::Release);
-            }
-            Err(error) => log::error!("the containers stay as they were: {error}"),
+        if let Err(error) = self.shared.read_containers(&mut self.shared.config.lock(), &mut self.store) {
+            log::error!("the containers stay as they were: {error}");
         }
-        drop(newest);
         self.follow_config();
     }
 
@@ -470,6 +464,7 @@ impl<'s> Worker<'s> {
                 shared,
                 stats: &mut self.stats,
                 counts: &mut self.counts,
+                fresh: true,
             };
             let request = crate::protocol::Request::FlushAll { delay: 0, noreply: true };
             let _ = executor.run(&request, &Resume::Start, &mut Vec::new());

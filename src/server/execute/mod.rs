@@ -33,6 +33,8 @@ pub enum Abort {
     Interrupted,
     /// The table was altered under requests that ran together.
     Altered,
+    /// The table was altered since the containers were read: they are to be read anew.
+    Stale,
 }
 
 impl Abort {
@@ -53,7 +55,7 @@ impl Abort {
             Abort::LockTimeout => "lock wait timeout",
             Abort::Deadlock => "deadlock, try again",
             Abort::Interrupted => "interrupted",
-            Abort::Altered => "the table was altered, try again",
+            Abort::Altered | Abort::Stale => "the table was altered, try again",
         }
     }
 }
@@ -298,6 +300,8 @@ pub struct Executor<'w, R> {
     pub stats: &'w mut Delta,
     /// What happened to containers, by table id. Runs that are undone count too.
     pub counts: &'w mut Vec<ContainerCount>,
+    /// Whether a client is told that a table does not suit its container; else [`Abort::Stale`] comes of it.
+    pub fresh: bool,
 }
 
 impl<'w, R: Rows> Executor<'w, R> {
@@ -403,6 +407,9 @@ impl<'w, R: Rows> Executor<'w, R> {
         if let Some(abort) = Abort::of(&failure) {
             return Err(abort);
         }
+        if !self.fresh && matches!(&failure, Failure::Rows(Error::Changed(_) | Error::NotFound(_))) {
+            return Err(Abort::Stale);
+        }
         Ok(match failure {
             Failure::TooLarge => Refusal::TooLarge,
             Failure::OutOfMemory => Refusal::OutOfMemory,
@@ -425,8 +432,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         self.stats.one(Counter::ServerErrors);
         self.count(container).errors += 1;
         if matches!(error, Error::Changed(_) | Error::NotFound(_)) {
-            // Somebody altered the table: the next request finds the mapping read anew.
-            self.shared.reload_containers();
+            self.shared.note_misfit();
         }
         self.shared.complain(|| {
             format!("container {}: an operation on {} failed: {error}", container.name, container.table.display())

@@ -268,9 +268,10 @@ impl Bench {
         }
         let ready: Vec<usize> = (0..clients.len()).collect();
         let (mut stats, mut plans, mut buffers) = (Delta::ZERO, Vec::new(), Buffers::default());
-        let (store, config, shared, counts) = (&mut self.store, &*self.config, &self.shared, &mut Vec::new());
+        let (store, config, shared, counts) = (&mut self.store, &mut self.config, &self.shared, &mut Vec::new());
         let (last, this) = (self.last, Past::default());
-        let mut tick = Tick { conns: &conns, store, config, shared, stats: &mut stats, counts, last, this };
+        let mut tick =
+            Tick { conns: &conns, store, config, shared, stats: &mut stats, counts, last, this, fresh: false };
         tick.run(&ready, &mut buffers, &mut plans, true).unwrap();
         self.last = tick.this;
         let answers = plans

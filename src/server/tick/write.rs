@@ -67,6 +67,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 Abort::LockTimeout if guilty.len() > 1 => together = false,
                 Abort::LockTimeout | Abort::Interrupted => guilty.iter().for_each(|i| self.give_up(*i, abort)),
                 Abort::Altered => {}
+                Abort::Stale => self.tick.remap(),
                 Abort::Deadlock => {
                     self.tick.stats.one(Counter::Deadlocks);
                     deadlocks += 1;
@@ -132,21 +133,15 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 (Some(denial), _) => deny(&planned.request, denial, self.arena),
                 (None, Some(abort)) => give_up(&planned.request, abort.reason(), self.arena),
                 (None, None) => {
-                    let (store, config, shared) = (&mut *self.tick.store, self.tick.config, self.tick.shared);
                     let mut resume = match *i == plan.requests.start {
                         true => self.tick.conns[plan.conn].resume.clone(),
                         false => Resume::Start,
                     };
                     // In a write phase a get is answered whole: the view it began with ends with the commit.
                     loop {
-                        let mut executor = Executor {
-                            store,
-                            config,
-                            container: planned.before,
-                            shared,
-                            stats: &mut *stats,
-                            counts: &mut *self.tick.counts,
-                        };
+                        let Tick { store, config, shared, counts, fresh, .. } = &mut *self.tick;
+                        let container = planned.before;
+                        let mut executor = Executor { store, config, container, shared, stats, counts, fresh: *fresh };
                         match executor
                             .run(&planned.request, &resume, self.arena)
                             .map_err(|abort| (std::slice::from_ref(i), abort))?

@@ -4,6 +4,7 @@ use super::WritePhase;
 use crate::rows::Rows;
 use crate::server::execute::{Abort, Executor, needs_row, plain_set};
 use crate::server::stats::Delta;
+use crate::server::tick::Tick;
 use crate::store::ContainerId;
 
 /// Most sets that are stored together, and most bytes of their values: where those are many, each set costs what its bytes cost.
@@ -61,17 +62,16 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         let items: Vec<_> =
             requests.iter().filter_map(|i| Some((planned[*i].sort?.1, plain_set(&planned[*i].request)?))).collect();
         let id = requests.first().and_then(|i| planned[*i].sort).map(|(container, _)| container);
-        let Some((id, container)) = id.and_then(|id| Some((id, self.tick.config.container(id)?))) else {
+        let Tick { store, config, shared, counts, fresh, .. } = &mut *self.tick;
+        let Some((id, container)) = id.and_then(|id| Some((id, config.container(id)?))) else {
             return Ok(false);
         };
-        let numbers = match self.tick.store.set_together(container, &items) {
+        let numbers = match store.set_together(container, &items) {
             Ok(Some(numbers)) => numbers,
             Ok(None) => return Ok(false),
             Err(failure) => return Abort::of(&failure).map_or(Ok(false), Err),
         };
-        let (config, shared) = (self.tick.config, self.tick.shared);
-        let (store, counts) = (&mut *self.tick.store, &mut *self.tick.counts);
-        let mut executor = Executor { store, config, container: id, shared, stats, counts };
+        let mut executor = Executor { store, config, container: id, shared, stats, counts, fresh: *fresh };
         for (i, cas) in requests.iter().zip(numbers) {
             let start = self.arena.len();
             executor.stored_together(container, &planned[*i].request, cas, self.arena);
