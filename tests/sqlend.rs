@@ -371,7 +371,8 @@ fn clients_of_memcached_are_listed_and_killed() {
         let (found, mut lines) = memcached_lines(&host);
         ids = found;
         let mut expected = expected.to_vec();
-        (lines.sort(), expected.sort());
+        lines.sort();
+        expected.sort();
         lines == expected
     });
     let (ids, lines) = memcached_lines(&host);
