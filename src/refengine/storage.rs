@@ -160,6 +160,8 @@ struct Inner {
     sequence: Sequence,
     /// Bytes of a full generation.
     memory: u64,
+    /// Bytes of all generations.
+    in_memory: Arc<AtomicU64>,
     last_number: AtomicU64,
     level: AtomicU8,
     rounds: Mutex<Rounds>,
@@ -243,6 +245,7 @@ impl Storage {
             keyspaces.insert(name.to_string(), keyspace);
         }
         let redo = open_redo(&dir.join(REDO_DIR), &keyspaces, &sequence, &generations.active)?;
+        let in_memory = generations.active.all_bytes().clone();
         let inner = Arc::new(Inner {
             db,
             redo,
@@ -250,6 +253,7 @@ impl Storage {
             generations: RwLock::new(generations),
             sequence,
             memory,
+            in_memory,
             last_number,
             level: AtomicU8::new(level),
             rounds: Mutex::default(),
@@ -349,6 +353,11 @@ impl Storage {
 
     pub(crate) fn faults_left(&self) -> u64 {
         self.inner.faults.lock().left
+    }
+
+    /// Bytes that the memory table takes.
+    pub(crate) fn memory(&self) -> u64 {
+        self.inner.in_memory.load(Ordering::Relaxed)
     }
 
     /// How often the log was synced since the open.

@@ -8,7 +8,7 @@
 //! A crash in between costs nothing: the log has every row until it is on disk, and to write a row twice is to write it once.
 //! A commit that would fill the second generation before the first is on disk waits.
 
-use super::memtable::{Generation, Map};
+use super::memtable::Map;
 use super::redo::Failure;
 use super::{Error, Generations, Inner, LOG_FACTOR, Layers, Result, io_error, storage_error};
 use parking_lot::{Condvar, Mutex};
@@ -85,7 +85,7 @@ impl Inner {
     /// Puts an empty generation in the place of the active one, which freezes.
     pub(super) fn freeze(&self) {
         let mut generations = self.generations.write();
-        let next = Arc::new(Generation::default());
+        let next = Arc::new(generations.active.next());
         for keyspace in self.keyspaces.read().values() {
             let mut layers = keyspace.0.layers.write();
             let full = std::mem::replace(&mut layers.active, next.add(keyspace.number()));
