@@ -31,7 +31,7 @@ pub(crate) struct Core {
     catalog: Catalog,
     cache: RowCache,
     /// Bytes that the row cache and the memory table share.
-    rows: u64,
+    pool: u64,
     locks: LockManager,
     variables: Variables,
     /// Tables the plugin announced that it uses, one entry per announcement.
@@ -108,9 +108,10 @@ impl Core {
         self.cache.publish(table.id(), key, row, self.cache_bytes());
     }
 
-    /// Bytes that the row cache may take now: what the memory table does not.
+    /// Bytes that the row cache may take now: what the memory table does not. That one's allocations leave gaps: half as
+    /// much again is counted for them.
     fn cache_bytes(&self) -> u64 {
-        self.rows.saturating_sub(self.storage.memory())
+        self.pool.saturating_sub(self.storage.memory() / 2 * 3)
     }
 
     /// Empties a table, waiting for its users at most `patience`; returns the id it has from now on.
@@ -198,14 +199,13 @@ impl Engine {
         let storage = Storage::open(&path, shares, variables.get(Var::FlushLevel) as u8)?;
         storage.fail_commits(variables.get(Var::FailCommits));
         let catalog = Catalog::open(&storage).map_err(|error| storage::name_damage(error, &path))?;
-        let rows = pool - shares.0;
-        let cache = RowCache::new(rows)
+        let cache = RowCache::new(pool)
             .map_err(|error| Error::Storage(format!("no memory for innodb_buffer_pool_size = {pool}: {error}")))?;
         let core = Arc::new(Core {
             storage,
             catalog,
             cache,
-            rows,
+            pool,
             locks: LockManager::default(),
             variables,
             announced: Mutex::default(),

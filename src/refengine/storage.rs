@@ -218,7 +218,7 @@ pub(super) fn io_error(what: &str, error: &std::io::Error) -> Error {
 /// Bytes of memory for the storage, of a pool of `pool` bytes: for blocks read from disk, and for a generation of the
 /// memory table. While a checkpoint is under way there are two of these.
 pub(crate) fn shares(pool: u64) -> (u64, u64) {
-    (pool / 8, (pool / 4).clamp(*MEMORY.start(), *MEMORY.end()))
+    (pool / 16, (pool / 4).clamp(*MEMORY.start(), *MEMORY.end()))
 }
 
 impl Storage {

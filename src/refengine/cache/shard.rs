@@ -451,7 +451,7 @@ impl Shard {
         *word |= mask;
         if !was {
             self.refusals += 1;
-            if self.refusals > bits / 2 {
+            if self.refusals > bits / 4 {
                 self.refused.fill(0);
                 self.refusals = 0;
             }
