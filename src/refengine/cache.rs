@@ -45,7 +45,8 @@ impl RowCache {
         let count = (bytes / SHARD).clamp(*SHARDS.start(), *SHARDS.end()).next_power_of_two();
         let hasher = DefaultHashBuilder::default();
         let each = usize::try_from(bytes / count).unwrap_or(usize::MAX);
-        let shards = (0..count).map(|_| Shard::new(each, hasher.clone()).map(RwLock::new)).collect::<io::Result<_>>()?;
+        let shards =
+            (0..count).map(|_| Shard::new(each, hasher.clone()).map(RwLock::new)).collect::<io::Result<_>>()?;
         Ok(RowCache { shards, hasher })
     }
 

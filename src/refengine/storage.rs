@@ -215,8 +215,11 @@ pub(super) fn io_error(what: &str, error: &std::io::Error) -> Error {
     }
 }
 
-/// Bytes of memory for the storage, of a pool of `pool` bytes: for blocks read from disk, and for a generation of the
-/// memory table. While a checkpoint is under way there are two of these.
+/// Bytes of memory for the storage: for blocks read from disk, on top of a pool of `pool` bytes, and for a generation of
+/// the memory table, within it. While a checkpoint is under way there are two of these.
+///
+/// The row cache does better with memory than the blocks do. But index blocks and filters, about a sixtieth of the data,
+/// must not drive each other out.
 pub(crate) fn shares(pool: u64) -> (u64, u64) {
     (pool / 16, (pool / 4).clamp(*MEMORY.start(), *MEMORY.end()))
 }

@@ -92,8 +92,11 @@ impl<'a> Entry<'a> {
     fn read(bytes: &'a [u8]) -> Option<Entry<'a>> {
         let (head, _) = bytes.split_first_chunk::<HEAD>()?;
         let [t0, t1, r0, r1, k0, k1, at] = *head;
-        let (total, row, key) =
-            (u16::from_le_bytes([t0, t1]) as usize, u16::from_le_bytes([r0, r1]), u16::from_le_bytes([k0, k1]) as usize);
+        let (total, row, key) = (
+            u16::from_le_bytes([t0, t1]) as usize,
+            u16::from_le_bytes([r0, r1]),
+            u16::from_le_bytes([k0, k1]) as usize,
+        );
         let body = bytes.get(HEAD..total)?;
         let (table, lead) = Lead::read(body)?;
         let inline = at == 0;
@@ -134,6 +137,7 @@ pub(super) fn hash(hasher: &DefaultHashBuilder, table: u64, first: u8, rest: &[u
     state.finish()
 }
 
+/// The first byte of a key, which always has one: the index's number; and the rest.
 pub(super) fn split(key: &[u8]) -> (u8, &[u8]) {
     key.split_first().map_or((0, &[]), |(first, rest)| (*first, rest))
 }
@@ -221,7 +225,11 @@ impl Shard {
     /// Puts in a row that is not there, unless it would drive another one out and was not asked for before, lately.
     pub(super) fn fill(&mut self, name: Name<'_>, row: &[u8], limit: usize) {
         self.shrink(limit);
-        if self.find(name).is_none() && (self.has_room(name.key.len() + row.len(), limit) || self.was_refused(name.hash)) {
+        if self.find(name).is_some() {
+            return;
+        }
+        let bytes = HEAD + name.key.len() + row.len();
+        if self.has_room(bytes, bytes.min(LARGE), limit) || self.was_refused(name.hash) {
             // A copy: the storage's own slice would keep the whole block it was read from in memory.
             self.insert(name, row, || Slice::new(row), limit);
         }
@@ -350,17 +358,17 @@ impl Shard {
         if total <= rest { (place, 0) } else { (0, rest) }
     }
 
-    fn has_room(&self, bytes: usize, limit: usize) -> bool {
-        self.used() + bytes + HEAD + 10 <= limit && (self.head - self.tail) as usize + bytes + BLOCK <= self.ring.len()
+    /// Whether `bytes` fit without driving anything out, of which an entry of `total` is in the ring.
+    fn has_room(&self, bytes: usize, total: usize, limit: usize) -> bool {
+        let (_, skipped) = self.next_place(total);
+        (self.head - self.tail) as usize + skipped + total <= self.ring.len() && self.used() + bytes <= limit
     }
 
     /// Drives rows out until `bytes` more fit, and an entry of `total`. `false`: they were too many.
     fn make_room(&mut self, bytes: usize, total: usize, limit: usize) -> bool {
         let mut chances = CHANCES;
         for _ in 0..PASSES {
-            let (_, skipped) = self.next_place(total);
-            let fits = (self.head - self.tail) as usize + skipped + total <= self.ring.len();
-            if fits && self.used() + bytes <= limit {
+            if self.has_room(bytes, total, limit) {
                 return true;
             }
             if !self.pass(&mut chances) {
@@ -457,5 +465,21 @@ impl Shard {
             }
         }
         was
+    }
+
+    /// Whether each place of the index has an entry that is found there, and the bytes are counted right.
+    #[cfg(test)]
+    pub(super) fn check(&self) -> bool {
+        let apart: usize = self.apart.values().map(|row| row.len()).sum();
+        let found = |place: &u32| {
+            let entry = self.entry(*place)?;
+            let same = self.index.find(entry.hash(&self.hasher), |other| other == place);
+            let row = entry.row.is_some() || self.apart.contains_key(place);
+            (row && entry.at != DEAD).then_some(same?)
+        };
+        apart == self.apart_bytes
+            && self.index.iter().all(|place| found(place).is_some())
+            && self.apart.keys().all(|place| self.index.iter().any(|other| other == place))
+            && self.head - self.tail <= self.ring.len() as u64
     }
 }
