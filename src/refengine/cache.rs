@@ -1,8 +1,7 @@
 //! The row cache: the latest committed bytes of rows that are read again and again, bounded by memory.
 //!
 //! A commit publishes what it wrote after the storage has it and before its row locks go, so the cache never holds
-//! anything older than the last acknowledged commit. Only rows that are in the cache take part: the others are in the storage's memory table, and
-//! come here when they are read. A reader that missed must not fill in what it read from storage before
+//! anything older than the last acknowledged commit. While there is room it takes new rows in. A reader that missed must not fill in what it read from storage before
 //! another transaction's commit: each shard has a version that every publication advances, and a fill
 //! counts only if the version is still the one from before the read.
 //!

@@ -88,26 +88,26 @@ struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    #[inline]
+    #[inline(always)]
     fn read(bytes: &'a [u8]) -> Option<Entry<'a>> {
-        let (head, _) = bytes.split_first_chunk::<HEAD>()?;
-        let [t0, t1, r0, r1, k0, k1, at] = *head;
-        let (total, row, key) = (
-            u16::from_le_bytes([t0, t1]) as usize,
-            u16::from_le_bytes([r0, r1]),
-            u16::from_le_bytes([k0, k1]) as usize,
-        );
+        let (head, _) = bytes.split_first_chunk::<{ HEAD + 1 }>()?;
+        let head = u64::from_le_bytes(*head);
+        let (total, row, key, at) =
+            (head as u16 as usize, (head >> 16) as u16, (head >> 32) as u16 as usize, (head >> 48) as u8);
         let body = bytes.get(HEAD..total)?;
-        let (table, lead) = Lead::read(body)?;
-        let inline = at == 0;
-        let row_at = lead + if inline { key } else { 0 };
+        // Nearly all numbers have one byte.
+        let (table, lead) = match (head >> 56) as u8 {
+            number @ 0..0x80 => (u64::from(number), 1),
+            _ => Lead::read(body)?,
+        };
+        let row_at = lead + if at == 0 { key } else { 0 };
         let row = match row {
             APART => None,
             len => Some(body.get(row_at..row_at + len as usize)?),
         };
-        let (first, rest) = match inline {
-            true => split(body.get(lead..row_at)?),
-            false => (0, row?.get(at as usize..at as usize + key.checked_sub(1)?)?),
+        let (first, rest) = match at {
+            0 => split(body.get(lead..row_at)?),
+            at => (0, row?.get(at as usize..at as usize + key.checked_sub(1)?)?),
         };
         Some(Entry { total, table, first, rest, row, row_at: HEAD + row_at, at })
     }
@@ -193,13 +193,16 @@ impl Shard {
         (position % self.ring.len() as u64) as usize
     }
 
-    #[inline]
-    fn find(&self, name: Name<'_>) -> Option<u32> {
+    /// The place of an entry, and the entry.
+    #[inline(always)]
+    fn find(&self, name: Name<'_>) -> Option<(u32, Entry<'_>)> {
         let (first, rest) = split(name.key);
-        let same = |place: &u32| {
-            self.entry(*place).is_some_and(|e| e.table == name.table && e.first == first && e.rest == rest)
-        };
-        self.index.find(name.hash, same).copied()
+        let mut found = None;
+        let place = self.index.find(name.hash, |place| {
+            found = self.entry(*place).filter(|e| e.table == name.table && e.first == first && e.rest == rest);
+            found.is_some()
+        })?;
+        Some((*place, found?))
     }
 
     /// The mark of the entry at a place, and the word it is in.
@@ -210,13 +213,13 @@ impl Shard {
 
     #[inline]
     pub(super) fn get(&self, name: Name<'_>) -> Option<Slice> {
-        let place = self.find(name)?;
+        let (place, entry) = self.find(name)?;
         if let (Some(word), bit) = self.mark(place as usize)
             && word.load(Ordering::Relaxed) & bit == 0
         {
             word.fetch_or(bit, Ordering::Relaxed);
         }
-        match self.entry(place)?.row {
+        match entry.row {
             Some(row) => Some(Slice::new(row)),
             None => self.apart.get(&place).cloned(),
         }
@@ -228,23 +231,26 @@ impl Shard {
         if self.find(name).is_some() {
             return;
         }
-        let bytes = HEAD + name.key.len() + row.len();
-        if self.has_room(bytes, bytes.min(LARGE), limit) || self.was_refused(name.hash) {
+        if self.has_room_for(name.key, row, limit) || self.was_refused(name.hash) {
             // A copy: the storage's own slice would keep the whole block it was read from in memory.
             self.insert(name, row, || Slice::new(row), limit);
         }
     }
 
-    /// Replaces a row that is there; `None` takes it out.
+    /// Replaces a row, `None` takes it out. A new one is put in if there is room.
     pub(super) fn publish(&mut self, name: Name<'_>, row: Option<&Slice>, limit: usize) {
         self.version += 1;
-        if let Some(place) = self.find(name)
-            && !row.is_some_and(|row| self.overwrite(place, row))
-        {
-            self.remove(name, place);
-            if let Some(row) = row {
-                self.insert(name, row, || row.clone(), limit);
+        let place = self.find(name).map(|(place, _)| place);
+        if let Some(place) = place {
+            if row.is_some_and(|row| self.overwrite(place, row)) {
+                return self.shrink(limit);
             }
+            self.remove(name, place);
+        }
+        if let Some(row) = row
+            && (place.is_some() || self.has_room_for(name.key, row, limit))
+        {
+            self.insert(name, row, || row.clone(), limit);
         }
         self.shrink(limit);
     }
@@ -356,6 +362,11 @@ impl Shard {
         let place = self.place(self.head);
         let rest = self.ring.len() - place;
         if total <= rest { (place, 0) } else { (0, rest) }
+    }
+
+    fn has_room_for(&self, key: &[u8], row: &[u8], limit: usize) -> bool {
+        let bytes = HEAD + key.len() + row.len();
+        self.has_room(bytes, bytes.min(LARGE), limit)
     }
 
     /// Whether `bytes` fit without driving anything out, of which an entry of `total` is in the ring.
