@@ -88,7 +88,6 @@ struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    #[inline(always)]
     fn read(bytes: &'a [u8]) -> Option<Entry<'a>> {
         let (head, _) = bytes.split_first_chunk::<{ HEAD + 1 }>()?;
         let head = u64::from_le_bytes(*head);
@@ -193,16 +192,36 @@ impl Shard {
         (position % self.ring.len() as u64) as usize
     }
 
-    /// The place of an entry, and the entry.
     #[inline(always)]
-    fn find(&self, name: Name<'_>) -> Option<(u32, Entry<'_>)> {
+    fn find(&self, name: Name<'_>) -> Option<u32> {
+        self.index.find(name.hash, |place| self.is(*place, name)).copied()
+    }
+
+    /// Whether the entry at a place has this name.
+    #[inline(always)]
+    fn is(&self, place: u32, name: Name<'_>) -> bool {
         let (first, rest) = split(name.key);
-        let mut found = None;
-        let place = self.index.find(name.hash, |place| {
-            found = self.entry(*place).filter(|e| e.table == name.table && e.first == first && e.rest == rest);
-            found.is_some()
-        })?;
-        Some((*place, found?))
+        match self.plain(place) {
+            Some((row, table, at, key)) => {
+                let has = row.get(at..).and_then(|row| row.get(..key));
+                first == 0 && u64::from(table) == name.table && has == Some(rest)
+            }
+            None => self.entry(place).is_some_and(|e| e.table == name.table && e.first == first && e.rest == rest),
+        }
+    }
+
+    /// What nearly all entries are: with a row that has the key in it, of a table whose number has one byte. The row, the
+    /// table, and where the rest of the key is in the row and how long.
+    #[inline(always)]
+    fn plain(&self, place: u32) -> Option<(&[u8], u8, usize, usize)> {
+        let (head, body) = self.ring.get(place as usize..)?.split_first_chunk::<{ HEAD + 1 }>()?;
+        let head = u64::from_le_bytes(*head);
+        let (row, key, at, table) = ((head >> 16) as u16, (head >> 32) as u16, (head >> 48) as u8, (head >> 56) as u8);
+        // A row that is apart never has its key in it.
+        if at == 0 || table >= 0x80 {
+            return None;
+        }
+        Some((body.get(..row as usize)?, table, at as usize, (key as usize).wrapping_sub(1)))
     }
 
     /// The mark of the entry at a place, and the word it is in.
@@ -211,15 +230,18 @@ impl Shard {
         (self.read.get(grain / 64), 1 << (grain % 64))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn get(&self, name: Name<'_>) -> Option<Slice> {
-        let (place, entry) = self.find(name)?;
+        let place = self.find(name)?;
         if let (Some(word), bit) = self.mark(place as usize)
             && word.load(Ordering::Relaxed) & bit == 0
         {
             word.fetch_or(bit, Ordering::Relaxed);
         }
-        match entry.row {
+        if let Some((row, ..)) = self.plain(place) {
+            return Some(Slice::new(row));
+        }
+        match self.entry(place)?.row {
             Some(row) => Some(Slice::new(row)),
             None => self.apart.get(&place).cloned(),
         }
@@ -240,7 +262,7 @@ impl Shard {
     /// Replaces a row, `None` takes it out. A new one is put in if there is room.
     pub(super) fn publish(&mut self, name: Name<'_>, row: Option<&Slice>, limit: usize) {
         self.version += 1;
-        let place = self.find(name).map(|(place, _)| place);
+        let place = self.find(name);
         if let Some(place) = place {
             if row.is_some_and(|row| self.overwrite(place, row)) {
                 return self.shrink(limit);
