@@ -232,15 +232,32 @@ impl Shard {
 
     #[inline(always)]
     pub(super) fn get(&self, name: Name<'_>) -> Option<Slice> {
-        let place = self.find(name)?;
+        let (first, rest) = split(name.key);
+        let mut plain = None;
+        let place = *self.index.find(name.hash, |place| match self.plain(*place) {
+            Some((row, table, at, key)) => {
+                plain = Some(row);
+                let same = first == 0 && u64::from(table) == name.table && key == rest.len();
+                same && row.get(at..).is_some_and(|row| row.starts_with(rest))
+            }
+            None => {
+                plain = None;
+                self.is(*place, name)
+            }
+        })?;
         if let (Some(word), bit) = self.mark(place as usize)
             && word.load(Ordering::Relaxed) & bit == 0
         {
             word.fetch_or(bit, Ordering::Relaxed);
         }
-        if let Some((row, ..)) = self.plain(place) {
-            return Some(Slice::new(row));
+        match plain {
+            Some(row) => Some(Slice::new(row)),
+            None => self.get_other(place),
         }
+    }
+
+    #[cold]
+    fn get_other(&self, place: u32) -> Option<Slice> {
         match self.entry(place)?.row {
             Some(row) => Some(Slice::new(row)),
             None => self.apart.get(&place).cloned(),
