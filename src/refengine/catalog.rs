@@ -16,11 +16,12 @@
 //! while they change the catalog, but wait for metadata locks before that, so a waiting one does not hold up the others.
 
 use super::error::{Error, Result};
+use super::sorted::FastMap;
 use super::storage::{Change, Keyspace, Slice, Storage};
 use super::table::Table;
 use super::types::{Charset, ColumnDef, ColumnType, IndexDef, TableDef, Value};
 use parking_lot::{Mutex, MutexGuard, RwLock};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const KEYSPACE: &str = "catalog";
@@ -38,7 +39,7 @@ pub(crate) struct Catalog {
 #[derive(Default)]
 struct Names {
     databases: BTreeSet<String>,
-    tables: HashMap<String, Arc<Table>>,
+    tables: FastMap<String, Arc<Table>>,
 }
 
 fn path(db: &str, table: &str) -> String {
