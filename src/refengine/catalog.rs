@@ -16,11 +16,12 @@
 //! while they change the catalog, but wait for metadata locks before that, so a waiting one does not hold up the others.
 
 use super::error::{Error, Result};
+use super::sorted::FastMap;
 use super::storage::{Change, Keyspace, Slice, Storage};
 use super::table::Table;
 use super::types::{Charset, ColumnDef, ColumnType, IndexDef, TableDef, Value};
 use parking_lot::{Mutex, MutexGuard, RwLock};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const KEYSPACE: &str = "catalog";
@@ -39,7 +40,7 @@ pub(crate) struct Catalog {
 struct Names {
     databases: BTreeSet<String>,
     /// Each tick looks its tables up: the names are the DBA's, so a quick hash will do.
-    tables: HashMap<String, Arc<Table>, quick_cache::DefaultHashBuilder>,
+    tables: FastMap<String, Arc<Table>>,
 }
 
 fn path(db: &str, table: &str) -> String {

@@ -201,6 +201,10 @@ pub(crate) fn fit<'a>(column: &ColumnDef, src: &'a [u8]) -> Fit<'a> {
 
 /// Bytes of the longest valid prefix with at most `chars` characters, and whether invalid bytes ended it.
 fn utf8_prefix(src: &[u8], chars: usize) -> (usize, bool) {
+    // Keys mostly are: that is seen sooner than that they are valid.
+    if src.is_ascii() {
+        return (src.len().min(chars), false);
+    }
     let (valid, invalid) = match std::str::from_utf8(src) {
         Ok(text) => (text, false),
         Err(e) => (std::str::from_utf8(src.get(..e.valid_up_to()).unwrap_or_default()).unwrap_or_default(), true),

@@ -1,7 +1,7 @@
 //! The engine as its users see it: open, close, DDL, transactions, variables.
 
 use super::alter;
-use super::cache::RowCache;
+use super::cache::{RowCache, Ticket};
 use super::catalog::{Catalog, Ddl};
 use super::datadir::DataDir;
 use super::error::{Error, Result};
@@ -30,6 +30,8 @@ pub(crate) struct Core {
     storage: Storage,
     catalog: Catalog,
     cache: RowCache,
+    /// Bytes that the row cache and the memory table share.
+    pool: u64,
     locks: LockManager,
     variables: Variables,
     /// Tables the plugin announced that it uses, one entry per announcement.
@@ -48,10 +50,6 @@ impl Core {
 
     pub(crate) fn catalog(&self) -> &Catalog {
         &self.catalog
-    }
-
-    pub(crate) fn cache(&self) -> &RowCache {
-        &self.cache
     }
 
     pub(crate) fn locks(&self) -> &LockManager {
@@ -91,19 +89,29 @@ impl Core {
     #[inline]
     pub(crate) fn committed(&self, table: &Table, key: &[u8]) -> Result<Option<Slice>> {
         match self.cache.get(table.id(), key) {
-            Some(row) => Ok(Some(row)),
-            None => self.committed_in_storage(table, key),
+            Ok(row) => Ok(Some(row)),
+            Err(ticket) => self.committed_in_storage(table, key, ticket),
         }
     }
 
     #[cold]
-    fn committed_in_storage(&self, table: &Table, key: &[u8]) -> Result<Option<Slice>> {
-        let ticket = self.cache.ticket(table.id(), key);
+    fn committed_in_storage(&self, table: &Table, key: &[u8], ticket: Ticket) -> Result<Option<Slice>> {
         let row = table.keyspace().get(key)?;
         if let Some(row) = &row {
-            self.cache.fill(ticket, table.id(), key, row);
+            self.cache.fill(ticket, table.id(), key, row, self.cache_bytes());
         }
         Ok(row)
+    }
+
+    /// Shows what was committed to those who read the latest rows; `None` if there is no row or only the storage knows.
+    pub(crate) fn publish(&self, table: &Table, key: &[u8], row: Option<&Slice>) {
+        self.cache.publish(table.id(), key, row, self.cache_bytes());
+    }
+
+    /// Bytes that the row cache may take now: what the memory table does not. That one's allocations leave gaps: half as
+    /// much again is counted for them.
+    fn cache_bytes(&self) -> u64 {
+        self.pool.saturating_sub(self.storage.memory() / 2 * 3)
     }
 
     /// Empties a table, waiting for its users at most `patience`; returns the id it has from now on.
@@ -191,10 +199,13 @@ impl Engine {
         let storage = Storage::open(&path, shares, variables.get(Var::FlushLevel) as u8)?;
         storage.fail_commits(variables.get(Var::FailCommits));
         let catalog = Catalog::open(&storage).map_err(|error| storage::name_damage(error, &path))?;
+        let cache = RowCache::new(pool)
+            .map_err(|error| Error::Storage(format!("no memory for innodb_buffer_pool_size = {pool}: {error}")))?;
         let core = Arc::new(Core {
             storage,
             catalog,
-            cache: RowCache::new(pool - shares.0 - shares.1),
+            cache,
+            pool,
             locks: LockManager::default(),
             variables,
             announced: Mutex::default(),

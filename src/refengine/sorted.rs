@@ -4,7 +4,7 @@
 //! A bulk of rows that nobody walks through is never sorted.
 
 use super::storage::Slice;
-use quick_cache::DefaultHashBuilder;
+use hashbrown::DefaultHashBuilder;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;

@@ -160,6 +160,8 @@ struct Inner {
     sequence: Sequence,
     /// Bytes of a full generation.
     memory: u64,
+    /// Bytes of all generations.
+    in_memory: Arc<AtomicU64>,
     last_number: AtomicU64,
     level: AtomicU8,
     rounds: Mutex<Rounds>,
@@ -213,10 +215,13 @@ pub(super) fn io_error(what: &str, error: &std::io::Error) -> Error {
     }
 }
 
-/// Bytes of memory for the storage, of a pool of `pool` bytes: for blocks read from disk, and for a generation of the
-/// memory table. While a checkpoint is under way there are two of these.
+/// Bytes of memory for the storage: for blocks read from disk, on top of a pool of `pool` bytes, and for a generation of
+/// the memory table, within it. While a checkpoint is under way there are two of these.
+///
+/// The row cache does better with memory than the blocks do. But index blocks and filters, about a sixtieth of the data,
+/// must not drive each other out.
 pub(crate) fn shares(pool: u64) -> (u64, u64) {
-    (pool / 8, (pool / 4).clamp(*MEMORY.start(), *MEMORY.end()))
+    (pool / 16, (pool / 4).clamp(*MEMORY.start(), *MEMORY.end()))
 }
 
 impl Storage {
@@ -243,6 +248,7 @@ impl Storage {
             keyspaces.insert(name.to_string(), keyspace);
         }
         let redo = open_redo(&dir.join(REDO_DIR), &keyspaces, &sequence, &generations.active)?;
+        let in_memory = generations.active.all_bytes().clone();
         let inner = Arc::new(Inner {
             db,
             redo,
@@ -250,6 +256,7 @@ impl Storage {
             generations: RwLock::new(generations),
             sequence,
             memory,
+            in_memory,
             last_number,
             level: AtomicU8::new(level),
             rounds: Mutex::default(),
@@ -349,6 +356,11 @@ impl Storage {
 
     pub(crate) fn faults_left(&self) -> u64 {
         self.inner.faults.lock().left
+    }
+
+    /// Bytes that the memory table takes.
+    pub(crate) fn memory(&self) -> u64 {
+        self.inner.in_memory.load(Ordering::Relaxed)
     }
 
     /// How often the log was synced since the open.

@@ -516,7 +516,7 @@ impl Trx {
             let table = used.guard.table();
             // After a failure only the storage knows which row there is.
             used.writes.each(|key, row| {
-                self.core.cache().publish(table.id(), key, row.filter(|_| committed.is_ok()));
+                self.core.publish(table, key, row.filter(|_| committed.is_ok()));
             });
         }
         self.release();

@@ -6,7 +6,7 @@
 //! | `innodb_api_disable_rowlock`, `_enable_binlog`, `_enable_mdl` | ON, OFF; only told to the plugin by `get_cfg` | OFF | no |
 //! | `innodb_api_lock_wait_timeout` | seconds the callback table waits for a lock, 1 to 2^30 | 1 | yes |
 //! | `innodb_api_trx_level` | 0 to 3 | 0 | yes |
-//! | `innodb_buffer_pool_size` | bytes for rows in memory, written and not yet on disk or read, and for blocks of the tables on disk; 5 MiB and more | 128 MiB | no |
+//! | `innodb_buffer_pool_size` | bytes for rows in memory, written and not yet on disk or read; a sixteenth more goes to blocks of the tables on disk; 5 MiB and more | 128 MiB | no |
 //! | `innodb_flush_log_at_trx_commit` | 0, 1, 2: see `storage` | 1 | yes |
 //! | `innodb_lock_wait_timeout` | seconds SQL waits for a lock, 1 to 2^30 | 50 | yes |
 //! | `refengine_fail_commits` | fault injection for tests: the next N commits that wrote something fail with an unknown outcome; of these the first, third, ... write nothing, the second, fourth, ... are durable | 0 | yes |

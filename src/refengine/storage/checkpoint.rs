@@ -8,9 +8,9 @@
 //! A crash in between costs nothing: the log has every row until it is on disk, and to write a row twice is to write it once.
 //! A commit that would fill the second generation before the first is on disk waits.
 
-use super::memtable::{Generation, Map};
+use super::memtable::Map;
 use super::redo::Failure;
-use super::{Error, Generations, Inner, LOG_FACTOR, Layers, Result, io_error, storage_error};
+use super::{Error, Inner, LOG_FACTOR, Layers, Result, io_error, storage_error};
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,7 +85,7 @@ impl Inner {
     /// Puts an empty generation in the place of the active one, which freezes.
     pub(super) fn freeze(&self) {
         let mut generations = self.generations.write();
-        let next = Arc::new(Generation::default());
+        let next = Arc::new(generations.active.next());
         for keyspace in self.keyspaces.read().values() {
             let mut layers = keyspace.0.layers.write();
             let full = std::mem::replace(&mut layers.active, next.add(keyspace.number()));
@@ -156,14 +156,25 @@ impl Inner {
             }
         }
         let mut generations = self.generations.write();
-        let Generations { frozen, .. } = &mut *generations;
-        *frozen = None;
+        generations.frozen = None;
         for keyspace in self.keyspaces.read().values() {
             let Layers { frozen, .. } = &mut *keyspace.0.layers.write();
             *frozen = None;
         }
         drop(generations);
+        drop(frozen);
+        give_back();
         self.redo.forget(last).map_err(|e| io_error("an old redo log cannot be deleted", &e))
+    }
+}
+
+/// Gives freed memory back to the system. The rows of a generation lie scattered between others, and the allocator would
+/// keep their memory for the next one, which the row cache uses meanwhile.
+fn give_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it only releases what nobody uses.
+    unsafe {
+        libc::malloc_trim(0);
     }
 }
 

@@ -15,8 +15,9 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Bytes of memory that an entry takes besides its key and value.
-const OVERHEAD: u64 = 128;
+/// Bytes of memory that an entry takes besides its key and value: its place in a hash table that is two thirds full, its
+/// part of the order, and what the allocator adds.
+const OVERHEAD: u64 = 200;
 
 /// A row as one commit left it.
 struct Version {
@@ -115,9 +116,27 @@ impl Map {
 pub(super) struct Generation {
     maps: RwLock<HashMap<u64, Arc<Map>>>,
     bytes: AtomicU64,
+    /// The bytes of all generations that are still in memory.
+    all: Arc<AtomicU64>,
+}
+
+impl Drop for Generation {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes(), Ordering::Relaxed);
+    }
 }
 
 impl Generation {
+    /// An empty one to come after this.
+    pub(super) fn next(&self) -> Generation {
+        Generation { all: self.all.clone(), maps: RwLock::default(), bytes: AtomicU64::new(0) }
+    }
+
+    /// Approximate size in memory of all generations, kept up to date.
+    pub(super) fn all_bytes(&self) -> &Arc<AtomicU64> {
+        &self.all
+    }
+
     /// Approximate size in memory.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
@@ -192,6 +211,7 @@ impl Sequence {
         }
         // Rows may shrink.
         generation.bytes.fetch_add(grown as u64, Ordering::Relaxed);
+        generation.all.fetch_add(grown as u64, Ordering::Relaxed);
         last.0 = seqno;
     }
 }

@@ -1,0 +1,535 @@
+//! A part of the row cache: a ring of bytes with the rows one behind the other, and an index of their places.
+//!
+//! New rows go to the head. When the ring may not grow, rows leave at its tail; one that was read since it passed the head
+//! goes there again. A row costs its bytes, a head of 8 and about 7 in the index; the key that the row itself has in
+//! it, as that of a primary key of one column, is not kept twice.
+//!
+//! Entry: `total` of 2 bytes, its length in the ring (0: the ring goes on at its beginning); `row` of 2 bytes, the length of
+//! the row, or [`APART`]; `key` of 2 bytes, the length of the key; `at` of one byte; the table's number, 7 bits a byte; the key if
+//! `at` is 0; the row; what is left of an earlier, longer row.
+
+use super::Slice;
+use super::pages::Pages;
+use crate::refengine::sorted::FastMap;
+use hashbrown::{DefaultHashBuilder, HashTable};
+use std::hash::{BuildHasher, Hasher};
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Bytes of an entry in front of the table's number.
+const HEAD: usize = 7;
+/// Rows from here on are kept beside the ring, where a reader shares them instead of copying them.
+const LARGE: usize = 2048;
+/// `row` of such a row.
+const APART: u16 = u16::MAX;
+/// `at` of an entry that was taken out.
+const DEAD: u8 = u8::MAX;
+/// How far into a row its key is looked for.
+const SEARCH: usize = 64;
+/// Bytes of the ring that share a mark of having been read; hardly an entry is shorter.
+const GRAIN: usize = 64;
+/// The unit in which memory behind the tail is given back.
+const BLOCK: usize = 1 << 16;
+/// Entries that one change passes at the tail at most, so that nobody waits long; how many of them may go to the head again.
+const PASSES: usize = 32;
+const CHANCES: usize = 4;
+
+/// A table's number as an entry has it.
+struct Lead([u8; 10], usize);
+
+impl Lead {
+    fn new(table: u64) -> Lead {
+        let (mut lead, mut rest) = (Lead([0; 10], 0), table);
+        for byte in &mut lead.0 {
+            *byte = (rest & 0x7f) as u8;
+            rest >>= 7;
+            lead.1 += 1;
+            if rest == 0 {
+                break;
+            }
+            *byte |= 0x80;
+        }
+        lead
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.0.get(..self.1).unwrap_or_default()
+    }
+
+    /// The number that `bytes` begin with, and its length.
+    fn read(bytes: &[u8]) -> Option<(u64, usize)> {
+        let len = bytes.iter().take(10).position(|byte| byte & 0x80 == 0)? + 1;
+        let number = bytes.iter().take(len).rev().fold(0, |number, byte| number << 7 | u64::from(byte & 0x7f));
+        Some((number, len))
+    }
+}
+
+/// A row's name.
+#[derive(Clone, Copy)]
+pub(super) struct Name<'a> {
+    pub(super) hash: u64,
+    pub(super) table: u64,
+    pub(super) key: &'a [u8],
+}
+
+/// An entry of the ring, read.
+struct Entry<'a> {
+    total: usize,
+    table: u64,
+    /// The first byte of the key and the rest, which may be a part of the row.
+    first: u8,
+    rest: &'a [u8],
+    /// `None`: it is apart.
+    row: Option<&'a [u8]>,
+    /// Where the row would be in the entry.
+    row_at: usize,
+    /// Where the rest of the key is in the row.
+    at: u8,
+}
+
+impl<'a> Entry<'a> {
+    fn read(bytes: &'a [u8]) -> Option<Entry<'a>> {
+        let (head, _) = bytes.split_first_chunk::<{ HEAD + 1 }>()?;
+        let head = u64::from_le_bytes(*head);
+        let (total, row, key, at) =
+            (head as u16 as usize, (head >> 16) as u16, (head >> 32) as u16 as usize, (head >> 48) as u8);
+        let body = bytes.get(HEAD..total)?;
+        // Nearly all numbers have one byte.
+        let (table, lead) = match (head >> 56) as u8 {
+            number @ 0..0x80 => (u64::from(number), 1),
+            _ => Lead::read(body)?,
+        };
+        let row_at = lead + if at == 0 { key } else { 0 };
+        let row = match row {
+            APART => None,
+            len => Some(body.get(row_at..row_at + len as usize)?),
+        };
+        let (first, rest) = match at {
+            0 => split(body.get(lead..row_at)?),
+            at => (0, row?.get(at as usize..at as usize + key.checked_sub(1)?)?),
+        };
+        Some(Entry { total, table, first, rest, row, row_at: HEAD + row_at, at })
+    }
+
+    fn hash(&self, hasher: &DefaultHashBuilder) -> u64 {
+        hash(hasher, self.table, self.first, self.rest)
+    }
+}
+
+/// Where the row has its own key in it, from the second byte on: the first is the index's number and 0 for a primary key.
+fn find_key(key: &[u8], row: &[u8]) -> u8 {
+    match key.split_first() {
+        Some((0, rest @ [first, ..])) if row.len() < LARGE => {
+            let places = row.windows(rest.len()).take(SEARCH).enumerate().skip(1);
+            let found = places.filter(|(_, window)| window.first() == Some(first)).find(|(_, window)| *window == rest);
+            found.map_or(0, |(at, _)| at as u8)
+        }
+        _ => 0,
+    }
+}
+
+/// The hash of a name, whose key is in two parts because that is how an entry may have it.
+pub(super) fn hash(hasher: &DefaultHashBuilder, table: u64, first: u8, rest: &[u8]) -> u64 {
+    let mut state = hasher.build_hasher();
+    state.write_u64(table ^ u64::from(first) << 56);
+    state.write(rest);
+    state.finish()
+}
+
+/// The first byte of a key, which always has one: the index's number; and the rest.
+pub(super) fn split(key: &[u8]) -> (u8, &[u8]) {
+    key.split_first().map_or((0, &[]), |(first, rest)| (*first, rest))
+}
+
+/// See the module. A change that needs room passes the bytes that the shard may take now.
+pub(super) struct Shard {
+    index: HashTable<u32>,
+    ring: Pages,
+    /// A bit for each [`GRAIN`]: the entry that begins there was read since it passed the head.
+    read: Box<[AtomicU64]>,
+    /// Bytes that ever passed the head and the tail; the places are these modulo the ring's length.
+    head: u64,
+    tail: u64,
+    /// Rows that are apart, by the places of their entries.
+    apart: FastMap<u32, Slice>,
+    apart_bytes: usize,
+    /// Names that were refused, as bits of their hashes, and how many.
+    refused: Box<[u64]>,
+    refusals: usize,
+    /// Advanced by every publication.
+    pub(super) version: u64,
+    hasher: DefaultHashBuilder,
+}
+
+impl Shard {
+    pub(super) fn new(bytes: usize, hasher: DefaultHashBuilder) -> io::Result<Shard> {
+        let bytes = bytes.clamp(BLOCK, (u32::MAX as usize + 1) - BLOCK).next_multiple_of(BLOCK);
+        Ok(Shard {
+            index: HashTable::new(),
+            ring: Pages::new(bytes)?,
+            read: (0..bytes.div_ceil(GRAIN * 64)).map(|_| AtomicU64::new(0)).collect(),
+            head: 0,
+            tail: 0,
+            apart: FastMap::default(),
+            apart_bytes: 0,
+            refused: vec![0; (bytes / 512).div_ceil(64).next_power_of_two()].into(),
+            refusals: 0,
+            version: 0,
+            hasher,
+        })
+    }
+
+    /// Bytes of memory taken.
+    pub(super) fn used(&self) -> usize {
+        (self.head - self.tail) as usize + self.apart_bytes + self.index.num_buckets() * 5
+    }
+
+    fn entry(&self, place: u32) -> Option<Entry<'_>> {
+        Entry::read(self.ring.get(place as usize..)?)
+    }
+
+    fn place(&self, position: u64) -> usize {
+        (position % self.ring.len() as u64) as usize
+    }
+
+    #[inline(always)]
+    fn find(&self, name: Name<'_>) -> Option<u32> {
+        self.index.find(name.hash, |place| self.is(*place, name)).copied()
+    }
+
+    /// Whether the entry at a place has this name.
+    #[inline(always)]
+    fn is(&self, place: u32, name: Name<'_>) -> bool {
+        let (first, rest) = split(name.key);
+        match self.plain(place) {
+            Some((row, table, at, key)) => {
+                let has = row.get(at..).and_then(|row| row.get(..key));
+                first == 0 && u64::from(table) == name.table && has == Some(rest)
+            }
+            None => self.entry(place).is_some_and(|e| e.table == name.table && e.first == first && e.rest == rest),
+        }
+    }
+
+    /// What nearly all entries are: with a row that has the key in it, of a table whose number has one byte. The row, the
+    /// table, and where the rest of the key is in the row and how long.
+    #[inline(always)]
+    fn plain(&self, place: u32) -> Option<(&[u8], u8, usize, usize)> {
+        let (head, body) = self.ring.get(place as usize..)?.split_first_chunk::<{ HEAD + 1 }>()?;
+        let head = u64::from_le_bytes(*head);
+        let (row, key, at, table) = ((head >> 16) as u16, (head >> 32) as u16, (head >> 48) as u8, (head >> 56) as u8);
+        // A row that is apart never has its key in it.
+        if at == 0 || table >= 0x80 {
+            return None;
+        }
+        Some((body.get(..row as usize)?, table, at as usize, (key as usize).wrapping_sub(1)))
+    }
+
+    /// The mark of the entry at a place, and the word it is in.
+    fn mark(&self, place: usize) -> (Option<&AtomicU64>, u64) {
+        let grain = place / GRAIN;
+        (self.read.get(grain / 64), 1 << (grain % 64))
+    }
+
+    #[inline(always)]
+    pub(super) fn get(&self, name: Name<'_>) -> Option<Slice> {
+        let (first, rest) = split(name.key);
+        let mut plain = None;
+        let place = *self.index.find(name.hash, |place| match self.plain(*place) {
+            Some((row, table, at, key)) => {
+                plain = Some(row);
+                let same = first == 0 && u64::from(table) == name.table && key == rest.len();
+                same && row.get(at..).is_some_and(|row| row.starts_with(rest))
+            }
+            None => {
+                plain = None;
+                self.is(*place, name)
+            }
+        })?;
+        if let (Some(word), bit) = self.mark(place as usize)
+            && word.load(Ordering::Relaxed) & bit == 0
+        {
+            word.fetch_or(bit, Ordering::Relaxed);
+        }
+        match plain {
+            Some(row) => Some(Slice::new(row)),
+            None => self.get_other(place),
+        }
+    }
+
+    #[cold]
+    fn get_other(&self, place: u32) -> Option<Slice> {
+        match self.entry(place)?.row {
+            Some(row) => Some(Slice::new(row)),
+            None => self.apart.get(&place).cloned(),
+        }
+    }
+
+    /// Puts in a row that is not there, unless it would drive another one out and was not asked for before, lately.
+    pub(super) fn fill(&mut self, name: Name<'_>, row: &[u8], limit: usize) {
+        self.shrink(limit);
+        if self.find(name).is_some() {
+            return;
+        }
+        if self.has_room_for(name.key, row, limit) || self.was_refused(name.hash) {
+            // A copy: the storage's own slice would keep the whole block it was read from in memory.
+            self.insert(name, row, || Slice::new(row), limit);
+        }
+    }
+
+    /// Replaces a row, `None` takes it out. A new one is put in if there is room.
+    pub(super) fn publish(&mut self, name: Name<'_>, row: Option<&Slice>, limit: usize) {
+        self.version += 1;
+        let place = self.find(name);
+        if let Some(place) = place {
+            if row.is_some_and(|row| self.overwrite(place, row)) {
+                return self.shrink(limit);
+            }
+            self.remove(name, place);
+        }
+        if let Some(row) = row
+            && (place.is_some() || self.has_room_for(name.key, row, limit))
+        {
+            self.insert(name, row, || row.clone(), limit);
+        }
+        self.shrink(limit);
+    }
+
+    /// Puts a row in the place of one that is at least as long, if its key needs no other place.
+    fn overwrite(&mut self, place: u32, row: &Slice) -> bool {
+        let Some(entry) = self.entry(place) else { return false };
+        let old = match (entry.row, row.len() < LARGE, entry.at) {
+            (Some(_), true, 0) => entry.row_at..entry.total,
+            (Some(_), true, at) if row.get(at as usize..at as usize + entry.rest.len()) == Some(entry.rest) => {
+                entry.row_at..entry.total
+            }
+            _ => return false,
+        };
+        let start = place as usize;
+        let Some(target) = self.ring.get_mut(start + old.start..start + old.end) else { return false };
+        let Some(target) = target.get_mut(..row.len()) else { return false };
+        target.copy_from_slice(row);
+        if let Some(len) = self.ring.get_mut(start + 2..start + 4) {
+            len.copy_from_slice(&(row.len() as u16).to_le_bytes());
+        }
+        true
+    }
+
+    /// Takes an entry out; the ring gets its bytes back when the tail passes it.
+    fn remove(&mut self, name: Name<'_>, place: u32) {
+        self.forget(name.hash, place);
+        // What is left is skipped at the tail. Its key need not be readable any more.
+        if let Some(at) = self.ring.get_mut(place as usize + HEAD - 1) {
+            *at = DEAD;
+        }
+    }
+
+    /// Takes a place out of the index; returns the row if it was apart.
+    fn forget(&mut self, hash: u64, place: u32) -> Option<Slice> {
+        if let Ok(found) = self.index.find_entry(hash, |other| *other == place) {
+            found.remove();
+        }
+        if self.apart.is_empty() {
+            return None;
+        }
+        let row = self.apart.remove(&place)?;
+        self.apart_bytes -= row.len();
+        Some(row)
+    }
+
+    fn keep_apart(&mut self, place: u32, row: Slice) {
+        self.apart_bytes += row.len();
+        self.apart.insert(place, row);
+    }
+
+    fn insert(&mut self, name: Name<'_>, row: &[u8], apart: impl FnOnce() -> Slice, limit: usize) {
+        let lead = Lead::new(name.table);
+        let at = find_key(name.key, row);
+        let large = row.len() >= LARGE;
+        let inline = if at == 0 { name.key } else { &[] };
+        let in_ring = if large { &[] } else { row };
+        let total = HEAD + lead.bytes().len() + inline.len() + in_ring.len();
+        let (Ok(total), Ok(key_len)) = (u16::try_from(total), u16::try_from(name.key.len())) else { return };
+        // An entry that takes the shard for itself would only drive everything else out.
+        if row.len() > limit / 4 {
+            return;
+        }
+        if !self.make_room(total as usize + if large { row.len() } else { 0 }, total as usize, limit) {
+            return;
+        }
+        let row_len = if large { APART } else { row.len() as u16 };
+        let ([t0, t1], [r0, r1], [k0, k1]) = (total.to_le_bytes(), row_len.to_le_bytes(), key_len.to_le_bytes());
+        let head = [t0, t1, r0, r1, k0, k1, at];
+        let Some(place) = self.append(&[&head, lead.bytes(), inline, in_ring], name.hash) else { return };
+        if large {
+            self.keep_apart(place, apart());
+        }
+    }
+
+    /// Writes an entry at the head and its place into the index. `None`: the ring is full.
+    fn append(&mut self, parts: &[&[u8]], hash: u64) -> Option<u32> {
+        let total = parts.iter().map(|part| part.len()).sum();
+        let (start, skipped) = self.next_place(total);
+        if self.head + (skipped + total) as u64 - self.tail > self.ring.len() as u64 {
+            return None;
+        }
+        if skipped > 0 {
+            let at = self.place(self.head);
+            self.ring.get_mut(at..)?.iter_mut().take(2).for_each(|byte| *byte = 0);
+            self.head += skipped as u64;
+        }
+        let mut rest = self.ring.get_mut(start..start + total)?;
+        for part in parts {
+            let (target, behind) = rest.split_at_mut_checked(part.len())?;
+            target.copy_from_slice(part);
+            rest = behind;
+        }
+        self.head += total as u64;
+        if let (Some(word), bit) = self.mark(start) {
+            word.fetch_and(!bit, Ordering::Relaxed);
+        }
+        let (ring, hasher) = (&self.ring, &self.hasher);
+        let rehash = |place: &u32| {
+            let entry = ring.get(*place as usize..).and_then(Entry::read);
+            entry.map_or(0, |e| e.hash(hasher))
+        };
+        self.index.insert_unique(hash, start as u32, rehash);
+        Some(start as u32)
+    }
+
+    /// Where the next entry of `total` bytes begins, and the bytes at the end of the ring that are left out for it.
+    fn next_place(&self, total: usize) -> (usize, usize) {
+        let place = self.place(self.head);
+        let rest = self.ring.len() - place;
+        if total <= rest { (place, 0) } else { (0, rest) }
+    }
+
+    fn has_room_for(&self, key: &[u8], row: &[u8], limit: usize) -> bool {
+        let bytes = HEAD + key.len() + row.len();
+        self.has_room(bytes, bytes.min(LARGE), limit)
+    }
+
+    /// Whether `bytes` fit without driving anything out, of which an entry of `total` is in the ring.
+    fn has_room(&self, bytes: usize, total: usize, limit: usize) -> bool {
+        let (_, skipped) = self.next_place(total);
+        (self.head - self.tail) as usize + skipped + total <= self.ring.len() && self.used() + bytes <= limit
+    }
+
+    /// Drives rows out until `bytes` more fit, and an entry of `total`. `false`: they were too many.
+    fn make_room(&mut self, bytes: usize, total: usize, limit: usize) -> bool {
+        let mut chances = CHANCES;
+        for _ in 0..PASSES {
+            if self.has_room(bytes, total, limit) {
+                return true;
+            }
+            if !self.pass(&mut chances) {
+                return false;
+            }
+        }
+        false
+    }
+
+    /// Comes closer to a limit that has become less.
+    fn shrink(&mut self, limit: usize) {
+        let mut chances = CHANCES;
+        for _ in 0..PASSES {
+            if self.used() <= limit || !self.pass(&mut chances) {
+                return;
+            }
+        }
+    }
+
+    /// Passes the entry at the tail: it leaves, or goes to the head again if it was read and there is a chance left. `false`: there is none.
+    fn pass(&mut self, chances: &mut usize) -> bool {
+        if self.tail == self.head {
+            return false;
+        }
+        let place = self.place(self.tail);
+        let bytes = self.ring.get(place..).unwrap_or_default();
+        let total = match bytes {
+            [t0, t1, ..] if bytes.len() >= HEAD => u16::from_le_bytes([*t0, *t1]) as usize,
+            _ => 0,
+        };
+        if total == 0 {
+            self.move_tail(bytes.len());
+            return true;
+        }
+        if bytes.get(HEAD - 1) == Some(&DEAD) {
+            self.move_tail(total);
+            return true;
+        }
+        // What cannot be read was not written here: nothing in the ring can be trusted.
+        let Some(entry) = Entry::read(bytes) else {
+            self.clear();
+            return false;
+        };
+        let hash = entry.hash(&self.hasher);
+        let was_read = match self.mark(place) {
+            (Some(word), bit) => word.load(Ordering::Relaxed) & bit != 0,
+            (None, _) => false,
+        };
+        let again = (was_read && *chances > 0).then(|| bytes.get(..total).unwrap_or_default().to_vec());
+        let apart = self.forget(hash, place as u32);
+        self.move_tail(total);
+        if let Some(copy) = again {
+            *chances -= 1;
+            // Where the ring's end leaves no room for it, it has to go.
+            if let (Some(place), Some(row)) = (self.append(&[&copy], hash), apart) {
+                self.keep_apart(place, row);
+            }
+        }
+        true
+    }
+
+    /// Moves the tail on; whole blocks that it leaves are given back while the ring is far from full.
+    fn move_tail(&mut self, bytes: usize) {
+        let before = self.tail;
+        self.tail += bytes as u64;
+        let (from, to) = (before / BLOCK as u64, self.tail / BLOCK as u64);
+        if from != to && (self.head - self.tail) as usize + 4 * BLOCK <= self.ring.len() {
+            for block in from..to {
+                let start = self.place(block * BLOCK as u64);
+                self.ring.discard(start..start + BLOCK);
+            }
+        }
+    }
+
+    fn clear(&mut self) {
+        self.index.clear();
+        self.apart.clear();
+        (self.apart_bytes, self.tail) = (0, self.head);
+    }
+
+    /// Whether a name was refused lately; it is from now on.
+    fn was_refused(&mut self, hash: u64) -> bool {
+        let bits = self.refused.len() * 64;
+        // Not the bits that chose the shard or that the index goes by.
+        let bit = (hash >> 16) as usize % bits;
+        let Some(word) = self.refused.get_mut(bit / 64) else { return true };
+        let (was, mask) = (*word & 1 << (bit % 64) != 0, 1 << (bit % 64));
+        *word |= mask;
+        if !was {
+            self.refusals += 1;
+            if self.refusals > bits / 4 {
+                self.refused.fill(0);
+                self.refusals = 0;
+            }
+        }
+        was
+    }
+
+    /// Whether each place of the index has an entry that is found there, and the bytes are counted right.
+    #[cfg(test)]
+    pub(super) fn check(&self) -> bool {
+        let apart: usize = self.apart.values().map(|row| row.len()).sum();
+        let found = |place: &u32| {
+            let entry = self.entry(*place)?;
+            let same = self.index.find(entry.hash(&self.hasher), |other| other == place);
+            let row = entry.row.is_some() || self.apart.contains_key(place);
+            (row && entry.at != DEAD).then_some(same?)
+        };
+        apart == self.apart_bytes
+            && self.index.iter().all(|place| found(place).is_some())
+            && self.apart.keys().all(|place| self.index.iter().any(|other| other == place))
+            && self.head - self.tail <= self.ring.len() as u64
+    }
+}
