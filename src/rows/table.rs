@@ -319,8 +319,8 @@ impl Rows for Session {
     }
 
     fn int(&self, table: &Table, column: usize) -> Option<i128> {
-        let ColumnKind::Int { unsigned, .. } = table.columns.get(column)?.kind else { return None };
-        Some(decode_int(self.opened(table)?.row.bytes(column)?, unsigned))
+        let ColumnKind::Int { bytes, unsigned } = table.columns.get(column)?.kind else { return None };
+        Some(decode_int(self.opened(table)?.row.integer(column, bytes)?, unsigned))
     }
 
     fn insert(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {

@@ -34,7 +34,7 @@ const LONG_COMMIT: Duration = Duration::from_micros(200);
 
 /// Requests that a connection which writes may have in a tick beside connections that only read, who wait until all of them are
 /// done; not where the commit takes longer than they do.
-const WRITES_BESIDE_READERS: usize = 16;
+const WRITES_BESIDE_READERS: usize = 8;
 
 /// Buffers that live from tick to tick.
 #[derive(Default)]

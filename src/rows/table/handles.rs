@@ -345,6 +345,15 @@ impl Tuple {
         }
     }
 
+    /// The stored bytes of an integer column that is `width` bytes wide, `None` for NULL; valid as those of [`Tuple::bytes`].
+    pub(super) fn integer(&self, i: usize, width: u8) -> Option<&[u8]> {
+        // SAFETY: the tuple lives, `i` is below its number of columns.
+        let data = unsafe { ib!(self.api, col_get_value(self.raw, i as ib_ulint_t)) };
+        // SAFETY: an integer that is not NULL has its column's width, which was compared when the table was opened; it stays as
+        // in `bytes`.
+        (!data.is_null()).then(|| unsafe { std::slice::from_raw_parts(data.cast::<u8>(), usize::from(width)) })
+    }
+
     /// Sets a column.
     ///
     /// # Errors
@@ -365,7 +374,7 @@ impl Tuple {
                     return Err(Error::TooLong(column.name.clone()));
                 }
                 self.set_raw(i, value.as_ptr(), value.len())?;
-                // The engine cuts at the column's length in characters and at invalid UTF-8.
+                // The engine cuts at the column's length in characters and at what is no character.
                 let cuts = matches!(column.kind, ColumnKind::Char | ColumnKind::VarChar | ColumnKind::Blob);
                 if cuts && (self.meta(i).1 as usize) < value.len() {
                     return Err(Error::TooLong(column.name.clone()));
