@@ -184,7 +184,11 @@ pub type Versions = Vec<(String, String)>;
 /// Writes the page, and the chart where there is one, into `docs/` of the current folder.
 pub fn write(options: &Options, versions: &Versions, rows: &[Row]) -> Result<(), String> {
     fs::create_dir_all("docs").map_err(|e| format!("docs: {e}"))?;
-    let save = |path: &str, text: String| fs::write(path, text).map_err(|e| format!("{path}: {e}"));
+    let save = |path: &str, text: String| {
+        let old = fs::read_to_string(path).unwrap_or_default();
+        let kept = old.find(BY_HAND).map_or("", |at| &old[at..]);
+        fs::write(path, text + kept).map_err(|e| format!("{path}: {e}"))
+    };
     if options.mysql.is_some() {
         return save("docs/mysql.md", mysql_page(options, versions, rows));
     }
@@ -210,6 +214,9 @@ fn conditions(options: &Options, versions: &Versions) -> String {
     );
     text
 }
+
+/// What a page has from this heading on was written by hand, and stays.
+const BY_HAND: &str = "\n## Where the time goes\n";
 
 const READING: &str = "In names, `p` is the requests a connection sends before it waits, `c` the connections; `mget50` \
      counts each key. The machine may have run other work at the same time: trust CPU per operation and its ratio (median \
