@@ -29,6 +29,22 @@ fn connect(address: &str) -> Client {
     Client::over(patient::connect(address))
 }
 
+/// Caches take memory with the rows that are in them, not before.
+#[test]
+fn a_host_with_few_rows_takes_little_memory() {
+    const LIMIT: usize = 16 * MIB;
+    let host = HostConfig::new().start();
+    let mut client = host.client();
+    for number in 0..1000 {
+        client.ask(
+            format!("set few{number} 0 0 1\r\nx\r\nget few{number}\r\n"),
+            format!("STORED\r\nVALUE few{number} 0 1\r\nx\r\nEND\r\n"),
+        );
+    }
+    let taken = memory(&host);
+    assert!(taken < LIMIT, "{taken} bytes");
+}
+
 /// Descriptor numbers, addresses and seconds are what they are; everything else is memcached's.
 #[test]
 fn stats_conns_tells_who_is_connected() {

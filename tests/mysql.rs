@@ -252,7 +252,15 @@ fn alter(server: &Mysqld) {
         stop.store(true, Ordering::Relaxed);
     });
     let mut client = server.client();
-    client.ask("get @@altered.a\r\n", "VALUE @@altered.a 0 1\r\n1\r\nEND\r\n");
+    // A request that met the table in the middle of the last ALTER may have been told so a moment ago.
+    wait(
+        "the new mapping",
+        || {
+            client.send("get @@altered.a\r\n");
+            client.read_reply().starts_with(b"VALUE")
+        },
+        || server.log(),
+    );
     client.ask("set @@altered.b 0 0 1\r\n2\r\nget @@altered.b\r\n", "STORED\r\nVALUE @@altered.b 0 1\r\n2\r\nEND\r\n");
 }
 

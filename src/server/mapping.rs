@@ -1,11 +1,14 @@
 //! The newest configuration of containers, for all workers. Reading it needs a session, so it is always some worker that reads: when a
 //! client asks for it, and when a tick finds a table altered.
 
-use super::{Shared, unix_time};
+use super::Shared;
 use crate::rows::Rows;
 use crate::store::{Config, Store};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+/// Milliseconds after a misfit in which no tick reads the containers: a table may stay unsuitable for long.
+const MISFIT_PAUSE_MS: u64 = 20;
 
 impl Shared {
     /// Reads the containers again. `newest` is the lock's content; workers follow at their next tick.
@@ -21,12 +24,12 @@ impl Shared {
     }
 
     /// Makes `known`, of which some container does not suit its table, the newest configuration, and that of `store`. `true`: it was
-    /// the newest, and was read anew, unless it cannot be read or reading it did not help in this very second.
+    /// the newest, and was read anew, unless it cannot be read or reading it did not help a moment ago.
     pub fn follow_table<R: Rows>(&self, known: &mut Arc<Config>, store: &mut Store<R>) -> bool {
         let mut newest = self.config.lock();
         let was_newest = Arc::ptr_eq(&newest, known);
         if was_newest
-            && self.misfit.load(Ordering::Relaxed) != unix_time()
+            && self.uptime_ms() >= self.misfit.load(Ordering::Relaxed)
             && let Err(error) = self.read_containers(&mut newest, store)
         {
             self.complain(|| format!("the containers stay as they were: {error}"));
@@ -38,7 +41,7 @@ impl Shared {
 
     /// A client was told that a table does not suit its container.
     pub fn note_misfit(&self) {
-        self.misfit.store(unix_time(), Ordering::Relaxed);
+        self.misfit.store(self.uptime_ms() + MISFIT_PAUSE_MS, Ordering::Relaxed);
         // Ticks do not read it anew where batches are open.
         if self.batches() {
             self.reload_containers();

@@ -118,8 +118,9 @@ pub struct Shared {
     flushes: Mutex<Vec<(ContainerId, i64)>>,
     /// Second in which the last complaint was logged: a client's mistakes must not fill the host's log.
     complained: AtomicI64,
-    /// Second in which a table did last not suit its container although that had just been read.
-    misfit: AtomicI64,
+    /// Milliseconds since the start until which no tick reads the containers, because a table did not suit its container although
+    /// that had just been read.
+    misfit: AtomicU64,
 }
 
 impl Shared {
@@ -151,7 +152,7 @@ impl Shared {
             flushes: Mutex::default(),
             options,
             complained: AtomicI64::new(0),
-            misfit: AtomicI64::new(0),
+            misfit: AtomicU64::new(0),
         }
     }
 

@@ -34,11 +34,14 @@ impl Pages {
             return Err(io::Error::last_os_error());
         }
         let start = NonNull::new(start.cast::<u8>()).ok_or(io::ErrorKind::OutOfMemory)?;
-        // Look-ups at random places wait for the processor's address translation more than for anything else. Where the
-        // system does not have huge pages nothing is lost.
-        // SAFETY: advice on our own mapping.
-        unsafe { libc::madvise(start.as_ptr().cast(), len, libc::MADV_HUGEPAGE) };
         Ok(Pages { start, len })
+    }
+
+    /// Asks for huge pages where nothing was written yet: look-ups at random places in many bytes wait for the processor's address
+    /// translation more than for anything else. Where the system does not have them nothing is lost.
+    pub(super) fn prefer_huge(&mut self) {
+        // SAFETY: advice on our own mapping.
+        unsafe { libc::madvise(self.start.as_ptr().cast(), self.len, libc::MADV_HUGEPAGE) };
     }
 
     /// Makes a range zeroes again that take no memory. `range` must begin and end at multiples of 4096, otherwise
