@@ -41,7 +41,11 @@ impl Shared {
 
     /// A client was told that a table does not suit its container.
     pub fn note_misfit(&self) {
-        self.misfit.store(self.uptime_ms() + MISFIT_PAUSE_MS, Ordering::Relaxed);
+        let now = self.uptime_ms();
+        // Clients that keep asking must not make the pause longer.
+        if now >= self.misfit.load(Ordering::Relaxed) {
+            self.misfit.store(now + MISFIT_PAUSE_MS, Ordering::Relaxed);
+        }
         // Ticks do not read it anew where batches are open.
         if self.batches() {
             self.reload_containers();
