@@ -17,10 +17,16 @@ impl Shared {
     /// A rule is broken, and everything stays as it was; the sentence says which.
     pub fn read_containers<R: Rows>(&self, newest: &mut Arc<Config>, store: &mut Store<R>) -> Result<(), String> {
         store.set_config(Arc::clone(newest));
-        *newest = Arc::new(store.reload()?);
+        let config = store.reload()?;
         log::info!("the containers were read again");
-        self.config_version.fetch_add(1, Ordering::Release);
+        self.renew(newest, config);
         Ok(())
+    }
+
+    /// Makes a configuration the newest. `newest` is the lock's content.
+    pub fn renew(&self, newest: &mut Arc<Config>, config: Config) {
+        *newest = Arc::new(config);
+        self.config_version.fetch_add(1, Ordering::Release);
     }
 
     /// Makes `known`, of which some container does not suit its table, the newest configuration, and that of `store`. `true`: it was

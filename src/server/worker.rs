@@ -253,14 +253,9 @@ impl<'s> Worker<'s> {
             unknown.iter().for_each(|name| self.look_up(name));
             let _ = self.run_tick(ready, buffers, plans, true);
         }
-        for plan in plans.drain(..) {
-            self.settle(plan);
-        }
         let now = self.shared.uptime_seconds();
-        for key in &*ready {
-            if let Some(conn) = self.conns.get(*key) {
-                conn.peer.active.store(now, Ordering::Relaxed);
-            }
+        for plan in plans.drain(..) {
+            self.settle(plan, now);
         }
         self.shared.stats[self.index].publish(&mut self.stats);
         self.shared.stats[self.index].publish_containers(&mut self.counts);
@@ -336,8 +331,7 @@ impl<'s> Worker<'s> {
             match self.store.find_new(name) {
                 Ok(Some(config)) => {
                     log::info!("container {} was found", String::from_utf8_lossy(name));
-                    *newest = Arc::new(config);
-                    self.shared.config_version.fetch_add(1, Ordering::Release);
+                    self.shared.renew(&mut newest, config);
                 }
                 Ok(None) => {}
                 Err(error) => self.shared.complain(|| error),
@@ -387,7 +381,8 @@ impl<'s> Worker<'s> {
         self.stats.add(Counter::BytesRead, received);
     }
 
-    fn settle(&mut self, plan: Plan) {
+    /// Ends a connection's part in a tick; `now` is the present second of the daemon's life.
+    fn settle(&mut self, plan: Plan, now: u64) {
         let key = plan.conn;
         if plan.drop {
             return self.close(key);
@@ -401,6 +396,7 @@ impl<'s> Worker<'s> {
             self.commit_batch();
         }
         let Some(conn) = self.conns.get_mut(key) else { return };
+        conn.peer.active.store(now, Ordering::Relaxed);
         conn.consume(plan.consumed, plan.wanted, &mut self.pool);
         conn.parser = plan.parser;
         conn.resume = plan.resume;
@@ -412,7 +408,6 @@ impl<'s> Worker<'s> {
         conn.keep(&plan.unsent);
         if conn.has_output() {
             conn.awaits_writable = true;
-            conn.peer.active.store(self.shared.uptime_seconds(), Ordering::Relaxed);
             self.stalled = true;
             self.watch(key, Interest::READABLE | Interest::WRITABLE);
         } else if let Some(attempt) = plan.login {

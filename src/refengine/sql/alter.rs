@@ -167,7 +167,7 @@ impl Draft {
         if key.kind == KeyKind::Primary {
             return Err(SqlError::new(1068, "42000", "Multiple primary key defined"));
         }
-        self.indexes.push(KeySpec { kind: key.kind, name: key.name.clone(), columns: key.columns.clone() });
+        self.indexes.push(key.clone());
         Ok(())
     }
 
@@ -191,15 +191,10 @@ impl Draft {
         for ((_, source), column) in self.columns.iter().zip(&def.columns) {
             let from = source.and_then(|at| row.get(at).zip(old.columns.get(at)));
             new.push(match from {
-                Some((value, before)) if before.ty == column.ty && before.charset == column.charset => {
-                    if *value == Value::Null && column.not_null {
-                        return Err(SqlError::new(1138, "22004", "Invalid use of NULL value"));
-                    }
-                    value.clone()
-                }
                 Some((Value::Null, _)) if column.not_null => {
                     return Err(SqlError::new(1138, "22004", "Invalid use of NULL value"));
                 }
+                Some((value, before)) if before.ty == column.ty && before.charset == column.charset => value.clone(),
                 Some((value, _)) => {
                     Target { column, row: number, ignore: false }.store(column::load(value), warnings)?
                 }

@@ -120,6 +120,11 @@ pub struct CreateTable {
 }
 
 impl CreateTable {
+    /// Where the grammar of CREATE TABLE puts columns, keys and options of another statement.
+    pub fn scratch() -> CreateTable {
+        CreateTable::new(TableName { db: None, name: String::new() })
+    }
+
     /// Of that name, and nothing else yet.
     pub fn new(name: TableName) -> CreateTable {
         CreateTable {
@@ -156,7 +161,7 @@ pub enum KeyKind {
     Plain,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct KeySpec {
     pub kind: KeyKind,
     /// None: named after its first column.

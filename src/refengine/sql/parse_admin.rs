@@ -71,7 +71,7 @@ impl Front<'_> {
 
     /// Every database's default is the one of a dump made here.
     fn database_options(&mut self) -> Parsed<()> {
-        let mut options = CreateTable::new(TableName { db: None, name: String::new() });
+        let mut options = CreateTable::scratch();
         let start = self.position();
         while self.table_option(&mut options)? {}
         let charset = charset::resolve(options.charset.as_deref(), options.collation.as_deref())?;

@@ -65,14 +65,14 @@ impl Front<'_> {
 
     fn add(&mut self) -> Parsed<Vec<Alteration>> {
         if ["CONSTRAINT", "UNIQUE", "PRIMARY", "INDEX", "KEY"].iter().any(|word| self.peek_word(0, word)) {
-            let mut table = scratch();
+            let mut table = CreateTable::scratch();
             self.table_element(&mut table)?;
             return Ok(table.keys.into_iter().map(Alteration::AddKey).collect());
         }
         self.word("COLUMN");
         if self.parser.peek_token_ref().token == Token::LParen {
             let columns = self.parenthesized(|front| {
-                let mut table = scratch();
+                let mut table = CreateTable::scratch();
                 front.column(&mut table)?;
                 Ok(table)
             })?;
@@ -81,14 +81,14 @@ impl Front<'_> {
         if ["FULLTEXT", "SPATIAL", "FOREIGN", "CHECK"].iter().any(|word| self.peek_word(0, word)) {
             return Err(Refusal::Here);
         }
-        let mut table = scratch();
+        let mut table = CreateTable::scratch();
         self.column(&mut table)?;
         let place = self.place()?;
         Ok(added(table, place).into_iter().collect())
     }
 
     fn changed(&mut self, name: Option<String>) -> Parsed<Vec<Alteration>> {
-        let mut table = scratch();
+        let mut table = CreateTable::scratch();
         self.column(&mut table)?;
         let place = self.place()?;
         let Some(column) = table.columns.pop() else { return Err(Refusal::Here) };
@@ -161,11 +161,6 @@ impl Front<'_> {
         }
         Ok(Statement::Kill { id: self.unsigned()?, statement_only })
     }
-}
-
-/// Where the grammar of CREATE TABLE puts a column and its keys.
-fn scratch() -> CreateTable {
-    CreateTable::new(TableName { db: None, name: String::new() })
 }
 
 fn added(mut table: CreateTable, place: Place) -> Option<Alteration> {

@@ -184,12 +184,7 @@ pub(super) fn with_pattern(heading: &str, pattern: Option<&str>) -> String {
     pattern.map_or_else(|| heading.to_owned(), |pattern| format!("{heading} ({pattern})"))
 }
 
-pub(super) fn one_column(
-    heading: &str,
-    names: Vec<String>,
-    pattern: Option<&str>,
-    sink: &mut dyn Sink,
-) -> Result<usize> {
+fn one_column(heading: &str, names: Vec<String>, pattern: Option<&str>, sink: &mut dyn Sink) -> Result<usize> {
     let matching = |name: &String| pattern.is_none_or(|p| like(name.as_bytes(), p.as_bytes(), Some('\\')));
     let rows = names.into_iter().filter(matching).map(|name| vec![Some(name)]).collect();
     report(&[heading], rows, sink)
