@@ -15,7 +15,7 @@ pub use callbacks::Callbacks;
 use std::ffi::c_void;
 
 /// Rows as a worker of the daemon reaches them.
-pub type Session = rows::Session<mysql::command::CommandSession>;
+pub type RowSession = rows::RowSession<mysql::command::CommandSession>;
 
 /// A host, shared by all threads of the daemon.
 pub struct Host {
@@ -57,11 +57,11 @@ impl Host {
     ///
     /// # Errors
     /// The host opened no session.
-    pub fn session(&self) -> Result<Session, String> {
-        let Some(access) = self.server else { return Ok(Session::Table(rows::table::Session::new(self.api))) };
+    pub fn session(&self) -> Result<RowSession, String> {
+        let Some(access) = self.server else { return Ok(RowSession::Table(rows::table::TableRows::new(self.api))) };
         let sql = mysql::command::CommandSession::open(access.settings)?;
-        let table = rows::table::Session::new(self.api);
-        Ok(Session::Hybrid(Box::new(rows::Hybrid::new(table, sql, access.writes_in_sql))))
+        let table = rows::table::TableRows::new(self.api);
+        Ok(RowSession::Hybrid(Box::new(rows::Hybrid::new(table, sql, access.writes_in_sql))))
     }
 
     /// Whether what is written goes through the host's SQL layer.

@@ -13,7 +13,7 @@ use super::socket::Filled;
 use super::stats::{ContainerCount, Counter, Delta};
 use super::sweep::Sweep;
 use super::tick::{Buffers, Past, Plan, Tick};
-use crate::host::Session;
+use crate::host::RowSession;
 use crate::store::{CasSource, Config, Store};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -60,7 +60,7 @@ pub struct Worker<'s> {
     commit_interval: i64,
     /// The last request to commit batches that was seen.
     commit_seen: u64,
-    store: Store<Session>,
+    store: Store<RowSession>,
     conns: Slab<Conn>,
     /// Connections to look at in the next tick.
     queue: Vec<usize>,
@@ -102,7 +102,7 @@ pub fn run(mut seed: Seed, shared: &Shared, cas: CasSource) {
 }
 
 impl<'s> Worker<'s> {
-    fn new(seed: &'s mut Seed, shared: &'s Shared, cas: CasSource, session: Session) -> Worker<'s> {
+    fn new(seed: &'s mut Seed, shared: &'s Shared, cas: CasSource, session: RowSession) -> Worker<'s> {
         let config_version = shared.config_version.load(Ordering::Acquire);
         let config = Arc::clone(&shared.config.lock());
         let commit_interval = session.host_commit_interval();
@@ -246,7 +246,7 @@ impl<'s> Worker<'s> {
         self.shared.stats[self.index].publish(&mut self.stats);
     }
 
-    // tests/instructions.rs counts what happens in here, by this name.
+    // tests/house/instructions.rs counts what happens in here, by this name.
     #[inline(never)]
     fn run_tick(
         &mut self,
