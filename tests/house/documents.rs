@@ -58,7 +58,10 @@ fn options_of_the_host() {
     let words = own.lines().filter_map(|line| {
         let from = line.find("--").filter(|from| *from <= 6)?;
         let name = &line[from + 2..];
-        Some(format!("--{}", &name[..name.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(name.len())]))
+        Some(format!(
+            "--{}",
+            &name[..name.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(name.len())]
+        ))
     });
     compare(&reference(), "Options of memcached-host", words.collect());
 }
