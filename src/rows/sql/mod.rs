@@ -2,8 +2,10 @@
 //! defaults, and respects read-only servers and locked tables.
 //!
 //! [`Session`] turns the operations of [`super::Rows`] into prepared statements; a host brings an [`SqlSession`] that runs them. All
-//! of it belongs to one thread. The session is in autocommit=0 mode: a transaction begins with its first statement.
+//! of it belongs to one thread. The session is in autocommit=0 mode, where a transaction begins with its first statement, or begins
+//! transactions when it is told to.
 
+mod dictionary;
 mod result;
 mod statements;
 #[cfg(test)]
@@ -40,7 +42,7 @@ pub struct SqlError {
     pub message: String,
 }
 
-/// A SQL session of a host, for one thread, with autocommit off.
+/// A SQL session of a host, for one thread, with autocommit off or a [`begin`](SqlSession::begin) that does.
 pub trait SqlSession {
     /// Whether the session can no longer be used as it is and must be [reopened](SqlSession::reopen): somebody killed it.
     fn is_lost(&self) -> bool;
@@ -53,6 +55,11 @@ pub trait SqlSession {
 
     /// Makes the session the thread's current one: other users of the host's functions on this thread then work in its name.
     fn enter(&mut self) -> std::result::Result<(), SqlError>;
+
+    /// Begins a transaction, where the session needs a word for it.
+    fn begin(&mut self) -> std::result::Result<(), SqlError> {
+        Ok(())
+    }
 
     /// Prepares a statement and returns its handle.
     fn prepare(&mut self, sql: &str) -> std::result::Result<u64, SqlError>;
@@ -185,6 +192,7 @@ impl<S: SqlSession> Session<S> {
             self.level = Some(mode.level);
         }
         self.tables.iter_mut().flatten().for_each(|statements| statements.checked = false);
+        self.sql.begin().map_err(error)?;
         (self.active, self.wrote) = (true, false);
         Ok(())
     }
