@@ -1,6 +1,6 @@
 //! The C boundary: a plugin for servers that know INSTALL PLUGIN, and functions for C programs that do not.
 //!
-//! - [`descriptor`]: what a server finds in the shared library, init and deinit;
+//! - [`descriptor`]: what a server finds in the shared library, init and deinit; [`mariadb`]: what MariaDB finds;
 //! - [`connections`]: what a host asks of the daemon's clients;
 //! - `load`: fits the descriptor to the server that loads the library;
 //! - [`variables`]: system and status variables;
@@ -13,6 +13,7 @@ pub mod connections;
 pub mod descriptor;
 pub mod embed;
 mod load;
+pub mod mariadb;
 mod variables;
 
 use crate::host::{Callbacks, Host, log_sink};

@@ -4,21 +4,24 @@
 //! how to reach rows and nothing about containers or the protocol:
 //!
 //! - [`table`]: safe Rust over the InnoDB API callback table; every raw call of the table lives there;
-//! - [`sql`]: prepared statements in a session of the host.
+//! - [`sql`]: prepared statements in a session of the host;
+//! - [`handler`]: reads through the handlers behind such a session.
 //!
-//! [`Session`] is what a worker holds: the one, or both together.
+//! [`RowSession`] is what a worker holds: one of them, or two together.
 //!
 //! A session holds at most one transaction. Tables are opened at their first use in a transaction
 //! and closed when it ends, so that between transactions nothing stays locked or pinned.
 
+pub mod handler;
 mod session;
 pub mod sql;
 pub mod table;
 
-pub use session::{Hybrid, Session};
+pub use session::{Hybrid, RowSession};
 use std::ffi::{CStr, CString};
 use std::fmt;
 use std::ops::{Bound, ControlFlow};
+use std::sync::atomic::{AtomicU32, Ordering};
 use table::decode_int;
 
 /// What a column holds.
@@ -86,9 +89,17 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Position of the key among `columns`.
     pub key: usize,
+    /// Unique for each description of a table, so that what a session keeps of one is never used for another; copies share it.
+    pub stamp: u32,
 }
 
 impl Table {
+    /// A new description of a table, with a stamp of its own.
+    pub fn new(id: usize, path: CString, index: Option<CString>, columns: Vec<Column>, key: usize) -> Table {
+        static STAMP: AtomicU32 = AtomicU32::new(1);
+        Table { id, path, index, columns, key, stamp: STAMP.fetch_add(1, Ordering::Relaxed) }
+    }
+
     /// Position of the column of that name; names are compared byte by byte.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|c| c.name == name)
@@ -273,6 +284,10 @@ pub trait Rows {
 
     /// Undoes everything since [`Rows::begin`]; nothing happens without a transaction.
     fn rollback(&mut self);
+
+    /// Outside a transaction: gives back what is kept of tables that are no longer used; `stays` tells for a [`Table::id`] and a
+    /// [`Table::stamp`].
+    fn keep(&mut self, _stays: &dyn Fn(usize, u32) -> bool) {}
 
     /// Looks after a session that may have been idle for long: one that was killed gives its locks back and is replaced.
     /// `true`: a transaction that was open was undone with it.

@@ -1,32 +1,36 @@
 //! The rows of a worker, whichever way its host offers them.
 
-use super::sql::{self, SqlSession};
-use super::{Cell, Column, Error, Index, Mode, Result, Rows, Table, table};
+use super::handler::{self, HandlerRows};
+use super::sql::{SqlRows, SqlSession};
+use super::table::TableRows;
+use super::{Cell, Column, Error, Index, Mode, Result, Rows, Table};
 use std::ffi::CStr;
 use std::ops::{Bound, ControlFlow};
 
 /// What a worker of the daemon holds: decided by the host at the start, one branch per call.
-pub enum Session<S> {
+pub enum RowSession<S, M> {
     /// Everything through the callback table.
-    Table(table::Session),
+    Table(TableRows),
     /// Through the callback table and a SQL session of the same thread.
     Hybrid(Box<Hybrid<S>>),
+    /// Through a SQL session and the handlers behind it.
+    Handler(Box<HandlerRows<M>>),
 }
 
 /// Reads through the table, the rest through SQL. At any time at most one of the two has a transaction, and the table has nothing open
 /// while SQL runs: the end of a statement releases the metadata locks of the whole session.
 pub struct Hybrid<S> {
     // Declared first: its transaction object belongs to the session behind `sql`.
-    table: table::Session,
-    sql: sql::Session<S>,
+    table: TableRows,
+    sql: SqlRows<S>,
     /// Whether transactions that write run in SQL; else only TRUNCATE and questions to the dictionary do.
     writes_in_sql: bool,
 }
 
 impl<S: SqlSession> Hybrid<S> {
     /// A session over a table and a SQL session of one thread.
-    pub fn new(table: table::Session, sql: S, writes_in_sql: bool) -> Hybrid<S> {
-        Hybrid { table, sql: sql::Session::new(sql), writes_in_sql }
+    pub fn new(table: TableRows, sql: S, writes_in_sql: bool) -> Hybrid<S> {
+        Hybrid { table, sql: SqlRows::new(sql), writes_in_sql }
     }
 
     /// Replaces a session that somebody killed.
@@ -113,21 +117,22 @@ impl<S: SqlSession> Hybrid<S> {
     }
 }
 
-impl<S: SqlSession> Session<S> {
+impl<S: SqlSession, M: SqlSession> RowSession<S, M> {
     /// The host's `innodb_api_trx_level`, 0 to 3.
     pub fn host_trx_level(&self) -> u8 {
-        self.table().host_trx_level()
+        self.table().map_or(handler::TRX_LEVEL, TableRows::host_trx_level)
     }
 
     /// The host's `innodb_api_bk_commit_interval` in seconds, at least 1.
     pub fn host_commit_interval(&self) -> i64 {
-        self.table().host_commit_interval()
+        self.table().map_or(handler::COMMIT_INTERVAL, TableRows::host_commit_interval)
     }
 
-    fn table(&self) -> &table::Session {
+    fn table(&self) -> Option<&TableRows> {
         match self {
-            Session::Table(table) => table,
-            Session::Hybrid(both) => &both.table,
+            RowSession::Table(table) => Some(table),
+            RowSession::Hybrid(both) => Some(&both.table),
+            RowSession::Handler(_) => None,
         }
     }
 
@@ -136,12 +141,16 @@ impl<S: SqlSession> Session<S> {
     /// # Errors
     /// The ways disagree: the host is not what the daemon takes it for.
     pub fn check(&mut self, path: &CStr) -> Result<()> {
-        let Session::Hybrid(both) = self else { return Ok(()) };
+        let both = match self {
+            RowSession::Table(_) => return Ok(()),
+            RowSession::Handler(rows) => return rows.check(path),
+            RowSession::Hybrid(both) => both,
+        };
         both.begin(Mode { level: 1, read_write: false })?;
         let columns = both.describe(path);
         both.table.rollback();
         let table = match columns {
-            Ok(columns) => Table { id: 0, path: path.into(), index: None, columns, key: 0 },
+            Ok(columns) => Table::new(0, path.into(), None, columns, 0),
             Err(Error::NotFound(_)) => return Ok(()),
             Err(other) => return Err(other),
         };
@@ -162,12 +171,13 @@ macro_rules! either {
     };
     ($self:ident, $table:ident => $on_table:expr, $sql:ident => $in_sql:expr) => {
         match $self {
-            Session::Table($table) => $on_table,
-            Session::Hybrid(both) if both.sql.active() => {
+            RowSession::Table($table) => $on_table,
+            RowSession::Handler($table) => $on_table,
+            RowSession::Hybrid(both) if both.sql.active() => {
                 let Hybrid { sql: $sql, .. } = &mut **both;
                 $in_sql
             }
-            Session::Hybrid(both) => {
+            RowSession::Hybrid(both) => {
                 let Hybrid { table: $table, .. } = &mut **both;
                 $on_table
             }
@@ -175,32 +185,36 @@ macro_rules! either {
     };
 }
 
-impl<S: SqlSession> Rows for Session<S> {
+impl<S: SqlSession, M: SqlSession> Rows for RowSession<S, M> {
     fn begin(&mut self, mode: Mode) -> Result<()> {
         match self {
-            Session::Table(rows) => rows.begin(mode),
-            Session::Hybrid(both) => both.begin(mode),
+            RowSession::Table(rows) => rows.begin(mode),
+            RowSession::Handler(rows) => rows.begin(mode),
+            RowSession::Hybrid(both) => both.begin(mode),
         }
     }
 
     fn active(&self) -> bool {
         match self {
-            Session::Table(rows) => rows.active(),
-            Session::Hybrid(both) => both.table.active() || both.sql.active(),
+            RowSession::Table(rows) => rows.active(),
+            RowSession::Handler(rows) => rows.active(),
+            RowSession::Hybrid(both) => both.table.active() || both.sql.active(),
         }
     }
 
     fn describe(&mut self, path: &CStr) -> Result<Vec<Column>> {
         match self {
-            Session::Table(rows) => rows.describe(path),
-            Session::Hybrid(both) => both.describe(path),
+            RowSession::Table(rows) => rows.describe(path),
+            RowSession::Handler(rows) => rows.describe(path),
+            RowSession::Hybrid(both) => both.describe(path),
         }
     }
 
     fn describe_index(&mut self, path: &CStr, name: &CStr) -> Result<Index> {
         match self {
-            Session::Table(rows) => rows.describe_index(path, name),
-            Session::Hybrid(both) => both.describe_index(path, name),
+            RowSession::Table(rows) => rows.describe_index(path, name),
+            RowSession::Handler(rows) => rows.describe_index(path, name),
+            RowSession::Hybrid(both) => both.describe_index(path, name),
         }
     }
 
@@ -217,18 +231,20 @@ impl<S: SqlSession> Rows for Session<S> {
     #[inline]
     fn bytes(&self, table: &Table, column: usize) -> Option<&[u8]> {
         match self {
-            Session::Table(rows) => rows.bytes(table, column),
-            Session::Hybrid(both) if both.sql.active() => both.sql.bytes(column),
-            Session::Hybrid(both) => both.table.bytes(table, column),
+            RowSession::Table(rows) => rows.bytes(table, column),
+            RowSession::Handler(rows) => rows.bytes(table, column),
+            RowSession::Hybrid(both) if both.sql.active() => both.sql.bytes(column),
+            RowSession::Hybrid(both) => both.table.bytes(table, column),
         }
     }
 
     #[inline]
     fn int(&self, table: &Table, column: usize) -> Option<i128> {
         match self {
-            Session::Table(rows) => rows.int(table, column),
-            Session::Hybrid(both) if both.sql.active() => both.sql.int(table, column),
-            Session::Hybrid(both) => both.table.int(table, column),
+            RowSession::Table(rows) => rows.int(table, column),
+            RowSession::Handler(rows) => rows.int(table, column),
+            RowSession::Hybrid(both) if both.sql.active() => both.sql.int(table, column),
+            RowSession::Hybrid(both) => both.table.int(table, column),
         }
     }
 
@@ -243,14 +259,16 @@ impl<S: SqlSession> Rows for Session<S> {
     #[inline]
     fn upserts(&self, table: &Table) -> bool {
         match self {
-            Session::Table(_) => false,
-            Session::Hybrid(both) => both.writes_in_sql && both.sql.upserts(table),
+            RowSession::Table(_) => false,
+            RowSession::Hybrid(both) => both.writes_in_sql && both.sql.upserts(table),
+            RowSession::Handler(rows) => rows.upserts(table),
         }
     }
 
     fn upsert(&mut self, table: &Table, rows: usize, cells: &[(usize, Cell<'_>)]) -> Result<()> {
         match self {
-            Session::Hybrid(both) if both.sql.active() => both.sql.upsert(table, rows, cells),
+            RowSession::Hybrid(both) if both.sql.active() => both.sql.upsert(table, rows, cells),
+            RowSession::Handler(handler) => handler.upsert(table, rows, cells),
             _ => Err(super::one_by_one(table)),
         }
     }
@@ -269,8 +287,9 @@ impl<S: SqlSession> Rows for Session<S> {
 
     fn truncate(&mut self, table: &Table) -> Result<()> {
         match self {
-            Session::Table(rows) => rows.truncate(table),
-            Session::Hybrid(both) => both.truncate(table),
+            RowSession::Table(rows) => rows.truncate(table),
+            RowSession::Handler(rows) => rows.truncate(table),
+            RowSession::Hybrid(both) => both.truncate(table),
         }
     }
 
@@ -282,10 +301,19 @@ impl<S: SqlSession> Rows for Session<S> {
         either!(self, rows => rows.rollback())
     }
 
+    fn keep(&mut self, stays: &dyn Fn(usize, u32) -> bool) {
+        match self {
+            RowSession::Table(_) => {}
+            RowSession::Hybrid(both) => both.sql.keep(stays),
+            RowSession::Handler(rows) => rows.keep(stays),
+        }
+    }
+
     fn tend(&mut self) -> bool {
         match self {
-            Session::Table(_) => false,
-            Session::Hybrid(both) => both.tend(),
+            RowSession::Table(_) => false,
+            RowSession::Hybrid(both) => both.tend(),
+            RowSession::Handler(rows) => rows.tend(),
         }
     }
 }

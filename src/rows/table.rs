@@ -1,6 +1,6 @@
 //! Rows through the InnoDB API callback table.
 //!
-//! [`Session`] implements [`Rows`] for one worker thread. Below it are [`Api`] (the table) and three
+//! [`TableRows`] implements [`Rows`] for one worker thread. Below it are [`Api`] (the table) and three
 //! owners whose drop releases what they hold: transaction, cursor, tuple. This file and its children make every
 //! raw call of the table and nobody else makes one.
 
@@ -20,6 +20,8 @@ const READS_PER_TUPLE: u32 = 16;
 /// A table opened in the current transaction. Fields drop in this order: tuples before the cursors
 /// they were made from, the index cursor before the clustered one.
 struct Open {
+    /// [`Table::stamp`] of the table.
+    stamp: u32,
     search: Tuple,
     /// Columns of `search` behind the key, and where they are in the row: the primary key in a secondary index.
     appended: Vec<(usize, usize)>,
@@ -96,7 +98,7 @@ impl Open {
 }
 
 /// Rows of one worker thread. Not shared between threads: handles belong to the thread that made them.
-pub struct Session {
+pub struct TableRows {
     // Declared first: open cursors must be closed before their transaction is released.
     open: Vec<Option<Open>>,
     trx: Option<Transaction>,
@@ -107,12 +109,12 @@ pub struct Session {
     api: Api,
 }
 
-impl Session {
+impl TableRows {
     /// A session without a transaction.
-    pub fn new(api: Api) -> Session {
+    pub fn new(api: Api) -> TableRows {
         let mode = Mode { level: 1, read_write: false };
         let write_lock = if api.row_locks() { ib_lck_mode::IB_LOCK_X } else { ib_lck_mode::IB_LOCK_NONE };
-        Session { open: Vec::new(), trx: None, mode, active: false, write_lock, api }
+        TableRows { open: Vec::new(), trx: None, mode, active: false, write_lock, api }
     }
 
     /// The host's `innodb_api_trx_level`, 0 to 3.
@@ -136,7 +138,8 @@ impl Session {
         if self.open.len() <= table.id {
             self.open.resize_with(table.id + 1, || None);
         }
-        if self.open[table.id].is_none() {
+        if self.open[table.id].as_ref().is_none_or(|open| open.stamp != table.stamp) {
+            self.open[table.id] = None;
             let base = self.cursor(&table.path)?;
             let index = match &table.index {
                 None => None,
@@ -153,6 +156,7 @@ impl Session {
             let same = |(i, column): (usize, &Column)| {
                 base.column_is(i, &column.name) && column_kind(&row.meta(i).0) == column.kind
             };
+            // `bytes` and `int` count on this: a caller's column of a table with this stamp is one of the tuple, as wide as it says.
             if row.user_columns() != table.columns.len() || !table.columns.iter().enumerate().all(same) {
                 return Err(Error::Changed(table.display().into_owned()));
             }
@@ -161,7 +165,7 @@ impl Session {
                 Some(index) => appended_columns(index, &search, table)?,
             };
             let lock = ib_lck_mode::IB_LOCK_NONE;
-            self.open[table.id] = Some(Open { search, appended, row, reads: 0, index, base, lock });
+            self.open[table.id] = Some(Open { stamp: table.stamp, search, appended, row, reads: 0, index, base, lock });
         }
         match &mut self.open[table.id] {
             Some(open) => {
@@ -173,7 +177,7 @@ impl Session {
     }
 
     fn opened(&self, table: &Table) -> Option<&Open> {
-        self.open.get(table.id).and_then(Option::as_ref)
+        self.open.get(table.id).and_then(Option::as_ref).filter(|open| open.stamp == table.stamp)
     }
 
     fn find(&mut self, table: &Table, key: Cell<'_>, lock: ib_lck_mode::Type) -> Result<bool> {
@@ -243,7 +247,7 @@ fn column_kind(meta: &crate::bindings::ib_col_meta_t) -> ColumnKind {
     }
 }
 
-impl Rows for Session {
+impl Rows for TableRows {
     fn begin(&mut self, mode: Mode) -> Result<()> {
         // A plain read needs no undo and no lock: an auto-commit transaction is the engine's fast path.
         match &mut self.trx {
@@ -310,8 +314,9 @@ impl Rows for Session {
     }
 
     fn bytes(&self, table: &Table, column: usize) -> Option<&[u8]> {
+        let kind = table.columns.get(column)?.kind;
         let bytes = self.opened(table)?.row.bytes(column)?;
-        match table.columns.get(column)?.kind {
+        match kind {
             // CHAR comes back with the padding that the engine added.
             ColumnKind::Char => Some(bytes.trim_ascii_end_spaces()),
             _ => Some(bytes),

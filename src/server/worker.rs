@@ -10,7 +10,7 @@ use super::stats::{ContainerCount, Counter, Delta};
 use super::sweep::Sweep;
 use super::tick::{Buffers, Past, Plan, Tick};
 use super::{Shared, unix_time};
-use crate::host::Session;
+use crate::host::RowSession;
 use crate::rows::{Error, Rows};
 use crate::store::{CasSource, Config, Store};
 use mio::unix::SourceFd;
@@ -93,7 +93,7 @@ pub struct Worker<'s> {
     commit_interval: i64,
     /// The last request to commit batches that was seen.
     commit_seen: u64,
-    store: Store<Session>,
+    store: Store<RowSession>,
     conns: Slab<Conn>,
     /// Connections to look at in the next tick.
     queue: Vec<usize>,
@@ -135,7 +135,7 @@ pub fn run(mut seed: Seed, shared: &Shared, cas: CasSource) {
 }
 
 impl<'s> Worker<'s> {
-    fn new(seed: &'s mut Seed, shared: &'s Shared, cas: CasSource, session: Session) -> Worker<'s> {
+    fn new(seed: &'s mut Seed, shared: &'s Shared, cas: CasSource, session: RowSession) -> Worker<'s> {
         let config_version = shared.config_version.load(Ordering::Acquire);
         let config = Arc::clone(&shared.config.lock());
         let commit_interval = session.host_commit_interval();

@@ -241,7 +241,7 @@ fn text_rows<R: Rows, const N: usize>(
         }
         other => format!("table innodb_memcache.{name}: {other}"),
     })?;
-    let table = Table { id, path, index: None, columns, key: 0 };
+    let table = Table::new(id, path, None, columns, 0);
     let mut wanted = [0; N];
     for (slot, column) in wanted.iter_mut().zip(names) {
         let found = table.columns.iter().position(|known| known.name.eq_ignore_ascii_case(column));

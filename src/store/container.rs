@@ -265,7 +265,7 @@ impl Checker<'_> {
         self.unmapped(&mapped)?;
         let index = self.index(rows)?;
         let policies = self.policies(key, policies);
-        let table = Table { id, path: path(self.row)?, index, columns: self.columns, key };
+        let table = Table::new(id, path(self.row)?, index, self.columns, key);
         Ok(Container {
             name: self.row.name.clone(),
             table,

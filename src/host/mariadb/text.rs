@@ -55,7 +55,7 @@ fn write(param: &Param<'_>, sql: &mut Vec<u8>) {
         Param::Int(value) => sql.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
         Param::UInt(value) => sql.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
         Param::Text(bytes) => {
-            sql.extend_from_slice(b"_utf8mb4");
+            sql.extend_from_slice(b"_utf8mb4 ");
             hexadecimal(bytes, sql);
         }
         Param::Bytes(bytes) => hexadecimal(bytes, sql),
@@ -84,7 +84,7 @@ mod tests {
         assert_eq!(
             String::from_utf8(sql.clone()).unwrap(),
             "UPDATE `a?``?` SET a=NULL, b=CONVERT(x'273b202d2d00ff' USING latin1) WHERE c=-9223372036854775808 AND d='?' \
-             AND e=18446744073709551615 AND f=_utf8mb4x''"
+             AND e=18446744073709551615 AND f=_utf8mb4 x''"
         );
         assert_eq!(template.fill(&params[..4], &mut sql), None);
         Template::new("COMMIT").fill(&[], &mut sql).unwrap();

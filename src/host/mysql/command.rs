@@ -11,6 +11,7 @@ use std::ptr;
 const COM_QUERY: c_int = 3;
 const COM_STMT_PREPARE: c_int = 22;
 const COM_STMT_EXECUTE: c_int = 23;
+const COM_STMT_CLOSE: c_int = 25;
 
 /// Numbers as numbers, not as text.
 const BINARY_REPRESENTATION: c_int = 2;
@@ -61,6 +62,8 @@ struct ExecuteData {
 union CommandData {
     query: std::mem::ManuallyDrop<QueryData>,
     execute: ExecuteData,
+    /// The statement that `COM_STMT_CLOSE` closes.
+    closed: c_ulong,
     room: [u64; 16],
 }
 
@@ -208,6 +211,13 @@ impl SqlSession for CommandSession {
         let affected = self.run(COM_STMT_EXECUTE, &data, rows).map(|(affected, _)| affected);
         self.numbers = numbers;
         affected
+    }
+
+    fn close(&mut self, statement: u64) {
+        let mut data = CommandData { room: [0; 16] };
+        data.closed = statement;
+        // The command has no answer; a statement that is gone needs no closing.
+        let _ = self.run(COM_STMT_CLOSE, &data, &mut RowSet::default());
     }
 
     fn query(&mut self, sql: &str, rows: &mut RowSet) -> Result<u64, SqlError> {

@@ -1,11 +1,11 @@
 //! Tables as information_schema describes them, for hosts that describe them no other way.
 
 use super::statements::{literal, parts};
-use super::{Result, Session, SqlSession, error};
+use super::{Result, SqlRows, SqlSession, error};
 use crate::rows::{Column, ColumnKind, Error, Index};
 use std::ffi::CStr;
 
-impl<S: SqlSession> Session<S> {
+impl<S: SqlSession> SqlRows<S> {
     /// Runs a query of text columns; the answer row by row.
     fn texts<const N: usize>(&mut self, sql: &str) -> Result<Vec<[String; N]>> {
         self.aside.expect(&[ColumnKind::VarChar; N]);

@@ -1,7 +1,7 @@
 //! Rows through a host's SQL session: what is written this way is in the binary log, fires triggers, honours foreign keys, CHECK and
 //! defaults, and respects read-only servers and locked tables.
 //!
-//! [`Session`] turns the operations of [`super::Rows`] into prepared statements; a host brings an [`SqlSession`] that runs them. All
+//! [`SqlRows`] turns the operations of [`super::Rows`] into prepared statements; a host brings an [`SqlSession`] that runs them. All
 //! of it belongs to one thread. The session is in autocommit=0 mode, where a transaction begins with its first statement, or begins
 //! transactions when it is told to.
 
@@ -64,6 +64,9 @@ pub trait SqlSession {
     /// Prepares a statement and returns its handle.
     fn prepare(&mut self, sql: &str) -> std::result::Result<u64, SqlError>;
 
+    /// Gives a prepared statement back; a session of a server may hold only so many.
+    fn close(&mut self, _statement: u64) {}
+
     /// How many of the session's statements the host has prepared anew, by itself and for good, because a table they use was altered;
     /// it says so before the statement that needed it ends. `None`: it does not say.
     fn reprepared(&self) -> Option<u64>;
@@ -84,7 +87,7 @@ pub trait SqlSession {
 const SCAN_ROWS: usize = 64;
 
 /// Rows of one worker thread through SQL.
-pub struct Session<S> {
+pub struct SqlRows<S> {
     rows: RowSet,
     /// Takes what statements return that are not to disturb `rows`, whose current row stays readable behind an update.
     aside: RowSet,
@@ -97,7 +100,7 @@ pub struct Session<S> {
     active: bool,
     /// Whether the transaction has changed rows.
     wrote: bool,
-    /// Key that [`Session::read_for_update`] found last.
+    /// Key that [`SqlRows::read_for_update`] found last.
     key: Key,
     /// Declared last: statements die with their session.
     sql: S,
@@ -140,10 +143,10 @@ pub struct Extra {
     pub generated: bool,
 }
 
-impl<S: SqlSession> Session<S> {
+impl<S: SqlSession> SqlRows<S> {
     /// A session without a transaction.
-    pub fn new(sql: S) -> Session<S> {
-        Session {
+    pub fn new(sql: S) -> SqlRows<S> {
+        SqlRows {
             rows: RowSet::default(),
             aside: RowSet::default(),
             at: 0,
@@ -191,7 +194,6 @@ impl<S: SqlSession> Session<S> {
             self.query(&format!("SET SESSION TRANSACTION ISOLATION LEVEL {name}"))?;
             self.level = Some(mode.level);
         }
-        self.tables.iter_mut().flatten().for_each(|statements| statements.checked = false);
         self.sql.begin().map_err(error)?;
         (self.active, self.wrote) = (true, false);
         Ok(())
@@ -241,18 +243,29 @@ impl<S: SqlSession> Session<S> {
         if self.tables.len() <= table.id {
             self.tables.resize_with(table.id + 1, || None);
         }
-        let slot = &mut self.tables[table.id];
-        match slot {
-            Some(statements) if statements.checked => return Ok(()),
-            Some(statements) if statements.suits(table) => {
-                statements.checked = true;
-                return Ok(());
-            }
-            _ => *slot = None,
+        if self.tables[table.id].as_ref().is_some_and(|statements| statements.stamp == table.stamp) {
+            return Ok(());
         }
+        self.close_statements(table.id);
         let charsets = self.charsets(table)?;
         self.tables[table.id] = Some(Statements::new(table, charsets));
         Ok(())
+    }
+
+    fn close_statements(&mut self, id: usize) {
+        let statements = self.tables.get_mut(id).and_then(Option::take);
+        for handle in statements.iter().flat_map(Statements::handles) {
+            self.sql.close(handle);
+        }
+    }
+
+    /// See [`super::Rows::keep`].
+    pub fn keep(&mut self, stays: &dyn Fn(usize, u32) -> bool) {
+        for id in 0..self.tables.len() {
+            if self.tables[id].as_ref().is_some_and(|statements| !stays(id, statements.stamp)) {
+                self.close_statements(id);
+            }
+        }
     }
 
     fn charsets(&mut self, table: &Table) -> Result<Vec<Charset>> {
@@ -416,7 +429,7 @@ impl<S: SqlSession> Session<S> {
         Ok(!self.rows.is_empty())
     }
 
-    /// Goes on to the next row behind [`Session::seek`].
+    /// Goes on to the next row behind [`SqlRows::seek`].
     pub fn next(&mut self, table: &Table) -> Result<bool> {
         self.at += 1;
         if self.at < self.rows.len() {

@@ -2,7 +2,7 @@
 
 use super::SCAN_ROWS;
 use crate::rows::{Cell, Column, ColumnKind, Table};
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::fmt::Write;
 
 /// How bytes become a value of a column.
@@ -123,9 +123,8 @@ struct Named {
 /// Prepared statements of one table, by session handle.
 #[derive(Debug)]
 pub struct Statements {
-    /// Whether the table was compared with the one they were made for, in this transaction.
-    pub checked: bool,
-    path: CString,
+    /// [`Table::stamp`] of the table that they were made for.
+    pub stamp: u32,
     names: Vec<String>,
     kinds: Vec<ColumnKind>,
     charsets: Vec<Charset>,
@@ -139,8 +138,7 @@ impl Statements {
     /// None yet.
     pub fn new(table: &Table, charsets: Vec<Charset>) -> Statements {
         Statements {
-            checked: true,
-            path: table.path.clone(),
+            stamp: table.stamp,
             names: table.columns.iter().map(|column| column.name.clone()).collect(),
             kinds: table.columns.iter().map(|column| column.kind).collect(),
             charsets,
@@ -150,12 +148,9 @@ impl Statements {
         }
     }
 
-    /// Whether they were made for this table as it is described now.
-    pub fn suits(&self, table: &Table) -> bool {
-        self.path == table.path
-            && self.names.len() == table.columns.len()
-            && self.names.iter().zip(&table.columns).all(|(name, column)| *name == column.name)
-            && self.kinds.iter().zip(&table.columns).all(|(kind, column)| *kind == column.kind)
+    /// All that were prepared.
+    pub fn handles(&self) -> impl Iterator<Item = u64> {
+        self.fixed.iter().flatten().copied().chain(self.named.iter().map(|named| named.handle))
     }
 
     /// The kinds of the columns that every SELECT returns.
@@ -394,7 +389,7 @@ mod tests {
             column("d", ColumnKind::Other),
             column("n", ColumnKind::Int { bytes: 4, unsigned: false }),
         ];
-        Table { id: 0, path: c"my db/t".into(), index: None, columns, key: 0 }
+        Table::new(0, c"my db/t".into(), None, columns, 0)
     }
 
     #[test]
@@ -444,8 +439,8 @@ mod tests {
         assert_eq!(statements.handle(Kind::Upsert(2, &rows)), Some(9));
         assert_eq!((statements.handle(Kind::Upsert(1, &one)), statements.handle(Kind::Insert(&one))), (None, None));
         assert_eq!((statements.handle(Kind::Lock), statements.handle(Kind::Read)), (Some(8), None));
-        let mut other = table.clone();
-        other.columns.pop();
-        assert!(statements.suits(&table) && !statements.suits(&other));
+        let mut all: Vec<u64> = statements.handles().collect();
+        all.sort_unstable();
+        assert_eq!(all, [7, 8, 9]);
     }
 }

@@ -1,6 +1,6 @@
 //! The session over a scripted SQL session: which statements run, when they are prepared, what errors become.
 
-use super::{Param, RowSet, Session, SqlError, SqlSession, error_on};
+use super::{Param, RowSet, SqlError, SqlRows, SqlSession, error_on};
 use crate::rows::{Cell, Column, ColumnKind, Error, Mode, Table};
 
 /// Remembers what was asked; a SELECT by key finds the row `found`.
@@ -77,6 +77,10 @@ impl SqlSession for Scripted {
         Ok(self.prepared.len() as u64 - 1)
     }
 
+    fn close(&mut self, statement: u64) {
+        self.trace.push(format!("close {statement}"));
+    }
+
     fn execute(&mut self, statement: u64, params: &[Param<'_>], rows: &mut RowSet) -> Result<u64, SqlError> {
         let sql = self.prepared.get(statement as usize).cloned();
         let sql = sql.ok_or(SqlError { code: 1243, message: "unknown statement".into() })?;
@@ -102,18 +106,18 @@ fn table() -> Table {
     };
     let int = ColumnKind::Int { bytes: 4, unsigned: false };
     let columns = vec![column("k", ColumnKind::VarChar), column("v", ColumnKind::Blob), column("n", int)];
-    Table { id: 3, path: c"test/t".into(), index: None, columns, key: 0 }
+    Table::new(3, c"test/t".into(), None, columns, 0)
 }
 
 const WRITE: Mode = Mode { level: 1, read_write: true };
 
-fn session(scripted: Scripted) -> Session<Scripted> {
-    let mut session = Session::new(scripted);
+fn session(scripted: Scripted) -> SqlRows<Scripted> {
+    let mut session = SqlRows::new(scripted);
     session.begin(WRITE).unwrap();
     session
 }
 
-fn trace(session: &mut Session<Scripted>) -> String {
+fn trace(session: &mut SqlRows<Scripted>) -> String {
     std::mem::take(&mut session.sql.trace).join(" ")
 }
 
@@ -247,11 +251,29 @@ fn a_table_that_was_altered_is_looked_at_again() {
 }
 
 #[test]
+fn statements_of_a_table_that_is_described_anew_or_forgotten_are_closed() {
+    let old = table();
+    let mut session = session(Scripted::default());
+    let described = || Table { stamp: old.stamp + 1, ..old.clone() };
+    session.read(&old, Cell::Bytes(b"k")).unwrap();
+    session.read_for_update(&old, Cell::Bytes(b"k")).unwrap();
+    trace(&mut session);
+    session.read(&described(), Cell::Bytes(b"k")).unwrap();
+    assert_eq!(trace(&mut session), "close 0 close 1 SELECT/0 prepare SELECT/1");
+    session.keep(&|id, stamp| (id, stamp) == (3, old.stamp + 1));
+    assert_eq!(trace(&mut session), "");
+    session.keep(&|_, _| false);
+    assert_eq!(trace(&mut session), "close 2");
+    session.read(&described(), Cell::Bytes(b"k")).unwrap();
+    assert_eq!(trace(&mut session), "SELECT/0 prepare SELECT/1");
+}
+
+#[test]
 fn rows_are_not_upserted_where_a_change_could_hide() {
     let table = table();
     let blind = session(Scripted::default());
     assert!(!blind.upserts(&table), "the host does not count what it prepares anew");
-    let mut repeatable = Session::new(Scripted { reprepared: Some(0), ..Scripted::default() });
+    let mut repeatable = SqlRows::new(Scripted { reprepared: Some(0), ..Scripted::default() });
     repeatable.begin(Mode { level: 2, read_write: true }).unwrap();
     assert!(!repeatable.upserts(&table));
     assert!(matches!(repeatable.upsert(&table, 2, ROWS), Err(Error::Engine(_))));

@@ -13,13 +13,13 @@
 //! older view might hide a change, rows are written one by one.
 
 use super::statements::{self, Kind, Upserts};
-use super::{Error, Result, Session, SqlSession, error};
+use super::{Error, Result, SqlRows, SqlSession, error};
 use crate::rows::{Cell, ColumnKind, Table, one_by_one};
 
 /// The highest isolation level (READ COMMITTED) at which each statement sees what was committed before it.
 const LEVEL_MAX: u8 = 1;
 
-impl<S: SqlSession> Session<S> {
+impl<S: SqlSession> SqlRows<S> {
     /// See [`crate::rows::Rows::upserts`].
     pub fn upserts(&self, table: &Table) -> bool {
         let Some(count) = self.sql.reprepared() else { return false };
