@@ -279,7 +279,7 @@ impl<'s> Worker<'s> {
         self.shared.stats[self.index].publish(&mut self.stats);
     }
 
-    // tests/instructions.rs counts what happens in here, by this name.
+    // tests/house/instructions.rs counts what happens in here, by this name.
     #[inline(never)]
     fn run_tick(
         &mut self,
