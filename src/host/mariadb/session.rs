@@ -5,13 +5,18 @@ use super::text::Template;
 use super::thread::Thd;
 use crate::host::mysql::{Settings, symbols};
 use crate::rows::sql::{Param, RowSet, SqlError, SqlSession};
+use parking_lot::Mutex;
 use std::ptr;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Memory for the text of statements that is kept from one to the next, in bytes.
 const KEPT: usize = 1 << 20;
 
 /// What `ER_UNKNOWN_STMT_HANDLER` says.
 const UNKNOWN_STATEMENT: u32 = 1243;
+
+/// Taken for each statement on a server that does not let us number our threads.
+static ONE_BY_ONE: Mutex<()> = Mutex::new(());
 
 /// The session of one thread. It acts for no account and holds every right.
 pub struct TextSession {
@@ -55,11 +60,12 @@ impl TextSession {
         Ok(())
     }
 
-    fn connection(&self) -> Result<&Connection, SqlError> {
-        match &self.open {
-            Some(open) => Ok(&open.connection),
-            None => Err(failure("the daemon's session is gone")),
-        }
+    fn run(&self, sql: &[u8], rows: &mut RowSet) -> Result<u64, SqlError> {
+        let Some(open) = &self.open else { return Err(failure("the daemon's session is gone")) };
+        open.thd.next_query();
+        // Threads that cannot be told apart would take each other's temporary tables.
+        let _alone = (!open.thd.is_numbered()).then(|| ONE_BY_ONE.lock());
+        open.connection.query(sql, rows)
     }
 }
 
@@ -99,11 +105,15 @@ impl SqlSession for TextSession {
         unsafe { ptr::read_volatile(self.read_only) != 0 }
     }
 
+    /// Sets the clock that statements see: on a state of our own the server does not.
     fn enter(&mut self) -> Result<(), SqlError> {
-        self.connection().map(|_| ())
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let sql = format!("SET timestamp={}.{:06}", now.as_secs(), now.subsec_micros());
+        self.query(&sql, &mut RowSet::default()).map(|_| ())
     }
 
     fn begin(&mut self) -> Result<(), SqlError> {
+        self.enter()?;
         self.query("BEGIN", &mut RowSet::default()).map(|_| ())
     }
 
@@ -136,7 +146,7 @@ impl SqlSession for TextSession {
         let mut text = std::mem::take(&mut self.text);
         let filled = self.statements.get(statement as usize).and_then(Option::as_ref);
         let done = match filled.and_then(|template| template.fill(params, &mut text)) {
-            Some(()) => self.connection().and_then(|connection| connection.query(&text, rows)),
+            Some(()) => self.run(&text, rows),
             None => Err(SqlError { code: UNKNOWN_STATEMENT, message: "unknown statement".into() }),
         };
         text.clear();
@@ -146,6 +156,6 @@ impl SqlSession for TextSession {
     }
 
     fn query(&mut self, sql: &str, rows: &mut RowSet) -> Result<u64, SqlError> {
-        self.connection()?.query(sql.as_bytes(), rows)
+        self.run(sql.as_bytes(), rows)
     }
 }

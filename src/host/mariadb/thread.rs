@@ -5,10 +5,11 @@
 //! is gone. Workers see `abort_loop` and leave; then the server goes on.
 
 use crate::host::mysql::symbols;
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::transmute;
 use std::ptr;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Whether the server takes sessions: not while it starts. A server that does not tell is taken for one that does.
 pub fn server_has_started() -> bool {
@@ -65,11 +66,61 @@ impl Drop for Counted {
     }
 }
 
+/// Room for a `THD` of any release, in words.
+const THD_WORDS: usize = 1 << 14;
+
+/// Where a `THD` keeps a word that an accessor of the plugin API returns, in bytes. The accessor itself tells: it is shown memory in which
+/// each word says where it stands. `None`: it does not read one word and return it.
+fn offset_of(accessor: &CStr) -> Option<usize> {
+    let get = symbols::find(accessor);
+    if get.is_null() {
+        return None;
+    }
+    let words: Vec<u64> = (0..THD_WORDS as u64).map(|word| word * 8).collect();
+    // SAFETY: a function of the plugin API that reads one member of the `THD` it is given and writes nothing.
+    let offset = unsafe {
+        type Get = unsafe extern "C" fn(*const c_void) -> u64;
+        transmute::<*mut c_void, Get>(get)(words.as_ptr().cast()) as usize
+    };
+    (offset > 0 && offset.is_multiple_of(8) && offset < THD_WORDS * 8).then_some(offset)
+}
+
+/// The numbers that the server gives to its own threads and statements, and that nobody gives to ours.
+#[derive(Clone, Copy)]
+struct Numbers {
+    thread: usize,
+    query: usize,
+    next_thread: unsafe extern "C" fn() -> u64,
+    next_query: &'static AtomicU64,
+}
+
+impl Numbers {
+    /// `None`: this server does not show where they are.
+    fn find() -> Option<Numbers> {
+        static FOUND: OnceLock<Option<Numbers>> = OnceLock::new();
+        *FOUND.get_or_init(|| {
+            let (next_thread, next_query) =
+                (symbols::find(c"_Z14next_thread_idv"), symbols::find(c"global_query_id").cast::<u64>());
+            if next_thread.is_null() || next_query.is_null() {
+                return None;
+            }
+            // SAFETY: the server's function of that signature, and its atomic counter of 64 bits.
+            let (next_thread, next_query) = unsafe {
+                let next_thread = transmute::<*mut c_void, unsafe extern "C" fn() -> u64>(next_thread);
+                (next_thread, AtomicU64::from_ptr(next_query))
+            };
+            let (thread, query) = (offset_of(c"thd_get_thread_id")?, offset_of(c"thd_query_id")?);
+            Some(Numbers { thread, query, next_thread, next_query })
+        })
+    }
+}
+
 /// The server's state of the thread that made this, attached to it until it is dropped.
 pub struct Thd {
     raw: *mut c_void,
     /// What the thread had instead.
     before: *mut c_void,
+    numbers: Option<Numbers>,
     detach: unsafe extern "C" fn(*mut c_void),
     destroy: unsafe extern "C" fn(*mut c_void),
     killed: unsafe extern "C" fn(*const c_void) -> c_int,
@@ -98,16 +149,35 @@ impl Thd {
             }
             let before = transmute::<*mut c_void, unsafe extern "C" fn(*mut c_void) -> *mut c_void>(attach)(raw);
             transmute::<*mut c_void, unsafe extern "C" fn(*mut c_void)>(lex_start)(raw);
+            let numbers = Numbers::find();
+            if let Some(numbers) = numbers {
+                // The server names the temporary tables of statements by it.
+                raw.byte_add(numbers.thread).cast::<u64>().write((numbers.next_thread)());
+            }
             let detach = transmute::<*mut c_void, unsafe extern "C" fn(*mut c_void)>(detach);
             let destroy = transmute::<*mut c_void, unsafe extern "C" fn(*mut c_void)>(destroy);
             let killed = transmute::<*mut c_void, unsafe extern "C" fn(*const c_void) -> c_int>(killed);
-            Ok(Thd { raw, before, detach, destroy, killed, _counted })
+            Ok(Thd { raw, before, numbers, detach, destroy, killed, _counted })
         }
     }
 
     /// The address.
     pub fn raw(&self) -> *mut c_void {
         self.raw
+    }
+
+    /// Whether its statements may run beside those of other threads of ours: they can be told apart.
+    pub fn is_numbered(&self) -> bool {
+        self.numbers.is_some()
+    }
+
+    /// A statement begins: what the one before warned of is no longer of interest.
+    pub fn next_query(&self) {
+        if let Some(numbers) = &self.numbers {
+            let number = numbers.next_query.fetch_add(1, Ordering::Relaxed);
+            // SAFETY: the member that its accessor reads, of 64 bits, in a state that is this thread's.
+            unsafe { self.raw.byte_add(numbers.query).cast::<u64>().write(number) };
+        }
     }
 
     /// Whether somebody killed it or its statement.

@@ -100,6 +100,7 @@ impl<S: SqlSession> Rows for HandlerRows<S> {
 
     fn truncate(&mut self, table: &Table) -> Result<()> {
         self.renew()?;
+        self.sql.enter()?;
         self.sql.truncate(&table.path)
     }
 

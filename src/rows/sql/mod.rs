@@ -361,8 +361,11 @@ impl<S: SqlSession> SqlRows<S> {
         }
         self.statements(table)?;
         let key = self.param(table, table.key, key);
-        self.run(table, kind, &[key])?;
-        Ok(!self.rows.is_empty())
+        match self.run(table, kind, &[key]) {
+            // Neither has one that the column's character set does not know.
+            Err(Error::TooLong(_)) => Ok(false),
+            found => found.map(|_| !self.rows.is_empty()),
+        }
     }
 
     /// See [`super::Rows::read`].
@@ -482,15 +485,16 @@ fn error_on(table: &Table, sql: SqlError) -> Error {
 fn error(sql: SqlError) -> Error {
     match sql.code {
         1062 | 1586 => Error::Duplicate,
-        1213 | 3058 => Error::Deadlock,
+        // MariaDB's 1020: the row has changed since the transaction's view was opened.
+        1213 | 3058 | 1020 => Error::Deadlock,
         1205 | 3572 => Error::LockTimeout,
-        // Read-only transaction, --read-only, super_read_only, innodb_read_only.
-        1792 | 1290 | 1836 | 1874 => Error::ReadOnly,
+        // Read-only transaction, --read-only, super_read_only, innodb_read_only, a table opened read only.
+        1792 | 1290 | 1836 | 1874 | 1036 => Error::ReadOnly,
         // Data too long, out of range, wrong bytes for the character set, row too large.
-        1406 | 1264 | 1366 | 1118 | 1301 | 3854 => Error::TooLong(column_of(&sql.message)),
-        1048 | 1364 | 1216 | 1217 | 1451 | 1452 | 3819 | 1644 | 1701 => Error::Constraint(sql.message),
+        1406 | 1264 | 1366 | 1300 | 1118 | 1301 | 3854 => Error::TooLong(column_of(&sql.message)),
+        1048 | 1364 | 1216 | 1217 | 1451 | 1452 | 3819 | 4025 | 1644 | 1701 => Error::Constraint(sql.message),
         1021 | 1114 | 3 => Error::DiskFull,
-        1053 | 1317 | 3169 | 3024 => Error::Interrupted,
+        1053 | 1317 | 1927 | 1969 | 3169 | 3024 => Error::Interrupted,
         1146 => Error::NotFound(sql.message),
         code => Error::Engine(format!("{} (SQL error {code})", sql.message)),
     }
