@@ -1,7 +1,8 @@
 //! The descriptor that MariaDB takes; MySQL takes that of [`super::descriptor`], and each leaves the other's alone.
 
-use super::descriptor::{self, Exported, INFO};
-use super::variables;
+use super::descriptor::{self, INFO};
+use super::exported::Exported;
+use super::{lifecycle, variables};
 use crate::bindings::*;
 use std::ffi::c_int;
 use std::ptr;
@@ -28,8 +29,8 @@ const DESCRIPTOR: dm_maria_plugin = dm_maria_plugin {
     author: descriptor::AUTHOR.as_ptr(),
     descr: descriptor::DESCRIPTION.as_ptr(),
     license: DM_PLUGIN_LICENSE_GPL as c_int,
-    init: Some(descriptor::init),
-    deinit: Some(descriptor::deinit),
+    init: Some(lifecycle::init),
+    deinit: Some(lifecycle::deinit),
     version: descriptor::VERSION,
     status_vars: variables::STATUS.get().cast(),
     system_vars: variables::SYSTEM.get().cast(),

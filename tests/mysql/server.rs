@@ -68,7 +68,8 @@ impl Config {
         std::fs::create_dir(folder.path().join("plugin")).unwrap();
         let config = Config { folder, args: Vec::new() };
         config.place_library();
-        let config = config.arg("--loose-daemon-memcached-option=-p 0").arg("--loose-daemon-memcached-enable-binlog=ON");
+        let config =
+            config.arg("--loose-daemon-memcached-option=-p 0").arg("--loose-daemon-memcached-enable-binlog=ON");
         // MariaDB writes no binary log unless told to.
         if is_mariadb() { config.arg("--log-bin=binlog").redo_log("8M") } else { config.redo_log("8M") }
     }

@@ -1,7 +1,6 @@
 //! MariaDB's SQL service: statements as text on the thread that calls, without a network in between.
 
 use crate::host::mysql::services::Service;
-use crate::rows::ColumnKind;
 use crate::rows::sql::{RowSet, SqlError};
 use std::ffi::{CStr, c_char, c_int, c_uint, c_ulong, c_ulonglong, c_void};
 use std::ptr;
@@ -107,17 +106,6 @@ impl Connection {
             (service.free)(result);
         }
         Ok(count)
-    }
-
-    /// The first column of the first row of a statement's answer, as text.
-    ///
-    /// # Errors
-    /// The server's.
-    pub fn query_text(&self, sql: &str) -> Result<String, SqlError> {
-        let mut rows = RowSet::default();
-        rows.expect(&[ColumnKind::VarChar]);
-        self.query(sql.as_bytes(), &mut rows)?;
-        Ok(String::from_utf8_lossy(rows.bytes(0, 0).unwrap_or_default()).into_owned())
     }
 
     fn error(&self) -> SqlError {

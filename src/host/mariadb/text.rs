@@ -77,7 +77,8 @@ mod tests {
     #[test]
     fn values_are_digits_only() {
         let mut sql = Vec::new();
-        let template = Template::new("UPDATE `a?``?` SET a=?, b=CONVERT(? USING latin1) WHERE c=? AND d='?' AND e=? AND f=?");
+        let template =
+            Template::new("UPDATE `a?``?` SET a=?, b=CONVERT(? USING latin1) WHERE c=? AND d='?' AND e=? AND f=?");
         let params =
             [Param::Null, Param::Bytes(b"'; --\0\xff"), Param::Int(i64::MIN), Param::UInt(u64::MAX), Param::Text(b"")];
         template.fill(&params, &mut sql).unwrap();

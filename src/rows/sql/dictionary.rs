@@ -10,7 +10,8 @@ impl<S: SqlSession> SqlRows<S> {
     fn texts<const N: usize>(&mut self, sql: &str) -> Result<Vec<[String; N]>> {
         self.aside.expect(&[ColumnKind::VarChar; N]);
         self.sql.query(sql, &mut self.aside).map_err(error)?;
-        let text = |row, column| String::from_utf8_lossy(self.aside.bytes(row, column).unwrap_or_default()).into_owned();
+        let text =
+            |row, column| String::from_utf8_lossy(self.aside.bytes(row, column).unwrap_or_default()).into_owned();
         Ok((0..self.aside.len()).map(|row| std::array::from_fn(|column| text(row, column))).collect())
     }
 
