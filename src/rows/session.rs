@@ -309,6 +309,12 @@ impl<S: SqlSession, M: SqlSession> Rows for RowSession<S, M> {
         }
     }
 
+    fn restart_lock_wait(&mut self) {
+        if let RowSession::Hybrid(both) = self {
+            both.sql.restart_lock_wait();
+        }
+    }
+
     fn tend(&mut self) -> bool {
         match self {
             RowSession::Table(_) => false,
