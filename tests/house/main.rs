@@ -6,7 +6,6 @@ mod common;
 mod bench;
 mod bindings;
 mod cmake;
-mod documents;
 mod exports;
 mod headers;
 mod instructions;
