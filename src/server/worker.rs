@@ -3,58 +3,30 @@
 mod clients;
 mod gather;
 
-use super::conn::{BufferPool, Conn, Filled};
-use super::execute::{Executor, Resume};
-use super::login::Verdict;
+use super::batch::commit_open;
+use super::conn::{BufferPool, Conn};
+use super::execute::Executor;
+use super::mailbox::Mailbox;
+use super::outcome::Resume;
+use super::shared::{Shared, unix_time};
+use super::socket::Filled;
 use super::stats::{ContainerCount, Counter, Delta};
 use super::sweep::Sweep;
 use super::tick::{Buffers, Past, Plan, Tick};
-use super::{Shared, unix_time};
 use crate::host::RowSession;
-use crate::rows::{Error, Rows};
+use crate::protocol::reply::Out;
 use crate::store::{CasSource, Config, Store};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
-use parking_lot::Mutex;
 use slab::Slab;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 const WAKE: Token = Token(usize::MAX);
 
-/// Pause before a worker that got no session from its host asks again.
+/// Pause before a worker begins anew that got no session from its host, whose poller failed, or that met a defect.
 const RETRY: Duration = Duration::from_millis(100);
-
-/// How other threads reach a worker.
-pub struct Mailbox {
-    /// New connections, and whether they speak TLS.
-    sockets: Mutex<Vec<(OwnedFd, bool)>>,
-    verdicts: Mutex<Vec<Verdict>>,
-    waker: Waker,
-}
-
-impl Mailbox {
-    /// Hands a new connection over, which may speak TLS.
-    pub fn give(&self, socket: OwnedFd, tls: bool) {
-        self.sockets.lock().push((socket, tls));
-        self.wake();
-    }
-
-    /// Tells how an attempt to log in ended.
-    pub fn tell(&self, verdict: Verdict) {
-        self.verdicts.lock().push(verdict);
-        self.wake();
-    }
-
-    /// Makes the worker look at the daemon's flags.
-    pub fn wake(&self) {
-        if let Err(error) = self.waker.wake() {
-            log::error!("cannot wake a worker: {error}");
-        }
-    }
-}
 
 /// What a worker is made of before its thread starts.
 pub struct Seed {
@@ -68,11 +40,7 @@ impl Seed {
     pub fn new(index: usize) -> std::io::Result<Seed> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
-        Ok(Seed {
-            index,
-            poll,
-            mailbox: Arc::new(Mailbox { sockets: Mutex::default(), verdicts: Mutex::default(), waker }),
-        })
+        Ok(Seed { index, poll, mailbox: Arc::new(Mailbox::new(waker)) })
     }
 
     /// The mailbox, for the acceptor and the supervisor.
@@ -118,18 +86,16 @@ pub fn run(mut seed: Seed, shared: &Shared, cas: CasSource) {
     };
     while !shared.stopping() {
         let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            shared.host.session().map(|session| Worker::new(&mut seed, shared, cas.clone(), session).serve())
+            Worker::new(&mut seed, shared, cas.clone(), shared.host.session()?).serve()
         }));
         match served {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                shared.complain(|| format!("worker {}: {error}", seed.index));
-                std::thread::sleep(RETRY);
-            }
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => shared.complain(|| format!("worker {}: {error}", seed.index)),
             Err(_) => {
                 log::error!("worker {} met a defect of the daemon: its connections are closed, it goes on", seed.index);
             }
         }
+        std::thread::sleep(RETRY);
     }
     drop(attached);
 }
@@ -170,7 +136,9 @@ impl<'s> Worker<'s> {
         }
     }
 
-    fn serve(mut self) {
+    /// # Errors
+    /// The poller failed; the sentence says how.
+    fn serve(mut self) -> Result<(), String> {
         gather::sleep_precisely();
         let mut events = Events::with_capacity(1024);
         let mut buffers = Buffers::default();
@@ -188,7 +156,7 @@ impl<'s> Worker<'s> {
             if let Err(error) = self.poll.poll(&mut events, timeout)
                 && error.kind() != std::io::ErrorKind::Interrupted
             {
-                return log::error!("worker {}: polling failed: {error}", self.index);
+                return Err(format!("polling failed: {error}"));
             }
             for event in &events {
                 self.note(event);
@@ -206,6 +174,7 @@ impl<'s> Worker<'s> {
             }
         }
         self.commit_batch();
+        Ok(())
     }
 
     fn note(&mut self, event: &mio::event::Event) {
@@ -405,10 +374,10 @@ impl<'s> Worker<'s> {
             conn.peer.place(&conn.access, conn.container);
         }
         conn.closing |= plan.close || (conn.half_closed && !plan.more && plan.login.is_none());
-        conn.keep(&plan.unsent);
         if conn.has_output() {
             conn.awaits_writable = true;
             self.stalled = true;
+            self.owe(key);
             self.watch(key, Interest::READABLE | Interest::WRITABLE);
         } else if let Some(attempt) = plan.login {
             self.log_in(key, *attempt);
@@ -462,28 +431,15 @@ impl<'s> Worker<'s> {
                 fresh: true,
             };
             let request = crate::protocol::Request::FlushAll { delay: 0, noreply: true };
-            let _ = executor.run(&request, &Resume::Start, &mut Vec::new());
+            let _ = executor.run(&request, &Resume::Start, &mut Out::new());
         }
     }
-}
-
-/// Commits what a batch holds open. Its replies are out already: a failure can only be logged and counted.
-pub(super) fn commit_open<R: Rows>(store: &mut Store<R>, stats: &mut Delta) {
-    if let Err(error) = store.commit() {
-        batch_failed(&error);
-        stats.one(Counter::CommitFailures);
-    }
-}
-
-/// Says what became of changes whose clients were answered before this commit failed.
-pub(super) fn batch_failed(error: &Error) {
-    let outcome = if error.refuses_commit() { "nothing of it was stored" } else { "its outcome is unknown" };
-    log::error!("a batch whose clients were answered already failed to commit, {outcome}: {error}");
 }
 
 impl Drop for Worker<'_> {
     fn drop(&mut self) {
         self.store.rollback();
+        self.shared.busy[self.index].store(0, Ordering::Relaxed);
         self.conns.iter().for_each(|(_, conn)| self.shared.peers.leave(conn.fd()));
         self.shared.connections.fetch_sub(self.conns.len(), Ordering::Relaxed);
     }
