@@ -17,7 +17,7 @@ const MOST_SERVERS: usize = 1024;
 pub struct ServerName {
     /// A host name, an address (of IPv6 in brackets) or the path of a UNIX socket.
     pub host: String,
-    /// TCP port; for a UNIX socket memcached's, which is part of the name of its points.
+    /// TCP port; 0 for a UNIX socket.
     pub port: u16,
     /// Share of the keys, relative to the others.
     pub weight: u32,
@@ -72,7 +72,11 @@ fn parse_server(element: &str) -> Option<ServerName> {
     let port = u16::try_from(number(port, 0)?).ok()?;
     Some(ServerName {
         host: host.to_owned(),
-        port: if port == 0 { DEFAULT_PORT } else { port },
+        port: match port {
+            _ if host.starts_with('/') => 0,
+            0 => DEFAULT_PORT,
+            port => port,
+        },
         weight: number(weight.trim(), 1)?.max(1),
     })
 }

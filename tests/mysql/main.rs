@@ -5,7 +5,10 @@ mod common;
 
 mod bench;
 mod daemon;
+mod functions;
 mod load;
+#[path = "../udf/memcached.rs"]
+mod memcached;
 mod replication;
 mod server;
 mod upserts;

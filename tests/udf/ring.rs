@@ -62,7 +62,7 @@ fn keys_go_where_libmemcached_sends_them() {
     let mut cases: Vec<(Vec<(&str, &str)>, Vec<u32>)> = vec![
         (vec![], vec![KETAMA_WEIGHTED, 1]),
         (vec![("SORT_HOSTS", "1")], vec![KETAMA_WEIGHTED, 1, SORT_HOSTS, 1]),
-        (vec![("DISTRIBUTION", "CONSISTENT_KETAMA_SPY")], vec![KETAMA_WEIGHTED, 1, DISTRIBUTION, 3]),
+        (vec![("DISTRIBUTION", "CONSISTENT_KETAMA_SPY")], vec![KETAMA_WEIGHTED, 1, DISTRIBUTION, 4]),
         (vec![("KETAMA_WEIGHTED", "0"), ("HASH", "DEFAULT")], vec![KETAMA, 1]),
     ];
     for (name, number) in HASHES {
