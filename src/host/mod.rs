@@ -74,6 +74,11 @@ impl Host {
         self.server.is_some() && mysql::session::any_killed()
     }
 
+    /// Why a statement fails, for the client that gave it: on that client's thread.
+    pub fn tell_client(&self, message: &str) {
+        self.callbacks.init_error(message);
+    }
+
     /// Whether the host has begun to shut down.
     pub fn is_shutting_down(&self) -> bool {
         self.callbacks.is_shutting_down()
