@@ -31,7 +31,7 @@ fn a_standby_serves_what_the_killed_host_had_acknowledged() {
         output.lines().map(Result::unwrap).find(|line| line.starts_with("Listening on ")).expect("it serves");
     let mut client = Client::connect(listening.rsplit_once(':').unwrap().1.parse().unwrap());
     for i in 0..200 {
-        client.ask(format!("get k{i}\r\n"), &format!("VALUE k{i} 0 3\r\n{i:03}\r\nEND\r\n"));
+        client.ask(format!("get k{i}\r\n"), format!("VALUE k{i} 0 3\r\n{i:03}\r\nEND\r\n"));
     }
     child.kill().unwrap();
     child.wait().unwrap();
