@@ -40,6 +40,11 @@ void plugins_take_message(host *h, char text[PLUGIN_MESSAGE_SIZE]) {
 
 static int service_is_shutting_down(void *arg) { return atomic_load(&((host *)arg)->stopping); }
 
+static void service_lock_wait_restart(void *arg) {
+    (void)arg;
+    refengine_lock_wait_restart();
+}
+
 void plugins_setup(host *h) {
     pthread_mutex_init(&h->operation, NULL);
     pthread_mutex_init(&h->registry, NULL);
@@ -50,6 +55,7 @@ void plugins_setup(host *h) {
         .log = service_log,
         .init_error = service_init_error,
         .is_shutting_down = service_is_shutting_down,
+        .lock_wait_restart = service_lock_wait_restart,
     };
 }
 

@@ -26,6 +26,7 @@ pub mod ffi;
 pub(crate) mod guard;
 mod interrupt;
 mod lock;
+mod lock_wait;
 mod mdl;
 mod scan;
 pub(crate) mod signals;

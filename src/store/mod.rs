@@ -33,6 +33,7 @@ pub use policies::Store;
 pub use policy::{Policies, Policy};
 pub use range::KeyRange;
 
+use crate::cache::OutOfMemory;
 use crate::rows::Error;
 use std::fmt;
 
@@ -182,6 +183,12 @@ impl std::error::Error for Failure {
             Failure::Refused(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+impl From<OutOfMemory> for Failure {
+    fn from(_: OutOfMemory) -> Failure {
+        Failure::OutOfMemory
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// What a committed transaction does to memory.
 pub(super) enum Effect {
-    Put { container: u32, key: Vec<u8>, version: Version, flags: u32, cas: u64, deadline: i64, value: Vec<u8> },
+    Put { container: u32, key: Vec<u8>, version: Version, item: cache::NewItem },
     Remove { container: u32, key: Vec<u8> },
 }
 
@@ -118,6 +118,11 @@ impl<R: Rows> Store<R> {
         self.undone();
     }
 
+    /// See [`Rows::restart_lock_wait`].
+    pub fn restart_lock_wait(&mut self) {
+        self.table.rows.restart_lock_wait();
+    }
+
     /// Looks after the session between two ticks.
     pub fn tend(&mut self) {
         if self.table.rows.tend() {
@@ -158,9 +163,8 @@ impl<R: Rows> Store<R> {
         self.keep_marks(known);
         for effect in self.transaction.journal.drain(..) {
             match effect {
-                Effect::Put { container, key, version, flags, cas, deadline, value } if known => {
-                    let item = cache::NewItem { flags, cas, deadline, value: value.into() };
-                    self.memory.replace_committed(container, &key, version, &item);
+                Effect::Put { container, key, version, item } if known => {
+                    self.memory.replace_committed(container, &key, version, item);
                 }
                 Effect::Put { container, key, .. } | Effect::Remove { container, key } => {
                     self.memory.invalidate(container, &key);
