@@ -29,7 +29,6 @@ mod lock;
 mod lock_wait;
 mod mdl;
 mod scan;
-pub(crate) mod signals;
 mod sorted;
 mod span;
 pub mod sql;

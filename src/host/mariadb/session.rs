@@ -7,7 +7,7 @@ use crate::host::mysql::{Settings, symbols};
 use crate::rows::sql::{Param, RowSet, SqlError, SqlSession};
 use parking_lot::Mutex;
 use std::ptr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Memory for the text of statements that is kept from one to the next, in bytes.
 const KEPT: usize = 1 << 20;
@@ -98,6 +98,10 @@ impl SqlSession for TextSession {
         log::info!("a session of the daemon was killed; it gets a new one");
         self.statements.clear();
         self.connect().map_err(|text| failure(&text))
+    }
+
+    fn lock_wait(&self) -> Duration {
+        Duration::from_secs(self.settings.lock_wait_timeout.into())
     }
 
     fn is_read_only(&self) -> bool {
