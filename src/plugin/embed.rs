@@ -1,9 +1,9 @@
 //! The functions of `daemon_memcached.h`, for a C program that brings its own table.
 
 use super::daemon::{Daemon, Refusal};
-use super::guard;
 use crate::auth;
 use crate::bindings::{DM_ABI_VERSION, dm_config, dm_result};
+use crate::boundary::{guard, text, write_text};
 use crate::host::{Callbacks, Host};
 use crate::server::options::{Batch, Settings};
 use crate::server::{Address, StartError};
@@ -63,11 +63,8 @@ unsafe fn start(config: *const dm_config, no_out: bool) -> Result<Daemon, (dm_re
         return invalid("r_batch_size is at most 2^30 and w_batch_size at most 1048576");
     }
     let batch = Batch { reads: config.r_batch_size.max(1), writes: config.w_batch_size.max(1) };
-    let option = match config.option.is_null() {
-        true => String::new(),
-        // SAFETY: a NUL-terminated string.
-        false => unsafe { CStr::from_ptr(config.option) }.to_string_lossy().into_owned(),
-    };
+    // SAFETY: NULL or a NUL-terminated string.
+    let option = unsafe { text(config.option) }.unwrap_or_default();
     let callbacks = Callbacks::of_config(config);
     let (table, entries) = (config.innodb_api, config.innodb_api_entries);
     // SAFETY: the caller's promise about the table.
@@ -85,25 +82,6 @@ unsafe fn start(config: *const dm_config, no_out: bool) -> Result<Daemon, (dm_re
         };
         (code, refusal.message().to_owned())
     })
-}
-
-/// Writes text, cut to the size if it must be, and a NUL.
-///
-/// # Safety
-/// `out` is null or writable for `size` bytes.
-unsafe fn write_text(out: *mut c_char, size: usize, text: &str) {
-    if out.is_null() || size == 0 {
-        return;
-    }
-    let mut len = text.len().min(size - 1);
-    while !text.is_char_boundary(len) {
-        len -= 1;
-    }
-    // SAFETY: `len` plus the NUL fit into `size` bytes.
-    unsafe {
-        std::ptr::copy_nonoverlapping(text.as_ptr().cast(), out, len);
-        *out.add(len) = 0;
-    }
 }
 
 /// Makes a line for a users file.

@@ -2,6 +2,7 @@
 
 use super::exported::Exported;
 use crate::bindings::*;
+use crate::boundary::guard;
 use crate::server::options::Batch;
 use crate::server::{Address, Shared};
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -143,23 +144,27 @@ static SWEEP_INTERVAL_VAR: Exported<dm_sys_var_uint> = Exported::new(dm_sys_var_
 /// # Safety
 /// `save` points to the new value.
 unsafe extern "C" fn reload_update(_thd: *mut c_void, _var: *mut dm_sys_var, _ptr: *mut c_void, save: *const c_void) {
-    // SAFETY: a boolean variable's new value.
-    if !save.is_null() && unsafe { *save.cast::<c_char>() } != 0 {
-        RELOAD_WANTED.store(true, Ordering::Relaxed);
-    }
+    guard((), || {
+        // SAFETY: a boolean variable's new value.
+        if !save.is_null() && unsafe { *save.cast::<c_char>() } != 0 {
+            RELOAD_WANTED.store(true, Ordering::Relaxed);
+        }
+    });
 }
 
 /// # Safety
 /// `ptr` points to the variable, `save` to the new value.
 unsafe extern "C" fn sweep_update(_thd: *mut c_void, _var: *mut dm_sys_var, ptr: *mut c_void, save: *const c_void) {
-    if !save.is_null() && !ptr.is_null() {
-        // SAFETY: an unsigned variable and its new value.
-        unsafe {
-            let seconds = *save.cast::<u32>();
-            *ptr.cast::<u32>() = seconds;
-            SWEEP_WANTED.store(seconds, Ordering::Relaxed);
+    guard((), || {
+        if !save.is_null() && !ptr.is_null() {
+            // SAFETY: an unsigned variable and its new value.
+            unsafe {
+                let seconds = *save.cast::<u32>();
+                *ptr.cast::<u32>() = seconds;
+                SWEEP_WANTED.store(seconds, Ordering::Relaxed);
+            }
         }
-    }
+    });
 }
 
 /// All system variables, ended by null.

@@ -19,14 +19,17 @@ mod cache;
 mod catalog;
 mod codec;
 pub(crate) mod codes;
+mod core;
 mod datadir;
 mod engine;
 mod error;
 pub mod ffi;
-pub(crate) mod guard;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod interrupt;
 mod lock;
 mod mdl;
+mod permissions;
 mod scan;
 pub(crate) mod signals;
 mod sorted;
