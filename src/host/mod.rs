@@ -74,6 +74,11 @@ impl Host {
         self.server.is_some() && mysql::session::any_killed()
     }
 
+    /// From here to the next call on this thread, waits for locks through the table end together, where the host knows how.
+    pub fn restart_lock_wait(&self) {
+        self.callbacks.lock_wait_restart();
+    }
+
     /// Whether the host has begun to shut down.
     pub fn is_shutting_down(&self) -> bool {
         self.callbacks.is_shutting_down()

@@ -28,6 +28,7 @@ pub mod ffi;
 pub mod fuzzing;
 mod interrupt;
 mod lock;
+mod lock_wait;
 mod mdl;
 mod permissions;
 mod scan;

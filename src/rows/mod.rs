@@ -287,6 +287,10 @@ pub trait Rows {
     /// [`Table::stamp`].
     fn keep(&mut self, _stays: &dyn Fn(usize, u32) -> bool) {}
 
+    /// From here to the next call, waits for locks take together no longer than one may: behind the first that ended without the
+    /// lock, none is waited for. Rows that cannot do that wait each time.
+    fn restart_lock_wait(&mut self) {}
+
     /// Looks after a session that may have been idle for long: one that was killed gives its locks back and is replaced.
     /// `true`: a transaction that was open was undone with it.
     fn tend(&mut self) -> bool {

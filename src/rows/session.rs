@@ -290,6 +290,12 @@ impl<S: SqlSession> Rows for RowSession<S> {
         }
     }
 
+    fn restart_lock_wait(&mut self) {
+        if let RowSession::Hybrid(both) = self {
+            both.sql.restart_lock_wait();
+        }
+    }
+
     fn tend(&mut self) -> bool {
         match self {
             RowSession::Table(_) => false,

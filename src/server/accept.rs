@@ -55,10 +55,7 @@ fn accept_from(
                 continue;
             }
             let refusal = reply::TOO_MANY_CONNECTIONS;
-            // SAFETY: the socket is open, the bytes are readable.
-            unsafe {
-                libc::send(socket.as_raw_fd(), refusal.as_ptr().cast(), refusal.len(), libc::MSG_NOSIGNAL);
-            }
+            let _ = socket.send_with_flags(refusal, libc::MSG_NOSIGNAL);
             continue;
         }
         shared.connections.fetch_add(1, Ordering::Relaxed);

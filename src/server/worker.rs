@@ -14,6 +14,7 @@ use super::stats::{ContainerCount, Counter, Delta};
 use super::sweep::Sweep;
 use super::tick::{Buffers, Past, Plan, Tick};
 use crate::host::RowSession;
+use crate::protocol::reply::Out;
 use crate::store::{CasSource, Config, Store};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -372,10 +373,10 @@ impl<'s> Worker<'s> {
             conn.peer.place(&conn.access, conn.container);
         }
         conn.closing |= plan.close || (conn.half_closed && !plan.more && plan.login.is_none());
-        conn.keep(&plan.unsent);
         if conn.has_output() {
             conn.awaits_writable = true;
             self.stalled = true;
+            self.owe(key);
             self.watch(key, Interest::READABLE | Interest::WRITABLE);
         } else if let Some(attempt) = plan.login {
             self.log_in(key, *attempt);
@@ -429,7 +430,7 @@ impl<'s> Worker<'s> {
                 fresh: true,
             };
             let request = crate::protocol::Request::FlushAll { delay: 0, noreply: true };
-            let _ = executor.run(&request, &Resume::Start, &mut Vec::new());
+            let _ = executor.run(&request, &Resume::Start, &mut Out::new());
         }
     }
 }

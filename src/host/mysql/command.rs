@@ -8,6 +8,7 @@ use crate::boundary::{guard, text};
 use crate::rows::sql::{Param, RowSet, SqlError, SqlSession};
 use std::ffi::{c_char, c_double, c_int, c_longlong, c_uint, c_ulong, c_void};
 use std::ptr;
+use std::time::Duration;
 
 const COM_QUERY: c_int = 3;
 const COM_STMT_PREPARE: c_int = 22;
@@ -169,6 +170,10 @@ fn failure(text: &str) -> SqlError {
 }
 
 impl SqlSession for CommandSession {
+    fn lock_wait(&self) -> Duration {
+        Duration::from_secs(self.settings.lock_wait_timeout.into())
+    }
+
     fn is_lost(&self) -> bool {
         self.session.as_ref().is_none_or(ServerSession::is_killed)
     }

@@ -15,6 +15,7 @@ pub use result::RowSet;
 use statements::{Charset, Statements};
 use std::ffi::CStr;
 use std::ops::{Bound, ControlFlow};
+use std::time::{Duration, Instant};
 
 /// A value for a placeholder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,9 @@ pub trait SqlSession {
     /// Replaces the session by a new one; statements of the old one are gone.
     fn reopen(&mut self) -> std::result::Result<(), SqlError>;
 
+    /// How long the session waits for a lock.
+    fn lock_wait(&self) -> Duration;
+
     /// Whether the host refuses applications' writes now, in case it would not refuse this session's by itself.
     fn is_read_only(&self) -> bool;
 
@@ -76,6 +80,9 @@ pub trait SqlSession {
     fn query(&mut self, sql: &str, rows: &mut RowSet) -> std::result::Result<u64, SqlError>;
 }
 
+/// What takes less did not wait for a lock.
+const A_WAIT: Duration = Duration::from_millis(5);
+
 /// Rows that a scan fetches at a time.
 const SCAN_ROWS: usize = 64;
 
@@ -95,6 +102,8 @@ pub struct SqlRows<S> {
     wrote: bool,
     /// Key that [`SqlRows::read_for_update`] found last.
     key: Key,
+    /// How long statements waited for locks since [`super::Rows::restart_lock_wait`].
+    waited: Duration,
     /// Declared last: statements die with their session.
     sql: S,
 }
@@ -149,6 +158,7 @@ impl<S: SqlSession> SqlRows<S> {
             active: false,
             wrote: false,
             key: Key::default(),
+            waited: Duration::ZERO,
             sql,
         }
     }
@@ -365,7 +375,33 @@ impl<S: SqlSession> SqlRows<S> {
     /// See [`super::Rows::read_for_update`].
     pub fn read_for_update(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
         self.key.set(key);
-        self.find(table, key, statements::Kind::Lock)
+        if self.has_waited() {
+            return self.find(table, key, statements::Kind::LockNow);
+        }
+        self.waiting(|rows| rows.find(table, key, statements::Kind::Lock))
+    }
+
+    /// See [`super::Rows::restart_lock_wait`].
+    pub fn restart_lock_wait(&mut self) {
+        self.waited = Duration::ZERO;
+    }
+
+    /// Whether no lock is waited for any more.
+    fn has_waited(&self) -> bool {
+        self.waited >= self.sql.lock_wait()
+    }
+
+    /// Runs statements that may wait for locks.
+    fn waiting<T>(&mut self, run: impl FnOnce(&mut SqlRows<S>) -> Result<T>) -> Result<T> {
+        let begun = Instant::now();
+        let result = run(self);
+        let took = begun.elapsed();
+        if matches!(result, Err(Error::LockTimeout)) {
+            self.waited = Duration::MAX;
+        } else if took >= A_WAIT {
+            self.waited = self.waited.saturating_add(took);
+        }
+        result
     }
 
     /// See [`super::Rows::bytes`].

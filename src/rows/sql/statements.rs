@@ -49,6 +49,8 @@ pub enum Kind<'c> {
     Read,
     /// The same, locked.
     Lock,
+    /// The same, locked at once or not at all.
+    LockNow,
     /// Rows in key order from the start.
     First,
     /// Rows from a key on.
@@ -79,6 +81,7 @@ impl Kind<'_> {
             Kind::From => Some(3),
             Kind::Behind => Some(4),
             Kind::Delete => Some(5),
+            Kind::LockNow => Some(6),
             Kind::Insert(_) | Kind::Update(_) | Kind::Upsert(..) => None,
         }
     }
@@ -128,7 +131,7 @@ pub struct Statements {
     names: Vec<String>,
     kinds: Vec<ColumnKind>,
     charsets: Vec<Charset>,
-    fixed: [Option<u64>; 6],
+    fixed: [Option<u64>; 7],
     named: Vec<Named>,
     /// What the dictionary said of upserts.
     pub upserts: Upserts,
@@ -142,7 +145,7 @@ impl Statements {
             names: table.columns.iter().map(|column| column.name.clone()).collect(),
             kinds: table.columns.iter().map(|column| column.kind).collect(),
             charsets,
-            fixed: [None; 6],
+            fixed: [None; 7],
             named: Vec::new(),
             upserts: Upserts::Unknown,
         }
@@ -188,9 +191,9 @@ impl Statements {
         let mut sql = String::new();
         match kind {
             Kind::Read => self.select(table, " WHERE ", Some("="), &mut sql),
-            Kind::Lock => {
+            Kind::Lock | Kind::LockNow => {
                 self.select(table, " WHERE ", Some("="), &mut sql);
-                sql.push_str(" FOR UPDATE");
+                sql.push_str(if matches!(kind, Kind::Lock) { " FOR UPDATE" } else { " FOR UPDATE NOWAIT" });
             }
             Kind::First => self.select_in_order(table, None, &mut sql),
             Kind::From => self.select_in_order(table, Some(">="), &mut sql),
@@ -402,6 +405,7 @@ mod tests {
         for (kind, text) in [
             (Kind::Read, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=?")),
             (Kind::Lock, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=? FOR UPDATE")),
+            (Kind::LockNow, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=? FOR UPDATE NOWAIT")),
             (Kind::First, format!("SELECT {columns} FROM `my db`.`t` ORDER BY `k` LIMIT 64")),
             (Kind::Behind, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`>? ORDER BY `k` LIMIT 64")),
             (Kind::Delete, "DELETE FROM `my db`.`t` WHERE `k`=?".into()),
