@@ -74,6 +74,7 @@ pub(crate) fn into_handle<H: Handle>(object: Box<H::Object>) -> *mut H {
 /// # Safety
 /// `handle` is NULL or came from [`into_handle`] and was not taken back, and no other reference to its object is alive while
 /// this one is.
+#[cfg(feature = "refengine")]
 #[inline]
 pub(crate) unsafe fn object<'a, H: Handle>(handle: *mut H) -> Option<&'a mut H::Object> {
     // SAFETY: the caller's promise; only `into_handle` makes handles, and of this type alone.
@@ -83,7 +84,7 @@ pub(crate) unsafe fn object<'a, H: Handle>(handle: *mut H) -> Option<&'a mut H::
 /// The object behind a handle, to look at it.
 ///
 /// # Safety
-/// As for [`object`], but other shared references may be alive.
+/// `handle` is NULL or came from [`into_handle`] and was not taken back, and nobody changes its object while this reference is alive.
 #[inline]
 pub(crate) unsafe fn shared<'a, H: Handle>(handle: *const H) -> Option<&'a H::Object> {
     // SAFETY: the caller's promise; only `into_handle` makes handles, and of this type alone.
@@ -93,7 +94,7 @@ pub(crate) unsafe fn shared<'a, H: Handle>(handle: *const H) -> Option<&'a H::Ob
 /// Takes an object back from C.
 ///
 /// # Safety
-/// As for [`object`]; the handle is dead afterwards.
+/// As for [`shared`], and no reference to the object is alive; the handle is dead afterwards.
 pub(crate) unsafe fn from_handle<H: Handle>(handle: *mut H) -> Option<Box<H::Object>> {
     // SAFETY: the caller's promise; the box came from `into_handle`.
     (!handle.is_null()).then(|| unsafe { Box::from_raw(handle.cast()) })

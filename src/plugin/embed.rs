@@ -2,16 +2,16 @@
 
 use super::daemon::{Daemon, Refusal};
 use crate::auth;
-use crate::bindings::{DM_ABI_VERSION, dm_config, dm_result};
-use crate::boundary::{guard, text, write_text};
+use crate::bindings::{DM_ABI_VERSION, dm_config, dm_handle, dm_result};
+use crate::boundary::{Handle, from_handle, guard, into_handle, shared, text, write_text};
 use crate::host::{Callbacks, Host};
 use crate::server::options::{Batch, Settings};
 use crate::server::{Address, StartError};
 use std::ffi::{CStr, CString, c_char, c_void};
 
-/// A running daemon, as C holds it.
-#[allow(non_camel_case_types)]
-pub struct dm_handle(Daemon);
+impl Handle for dm_handle {
+    type Object = Daemon;
+}
 
 /// Starts a daemon.
 ///
@@ -31,7 +31,7 @@ pub unsafe extern "C" fn dm_start(
         match unsafe { start(config, out.is_null()) } {
             Ok(daemon) => {
                 // SAFETY: `start` has refused a null `out`.
-                unsafe { *out = Box::into_raw(Box::new(dm_handle(daemon))) };
+                unsafe { *out = into_handle(Box::new(daemon)) };
                 dm_result::DM_OK
             }
             Err((code, message)) => {
@@ -137,10 +137,8 @@ pub unsafe extern "C" fn dm_users_line(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dm_stop(handle: *mut dm_handle) -> dm_result::Type {
     guard(dm_result::DM_PANIC, || {
-        if !handle.is_null() {
-            // SAFETY: the caller's promise.
-            drop(unsafe { Box::from_raw(handle) });
-        }
+        // SAFETY: the caller's promise.
+        drop(unsafe { from_handle(handle) });
         dm_result::DM_OK
     })
 }
@@ -157,10 +155,10 @@ pub unsafe extern "C" fn dm_status(
 ) -> dm_result::Type {
     guard(dm_result::DM_PANIC, || {
         // SAFETY: the caller's promise.
-        let (Some(handle), Some(tell)) = (unsafe { handle.as_ref() }, tell) else {
+        let (Some(handle), Some(tell)) = (unsafe { shared(handle) }, tell) else {
             return dm_result::DM_INVALID_ARGUMENT;
         };
-        if let Some(server) = &handle.0.server {
+        if let Some(server) = &handle.server {
             server.status(&mut |name, value| {
                 if let (Ok(name), Ok(value)) = (CString::new(name), CString::new(value)) {
                     // SAFETY: the caller's function, its argument, NUL-terminated strings.
@@ -180,7 +178,7 @@ pub unsafe extern "C" fn dm_status(
 pub unsafe extern "C" fn dm_port(handle: *const dm_handle, n: usize) -> u16 {
     guard(0, || {
         // SAFETY: the caller's promise.
-        let server = unsafe { handle.as_ref() }.and_then(|handle| handle.0.server.as_ref());
+        let server = unsafe { shared(handle) }.and_then(|daemon| daemon.server.as_ref());
         match server.and_then(|server| server.addresses().get(n)) {
             Some(Address::Tcp(address)) => address.port(),
             _ => 0,

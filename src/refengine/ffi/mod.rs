@@ -193,7 +193,7 @@ pub unsafe extern "C" fn refengine_is_new(engine: *const refengine_t) -> c_int {
 /// have to by itself.
 #[unsafe(no_mangle)]
 pub extern "C" fn refengine_lock_wait_restart() {
-    guard!("refengine_lock_wait_restart", (), super::lock_wait::restart());
+    guard((), super::lock_wait::restart);
 }
 
 /// Opens a session.
