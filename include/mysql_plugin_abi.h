@@ -73,7 +73,7 @@ typedef struct dm_maria_plugin {
     struct dm_show_var *status_vars;
     struct dm_sys_var **system_vars;
     const char *version_info;
-    unsigned int maturity;                /* 4 = stable */
+    unsigned int maturity;                /* 5 = stable */
 } dm_maria_plugin;
 
 /* Prefix of the server's st_plugin_int; init() gets a pointer to one.  A host that brings an

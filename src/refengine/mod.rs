@@ -32,7 +32,6 @@ mod lock_wait;
 mod mdl;
 mod permissions;
 mod scan;
-pub(crate) mod signals;
 mod sorted;
 mod span;
 pub mod sql;

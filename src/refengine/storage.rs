@@ -42,8 +42,8 @@ mod view;
 
 use super::error::{Error, Result};
 use super::permissions;
-use super::signals::SignalsBlocked;
 use crate::boundary::catch;
+use crate::signals::SignalsBlocked;
 use checkpoint::Checkpoint;
 use commit::Rounds;
 pub(crate) use fjall::Slice;

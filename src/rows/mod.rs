@@ -4,13 +4,15 @@
 //! how to reach rows and nothing about containers or the protocol:
 //!
 //! - [`table`]: safe Rust over the InnoDB API callback table; every raw call of the table lives there;
-//! - [`sql`]: prepared statements in a session of the host.
+//! - [`sql`]: prepared statements in a session of the host;
+//! - [`handler`]: reads through the handlers behind such a session.
 //!
-//! [`RowSession`] is what a worker holds: the one, or both together.
+//! [`RowSession`] is what a worker holds: one of them, or two together.
 //!
 //! A session holds at most one transaction. Tables are opened at their first use in a transaction
 //! and closed when it ends, so that between transactions nothing stays locked or pinned.
 
+pub mod handler;
 mod session;
 pub mod sql;
 pub mod table;

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 const WAKE: Token = Token(usize::MAX);
 
-/// Pause before a worker that got no session from its host asks again.
+/// Pause before a worker begins anew that got no session from its host, whose poller failed, or that met a defect.
 const RETRY: Duration = Duration::from_millis(100);
 
 /// What a worker is made of before its thread starts.
@@ -86,18 +86,16 @@ pub fn run(mut seed: Seed, shared: &Shared, cas: CasSource) {
     };
     while !shared.stopping() {
         let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            shared.host.session().map(|session| Worker::new(&mut seed, shared, cas.clone(), session).serve())
+            Worker::new(&mut seed, shared, cas.clone(), shared.host.session()?).serve()
         }));
         match served {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                shared.complain(|| format!("worker {}: {error}", seed.index));
-                std::thread::sleep(RETRY);
-            }
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => shared.complain(|| format!("worker {}: {error}", seed.index)),
             Err(_) => {
                 log::error!("worker {} met a defect of the daemon: its connections are closed, it goes on", seed.index);
             }
         }
+        std::thread::sleep(RETRY);
     }
     drop(attached);
 }
@@ -138,7 +136,9 @@ impl<'s> Worker<'s> {
         }
     }
 
-    fn serve(mut self) {
+    /// # Errors
+    /// The poller failed; the sentence says how.
+    fn serve(mut self) -> Result<(), String> {
         gather::sleep_precisely();
         let mut events = Events::with_capacity(1024);
         let mut buffers = Buffers::default();
@@ -156,7 +156,7 @@ impl<'s> Worker<'s> {
             if let Err(error) = self.poll.poll(&mut events, timeout)
                 && error.kind() != std::io::ErrorKind::Interrupted
             {
-                return log::error!("worker {}: polling failed: {error}", self.index);
+                return Err(format!("polling failed: {error}"));
             }
             for event in &events {
                 self.note(event);
@@ -174,6 +174,7 @@ impl<'s> Worker<'s> {
             }
         }
         self.commit_batch();
+        Ok(())
     }
 
     fn note(&mut self, event: &mio::event::Event) {
@@ -438,6 +439,7 @@ impl<'s> Worker<'s> {
 impl Drop for Worker<'_> {
     fn drop(&mut self) {
         self.store.rollback();
+        self.shared.busy[self.index].store(0, Ordering::Relaxed);
         self.conns.iter().for_each(|(_, conn)| self.shared.peers.leave(conn.fd()));
         self.shared.connections.fetch_sub(self.conns.len(), Ordering::Relaxed);
     }

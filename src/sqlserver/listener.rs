@@ -21,8 +21,8 @@ use super::login::Origin;
 use crate::boundary::catch;
 use crate::refengine::codes;
 use crate::refengine::ffi::Parts;
-use crate::refengine::signals::SignalsBlocked;
 use crate::refengine::sql::SqlError;
+use crate::signals::SignalsBlocked;
 
 const WAKE: Token = Token(usize::MAX);
 /// How long to wait after an accept that failed for lack of descriptors or memory.

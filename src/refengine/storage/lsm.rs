@@ -2,7 +2,7 @@
 
 use super::tables::Tables;
 use super::{Error, Result, Slice, io_error, redo, verify};
-use crate::refengine::signals::SignalsBlocked;
+use crate::signals::SignalsBlocked;
 use fjall::config::CompressionPolicy;
 use fjall::{Database, KeyspaceCreateOptions, Readable};
 use parking_lot::Mutex;

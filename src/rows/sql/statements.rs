@@ -312,7 +312,8 @@ pub fn table_name(path: &CStr) -> String {
     sql
 }
 
-fn parts(path: &CStr) -> (String, String) {
+/// Database and table of a path.
+pub fn parts(path: &CStr) -> (String, String) {
     let path = path.to_string_lossy();
     let (schema, table) = path.split_once('/').unwrap_or(("", &path));
     (schema.to_owned(), table.to_owned())
@@ -364,7 +365,7 @@ pub fn upserts_query(path: &CStr) -> String {
 }
 
 /// A string literal that means the same in every sql_mode.
-fn literal(text: &str) -> String {
+pub fn literal(text: &str) -> String {
     let digits = text.bytes().fold(String::new(), |mut digits, byte| {
         let _ = write!(digits, "{byte:02x}");
         digits
