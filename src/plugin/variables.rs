@@ -2,8 +2,8 @@
 
 use super::daemon::DAEMON;
 use super::exported::Exported;
-use super::guard;
 use crate::bindings::*;
+use crate::boundary::guard;
 use crate::server::options::Batch;
 use crate::server::{Address, Shared};
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -222,14 +222,16 @@ unsafe extern "C" fn keep_off(_thd: *mut c_void, _var: *mut dm_sys_var, _ptr: *m
 /// # Safety
 /// `ptr` points to the variable, `save` to the new value.
 unsafe extern "C" fn sweep_update(_thd: *mut c_void, _var: *mut dm_sys_var, ptr: *mut c_void, save: *const c_void) {
-    if !save.is_null() && !ptr.is_null() {
-        // SAFETY: an unsigned variable and its new value.
-        unsafe {
-            let seconds = *save.cast::<u32>();
-            *ptr.cast::<u32>() = seconds;
-            SWEEP_WANTED.store(seconds, Ordering::Relaxed);
+    guard((), || {
+        if !save.is_null() && !ptr.is_null() {
+            // SAFETY: an unsigned variable and its new value.
+            unsafe {
+                let seconds = *save.cast::<u32>();
+                *ptr.cast::<u32>() = seconds;
+                SWEEP_WANTED.store(seconds, Ordering::Relaxed);
+            }
         }
-    }
+    });
 }
 
 /// All system variables, ended by null.
