@@ -2,8 +2,8 @@
 //! with them.
 
 use super::client::Buffers;
+use crate::boundary::write_text;
 use std::ffi::{c_char, c_int, c_longlong, c_uchar, c_uint, c_ulong, c_void};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
 
 /// `UDF_ARGS`.
@@ -126,41 +126,18 @@ impl<'a> Arguments<'a> {
     }
 }
 
-/// Runs `body`; a panic becomes `on_panic` and a line in the log.
-pub fn guarded<T>(function: &Function, on_panic: T, body: impl FnOnce() -> T) -> T {
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| {
-        super::server::warn(&format!("{}: a defect of the library was caught", function.name));
-        // A payload whose destructor panics would end the server.
-        std::mem::forget(panic);
-        on_panic
-    })
-}
-
 /// `NAME_init`: true refuses the statement, with a message.
 ///
 /// # Safety
 /// The pointers are the server's; `message` has room for 512 bytes.
 pub unsafe fn init(function: &Function, init: *mut UdfInit, args: *mut UdfArgs, message: *mut c_char) -> bool {
-    guarded(function, true, || {
-        // SAFETY: valid for the call, and nobody else's.
-        let (init, args) = unsafe { (&mut *init, &mut *args) };
-        // SAFETY: as the caller promises.
-        match unsafe { prepare(function, init, args) } {
-            Ok(()) => false,
-            Err(text) => {
-                let mut end = text.len().min(MESSAGE - 1);
-                while !text.is_char_boundary(end) {
-                    end -= 1;
-                }
-                // SAFETY: at most 511 bytes and the zero behind them.
-                unsafe {
-                    std::ptr::copy_nonoverlapping(text.as_ptr(), message.cast(), end);
-                    *message.add(end) = 0;
-                }
-                true
-            }
-        }
-    })
+    // SAFETY: valid for the call, and nobody else's.
+    let prepared = unsafe { prepare(function, &mut *init, &mut *args) };
+    if let Err(text) = &prepared {
+        // SAFETY: the room that the caller promises.
+        unsafe { write_text(message, MESSAGE, text) };
+    }
+    prepared.is_err()
 }
 
 /// # Safety
@@ -190,16 +167,14 @@ unsafe fn prepare(function: &Function, init: &mut UdfInit, args: &mut UdfArgs) -
 ///
 /// # Safety
 /// `init` is what `_init` was given.
-pub unsafe fn deinit(function: &Function, init: *mut UdfInit) {
-    guarded(function, (), || {
-        // SAFETY: valid for the call; the pointer is the box that `_init` made, or null.
-        unsafe {
-            let kept = std::mem::replace(&mut (*init).ptr, std::ptr::null_mut()).cast::<Buffers>();
-            if !kept.is_null() {
-                drop(Box::from_raw(kept));
-            }
+pub unsafe fn deinit(init: *mut UdfInit) {
+    // SAFETY: valid for the call; the pointer is the box that `_init` made, or null.
+    unsafe {
+        let kept = std::mem::replace(&mut (*init).ptr, std::ptr::null_mut()).cast::<Buffers>();
+        if !kept.is_null() {
+            drop(Box::from_raw(kept));
         }
-    });
+    }
 }
 
 /// `NAME` of a function that returns an integer.
@@ -213,7 +188,7 @@ pub unsafe fn integer(
     is_null: *mut c_uchar,
 ) -> c_longlong {
     // SAFETY: as the caller promises.
-    let value = guarded(function, Value::Null, || unsafe { value(function, init, args) }.0);
+    let (value, _) = unsafe { value(function, init, args) };
     match value {
         Value::Integer(number) => number,
         Value::Null | Value::Bytes => {
@@ -235,9 +210,8 @@ pub unsafe fn string(
     length: *mut c_ulong,
     is_null: *mut c_uchar,
 ) -> *const c_char {
-    let nothing = (Value::Null, std::ptr::null_mut());
     // SAFETY: as the caller promises.
-    let (value, buffers) = guarded(function, nothing, || unsafe { value(function, init, args) });
+    let (value, buffers) = unsafe { value(function, init, args) };
     // SAFETY: the server's pointers; the buffers are this statement's own.
     unsafe {
         if value != Value::Bytes || buffers.is_null() {

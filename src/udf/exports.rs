@@ -2,6 +2,7 @@
 
 use super::call::{self, Function, UdfArgs, UdfInit};
 use super::functions::{self, any, check_behavior, check_servers};
+use crate::boundary::guard;
 use std::ffi::{c_char, c_longlong, c_uchar, c_ulong};
 
 /// `integer` or `string`, the three C names, the usage that users are told, the arguments (see [`Function::arguments`]), the
@@ -16,7 +17,9 @@ macro_rules! export {
             #[unsafe(no_mangle)]
             pub unsafe extern "C" fn $init(init: *mut UdfInit, args: *mut UdfArgs, message: *mut c_char) -> bool {
                 // SAFETY: as the caller promises.
-                unsafe { call::init(&export!(@function $name $usage $arguments $check $value), init, args, message) }
+                guard(true, || unsafe {
+                    call::init(&export!(@function $name $usage $arguments $check $value), init, args, message)
+                })
             }
 
             #[doc = concat!("`", $usage, "`: after the rows of a statement.")]
@@ -26,7 +29,7 @@ macro_rules! export {
             #[unsafe(no_mangle)]
             pub unsafe extern "C" fn $deinit(init: *mut UdfInit) {
                 // SAFETY: as the caller promises.
-                unsafe { call::deinit(&export!(@function $name $usage $arguments $check $value), init) }
+                guard((), || unsafe { call::deinit(init) })
             }
 
             export!(@row $kind $name $usage $arguments $check $value);
@@ -54,7 +57,7 @@ macro_rules! export {
             _error: *mut c_uchar,
         ) -> c_longlong {
             // SAFETY: as the caller promises.
-            unsafe { call::integer(&export!(@function $name $usage $arguments $check $value), init, args, is_null) }
+            guard(0, || unsafe { call::integer(&export!(@function $name $usage $arguments $check $value), init, args, is_null) })
         }
     };
     (@row string $name:ident $usage:literal $arguments:literal $check:ident $value:ident) => {
@@ -72,7 +75,7 @@ macro_rules! export {
             _error: *mut c_uchar,
         ) -> *const c_char {
             // SAFETY: as the caller promises.
-            unsafe { call::string(&export!(@function $name $usage $arguments $check $value), init, args, length, is_null) }
+            guard(std::ptr::null(), || unsafe { call::string(&export!(@function $name $usage $arguments $check $value), init, args, length, is_null) })
         }
     };
 }

@@ -4,6 +4,7 @@
 use super::connection::Wait;
 use super::distribution::ServerName;
 use super::failure::Failure;
+use crate::signals::SignalsBlocked;
 use parking_lot::Mutex;
 use socket2::SockAddr;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -69,26 +70,16 @@ impl Resolver {
         }
         let (state, host, port) = (self.0.clone(), host.to_owned(), name.port);
         let work = move || {
-            block_signals();
             let found = match (host.as_str(), port).to_socket_addrs() {
                 Ok(addresses) => State::Known(addresses.map(SockAddr::from).collect()),
                 Err(e) => State::Failed(e.to_string()),
             };
             *state.lock() = found;
         };
+        let _blocked = SignalsBlocked::new();
         match thread::Builder::new().name("memc-resolver".to_owned()).spawn(work) {
             Ok(_) => Ok(State::Asking),
             Err(e) => Err(Failure::Connect(e)),
         }
-    }
-}
-
-/// Signals are the server's business.
-fn block_signals() {
-    // SAFETY: fills a set of this frame and makes it this thread's mask.
-    unsafe {
-        let mut all = std::mem::zeroed();
-        libc::sigfillset(&raw mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut());
     }
 }

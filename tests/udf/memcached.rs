@@ -1,5 +1,8 @@
 //! A memcached as a child process, on a port of its choice.
 
+// The tests in real servers use it too, but not all of it.
+#![allow(dead_code)]
+
 use crate::common::patient::wait_until;
 use std::process::{Child, Command, Stdio};
 
