@@ -54,12 +54,15 @@ fn ours(servers: &str, settings: &[(&str, &str)]) -> Vec<usize> {
     (0..KEYS).map(|i| ring.server_of(&key(i)).unwrap()).collect()
 }
 
+/// Our settings, and libmemcached's: behaviour and value in turn.
+type Case = (Vec<(&'static str, &'static str)>, Vec<u32>);
+
 #[test]
 fn keys_go_where_libmemcached_sends_them() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("ring");
     common::cc(&["tests/c/udf_ring.c", "-lmemcached"], &program);
-    let mut cases: Vec<(Vec<(&str, &str)>, Vec<u32>)> = vec![
+    let mut cases: Vec<Case> = vec![
         (vec![], vec![KETAMA_WEIGHTED, 1]),
         (vec![("SORT_HOSTS", "1")], vec![KETAMA_WEIGHTED, 1, SORT_HOSTS, 1]),
         (vec![("DISTRIBUTION", "CONSISTENT_KETAMA_SPY")], vec![KETAMA_WEIGHTED, 1, DISTRIBUTION, 4]),
