@@ -50,41 +50,70 @@ impl Open {
         Ok(())
     }
 
-    /// Puts the cursor on the first row that is not below `lower`.
-    fn seek(&self, table: &Table, lower: Bound<Cell<'_>>) -> Result<bool> {
-        let (mode, key) = match lower {
-            Bound::Unbounded => return self.cursor().first(),
-            Bound::Included(key) => (ib_srch_mode::IB_CUR_GE, key),
-            Bound::Excluded(key) => (ib_srch_mode::IB_CUR_G, key),
+    /// Makes the first row from `lower` on the current one.
+    ///
+    /// A search mode is not trusted with a bound of a secondary index: a server that compares whole entries takes every entry of a key
+    /// for greater than the key alone.
+    fn seek(&mut self, table: &Table, lower: Bound<Cell<'_>>) -> Result<bool> {
+        let column = &table.columns[table.key];
+        let (key, behind) = match lower {
+            Bound::Unbounded if column.not_null => return Ok(self.cursor().first()? && self.read_current()?),
+            // Entries without a key come first.
+            Bound::Unbounded => (lowest(column.kind), false),
+            Bound::Included(key) => (key, false),
+            Bound::Excluded(key) => (key, true),
         };
-        self.search.set(0, key, &table.columns[table.key])?;
+        self.search.set(0, key, column)?;
+        if !self.move_closest(ib_srch_mode::IB_CUR_GE)? || !self.read_current()? {
+            return Ok(false);
+        }
+        if !behind {
+            return Ok(true);
+        }
+        if self.search.bytes(0) == self.row.bytes(table.key) {
+            return Ok(self.cursor().next()? && self.read_current()?);
+        }
+        // The row's key may be another spelling of the bound: an entry behind (bound, the row's own end) is not that row then, and is
+        // that row otherwise.
+        self.append(table)?;
+        let found = self.move_closest(ib_srch_mode::IB_CUR_G);
+        self.clear_appended(table)?;
+        Ok(found? && self.read_current()?)
+    }
+
+    fn move_closest(&self, mode: ib_srch_mode::Type) -> Result<bool> {
         self.cursor().set_match_mode(ib_match_mode::IB_CLOSEST_MATCH);
         let found = self.cursor().move_to(&self.search, mode);
         self.cursor().set_match_mode(ib_match_mode::IB_EXACT_MATCH);
         found
     }
 
+    /// Completes the search tuple with what the current row has behind the key.
+    fn append(&self, table: &Table) -> Result<()> {
+        for (to, from) in &self.appended {
+            self.search.copy(*to, &self.row, *from, &table.columns[*from])?;
+        }
+        Ok(())
+    }
+
+    fn clear_appended(&self, table: &Table) -> Result<()> {
+        self.appended.iter().try_for_each(|(to, from)| self.search.set(*to, Cell::Null, &table.columns[*from]))
+    }
+
     /// InnoDB compares whole entries of a secondary index, with the primary key behind the columns that were declared. So the first entry
     /// that is not below the key is read, and unless it has the key's very bytes, looked for once more with the rest of it: only a key
     /// that the collation takes for equal is found then.
     fn find_with_appended(&mut self, table: &Table) -> Result<bool> {
-        self.cursor().set_match_mode(ib_match_mode::IB_CLOSEST_MATCH);
-        let found = self.cursor().move_to(&self.search, ib_srch_mode::IB_CUR_GE);
-        self.cursor().set_match_mode(ib_match_mode::IB_EXACT_MATCH);
-        if !found? || !self.read_current()? {
+        if !self.move_closest(ib_srch_mode::IB_CUR_GE)? || !self.read_current()? {
             return Ok(false);
         }
         if self.search.bytes(0) == self.row.bytes(table.key) {
             return Ok(true);
         }
-        for (to, from) in &self.appended {
-            self.search.copy(*to, &self.row, *from, &table.columns[*from])?;
-        }
+        self.append(table)?;
         let found = self.cursor().move_to(&self.search, ib_srch_mode::IB_CUR_GE);
-        for (to, from) in &self.appended {
-            self.search.set(*to, Cell::Null, &table.columns[*from])?;
-        }
-        found
+        self.clear_appended(table)?;
+        Ok(found? && self.read_current()?)
     }
 
     fn read_current(&mut self) -> Result<bool> {
@@ -214,6 +243,15 @@ fn index_columns(index: &Cursor) -> Result<Vec<String>> {
     Ok((0..count).map_while(|i| index.index_column_name(i)).collect())
 }
 
+/// The least key of a column that is not NULL.
+fn lowest(kind: ColumnKind) -> Cell<'static> {
+    match kind {
+        ColumnKind::Int { unsigned: true, .. } => Cell::UInt(0),
+        ColumnKind::Int { bytes, .. } => Cell::Int(i64::MIN >> (64 - 8 * u32::from(bytes.clamp(1, 8)))),
+        _ => Cell::Bytes(&[]),
+    }
+}
+
 /// Columns of a search tuple behind the first, and where they are in the table.
 fn appended_columns(index: &Cursor, search: &Tuple, table: &Table) -> Result<Vec<(usize, usize)>> {
     let in_table = |i| index.index_column_name(i).and_then(|name| table.column(&name)).map(|column| (i, column));
@@ -297,6 +335,14 @@ impl Rows for TableRows {
         // Real InnoDB goes on with system columns behind a primary key, and appends the primary key to other indexes.
         let innodb = cursor.index_column_name(primary.len()).is_some_and(|name| name == "DB_TRX_ID");
         if innodb && kind & crate::bindings::ib_index_type::IB_CLUSTERED as i32 == 0 {
+            if primary == ["DB_ROW_ID"] {
+                // Entries of the index end with a number that no caller of the API may set.
+                return Err(Error::Engine(format!(
+                    "table {} needs a primary key, because the columns of index {} may be NULL",
+                    path.to_string_lossy(),
+                    name.to_string_lossy()
+                )));
+            }
             strip_appended(&mut columns, &primary);
         }
         let clustered = kind & crate::bindings::ib_index_type::IB_CLUSTERED as i32 != 0;
@@ -354,8 +400,7 @@ impl Rows for TableRows {
     }
 
     fn seek(&mut self, table: &Table, lower: Bound<Cell<'_>>) -> Result<bool> {
-        let open = self.open(table, ib_lck_mode::IB_LOCK_NONE)?;
-        Ok(open.seek(table, lower)? && open.read_current()?)
+        self.open(table, ib_lck_mode::IB_LOCK_NONE)?.seek(table, lower)
     }
 
     fn next(&mut self, table: &Table) -> Result<bool> {

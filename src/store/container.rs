@@ -127,12 +127,16 @@ impl Container {
     }
 
     /// The value column of that number, else the first.
-    pub(super) fn selected(&self, flags: u32) -> usize {
-        *self.values.get(flags as usize).unwrap_or(&self.values[0])
+    pub(super) fn selected(&self, flags: u32) -> Result<usize, Failure> {
+        let column = *self.values.get(flags as usize).unwrap_or(&self.values[0]);
+        match column == self.table.key {
+            true => Err(Failure::Client("the flags select the key column, which cannot be changed".into())),
+            false => Ok(column),
+        }
     }
 
     /// The column that incr and decr change: the one that the row's flags select.
-    pub(super) fn counter_column<R: Rows>(&self, rows: &R) -> usize {
+    pub(super) fn counter_column<R: Rows>(&self, rows: &R) -> Result<usize, Failure> {
         self.selected(self.flags_of(rows))
     }
 
@@ -255,12 +259,13 @@ struct Checker<'r> {
 impl Checker<'_> {
     fn run<R: Rows>(self, rows: &mut R, id: usize, policies: Policies) -> Result<Container, String> {
         let key = self.key()?;
-        let values = self.values()?;
+        let values = self.values(key)?;
         let flags = self.optional("flags", &self.row.flags, 4)?;
         let cas = self.optional("cas_column", &self.row.cas, 8)?;
         let expiry = self.optional("expire_time_column", &self.row.expiry, 4)?;
+        let written = values.iter().copied().filter(|column| *column != key);
         let mapped: Vec<usize> =
-            [key].into_iter().chain(values.clone()).chain([flags, cas, expiry].into_iter().flatten()).collect();
+            [key].into_iter().chain(written).chain([flags, cas, expiry].into_iter().flatten()).collect();
         self.distinct(&mapped)?;
         self.unmapped(&mapped)?;
         let index = self.index(rows)?;
@@ -317,17 +322,18 @@ impl Checker<'_> {
             return self
                 .refuse(format!("key column {} must be CHAR, VARCHAR, BINARY, VARBINARY or an integer", column.name));
         }
-        if !column.not_null {
-            return self.refuse(format!("key column {} must be NOT NULL", column.name));
-        }
         Ok(i)
     }
 
-    fn values(&self) -> Result<Vec<usize>, String> {
+    /// The key column may be among them: it is part of what a client reads, and writes leave it alone.
+    fn values(&self, key: usize) -> Result<Vec<usize>, String> {
         let names = self.row.values.split([' ', ';', ',', '|', '\n']).filter(|name| !name.is_empty());
         let values = names.map(|name| self.value(name)).collect::<Result<Vec<_>, _>>()?;
-        match values.is_empty() {
-            true => self.refuse("value_columns is empty; at least one column is required".into()),
+        match values.iter().all(|column| *column == key) {
+            true if values.is_empty() => {
+                self.refuse("value_columns is empty; at least one column is required".into())
+            }
+            true => self.refuse("value_columns needs a column besides the key column".into()),
             false => Ok(values),
         }
     }

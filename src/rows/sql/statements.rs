@@ -265,6 +265,12 @@ impl Statements {
 
     fn select_in_order(&self, table: &Table, operator: Option<&str>, sql: &mut String) {
         self.select(table, " WHERE ", operator, sql);
+        if operator.is_none() && table.columns.get(table.key).is_some_and(|column| !column.not_null) {
+            // A row without a key is no item.
+            sql.push_str(" WHERE ");
+            self.column(table.key, sql);
+            sql.push_str(" IS NOT NULL");
+        }
         sql.push_str(" ORDER BY ");
         self.column(table.key, sql);
         let _ = write!(sql, " LIMIT {SCAN_ROWS}");
@@ -402,7 +408,7 @@ mod tests {
         for (kind, text) in [
             (Kind::Read, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=?")),
             (Kind::Lock, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=? FOR UPDATE")),
-            (Kind::First, format!("SELECT {columns} FROM `my db`.`t` ORDER BY `k` LIMIT 64")),
+            (Kind::First, format!("SELECT {columns} FROM `my db`.`t` WHERE `k` IS NOT NULL ORDER BY `k` LIMIT 64")),
             (Kind::Behind, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`>? ORDER BY `k` LIMIT 64")),
             (Kind::Delete, "DELETE FROM `my db`.`t` WHERE `k`=?".into()),
             (Kind::Insert(&cells), format!("INSERT INTO `my db`.`t` (`a``b`, `n`) VALUES ({value}, ?)")),
