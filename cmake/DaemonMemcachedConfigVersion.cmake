@@ -1,5 +1,5 @@
 # Used from the source tree and installed as it is. Before 1.0 minor versions are incompatible.
-set(PACKAGE_VERSION "0.1.0") # as in Cargo.toml; tests/cmake.rs compares
+set(PACKAGE_VERSION "0.1.0") # as in Cargo.toml; tests/house/cmake.rs compares
 
 string(REGEX MATCH "^[0-9]+\\.[0-9]+" _dm_series "${PACKAGE_VERSION}")
 string(REGEX MATCH "^[0-9]+\\.[0-9]+" _dm_wanted "${PACKAGE_FIND_VERSION}.0")

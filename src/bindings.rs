@@ -1,4 +1,4 @@
-//! The C side of the project, made by bindgen from `include/`; see `tests/bindings.rs`.
+//! The C side of the project, made by bindgen from `include/`; see `tests/house/bindings.rs`.
 
 #![allow(missing_docs, non_camel_case_types, non_upper_case_globals, clippy::all)]
 

@@ -19,7 +19,7 @@
 //! | `refengine` | the bundled engine: the same table from the other side, and SQL | everything left of the table |
 //! | `sqlserver` | the MySQL client protocol in front of the bundled engine's SQL | everything left of the table |
 //!
-//! A test (`tests/rooms.rs`) fails when a room imports one it must not know.
+//! A test (`tests/house/rooms.rs`) fails when a room imports one it must not know.
 
 pub mod auth;
 #[rustfmt::skip]

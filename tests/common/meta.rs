@@ -1,4 +1,4 @@
-//! The meta commands as scripts, each with what memcached 1.6.45 answers (`tests/protocol_golden.rs` asks it).
+//! The meta commands as scripts, each with what memcached 1.6.45 answers (`tests/protocol/golden.rs` asks it).
 //!
 //! `t~100` in an answer is a time to live that was 100 a few seconds ago at most.
 

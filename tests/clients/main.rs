@@ -1,0 +1,7 @@
+//! Programs that others wrote, against the real program.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod dumps;
+mod programs;

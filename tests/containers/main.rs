@@ -1,0 +1,10 @@
+//! Containers over tables: mappings, policies, ranges, batches, and what is mended of the original.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod containers;
+mod mended;
+mod model;
+mod policies;
+mod recipe;

@@ -1,0 +1,12 @@
+//! The project about itself: rooms, exports, headers, bindings, packages, figures.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bench;
+mod bindings;
+mod cmake;
+mod exports;
+mod headers;
+mod instructions;
+mod rooms;

@@ -1,0 +1,10 @@
+//! The host and the plugin's life in it: command line, INSTALL, UNINSTALL, crashes, servers of older generations.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod adapters;
+mod crash;
+mod host;
+mod install;
+mod standby;

@@ -1,0 +1,11 @@
+//! The plugin in a real MySQL server of the tree that `tests/mysql/make-tree` makes: `tests/run --mysql` runs these tests.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bench;
+mod daemon;
+mod load;
+mod replication;
+mod server;
+mod upserts;

@@ -1,0 +1,15 @@
+//! The memcached protocol through the program's sockets: commands, packets, logins, listeners, ticks, bad input.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod auth;
+mod bad_input;
+mod binary;
+mod connections;
+mod golden;
+mod memcached;
+mod meta;
+mod props;
+mod ticks;
+mod tls;
