@@ -22,7 +22,7 @@ pub struct Host {
     callbacks: Callbacks,
     api: Api,
     /// `None`: the table works on any thread that is attached.
-    server: Option<mysql::Access>,
+    server: Option<mysql::Settings>,
 }
 
 impl Host {
@@ -50,7 +50,7 @@ impl Host {
     pub unsafe fn of_server(callbacks: Callbacks, offer: mysql::Offer) -> Result<Host, String> {
         // SAFETY: the caller's promise.
         let host = unsafe { Host::new(callbacks, offer.table, offer.entries) }?;
-        Ok(Host { server: offer.access, ..host })
+        Ok(Host { server: offer.sessions, ..host })
     }
 
     /// Rows for this thread, which is attached. Nothing of it may outlive the attachment.
@@ -58,15 +58,15 @@ impl Host {
     /// # Errors
     /// The host opened no session.
     pub fn session(&self) -> Result<RowSession, String> {
-        let Some(access) = self.server else { return Ok(RowSession::Table(rows::table::TableRows::new(self.api))) };
-        let sql = mysql::command::CommandSession::open(access.settings)?;
+        let Some(settings) = self.server else { return Ok(RowSession::Table(rows::table::TableRows::new(self.api))) };
+        let sql = mysql::command::CommandSession::open(settings)?;
         let table = rows::table::TableRows::new(self.api);
-        Ok(RowSession::Hybrid(Box::new(rows::Hybrid::new(table, sql, access.writes_in_sql))))
+        Ok(RowSession::Hybrid(Box::new(rows::Hybrid::new(table, sql))))
     }
 
     /// Whether what is written goes through the host's SQL layer.
     pub fn writes_in_sql(&self) -> bool {
-        self.server.is_some_and(|access| access.writes_in_sql)
+        self.server.is_some()
     }
 
     /// Whether somebody killed a session of a worker: each should look after its own.

@@ -39,6 +39,7 @@ pub unsafe extern "C" fn init(plugin: *mut c_void) -> c_int {
             Err(message) => {
                 callbacks.log(Severity::Error, &message);
                 callbacks.init_error(&message);
+                mysql::leave(server);
                 1
             }
         }
@@ -106,6 +107,7 @@ pub unsafe extern "C" fn deinit(_plugin: *mut c_void) -> c_int {
         let daemon = DAEMON.lock().take();
         drop(daemon);
         variables::reset_status();
+        mysql::leave(Version::of_server());
         0
     })
 }

@@ -20,14 +20,12 @@ pub struct Hybrid<S> {
     // Declared first: its transaction object belongs to the session behind `sql`.
     table: TableRows,
     sql: SqlRows<S>,
-    /// Whether transactions that write run in SQL; else only TRUNCATE and questions to the dictionary do.
-    writes_in_sql: bool,
 }
 
 impl<S: SqlSession> Hybrid<S> {
     /// A session over a table and a SQL session of one thread.
-    pub fn new(table: TableRows, sql: S, writes_in_sql: bool) -> Hybrid<S> {
-        Hybrid { table, sql: SqlRows::new(sql), writes_in_sql }
+    pub fn new(table: TableRows, sql: S) -> Hybrid<S> {
+        Hybrid { table, sql: SqlRows::new(sql) }
     }
 
     /// Replaces a session that somebody killed.
@@ -55,7 +53,7 @@ impl<S: SqlSession> Hybrid<S> {
 
     fn begin(&mut self, mode: Mode) -> Result<()> {
         self.renew()?;
-        if mode.read_write && self.writes_in_sql {
+        if mode.read_write {
             return self.sql.begin(mode);
         }
         self.sql.enter()?;
@@ -64,14 +62,12 @@ impl<S: SqlSession> Hybrid<S> {
 
     fn describe(&mut self, path: &CStr) -> Result<Vec<Column>> {
         let mut columns = self.table.describe(path)?;
-        if self.writes_in_sql {
-            self.table.close_tables();
-            let extras = self.sql.extras(path)?;
-            self.sql.enter()?;
-            for column in &mut columns {
-                if let Some(extra) = extras.iter().find(|extra| extra.name == column.name) {
-                    (column.has_default, column.generated) = (extra.has_default, extra.generated);
-                }
+        self.table.close_tables();
+        let extras = self.sql.extras(path)?;
+        self.sql.enter()?;
+        for column in &mut columns {
+            if let Some(extra) = extras.iter().find(|extra| extra.name == column.name) {
+                (column.has_default, column.generated) = (extra.has_default, extra.generated);
             }
         }
         Ok(columns)
@@ -79,11 +75,9 @@ impl<S: SqlSession> Hybrid<S> {
 
     fn describe_index(&mut self, path: &CStr, name: &CStr) -> Result<Index> {
         let mut index = self.table.describe_index(path, name)?;
-        if self.writes_in_sql {
-            self.table.close_tables();
-            index.columns = self.sql.index_columns(path, name)?;
-            self.sql.enter()?;
-        }
+        self.table.close_tables();
+        index.columns = self.sql.index_columns(path, name)?;
+        self.sql.enter()?;
         Ok(index)
     }
 
@@ -245,7 +239,7 @@ impl<S: SqlSession> Rows for RowSession<S> {
     fn upserts(&self, table: &Table) -> bool {
         match self {
             RowSession::Table(_) => false,
-            RowSession::Hybrid(both) => both.writes_in_sql && both.sql.upserts(table),
+            RowSession::Hybrid(both) => both.sql.upserts(table),
         }
     }
 

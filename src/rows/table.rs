@@ -7,7 +7,7 @@
 mod handles;
 
 use super::{Cell, Column, ColumnKind, Error, Index, Mode, Result, Rows, Table};
-use crate::bindings::{ib_col_type, ib_lck_mode, ib_match_mode, ib_srch_mode};
+use crate::bindings::{ib_col_attr, ib_col_meta_t, ib_col_type, ib_lck_mode, ib_match_mode, ib_srch_mode};
 pub use handles::Api;
 pub(super) use handles::decode_int;
 use handles::{Cursor, Transaction, Tuple};
@@ -223,6 +223,14 @@ impl TableRows {
         open.find_with_appended(table)
     }
 
+    /// The number of an ENUM's word, which is how InnoDB keeps it.
+    #[cold]
+    fn word_number(&self, table: &Table, column: usize) -> Option<i128> {
+        let row = &self.opened(table)?.row;
+        let integer = row.meta(column).0.type_ == ib_col_type::IB_INT;
+        row.bytes(column).filter(|_| integer).map(|bytes| decode_int(bytes, true))
+    }
+
     /// Closes every table; the next operation opens its table again.
     pub(super) fn close_tables(&mut self) {
         for open in &mut self.open {
@@ -270,11 +278,13 @@ fn strip_appended(columns: &mut Vec<String>, primary: &[String]) {
     }
 }
 
-fn column_kind(meta: &crate::bindings::ib_col_meta_t) -> ColumnKind {
+fn column_kind(meta: &ib_col_meta_t) -> ColumnKind {
     match meta.type_ {
+        // InnoDB keeps DATE, ENUM, DECIMAL and others as integers or bytes; what they are the server's own type tells.
+        _ if !is_plain(meta) => ColumnKind::Other,
         ib_col_type::IB_INT => ColumnKind::Int {
             bytes: meta.type_len as u8,
-            unsigned: meta.attr & crate::bindings::ib_col_attr::IB_COL_UNSIGNED != 0,
+            unsigned: meta.attr & ib_col_attr::IB_COL_UNSIGNED != 0,
         },
         ib_col_type::IB_CHAR | ib_col_type::IB_CHAR_ANYCHARSET => ColumnKind::Char,
         ib_col_type::IB_VARCHAR | ib_col_type::IB_VARCHAR_ANYCHARSET => ColumnKind::VarChar,
@@ -282,6 +292,27 @@ fn column_kind(meta: &crate::bindings::ib_col_meta_t) -> ColumnKind {
         ib_col_type::IB_VARBINARY => ColumnKind::VarBinary,
         ib_col_type::IB_BLOB => ColumnKind::Blob,
         _ => ColumnKind::Other,
+    }
+}
+
+/// Whether the server's type of a column (`enum_field_types`, 0 where the host does not tell) is that of plain integers, text or bytes.
+fn is_plain(meta: &ib_col_meta_t) -> bool {
+    match (meta.type_, meta.client_type) {
+        (_, 0) => true,
+        // TINY, SHORT, LONG, LONGLONG, INT24.
+        (ib_col_type::IB_INT, kind) => matches!(kind, 1 | 2 | 3 | 8 | 9),
+        // The four sizes of BLOB and TEXT.
+        (ib_col_type::IB_BLOB, kind) => matches!(kind, 249..=252),
+        // VARCHAR, VAR_STRING, STRING.
+        (_, kind) => matches!(kind, 15 | 253 | 254),
+    }
+}
+
+/// Bytes that a column takes. InnoDB tells of a BLOB or TEXT how long its reference and its length are: 8 and 1 to 4.
+fn max_bytes(meta: &ib_col_meta_t) -> u32 {
+    match (meta.type_, meta.type_len) {
+        (ib_col_type::IB_BLOB, length @ 9..=12) => u32::MAX >> (8 * (12 - length)),
+        (_, length) => length,
     }
 }
 
@@ -319,8 +350,8 @@ impl Rows for TableRows {
                 Ok(Column {
                     name,
                     kind: column_kind(&meta),
-                    not_null: meta.attr & crate::bindings::ib_col_attr::IB_COL_NOT_NULL != 0,
-                    max_bytes: meta.type_len,
+                    not_null: meta.attr & ib_col_attr::IB_COL_NOT_NULL != 0,
+                    max_bytes: max_bytes(&meta),
                     has_default: false,
                     generated: false,
                 })
@@ -370,7 +401,9 @@ impl Rows for TableRows {
     }
 
     fn int(&self, table: &Table, column: usize) -> Option<i128> {
-        let ColumnKind::Int { bytes, unsigned } = table.columns.get(column)?.kind else { return None };
+        let ColumnKind::Int { bytes, unsigned } = table.columns.get(column)?.kind else {
+            return self.word_number(table, column);
+        };
         Some(decode_int(self.opened(table)?.row.integer(column, bytes)?, unsigned))
     }
 
@@ -445,7 +478,31 @@ impl TrimSpaces for [u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::strip_appended;
+    use super::*;
+
+    #[test]
+    fn columns_are_what_the_server_says_not_what_innodb_keeps() {
+        let int = ColumnKind::Int { bytes: 4, unsigned: false };
+        for (type_, type_len, client_type, kind, bytes) in [
+            (ib_col_type::IB_INT, 4, 3, int, 4),
+            (ib_col_type::IB_INT, 4, 0, int, 4),
+            (ib_col_type::IB_INT, 3, 10, ColumnKind::Other, 3), // DATE
+            (ib_col_type::IB_INT, 1, 254, ColumnKind::Other, 1), // ENUM
+            (ib_col_type::IB_BINARY, 5, 246, ColumnKind::Other, 5), // DECIMAL
+            (ib_col_type::IB_BINARY, 4, 7, ColumnKind::Other, 4), // TIMESTAMP
+            (ib_col_type::IB_BINARY, 8, 254, ColumnKind::Binary, 8),
+            (ib_col_type::IB_VARCHAR, 300, 15, ColumnKind::VarChar, 300),
+            (ib_col_type::IB_BLOB, 12, 245, ColumnKind::Other, u32::MAX), // JSON
+            (ib_col_type::IB_BLOB, 9, 252, ColumnKind::Blob, 255),
+            (ib_col_type::IB_BLOB, 10, 252, ColumnKind::Blob, 65_535),
+            (ib_col_type::IB_BLOB, 11, 252, ColumnKind::Blob, 16_777_215),
+            (ib_col_type::IB_BLOB, 12, 252, ColumnKind::Blob, u32::MAX),
+            (ib_col_type::IB_BLOB, 65_535, 0, ColumnKind::Blob, 65_535),
+        ] {
+            let meta = ib_col_meta_t { type_, attr: 0, type_len, client_type, charset: std::ptr::null_mut() };
+            assert_eq!((column_kind(&meta), max_bytes(&meta)), (kind, bytes), "{type_} {type_len} {client_type}");
+        }
+    }
 
     #[test]
     fn appended_columns_of_the_primary_key_are_taken_off() {

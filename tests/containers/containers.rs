@@ -251,6 +251,28 @@ fn a_secondary_unique_index_may_be_the_key() {
     assert_eq!(host.rows("SELECT id, k, v FROM t.x ORDER BY k"), [["3", "three", "drei"], ["5", "two", "deux"]]);
 }
 
+#[test]
+fn the_key_column_may_be_read_as_a_value_and_is_never_written_as_one() {
+    let host = host_with(
+        &HostConfig::new(),
+        "CREATE TABLE x (k VARCHAR(20) PRIMARY KEY, v VARCHAR(20), w VARCHAR(20), f INT);",
+        &["'default', 't', 'x', 'k', 'k|v|w', 'f', '0', '0', 'PRIMARY'"],
+    );
+    run(
+        &mut host.client(),
+        &[
+            ("set a 0 0 5\r\na|1|2\r\n", "STORED\r\n"),
+            ("set b 1 0 9\r\nother|3|4\r\n", "STORED\r\n"),
+            ("get a b\r\n", "VALUE a 0 5\r\na|1|2\r\nVALUE b 1 5\r\nb|3|4\r\nEND\r\n"),
+            ("incr b 1\r\n", "4\r\n"),
+            ("incr a 1\r\n", "CLIENT_ERROR the flags select the key column, which cannot be changed\r\n"),
+            ("append a 0 0 1\r\nx\r\n", "CLIENT_ERROR the flags select the key column, which cannot be changed\r\n"),
+            ("append a 2 0 1\r\nx\r\nget a\r\n", "STORED\r\nVALUE a 0 6\r\na|1|2x\r\nEND\r\n"),
+        ],
+    );
+    assert_eq!(host.rows("SELECT k, v, w FROM t.x ORDER BY k"), [["a", "1", "2x"], ["b", "4", "4"]]);
+}
+
 /// What clients store is found by such an index, but it cannot be the one that keys are looked up by.
 #[test]
 fn an_index_that_rows_may_share_is_kept_and_is_no_key() {

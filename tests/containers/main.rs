@@ -8,3 +8,4 @@ mod mended;
 mod model;
 mod policies;
 mod recipe;
+mod secondary;

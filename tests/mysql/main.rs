@@ -7,5 +7,6 @@ mod bench;
 mod daemon;
 mod load;
 mod replication;
+mod secondary;
 mod server;
 mod upserts;

@@ -424,15 +424,16 @@ impl Tuple {
 
     /// Takes column `from` of another tuple, which `column` describes, as column `to`.
     pub(super) fn copy(&self, to: usize, other: &Tuple, from: usize, column: &Column) -> Result<()> {
-        match (other.bytes(from), column.kind) {
-            (None, _) => Ok(()), // unset columns are NULL
-            (Some(bytes), ColumnKind::Int { unsigned: true, .. }) => {
-                self.set(to, Cell::UInt(decode_int(bytes, true) as u64), column)
+        let Some(bytes) = other.bytes(from) else { return Ok(()) }; // unset columns are NULL
+        let (meta, _) = other.meta(from);
+        match meta.type_ {
+            // Whatever its kind: it is read in InnoDB's format and set in the machine's.
+            ib_col_type::IB_INT => {
+                let unsigned = meta.attr & ib_col_attr::IB_COL_UNSIGNED != 0;
+                let native = (decode_int(bytes, unsigned) as i64).to_ne_bytes();
+                self.set_int(to, native, true, meta.type_len as u8, column)
             }
-            (Some(bytes), ColumnKind::Int { unsigned: false, .. }) => {
-                self.set(to, Cell::Int(decode_int(bytes, false) as i64), column)
-            }
-            (Some(bytes), _) => self.set_raw(to, bytes.as_ptr(), bytes.len()),
+            _ => self.set_raw(to, bytes.as_ptr(), bytes.len()),
         }
     }
 }
