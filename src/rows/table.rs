@@ -282,10 +282,9 @@ fn column_kind(meta: &ib_col_meta_t) -> ColumnKind {
     match meta.type_ {
         // InnoDB keeps DATE, ENUM, DECIMAL and others as integers or bytes; what they are the server's own type tells.
         _ if !is_plain(meta) => ColumnKind::Other,
-        ib_col_type::IB_INT => ColumnKind::Int {
-            bytes: meta.type_len as u8,
-            unsigned: meta.attr & ib_col_attr::IB_COL_UNSIGNED != 0,
-        },
+        ib_col_type::IB_INT => {
+            ColumnKind::Int { bytes: meta.type_len as u8, unsigned: meta.attr & ib_col_attr::IB_COL_UNSIGNED != 0 }
+        }
         ib_col_type::IB_CHAR | ib_col_type::IB_CHAR_ANYCHARSET => ColumnKind::Char,
         ib_col_type::IB_VARCHAR | ib_col_type::IB_VARCHAR_ANYCHARSET => ColumnKind::VarChar,
         ib_col_type::IB_BINARY => ColumnKind::Binary,

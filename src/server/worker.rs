@@ -14,6 +14,7 @@ use super::stats::{ContainerCount, Counter, Delta};
 use super::sweep::Sweep;
 use super::tick::{Buffers, Past, Plan, Tick};
 use crate::host::RowSession;
+use crate::protocol::reply::Out;
 use crate::store::{CasSource, Config, Store};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -24,7 +25,7 @@ use std::time::Duration;
 
 const WAKE: Token = Token(usize::MAX);
 
-/// Pause before a worker that got no session from its host asks again.
+/// Pause before a worker begins anew that got no session from its host, whose poller failed, or that met a defect.
 const RETRY: Duration = Duration::from_millis(100);
 
 /// What a worker is made of before its thread starts.
@@ -76,6 +77,9 @@ pub struct Worker<'s> {
     minded: u64,
 }
 
+/// How long a batch of reads waits for the next one.
+const IDLE_READS: Duration = Duration::from_millis(100);
+
 /// The body of a worker thread: serves until the daemon stops. A panic costs the worker its connections, not the
 /// host its life.
 pub fn run(mut seed: Seed, shared: &Shared, cas: CasSource) {
@@ -85,18 +89,16 @@ pub fn run(mut seed: Seed, shared: &Shared, cas: CasSource) {
     };
     while !shared.stopping() {
         let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            shared.host.session().map(|session| Worker::new(&mut seed, shared, cas.clone(), session).serve())
+            Worker::new(&mut seed, shared, cas.clone(), shared.host.session()?).serve()
         }));
         match served {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                shared.complain(|| format!("worker {}: {error}", seed.index));
-                std::thread::sleep(RETRY);
-            }
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => shared.complain(|| format!("worker {}: {error}", seed.index)),
             Err(_) => {
                 log::error!("worker {} met a defect of the daemon: its connections are closed, it goes on", seed.index);
             }
         }
+        std::thread::sleep(RETRY);
     }
     drop(attached);
 }
@@ -137,7 +139,9 @@ impl<'s> Worker<'s> {
         }
     }
 
-    fn serve(mut self) {
+    /// # Errors
+    /// The poller failed; the sentence says how.
+    fn serve(mut self) -> Result<(), String> {
         gather::sleep_precisely();
         let mut events = Events::with_capacity(1024);
         let mut buffers = Buffers::default();
@@ -147,6 +151,7 @@ impl<'s> Worker<'s> {
             let timeout = match (self.queue.is_empty(), &self.sweep) {
                 (false, _) => Some(Duration::ZERO),
                 (true, Some(_)) => Some(Duration::from_millis(1)),
+                (true, None) if self.store.reads_are_open() => Some(IDLE_READS),
                 // An open batch and the clients' clocks are looked at each second.
                 (true, None) => {
                     (self.store.batch_begun().is_some() || self.minds_clients()).then_some(Duration::from_secs(1))
@@ -155,7 +160,7 @@ impl<'s> Worker<'s> {
             if let Err(error) = self.poll.poll(&mut events, timeout)
                 && error.kind() != std::io::ErrorKind::Interrupted
             {
-                return log::error!("worker {}: polling failed: {error}", self.index);
+                return Err(format!("polling failed: {error}"));
             }
             for event in &events {
                 self.note(event);
@@ -169,10 +174,11 @@ impl<'s> Worker<'s> {
                 self.mind_clients();
             }
             if self.shared.batches() {
-                self.mind_batch();
+                self.mind_batch(events.is_empty());
             }
         }
         self.commit_batch();
+        Ok(())
     }
 
     fn note(&mut self, event: &mio::event::Event) {
@@ -228,14 +234,16 @@ impl<'s> Worker<'s> {
         self.shared.stats[self.index].publish_containers(&mut self.counts);
     }
 
-    /// Commits the open batch when it is old enough or when somebody waits for what it holds.
-    fn mind_batch(&mut self) {
+    /// Commits the open batch when it is old enough, when somebody waits for what it holds, or when `nobody` came for [`IDLE_READS`]
+    /// and it has only read: it keeps ALTER and DROP waiting.
+    fn mind_batch(&mut self, nobody: bool) {
         let wanted = self.shared.commit_wanted.load(Ordering::Acquire);
         let Some(begun) = self.store.batch_begun() else {
             self.commit_seen = wanted;
             return;
         };
-        if wanted != self.commit_seen || unix_time() >= begun.saturating_add(self.commit_interval) {
+        let idle = nobody && self.store.reads_are_open();
+        if idle || wanted != self.commit_seen || unix_time() >= begun.saturating_add(self.commit_interval) {
             self.commit_seen = wanted;
             self.commit_batch();
         }
@@ -372,10 +380,10 @@ impl<'s> Worker<'s> {
             conn.peer.place(&conn.access, conn.container);
         }
         conn.closing |= plan.close || (conn.half_closed && !plan.more && plan.login.is_none());
-        conn.keep(&plan.unsent);
         if conn.has_output() {
             conn.awaits_writable = true;
             self.stalled = true;
+            self.owe(key);
             self.watch(key, Interest::READABLE | Interest::WRITABLE);
         } else if let Some(attempt) = plan.login {
             self.log_in(key, *attempt);
@@ -429,7 +437,7 @@ impl<'s> Worker<'s> {
                 fresh: true,
             };
             let request = crate::protocol::Request::FlushAll { delay: 0, noreply: true };
-            let _ = executor.run(&request, &Resume::Start, &mut Vec::new());
+            let _ = executor.run(&request, &Resume::Start, &mut Out::new());
         }
     }
 }
@@ -437,6 +445,7 @@ impl<'s> Worker<'s> {
 impl Drop for Worker<'_> {
     fn drop(&mut self) {
         self.store.rollback();
+        self.shared.busy[self.index].store(0, Ordering::Relaxed);
         self.conns.iter().for_each(|(_, conn)| self.shared.peers.leave(conn.fd()));
         self.shared.connections.fetch_sub(self.conns.len(), Ordering::Relaxed);
     }

@@ -20,8 +20,8 @@ use super::connection;
 use super::login::Origin;
 use crate::refengine::codes;
 use crate::refengine::ffi::Parts;
-use crate::refengine::signals::SignalsBlocked;
 use crate::refengine::sql::SqlError;
+use crate::signals::SignalsBlocked;
 
 const WAKE: Token = Token(usize::MAX);
 /// How long to wait after an accept that failed for lack of descriptors or memory.

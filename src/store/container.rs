@@ -330,9 +330,7 @@ impl Checker<'_> {
         let names = self.row.values.split([' ', ';', ',', '|', '\n']).filter(|name| !name.is_empty());
         let values = names.map(|name| self.value(name)).collect::<Result<Vec<_>, _>>()?;
         match values.iter().all(|column| *column == key) {
-            true if values.is_empty() => {
-                self.refuse("value_columns is empty; at least one column is required".into())
-            }
+            true if values.is_empty() => self.refuse("value_columns is empty; at least one column is required".into()),
             true => self.refuse("value_columns needs a column besides the key column".into()),
             false => Ok(values),
         }

@@ -109,6 +109,11 @@ impl<R: Rows> TableStore<R> {
         if self.operations < u64::from(batch) { Ok(()) } else { self.commit() }
     }
 
+    /// Whether a transaction is open that may not write.
+    pub fn reads_are_open(&self) -> bool {
+        self.rows.active() && !self.writable
+    }
+
     /// Unix time at which the batch that is open was begun.
     pub fn batch_begun(&self) -> Option<i64> {
         self.rows.active().then_some(self.begun)

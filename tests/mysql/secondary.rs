@@ -57,7 +57,8 @@ fn a_secondary_index_answers_as_a_primary_key() {
     for (name, _) in TABLES {
         println!("ranges of {name}");
         let mut client = server.client();
-        client.ask(format!("get @@{name}\r\n"), format!("VALUE @@{name} 0 {}\r\ntest/{name}\r\nEND\r\n", name.len() + 5));
+        client
+            .ask(format!("get @@{name}\r\n"), format!("VALUE @@{name} 0 {}\r\ntest/{name}\r\nEND\r\n", name.len() + 5));
         ranges::check(&mut client);
         // Another spelling of a bound is the bound.
         client.send("get @>L3@<=l4\r\n");

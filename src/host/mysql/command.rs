@@ -2,11 +2,12 @@
 
 use super::Settings;
 use super::services::{Command, ResultCallbacks, command_service};
-use super::session::ServerSession;
+use super::session::{self, ServerSession};
 use super::symbols;
 use crate::rows::sql::{Param, RowSet, SqlError, SqlSession};
 use std::ffi::{CStr, c_char, c_double, c_int, c_longlong, c_uint, c_ulong, c_void};
 use std::ptr;
+use std::time::Duration;
 
 const COM_QUERY: c_int = 3;
 const COM_STMT_PREPARE: c_int = 22;
@@ -15,6 +16,9 @@ const COM_STMT_CLOSE: c_int = 25;
 
 /// Numbers as numbers, not as text.
 const BINARY_REPRESENTATION: c_int = 2;
+
+/// `ER_SERVER_SHUTDOWN`.
+const SHUTDOWN: u32 = 1053;
 
 /// `ER_UNKNOWN_SYSTEM_VARIABLE`.
 const UNKNOWN_VARIABLE: u32 = 1193;
@@ -160,11 +164,18 @@ fn failure(text: &str) -> SqlError {
 }
 
 impl SqlSession for CommandSession {
+    fn lock_wait(&self) -> Duration {
+        Duration::from_secs(self.settings.lock_wait_timeout.into())
+    }
+
     fn is_lost(&self) -> bool {
         self.session.as_ref().is_none_or(ServerSession::is_killed)
     }
 
     fn reopen(&mut self) -> Result<(), SqlError> {
+        if !session::server_is_available() {
+            return Err(SqlError { code: SHUTDOWN, message: "the server shuts down".into() });
+        }
         log::info!("a session of the daemon was killed; it gets a new one");
         self.connect().map_err(|text| failure(&text))
     }

@@ -12,9 +12,9 @@
 mod canonical;
 pub mod command;
 mod native;
-mod services;
+pub(super) mod services;
 pub mod session;
-mod symbols;
+pub(super) mod symbols;
 pub mod version;
 
 use super::callbacks::{Callbacks, Severity};
@@ -129,8 +129,8 @@ unsafe fn check_57(table: &ib_cb_t, settings: Settings) -> Result<(), String> {
 }
 
 /// After the last use of the server's services: gives them back to a server that would not load the library again otherwise.
-pub fn leave(server: Option<Version>) {
-    if matches!(server.and_then(Version::generation), Some(Generation::V56 | Generation::V57)) {
+pub fn leave() {
+    if matches!(Version::of_server().and_then(Version::generation), Some(Generation::V56 | Generation::V57)) {
         services::give_back();
     }
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 pub struct Service<T>(AtomicPtr<T>);
 
 impl<T> Service<T> {
-    const fn version(number: usize) -> Service<T> {
+    pub(in crate::host) const fn version(number: usize) -> Service<T> {
         Service(AtomicPtr::new(ptr::without_provenance_mut(number)))
     }
 

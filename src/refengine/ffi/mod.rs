@@ -212,6 +212,13 @@ pub unsafe extern "C" fn refengine_is_new(engine: *const refengine_t) -> c_int {
     guard!("refengine_is_new", 0, unsafe { engine_of(engine) }.map_or(0, |handle| c_int::from(handle.engine.is_new())))
 }
 
+/// From here to the next call on this thread, the waits of its transactions for locks end together: when the first of them would
+/// have to by itself.
+#[unsafe(no_mangle)]
+pub extern "C" fn refengine_lock_wait_restart() {
+    guard!("refengine_lock_wait_restart", (), super::lock_wait::restart());
+}
+
 /// Opens a session.
 ///
 /// # Safety

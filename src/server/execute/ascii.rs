@@ -3,7 +3,7 @@
 use super::{Executor, Located, Refusal, condition};
 use crate::protocol::reply::Out;
 use crate::protocol::{Keys, Request, StoreVerb, reply};
-use crate::rows::Rows;
+use crate::rows::{Error, Rows};
 use crate::server::detail::Operation;
 use crate::server::operation::is_silent;
 use crate::server::outcome::{Abort, Progress, REPLY_BUDGET, Resume};
@@ -171,6 +171,10 @@ impl<'w, R: Rows> Executor<'w, R> {
                     self.stats.one(if hit { Counter::GetHits } else { Counter::GetMisses });
                     self.shared.detail.note(name, Operation::Get(hit));
                 }
+                Err(failure) if is_gone(&failure) => {
+                    self.refusal(container, failure)?;
+                    self.stats.one(Counter::GetMisses);
+                }
                 // In the middle of a multi-get this line stands instead of END.
                 Err(failure) => return self.fail(container, failure, false, out).map(|()| Progress::Done),
             }
@@ -191,6 +195,10 @@ impl<'w, R: Rows> Executor<'w, R> {
                     match found {
                         Ok(true) => (Counter::GetHits, Counter::TouchHits),
                         Ok(false) => (Counter::GetMisses, Counter::TouchMisses),
+                        Err(failure) if is_gone(&failure) => {
+                            self.refusal(container, failure)?;
+                            (Counter::GetMisses, Counter::TouchMisses)
+                        }
                         Err(failure) => return self.fail(container, failure, false, out),
                     }
                 }
@@ -283,6 +291,11 @@ impl<'w, R: Rows> Executor<'w, R> {
             Err(failure) => self.fail(container, failure, noreply, out),
         }
     }
+}
+
+/// Whether there is no table any more, and so no item. Some clients wait for END whatever else a get is answered; the log says why.
+fn is_gone(failure: &Failure) -> bool {
+    matches!(failure, Failure::Rows(Error::NotFound(_)))
 }
 
 fn say(out: &mut Out, noreply: bool, line: &[u8]) {
