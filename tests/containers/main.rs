@@ -9,3 +9,5 @@ mod model;
 mod policies;
 mod recipe;
 mod secondary;
+mod standing;
+mod transactions;

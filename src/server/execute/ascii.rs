@@ -3,7 +3,7 @@
 use super::{Executor, Located, Refusal, condition};
 use crate::protocol::reply::Out;
 use crate::protocol::{Keys, Request, StoreVerb, reply};
-use crate::rows::{Error, Rows};
+use crate::rows::Rows;
 use crate::server::detail::Operation;
 use crate::server::operation::is_silent;
 use crate::server::outcome::{Abort, Progress, REPLY_BUDGET, Resume};
@@ -171,7 +171,8 @@ impl<'w, R: Rows> Executor<'w, R> {
                     self.stats.one(if hit { Counter::GetHits } else { Counter::GetMisses });
                     self.shared.detail.note(name, Operation::Get(hit));
                 }
-                Err(failure) if is_gone(&failure) => {
+                // Some clients wait for END whatever else a get is answered, and there is no such item indeed. The log says why.
+                Err(failure) if failure.is_table_gone() => {
                     self.refusal(container, failure)?;
                     self.stats.one(Counter::GetMisses);
                 }
@@ -195,7 +196,7 @@ impl<'w, R: Rows> Executor<'w, R> {
                     match found {
                         Ok(true) => (Counter::GetHits, Counter::TouchHits),
                         Ok(false) => (Counter::GetMisses, Counter::TouchMisses),
-                        Err(failure) if is_gone(&failure) => {
+                        Err(failure) if failure.is_table_gone() => {
                             self.refusal(container, failure)?;
                             (Counter::GetMisses, Counter::TouchMisses)
                         }
@@ -291,11 +292,6 @@ impl<'w, R: Rows> Executor<'w, R> {
             Err(failure) => self.fail(container, failure, noreply, out),
         }
     }
-}
-
-/// Whether there is no table any more, and so no item. Some clients wait for END whatever else a get is answered; the log says why.
-fn is_gone(failure: &Failure) -> bool {
-    matches!(failure, Failure::Rows(Error::NotFound(_)))
 }
 
 fn say(out: &mut Out, noreply: bool, line: &[u8]) {
