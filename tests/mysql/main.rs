@@ -10,5 +10,6 @@ mod load;
 #[path = "../udf/memcached.rs"]
 mod memcached;
 mod replication;
+mod secondary;
 mod server;
 mod upserts;
