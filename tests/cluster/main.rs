@@ -4,4 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod failover;
+mod group;
 mod machines;
+#[path = "../mysql/server.rs"]
+mod server;

@@ -251,7 +251,7 @@ impl<'w, R: Rows> Executor<'w, R> {
             format!("container {}: an operation on {} failed: {error}", container.name, container.table.display())
         });
         match error {
-            Error::ReadOnly | Error::DiskFull => Refusal::Temporary(error.to_string()),
+            Error::ReadOnly | Error::Refused(_) | Error::DiskFull => Refusal::Temporary(error.to_string()),
             _ => Refusal::Server(error.to_string()),
         }
     }
