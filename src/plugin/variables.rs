@@ -19,6 +19,7 @@ static RELOAD: Exported<c_char> = Exported::new(0);
 static SWEEP_INTERVAL: Exported<u32> = Exported::new(0);
 static LOCK_WAIT_TIMEOUT: Exported<u32> = Exported::new(1);
 static ALLOW_UNTESTED: Exported<c_char> = Exported::new(0);
+static HANDLER_READS: Exported<c_char> = Exported::new(1);
 
 /// A client set `daemon_memcached_reload_containers`; the supervisor takes it from here.
 static RELOAD_WANTED: AtomicBool = AtomicBool::new(false);
@@ -114,6 +115,15 @@ static ALLOW_UNTESTED_VAR: Exported<dm_sys_var_bool> = Exported::new(dm_sys_var_
     value: ALLOW_UNTESTED.get(),
     def_val: 0,
 });
+static HANDLER_READS_VAR: Exported<dm_sys_var_bool> = Exported::new(dm_sys_var_bool {
+    head: head(
+        dm_var_flags::DM_VAR_BOOL,
+        c"handler_reads",
+        c"on MariaDB, read rows below SQL where the self-check at the start finds that this works",
+    ),
+    value: HANDLER_READS.get(),
+    def_val: 1,
+});
 static RELOAD_VAR: Exported<dm_sys_var_bool> = Exported::new(dm_sys_var_bool {
     head: dm_sys_var {
         flags: dm_var_flags::DM_VAR_BOOL as c_int,
@@ -163,7 +173,7 @@ unsafe extern "C" fn sweep_update(_thd: *mut c_void, _var: *mut dm_sys_var, ptr:
 }
 
 /// All system variables, ended by null.
-pub static SYSTEM: Exported<[*mut dm_sys_var; 12]> = Exported::new([
+pub static SYSTEM: Exported<[*mut dm_sys_var; 13]> = Exported::new([
     OPTION_VAR.get().cast(),
     ENGINE_LIB_NAME_VAR.get().cast(),
     ENGINE_LIB_PATH_VAR.get().cast(),
@@ -175,6 +185,7 @@ pub static SYSTEM: Exported<[*mut dm_sys_var; 12]> = Exported::new([
     SWEEP_INTERVAL_VAR.get().cast(),
     LOCK_WAIT_TIMEOUT_VAR.get().cast(),
     ALLOW_UNTESTED_VAR.get().cast(),
+    HANDLER_READS_VAR.get().cast(),
     ptr::null_mut(),
 ]);
 
@@ -214,6 +225,7 @@ impl Settings {
                     binlog: *ENABLE_BINLOG.get() != 0,
                     lock_wait_timeout: *LOCK_WAIT_TIMEOUT.get(),
                     allow_untested: *ALLOW_UNTESTED.get() != 0,
+                    handler_reads: *HANDLER_READS.get() != 0,
                 },
             }
         }

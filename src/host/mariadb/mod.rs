@@ -4,9 +4,13 @@
 //! between SQL and the storage engines:
 //!
 //! - [`service`], [`session`], [`text`]: SQL as text in a session per thread;
+//! - [`handler`], [`layout`], [`reads`]: rows by key below SQL, where the server's inside is known, and whether it is;
 //! - [`thread`]: the server's state of those threads;
 //! - [`version`]: which server this is.
 
+mod handler;
+mod layout;
+mod reads;
 mod service;
 pub mod session;
 mod text;
@@ -18,6 +22,7 @@ use super::mysql::symbols;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::mem::transmute;
 use std::ptr;
+pub use reads::describe as describe_reads;
 pub use thread::server_has_started;
 use version::Version;
 
@@ -32,6 +37,7 @@ pub fn check(server: Version) -> Result<(), String> {
     if service::sql_service.get().is_none() {
         return Err(format!("MariaDB {server} offers plugins no SQL that daemon_memcached knows how to use"));
     }
+    reads::forget();
     if !server.tested() {
         log::warn!("daemon_memcached was not tested on MariaDB {}.{}", server.major, server.minor);
     }

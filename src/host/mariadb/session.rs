@@ -1,9 +1,12 @@
 //! SQL in a session of our own, as text.
 
+use super::handler::ThreadHandlers;
 use super::service::Connection;
 use super::text::Template;
 use super::thread::Thd;
+use super::reads;
 use crate::host::mysql::{Settings, symbols};
+use crate::rows::handler::HandlerSession;
 use crate::rows::sql::{Param, RowSet, SqlError, SqlSession};
 use parking_lot::Mutex;
 use std::ptr;
@@ -30,9 +33,10 @@ pub struct TextSession {
     open: Option<Open>,
 }
 
-/// A connection and the state it runs on; dropped in this order.
+/// A connection, handlers and the state they run on; dropped in this order.
 struct Open {
     connection: Connection,
+    handlers: Option<ThreadHandlers>,
     thd: Thd,
 }
 
@@ -53,7 +57,14 @@ impl TextSession {
         self.open = None;
         let thd = Thd::attach()?;
         let connection = Connection::open()?;
-        self.open = Some(Open { connection, thd });
+        let handlers = match self.settings.handler_reads {
+            true => reads::handlers(thd.raw()),
+            false => {
+                reads::refuse("daemon_memcached_handler_reads is OFF");
+                None
+            }
+        };
+        self.open = Some(Open { connection, handlers, thd });
         for text in session_statements(self.settings) {
             self.query(&text, &mut RowSet::default()).map_err(|e| format!("{text}: {}", e.message))?;
         }
@@ -66,6 +77,30 @@ impl TextSession {
         // Threads that cannot be told apart would take each other's temporary tables.
         let _alone = (!open.thd.is_numbered()).then(|| ONE_BY_ONE.lock());
         open.connection.query(sql, rows)
+    }
+}
+
+impl HandlerSession for TextSession {
+    type Handlers = ThreadHandlers;
+
+    fn handlers(&self) -> Option<&ThreadHandlers> {
+        self.open.as_ref()?.handlers.as_ref().filter(|handlers| !handlers.is_spoilt())
+    }
+
+    fn handlers_mut(&mut self) -> Option<&mut ThreadHandlers> {
+        self.open.as_mut()?.handlers.as_mut().filter(|handlers| !handlers.is_spoilt())
+    }
+
+    fn judge(&mut self, verdict: Result<(), String>) {
+        match verdict {
+            Ok(()) => reads::trust(),
+            Err(reason) => {
+                reads::refuse(&reason);
+                if let Some(open) = &mut self.open {
+                    open.handlers = None;
+                }
+            }
+        }
     }
 }
 
@@ -91,11 +126,15 @@ fn failure(text: &str) -> SqlError {
 
 impl SqlSession for TextSession {
     fn is_lost(&self) -> bool {
-        self.open.as_ref().is_none_or(|open| open.thd.is_killed())
+        self.open.as_ref().is_none_or(|open| {
+            open.thd.is_killed() || open.handlers.as_ref().is_some_and(ThreadHandlers::is_spoilt)
+        })
     }
 
     fn reopen(&mut self) -> Result<(), SqlError> {
-        log::info!("a session of the daemon was killed; it gets a new one");
+        if self.open.as_ref().is_some_and(|open| open.thd.is_killed()) {
+            log::info!("a session of the daemon was killed; it gets a new one");
+        }
         self.statements.clear();
         self.connect().map_err(|text| failure(&text))
     }

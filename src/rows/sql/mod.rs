@@ -192,18 +192,34 @@ impl<S: SqlSession> SqlRows<S> {
         self.active
     }
 
-    /// Starts a transaction; it begins with its first statement.
-    pub fn begin(&mut self, mode: Mode) -> Result<()> {
-        if self.level != Some(mode.level) {
-            let name = match mode.level {
+    /// The host's session.
+    pub fn host(&self) -> &S {
+        &self.sql
+    }
+
+    /// See [`SqlRows::host`].
+    pub fn host_mut(&mut self) -> &mut S {
+        &mut self.sql
+    }
+
+    /// Gives the session an isolation level, 0 to 3.
+    pub fn set_level(&mut self, level: u8) -> Result<()> {
+        if self.level != Some(level) {
+            let name = match level {
                 0 => "READ UNCOMMITTED",
                 1 => "READ COMMITTED",
                 2 => "REPEATABLE READ",
                 _ => "SERIALIZABLE",
             };
             self.query(&format!("SET SESSION TRANSACTION ISOLATION LEVEL {name}"))?;
-            self.level = Some(mode.level);
+            self.level = Some(level);
         }
+        Ok(())
+    }
+
+    /// Starts a transaction; it begins with its first statement.
+    pub fn begin(&mut self, mode: Mode) -> Result<()> {
+        self.set_level(mode.level)?;
         self.sql.begin().map_err(error)?;
         (self.active, self.wrote) = (true, false);
         Ok(())
