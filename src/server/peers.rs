@@ -6,7 +6,7 @@ use crate::store::{Config, ContainerId};
 use parking_lot::Mutex;
 use socket2::{SockAddr, Socket};
 use std::collections::BTreeMap;
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -35,6 +35,11 @@ impl Peer {
             unsent: AtomicUsize::default(),
             condemned: AtomicBool::default(),
         }
+    }
+
+    /// Where the client is; `None` behind a UNIX socket.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.socket.peer_addr().ok().and_then(|address| address.as_socket())
     }
 
     /// The connection is another user's or another container's from now on.

@@ -68,3 +68,26 @@ fn the_greatest_debtors_go_first() {
     client.ask("get none\r\n", "END\r\n");
     assert!(host.terminate().success());
 }
+
+/// Threads of the daemon and of the engine block the same signals: all but those that tell of a crash.
+#[test]
+fn threads_take_no_signals_but_those_of_a_crash() {
+    let host = HostConfig::new().option("-p 0 -t 2").start();
+    let mut seen = std::collections::BTreeMap::new();
+    for task in std::fs::read_dir(format!("/proc/{}/task", host.pid())).unwrap().flatten() {
+        let status = std::fs::read_to_string(task.path().join("status")).unwrap();
+        let field = |name: &str| status.lines().find_map(|l| l.strip_prefix(name)).unwrap().trim().to_owned();
+        seen.insert(field("Name:"), u64::from_str_radix(&field("SigBlk:"), 16).unwrap());
+    }
+    let crashes = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT];
+    let bit = |signal: i32| 1_u64 << (signal - 1);
+    for name in
+        ["memcached-0", "memcached-1", "memcached-accep", "memcached-watch", "refengine-sync", "refengine-flush"]
+    {
+        let mask = seen.get(name).unwrap_or_else(|| panic!("no thread {name} among {seen:?}"));
+        let expected = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGUSR1, libc::SIGCHLD];
+        assert!(expected.iter().all(|signal| mask & bit(*signal) != 0), "{name} takes signals: {mask:x}");
+        assert!(crashes.iter().all(|signal| mask & bit(*signal) == 0), "{name} hides crashes: {mask:x}");
+    }
+    assert!(host.terminate().success());
+}

@@ -5,6 +5,7 @@ use crate::protocol::Parser;
 use crate::protocol::reply::Out;
 use crate::server::admission::{self, Access, Attempt, Verdict};
 use crate::server::conn::Conn;
+use crate::server::login::Origin;
 use crate::server::stats::Counter;
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
@@ -106,12 +107,12 @@ impl Worker<'_> {
         let (Some(logins), Some(conn)) = (&self.shared.logins, self.conns.get_mut(key)) else { return };
         conn.access = Access::Stranger;
         conn.peer.place(&conn.access, conn.container);
-        match logins.submit(self.index, key, attempt) {
+        match logins.submit(self.index, key, Origin::of(conn.peer.address()), attempt) {
             Ok(pending) => conn.login = Some(Box::new(pending)),
-            Err(attempt) => {
+            Err(refused) => {
                 self.shared.complain(|| "too many logins at a time: a connection is closed".into());
                 conn.closing = true;
-                self.answer(key, attempt.refused);
+                self.answer(key, refused);
             }
         }
     }
