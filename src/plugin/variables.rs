@@ -358,8 +358,12 @@ static RELOAD_STATUS: Text = Text::new();
 /// Containers that serve nobody, and why.
 static REFUSED: Text = Text::new();
 
-const TEXTS: [(&CStr, &Text); 3] = [
+/// How rows are read by key.
+static READS: Text = Text::new();
+
+const TEXTS: [(&CStr, &Text); 4] = [
     (c"Daemon_memcached_listening", &LISTENING),
+    (c"Daemon_memcached_reads", &READS),
     (c"Daemon_memcached_reload_status", &RELOAD_STATUS),
     (c"Daemon_memcached_refused_containers", &REFUSED),
 ];
@@ -419,7 +423,8 @@ pub fn listening(addresses: &[Address]) -> String {
     addresses.iter().map(Address::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Shows the addresses in SHOW STATUS.
-pub fn publish_listening(addresses: &[Address]) {
+/// Shows the addresses, and how rows are read, in SHOW STATUS.
+pub fn publish(addresses: &[Address], reads: &str) {
+    READS.set(reads);
     LISTENING.set(&listening(addresses));
 }

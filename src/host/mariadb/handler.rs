@@ -135,11 +135,16 @@ impl ThreadHandlers {
         }
     }
 
-    /// Opens a table and locks it.
+    /// Opens a table with its metadata lock.
     ///
     /// # Safety
     /// The layout is this server's.
-    unsafe fn open_raw(&mut self, db: CString, name: CString) -> Result<Table> {
+    unsafe fn open_raw(&mut self, path: &CStr) -> Result<Table> {
+        let text = path.to_string_lossy();
+        let (db, name) = text.split_once('/').unwrap_or(("", &text));
+        let (Ok(db), Ok(name)) = (CString::new(db), CString::new(name)) else {
+            return Err(Error::NotFound(text.into_owned()));
+        };
         let (layout, functions) = (self.layout, &self.functions);
         let mut list = vec![0u64; layout.list_size.div_ceil(8)].into_boxed_slice();
         let mut context = [0u64; CONTEXT_WORDS];
@@ -166,20 +171,56 @@ impl ThreadHandlers {
                 return Err(self.failed(&name));
             }
         }
-        let Some(mut table) = self.believable(raw) else {
+        let Some(table) = self.believable(raw) else {
             self.spoilt = true;
+            // Nobody knows who points to them.
+            std::mem::forget((list, db, name));
             return Err(Error::Engine("a table of this server is not as the daemon knows it".into()));
         };
-        // SAFETY: an open table of this thread.
-        let lock = unsafe {
-            let share = at::<*mut u8>(table, layout.table_share);
-            table.add(layout.table_read_set).cast::<*mut u8>().write(share.add(layout.share_all_set));
-            (functions.lock_tables)(self.thd, &mut table, 1, 0)
+        Ok(Table { table, lock: ptr::null_mut(), _list: list, names: (db, name) })
+    }
+
+    /// Locks an open table for reading all of its columns.
+    ///
+    /// # Safety
+    /// The table is one of this thread and open.
+    unsafe fn lock(&mut self, table: &mut Table) -> Result<()> {
+        let mut raw = table.table;
+        // SAFETY: the caller's promise.
+        table.lock = unsafe {
+            let share = at::<*mut u8>(raw, self.layout.table_share);
+            raw.add(self.layout.table_read_set).cast::<*mut u8>().write(share.add(self.layout.share_all_set));
+            (self.functions.lock_tables)(self.thd, &mut raw, 1, 0)
         };
-        if lock.is_null() {
-            return Err(self.failed(&name));
+        match table.lock.is_null() {
+            true => Err(self.failed(&table.names.1)),
+            false => Ok(()),
         }
-        Ok(Table { table, lock, _list: list, names: (db, name) })
+    }
+
+    /// The number of an open table's definition, unique for each time that the server reads the definition of a table.
+    fn definition_of(&self, table: &Table) -> u64 {
+        // SAFETY: an open table of this thread.
+        unsafe {
+            let share = at::<*const u8>(table.table, self.layout.table_share);
+            at::<u64>(share, self.layout.share_map_id)
+        }
+    }
+
+    /// The number of the definition of a table that a transaction of the session has written to; its locks stay. Nothing else is open.
+    ///
+    /// # Errors
+    /// The table cannot be opened.
+    pub fn definition(&mut self, path: &CStr) -> Result<u64> {
+        // SAFETY: `new` has checked the layout.
+        let opened = unsafe { self.open_raw(path) };
+        let definition = opened.as_ref().map(|table| self.definition_of(table));
+        // SAFETY: what this thread opened goes; the lists that the server points to still live.
+        unsafe {
+            (self.functions.close_tables)(self.thd);
+            (self.functions.free_root)(at(self.thd.cast(), self.layout.thd_mem_root), KEEP_PREALLOCATED);
+        }
+        definition.map_err(Clone::clone)
     }
 
     /// The table that a list points to, if it is one of this thread and what it points to can be read.
@@ -250,34 +291,28 @@ fn peek<T: Copy + Default>(object: *const u8, offset: usize) -> Option<T> {
 
 impl Handlers for ThreadHandlers {
     fn open(&mut self, path: &CStr) -> Result<Opened> {
-        let text = path.to_string_lossy();
-        let (db, name) = text.split_once('/').unwrap_or(("", &text));
-        let (Ok(db), Ok(name)) = (CString::new(db), CString::new(name)) else {
-            return Err(Error::NotFound(text.into_owned()));
-        };
         if self.tables.len() >= OPEN_MAX {
             return Err(Error::Engine("too many tables are open at once".into()));
         }
-        if self.tables.is_empty() {
-            // SAFETY: `new` has checked the layout.
-            unsafe { self.be_select() };
-        }
-        // SAFETY: as above.
-        let opened = unsafe { self.open_raw(db, name) };
-        let table = match opened {
-            Ok(table) => table,
-            Err(error) => {
-                self.close();
-                return Err(error);
+        // SAFETY: `new` has checked the layout.
+        let opened = unsafe {
+            if self.tables.is_empty() {
+                self.be_select();
             }
+            self.open_raw(path)
         };
-        // SAFETY: an open table of this thread.
-        let definition = unsafe {
-            let share = at::<*const u8>(table.table, self.layout.table_share);
-            at::<u64>(share, self.layout.share_map_id)
-        };
-        self.tables.push(table);
-        Ok(Opened { at: self.tables.len() - 1, definition })
+        let result = opened.and_then(|mut table| {
+            // SAFETY: just opened.
+            let locked = unsafe { self.lock(&mut table) };
+            let definition = self.definition_of(&table);
+            // What the server points to must live until everything is closed, whether it was locked or not.
+            self.tables.push(table);
+            locked.map(|()| Opened { at: self.tables.len() - 1, definition })
+        });
+        if result.is_err() {
+            self.close();
+        }
+        result
     }
 
     fn find(&mut self, table: usize, index: u32, key: &[u8]) -> Result<bool> {
@@ -312,9 +347,7 @@ impl Handlers for ThreadHandlers {
                     let end = value.iter().rposition(|byte| *byte != b' ').map_or(0, |last| last + 1);
                     Some(&value[..end])
                 }
-                Form::Counted(prefix, most) => {
-                    Some(slice(start.add(prefix), length(slice(start, prefix)).min(most)))
-                }
+                Form::Counted(prefix, most) => Some(slice(start.add(prefix), length(slice(start, prefix)).min(most))),
                 Form::Far(prefix) => {
                     let bytes = length(slice(start, prefix));
                     let value = start.add(prefix).cast::<*const u8>().read_unaligned();
@@ -330,7 +363,7 @@ impl Handlers for ThreadHandlers {
         // SAFETY: what this thread opened, in the server's own order; closing what is not open is allowed.
         unsafe {
             (functions.commit_statement)(self.thd);
-            for table in &self.tables {
+            for table in self.tables.iter().filter(|table| !table.lock.is_null()) {
                 (functions.unlock_tables)(self.thd, table.lock);
             }
             (functions.close_tables)(self.thd);

@@ -20,10 +20,10 @@ pub mod version;
 use super::callbacks::{Callbacks, Severity};
 use super::mysql::symbols;
 use crate::boundary::{catch, guard};
+pub use reads::describe as describe_reads;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::mem::transmute;
 use std::ptr;
-pub use reads::describe as describe_reads;
 pub use thread::server_has_started;
 use version::Version;
 

@@ -1,14 +1,15 @@
 //! SQL in a session of our own, as text.
 
 use super::handler::ThreadHandlers;
+use super::reads;
 use super::service::Connection;
 use super::text::Template;
 use super::thread::Thd;
-use super::reads;
 use crate::host::mysql::{Settings, symbols};
 use crate::rows::handler::HandlerSession;
 use crate::rows::sql::{Param, RowSet, SqlError, SqlSession};
 use parking_lot::Mutex;
+use std::ffi::{CStr, CString};
 use std::ptr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -29,8 +30,23 @@ pub struct TextSession {
     /// What was prepared; by handle. Empty where it was given back.
     statements: Vec<Option<Template>>,
     text: Vec<u8>,
+    /// Number of the transaction, from 1.
+    transaction: u64,
+    /// What was seen of each table that was looked at last.
+    seen: Vec<(CString, Seen)>,
+    /// How often a table was not what was seen before.
+    changes: u64,
     /// `None` only while it is being replaced.
     open: Option<Open>,
+}
+
+/// A table as it was seen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    /// With this definition.
+    Definition(u64),
+    /// In this transaction, in which it stays the same; nobody tells what it is in another.
+    In(u64),
 }
 
 /// A connection, handlers and the state they run on; dropped in this order.
@@ -47,7 +63,16 @@ impl TextSession {
     /// A service or symbol is missing, or the server refused.
     pub fn open(settings: Settings) -> Result<TextSession, String> {
         let read_only = symbols::require(c"opt_readonly")?.cast();
-        let mut opened = TextSession { settings, read_only, statements: Vec::new(), text: Vec::new(), open: None };
+        let mut opened = TextSession {
+            settings,
+            read_only,
+            statements: Vec::new(),
+            text: Vec::new(),
+            transaction: 0,
+            seen: Vec::new(),
+            changes: 0,
+            open: None,
+        };
         opened.connect()?;
         Ok(opened)
     }
@@ -126,9 +151,9 @@ fn failure(text: &str) -> SqlError {
 
 impl SqlSession for TextSession {
     fn is_lost(&self) -> bool {
-        self.open.as_ref().is_none_or(|open| {
-            open.thd.is_killed() || open.handlers.as_ref().is_some_and(ThreadHandlers::is_spoilt)
-        })
+        self.open
+            .as_ref()
+            .is_none_or(|open| open.thd.is_killed() || open.handlers.as_ref().is_some_and(ThreadHandlers::is_spoilt))
     }
 
     fn reopen(&mut self) -> Result<(), SqlError> {
@@ -136,6 +161,7 @@ impl SqlSession for TextSession {
             log::info!("a session of the daemon was killed; it gets a new one");
         }
         self.statements.clear();
+        self.seen.clear();
         self.connect().map_err(|text| failure(&text))
     }
 
@@ -157,11 +183,27 @@ impl SqlSession for TextSession {
 
     fn begin(&mut self) -> Result<(), SqlError> {
         self.enter()?;
+        self.transaction += 1;
         self.query("BEGIN", &mut RowSet::default()).map(|_| ())
     }
 
     fn reprepared(&self) -> Option<u64> {
-        None
+        Some(self.changes)
+    }
+
+    fn look_at(&mut self, table: &CStr) {
+        let definition = self.handlers_mut().and_then(|handlers| handlers.definition(table).ok());
+        let seen = definition.map_or(Seen::In(self.transaction), Seen::Definition);
+        match self.seen.iter_mut().find(|(known, _)| known.as_c_str() == table) {
+            Some((_, known)) if *known == seen => return,
+            Some((_, known)) => *known = seen,
+            None => self.seen.push((table.into(), seen)),
+        }
+        self.changes += 1;
+    }
+
+    fn has_row_alias(&self) -> bool {
+        false
     }
 
     fn prepare(&mut self, sql: &str) -> Result<u64, SqlError> {

@@ -338,7 +338,9 @@ impl<S: HandlerSession> Rows for HandlerRows<S> {
     #[inline]
     fn bytes(&self, table: &Table, column: usize) -> Option<&[u8]> {
         let Current::Handler(at, stamp) = self.current else { return self.sql.bytes(column) };
-        let Plan { by_handler: Some(known), .. } = self.plan(table).filter(|plan| plan.stamp == stamp)? else { return None };
+        let Plan { by_handler: Some(known), .. } = self.plan(table).filter(|plan| plan.stamp == stamp)? else {
+            return None;
+        };
         let bytes = self.sql.host().handlers()?.bytes(at, column, *known.forms.get(column)?)?;
         match table.columns.get(column)?.kind {
             ColumnKind::Int { .. } => self.integers.get(column)?.get(..bytes.len()),
