@@ -1,8 +1,8 @@
-//! Replies: constants for the fixed ones, and functions that append the others to a buffer.
+//! The lines of text replies: constants for the fixed ones, and functions that append the others to a buffer.
 //!
 //! Every constant is a whole line. Strings are memcached 1.6.45's.
 
-use super::DumpFormat;
+use super::operation::DumpFormat;
 use std::io::Write;
 
 /// What replies are appended to.
@@ -49,6 +49,8 @@ pub const TOO_LARGE: &[u8] = b"SERVER_ERROR object too large for cache\r\n";
 pub const OUT_OF_MEMORY_STORING: &[u8] = b"SERVER_ERROR out of memory storing object\r\n";
 /// The answer to `shutdown`.
 pub const SHUTDOWN_NOT_ENABLED: &[u8] = b"ERROR: shutdown not enabled\r\n";
+/// Name or password are wrong.
+pub const AUTHENTICATION_FAILURE: &[u8] = b"CLIENT_ERROR authentication failure\r\n";
 /// Sent before a connection over the limit is closed.
 pub const TOO_MANY_CONNECTIONS: &[u8] = b"ERROR Too many open connections\r\n";
 

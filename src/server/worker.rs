@@ -7,7 +7,6 @@ use super::batch::commit_open;
 use super::conn::{BufferPool, Conn};
 use super::execute::Executor;
 use super::mailbox::Mailbox;
-use super::outcome::Resume;
 use super::shared::{Shared, unix_time};
 use super::socket::Filled;
 use super::stats::{ContainerCount, Counter, Delta};
@@ -428,8 +427,7 @@ impl<'s> Worker<'s> {
                 counts: &mut self.counts,
                 fresh: true,
             };
-            let request = crate::protocol::Request::FlushAll { delay: 0, noreply: true };
-            let _ = executor.run(&request, &Resume::Start, &mut Vec::new());
+            executor.flush_due();
         }
     }
 }

@@ -1,10 +1,10 @@
 //! base64 with the alphabet of RFC 4648, section 4, and its padding, for keys.
 
-use super::KeyBuffer;
+use crate::protocol::operation::KeyBuffer;
 use crate::protocol::reply::Out;
 
 /// Decodes `text` into `buffer`; `None` if it is no base64 or too long.
-pub(super) fn decode<'b>(text: &[u8], buffer: &'b mut KeyBuffer) -> Option<&'b [u8]> {
+pub(in crate::protocol) fn decode<'b>(text: &[u8], buffer: &'b mut KeyBuffer) -> Option<&'b [u8]> {
     let padding = text.iter().rev().take_while(|byte| **byte == b'=').count();
     if !text.len().is_multiple_of(4) || padding > 2 {
         return None;

@@ -4,10 +4,11 @@ mod sets;
 
 use super::Tick;
 use super::plan::{Plan, Planned};
+use crate::protocol::Outcome;
+use crate::protocol::operation::Kind;
 use crate::rows::Rows;
 use crate::server::batch::batch_failed;
-use crate::server::execute::{Executor, deny, give_up};
-use crate::server::operation::is_flush;
+use crate::server::execute::Executor;
 use crate::server::outcome::{Abort, Progress, Resume};
 use crate::server::stats::{Counter, Delta};
 use std::time::{Duration, Instant};
@@ -43,7 +44,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     }
 
     fn is_flush(&self, i: usize) -> bool {
-        is_flush(&self.planned[i].request)
+        self.planned[i].request.operation.kind() == Kind::Flush
     }
 
     /// Runs and commits, again without the guilty after a lock wait timeout, again whole and then in halves
@@ -132,8 +133,8 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 continue;
             }
             match (planned.denial, planned.verdict) {
-                (Some(denial), _) => deny(&planned.request, denial, self.arena),
-                (None, Some(abort)) => give_up(&planned.request, abort.reason(), self.arena),
+                (Some(denial), _) => planned.request.answer(&Outcome::Denied(denial), self.arena),
+                (None, Some(abort)) => planned.request.give_up(abort.reason(), self.arena),
                 (None, None) => {
                     let mut resume = match *i == plan.requests.start {
                         true => self.tick.conns[plan.conn].resume.clone(),
@@ -181,7 +182,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 for i in requests {
                     let planned = &mut self.planned[*i];
                     let start = self.arena.len();
-                    give_up(&planned.request, &reason, self.arena);
+                    planned.request.give_up(reason.clone(), self.arena);
                     planned.reply = start..self.arena.len();
                     self.tick.stats.one(Counter::ServerErrors);
                 }
