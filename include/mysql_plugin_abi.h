@@ -73,7 +73,7 @@ typedef struct dm_maria_plugin {
     struct dm_show_var *status_vars;
     struct dm_sys_var **system_vars;
     const char *version_info;
-    unsigned int maturity;                /* 4 = stable */
+    unsigned int maturity;                /* 5 = stable */
 } dm_maria_plugin;
 
 /* Prefix of the server's st_plugin_int; init() gets a pointer to one.  A host that brings an
@@ -165,6 +165,9 @@ typedef struct dm_host_service {
     /* Called first and last on every thread of the plugin that touches tables; may be NULL. */
     int (*thread_attach)(void *arg, void **state);
     void (*thread_detach)(void *arg, void *state);
+    /* Called on threads that touch tables: from here to the next call on a thread, the waits of its transactions for
+     * locks shall end together, when the first of them would have to.  NULL: each wait takes its own time. */
+    void (*lock_wait_restart)(void *arg);
 } dm_host_service;
 
 /*

@@ -658,10 +658,11 @@ pub struct dm_host_service {
     pub thread_detach: ::std::option::Option<
         unsafe extern "C" fn(arg: *mut ::std::os::raw::c_void, state: *mut ::std::os::raw::c_void),
     >,
+    pub lock_wait_restart: ::std::option::Option<unsafe extern "C" fn(arg: *mut ::std::os::raw::c_void)>,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of dm_host_service"][::std::mem::size_of::<dm_host_service>() - 56usize];
+    ["Size of dm_host_service"][::std::mem::size_of::<dm_host_service>() - 64usize];
     ["Alignment of dm_host_service"][::std::mem::align_of::<dm_host_service>() - 8usize];
     ["Offset of field: dm_host_service::struct_size"][::std::mem::offset_of!(dm_host_service, struct_size) - 0usize];
     ["Offset of field: dm_host_service::arg"][::std::mem::offset_of!(dm_host_service, arg) - 8usize];
@@ -673,6 +674,8 @@ const _: () = {
         [::std::mem::offset_of!(dm_host_service, thread_attach) - 40usize];
     ["Offset of field: dm_host_service::thread_detach"]
         [::std::mem::offset_of!(dm_host_service, thread_detach) - 48usize];
+    ["Offset of field: dm_host_service::lock_wait_restart"]
+        [::std::mem::offset_of!(dm_host_service, lock_wait_restart) - 56usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -748,10 +751,11 @@ pub struct dm_config {
     >,
     pub is_shutting_down:
         ::std::option::Option<unsafe extern "C" fn(arg: *mut ::std::os::raw::c_void) -> ::std::os::raw::c_int>,
+    pub lock_wait_restart: ::std::option::Option<unsafe extern "C" fn(arg: *mut ::std::os::raw::c_void)>,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of dm_config"][::std::mem::size_of::<dm_config>() - 88usize];
+    ["Size of dm_config"][::std::mem::size_of::<dm_config>() - 96usize];
     ["Alignment of dm_config"][::std::mem::align_of::<dm_config>() - 8usize];
     ["Offset of field: dm_config::struct_size"][::std::mem::offset_of!(dm_config, struct_size) - 0usize];
     ["Offset of field: dm_config::abi_version"][::std::mem::offset_of!(dm_config, abi_version) - 8usize];
@@ -766,6 +770,7 @@ const _: () = {
     ["Offset of field: dm_config::thread_attach"][::std::mem::offset_of!(dm_config, thread_attach) - 64usize];
     ["Offset of field: dm_config::thread_detach"][::std::mem::offset_of!(dm_config, thread_detach) - 72usize];
     ["Offset of field: dm_config::is_shutting_down"][::std::mem::offset_of!(dm_config, is_shutting_down) - 80usize];
+    ["Offset of field: dm_config::lock_wait_restart"][::std::mem::offset_of!(dm_config, lock_wait_restart) - 88usize];
 };
 pub type dm_status_fn = ::std::option::Option<
     unsafe extern "C" fn(

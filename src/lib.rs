@@ -32,6 +32,7 @@ pub mod protocol;
 pub mod refengine;
 pub mod rows;
 pub mod server;
+mod signals;
 #[cfg(feature = "sqlserver")]
 pub mod sqlserver;
 pub mod store;

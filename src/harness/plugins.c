@@ -33,6 +33,11 @@ static void service_init_error(void *arg, const char *message) {
 
 static int service_is_shutting_down(void *arg) { return atomic_load(&((host *)arg)->stopping); }
 
+static void service_lock_wait_restart(void *arg) {
+    (void)arg;
+    refengine_lock_wait_restart();
+}
+
 void plugins_setup(host *h) {
     pthread_mutex_init(&h->operation, NULL);
     pthread_mutex_init(&h->registry, NULL);
@@ -43,6 +48,7 @@ void plugins_setup(host *h) {
         .log = service_log,
         .init_error = service_init_error,
         .is_shutting_down = service_is_shutting_down,
+        .lock_wait_restart = service_lock_wait_restart,
     };
 }
 

@@ -1,6 +1,6 @@
 //! The C boundary: a plugin for servers that know INSTALL PLUGIN, and functions for C programs that do not.
 //!
-//! - [`descriptor`]: what a server finds in the shared library, [`exported`]: what it writes there;
+//! - [`descriptor`]: what a server finds in the shared library, [`mariadb`]: what MariaDB finds, [`exported`]: what they write there;
 //! - [`lifecycle`]: init and deinit;
 //! - `daemon`: the one daemon of this process;
 //! - [`connections`]: what a host asks of the daemon's clients;
@@ -18,6 +18,7 @@ pub mod embed;
 pub mod exported;
 pub mod lifecycle;
 mod load;
+pub mod mariadb;
 mod variables;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -38,7 +38,7 @@ mod verify;
 mod view;
 
 use super::error::{Error, Result};
-use super::signals::SignalsBlocked;
+use crate::signals::SignalsBlocked;
 use checkpoint::Checkpoint;
 use commit::Rounds;
 pub(crate) use fjall::Slice;

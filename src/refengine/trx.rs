@@ -15,6 +15,7 @@ use super::codec;
 use super::engine::Core;
 use super::error::{Error, Result};
 use super::lock::{Lock, LockMode};
+use super::lock_wait;
 use super::mdl;
 use super::span::Span;
 use super::storage::{Change, Slice, Snapshot};
@@ -110,7 +111,7 @@ impl Trx {
     }
 
     pub(crate) fn deadline(&self) -> Instant {
-        Instant::now() + self.timeout
+        lock_wait::deadline(self.timeout)
     }
 
     /// The metadata lock of `table` if the transaction holds it until its end.
@@ -179,7 +180,7 @@ impl Trx {
     /// Locks a key of a table that is held until the transaction ends.
     pub(crate) fn lock_key(&mut self, table: u64, key: &[u8], mode: LockMode) -> Result<()> {
         let (trx, timeout) = (self.id(), self.timeout);
-        let granted = self.core.locks().point(trx, table, key, mode, || Instant::now() + timeout);
+        let granted = self.core.locks().point(trx, table, key, mode, || lock_wait::deadline(timeout));
         self.locked(granted)
     }
 

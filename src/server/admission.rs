@@ -2,7 +2,7 @@
 
 use crate::auth::{Right, User};
 use crate::protocol::operation::{Refused, Scope, StoreMode};
-use crate::protocol::reply;
+use crate::protocol::reply::{self, Out};
 use crate::protocol::{Denial, Operation, Outcome, Request, Style};
 use std::sync::Arc;
 
@@ -41,9 +41,9 @@ pub struct Attempt {
     /// As sent.
     pub password: Vec<u8>,
     /// The whole reply if they are right.
-    pub accepted: Vec<u8>,
+    pub accepted: Out,
     /// The whole reply if not.
-    pub refused: Vec<u8>,
+    pub refused: Out,
 }
 
 /// How a request stands to logging in.
@@ -62,9 +62,9 @@ pub enum Entry {
 pub struct Pending {
     ticket: Arc<()>,
     /// See [`Attempt`].
-    pub accepted: Vec<u8>,
+    pub accepted: Out,
     /// See [`Attempt`].
-    pub refused: Vec<u8>,
+    pub refused: Out,
 }
 
 /// The verdict on an attempt.
@@ -86,7 +86,7 @@ impl Verdict {
 
 impl Pending {
     /// What a connection keeps whose attempt goes to the login thread with the other half of `ticket`.
-    pub fn new(ticket: Arc<()>, accepted: Vec<u8>, refused: Vec<u8>) -> Pending {
+    pub fn new(ticket: Arc<()>, accepted: Out, refused: Out) -> Pending {
         Pending { ticket, accepted, refused }
     }
 
@@ -125,7 +125,7 @@ pub fn entry(request: &Request<'_>, stranger: bool) -> Entry {
 
 fn login(request: &Request<'_>, name: &[u8], password: &[u8]) -> Entry {
     let worded = |outcome| {
-        let mut reply = reply::Out::new();
+        let mut reply = Out::new();
         request.answer(&outcome, &mut reply);
         reply
     };

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 const WAKE: Token = Token(usize::MAX);
 
-/// Pause before a worker that got no session from its host asks again.
+/// Pause before a worker begins anew that got no session from its host, whose poller failed, or that met a defect.
 const RETRY: Duration = Duration::from_millis(100);
 
 /// What a worker is made of before its thread starts.
@@ -84,18 +84,16 @@ pub fn run(mut seed: Seed, shared: &Shared, cas: CasSource) {
     };
     while !shared.stopping() {
         let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            shared.host.session().map(|session| Worker::new(&mut seed, shared, cas.clone(), session).serve())
+            Worker::new(&mut seed, shared, cas.clone(), shared.host.session()?).serve()
         }));
         match served {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                shared.complain(|| format!("worker {}: {error}", seed.index));
-                std::thread::sleep(RETRY);
-            }
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => shared.complain(|| format!("worker {}: {error}", seed.index)),
             Err(_) => {
                 log::error!("worker {} met a defect of the daemon: its connections are closed, it goes on", seed.index);
             }
         }
+        std::thread::sleep(RETRY);
     }
     drop(attached);
 }
@@ -136,7 +134,9 @@ impl<'s> Worker<'s> {
         }
     }
 
-    fn serve(mut self) {
+    /// # Errors
+    /// The poller failed; the sentence says how.
+    fn serve(mut self) -> Result<(), String> {
         gather::sleep_precisely();
         let mut events = Events::with_capacity(1024);
         let mut buffers = Buffers::default();
@@ -154,7 +154,7 @@ impl<'s> Worker<'s> {
             if let Err(error) = self.poll.poll(&mut events, timeout)
                 && error.kind() != std::io::ErrorKind::Interrupted
             {
-                return log::error!("worker {}: polling failed: {error}", self.index);
+                return Err(format!("polling failed: {error}"));
             }
             for event in &events {
                 self.note(event);
@@ -172,6 +172,7 @@ impl<'s> Worker<'s> {
             }
         }
         self.commit_batch();
+        Ok(())
     }
 
     fn note(&mut self, event: &mio::event::Event) {
@@ -371,10 +372,10 @@ impl<'s> Worker<'s> {
             conn.peer.place(&conn.access, conn.container);
         }
         conn.closing |= plan.close || (conn.half_closed && !plan.more && plan.login.is_none());
-        conn.keep(&plan.unsent);
         if conn.has_output() {
             conn.awaits_writable = true;
             self.stalled = true;
+            self.owe(key);
             self.watch(key, Interest::READABLE | Interest::WRITABLE);
         } else if let Some(attempt) = plan.login {
             self.log_in(key, *attempt);
@@ -435,6 +436,7 @@ impl<'s> Worker<'s> {
 impl Drop for Worker<'_> {
     fn drop(&mut self) {
         self.store.rollback();
+        self.shared.busy[self.index].store(0, Ordering::Relaxed);
         self.conns.iter().for_each(|(_, conn)| self.shared.peers.leave(conn.fd()));
         self.shared.connections.fetch_sub(self.conns.len(), Ordering::Relaxed);
     }

@@ -9,6 +9,7 @@ use super::prepared::Statements;
 use super::protocol::{MAX_PACKET, Reader, capability, command};
 use super::results::{Results, definition, definitions};
 use super::text;
+use crate::refengine::codes;
 use crate::refengine::ffi::Parts;
 use crate::refengine::sql::{Host, Session, SqlError};
 
@@ -143,7 +144,7 @@ impl Connection<'_> {
             let (parameters, columns) = self.session.prepare(&text, self.host)?;
             let count = |n: usize| {
                 let text = "Prepared statement contains too many placeholders";
-                u16::try_from(n).map_err(|_| SqlError::new(1390, "HY000", text))
+                u16::try_from(n).map_err(|_| SqlError::new(codes::ER_PS_MANY_PARAM, text))
             };
             let counts = (count(columns.len())?, count(parameters)?);
             Ok((self.statements.add(text.into_owned(), parameters)?, counts, columns))
@@ -198,5 +199,5 @@ impl Connection<'_> {
 }
 
 fn unknown_command() -> SqlError {
-    SqlError::new(1047, "08S01", "Unknown command")
+    SqlError::new(codes::ER_UNKNOWN_COM_ERROR, "Unknown command")
 }

@@ -13,6 +13,7 @@ use sha1_smol::Sha1;
 use super::channel::{Channel, ReadError, status_bits};
 use super::protocol::{CHARSET_UTF8MB4, NATIVE_PASSWORD, Reader, capability};
 use crate::refengine::Engine;
+use crate::refengine::codes::{self, Code};
 use crate::refengine::sql::{Identity, ROOT, SqlError, Status, VERSION, find_account};
 
 /// The answer to the greeting is names and 20 bytes.
@@ -51,7 +52,7 @@ pub fn login(channel: &mut Channel, engine: &Engine, id: u32, origin: &Origin) -
     channel.write(&greeting(id, &salt))?;
     channel.flush()?;
     let packet = channel.read(MAX_ANSWER)?;
-    let mut answer = parse(&packet).ok_or_else(|| refused(1043, "08S01", "Bad handshake".to_owned()))?;
+    let mut answer = parse(&packet).ok_or_else(|| refused(codes::ER_HANDSHAKE_ERROR, "Bad handshake".to_owned()))?;
     if answer.method.as_deref().is_some_and(|method| method != NATIVE_PASSWORD) {
         answer.token = switch_method(channel, &salt)?;
     }
@@ -59,7 +60,7 @@ pub fn login(channel: &mut Channel, engine: &Engine, id: u32, origin: &Origin) -
     let denied = || {
         let using = if answer.token.is_empty() { "NO" } else { "YES" };
         let text = format!("Access denied for user '{}'@'{host}' (using password: {using})", answer.user);
-        refused(1045, "28000", text)
+        refused(codes::ER_ACCESS_DENIED_ERROR, text)
     };
     let names: Vec<&str> = origin.names.iter().map(String::as_str).collect();
     let found = find_account(engine, &answer.user, &names).map_err(ReadError::Refused)?;
@@ -80,8 +81,8 @@ pub fn login(channel: &mut Channel, engine: &Engine, id: u32, origin: &Origin) -
     Ok(Login { identity, database: answer.database, capabilities: answer.capabilities })
 }
 
-fn refused(errno: u32, state: &'static str, text: String) -> ReadError {
-    ReadError::Refused(SqlError::new(errno, state, text))
+fn refused(code: Code, text: String) -> ReadError {
+    ReadError::Refused(SqlError::new(code, text))
 }
 
 fn may_be_root(origin: &Origin) -> bool {

@@ -9,15 +9,14 @@ use super::{
     Arith, Arithmetic, Batch, CasSource, Condition, Config, Container, Deleted, Failure, Item, KeyRange, NewItem,
     Policy, RangeProgress, Result, Stored, value,
 };
-use crate::cache::{self, CachedItem, Change, MemoryStore, Version};
+use crate::cache::{self, CachedItem, Change, Data, MemoryStore, Version};
 use crate::rows::{Error, Rows};
-use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 /// What a committed transaction does to memory.
 enum Effect {
-    Put { container: u32, key: Vec<u8>, version: Version, flags: u32, cas: u64, deadline: i64, value: Vec<u8> },
+    Put { container: u32, key: Vec<u8>, version: Version, item: cache::NewItem },
     Remove { container: u32, key: Vec<u8> },
 }
 
@@ -106,6 +105,11 @@ impl<R: Rows> Store<R> {
         committed
     }
 
+    /// See [`Rows::restart_lock_wait`].
+    pub fn restart_lock_wait(&mut self) {
+        self.table.rows.restart_lock_wait();
+    }
+
     /// Looks after the session between two ticks.
     pub fn tend(&mut self) {
         if self.table.tend() {
@@ -134,9 +138,8 @@ impl<R: Rows> Store<R> {
         self.keep_marks(known);
         for effect in self.journal.drain(..) {
             match effect {
-                Effect::Put { container, key, version, flags, cas, deadline, value } if known => {
-                    let item = cache::NewItem { flags, cas, deadline, value: value.into() };
-                    self.memory.replace_committed(container, &key, version, &item);
+                Effect::Put { container, key, version, item } if known => {
+                    self.memory.replace_committed(container, &key, version, item);
                 }
                 Effect::Put { container, key, .. } | Effect::Remove { container, key } => {
                     self.memory.invalidate(container, &key);
@@ -187,7 +190,7 @@ impl<R: Rows> Store<R> {
         let (id, key) = container.memory_address(key);
         self.memory.get(id, &key, self.table.now, |item| {
             if let Some(found) = found.take() {
-                found(Item { flags: item.flags, cas: item.cas, deadline: item.deadline, value: item.value });
+                found(Item { flags: item.flags, cas: item.cas, deadline: item.deadline, value: item.value() });
             }
         });
         found.map_or(Ok(()), Err)
@@ -204,8 +207,9 @@ impl<R: Rows> Store<R> {
         let memory = &self.memory;
         self.table.get(container, key, true, |item| {
             let Item { flags, cas, deadline, value } = item;
-            let cached = cache::NewItem { flags, cas, deadline, value: value.into() };
-            memory.fill(id, &memory_key, version, &cached);
+            if let Ok(data) = Data::new(&memory_key, &[value]) {
+                memory.fill(id, &memory_key, version, cache::NewItem { flags, cas, deadline, data });
+            }
             found(item);
         })
     }
@@ -254,14 +258,19 @@ impl<R: Rows> Store<R> {
     fn touch_memory(&self, container: &Container, key: &[u8], exptime: i64, found: impl FnOnce(Item<'_>)) -> bool {
         let deadline = self.table.deadline(exptime);
         let change = |item: Option<CachedItem<'_>>| match item {
-            Some(CachedItem { flags, cas, value, .. }) => {
-                found(Item { flags, cas, deadline, value });
-                Change::Touch { deadline, result: true }
+            Some(CachedItem { flags, cas, data, .. }) => {
+                Change::Touch { deadline, result: Some((flags, cas, data.clone())) }
             }
-            None => Change::Keep(false),
+            None => Change::Keep(None),
         };
         let (id, key) = container.memory_address(key);
-        self.memory.update(id, &key, self.table.now, change).unwrap_or(false)
+        match self.memory.update(id, &key, self.table.now, change) {
+            Ok(Some((flags, cas, data))) => {
+                found(Item { flags, cas, deadline, value: data.value() });
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Stores an item where `condition` holds and the live item has the cas number `compare`. With the outcome comes the new cas
@@ -325,15 +334,9 @@ impl<R: Rows> Store<R> {
         let id = container.table.id as u32;
         let memory_key = container.memory_key(key).into_owned();
         let version = self.memory.version(id, &memory_key);
-        self.journal.push(Effect::Put {
-            container: id,
-            key: memory_key,
-            version,
-            flags: item.flags,
-            cas,
-            deadline: self.table.deadline(item.exptime),
-            value: item.value.to_vec(),
-        });
+        let Ok(data) = Data::new(&memory_key, &[item.value]) else { return self.forget(container, key) };
+        let item = cache::NewItem { flags: item.flags, cas, deadline: self.table.deadline(item.exptime), data };
+        self.journal.push(Effect::Put { container: id, key: memory_key, version, item });
     }
 
     fn store_memory(
@@ -352,27 +355,44 @@ impl<R: Rows> Store<R> {
         }
         let cas = item.cas.unwrap_or_else(|| self.table.cas.take());
         let (deadline, value_max) = (self.table.deadline(item.exptime), self.table.value_max);
-        let refuse = |stored| Change::Keep(Ok((stored, 0)));
-        let change = |old: Option<CachedItem<'_>>| match (condition, old) {
-            (Condition::Add, Some(_)) => refuse(Stored::NotStored),
-            (Condition::Set | Condition::Replace, None) if compare.is_some() => refuse(Stored::NotFound),
-            (Condition::Replace | Condition::Append | Condition::Prepend, None) => refuse(Stored::NotStored),
-            (_, Some(old)) if compare.is_some_and(|expected| old.cas != expected) => {
-                Change::Keep(Ok((Stored::Exists, old.cas)))
-            }
-            (Condition::Append | Condition::Prepend, Some(old)) => {
-                let parts =
-                    if condition == Condition::Append { [old.value, item.value] } else { [item.value, old.value] };
-                let whole = parts.concat();
-                match whole.len() > value_max {
-                    true => Change::Keep(Err(Failure::TooLarge)),
-                    false => put(old.flags, cas, old.deadline, whole.into()),
+        let (id, key) = container.memory_address(key);
+        let extends = matches!(condition, Condition::Append | Condition::Prepend);
+        // What an append begins with, and what comes of it: made outside the lock, and void if another item is there by then.
+        let mut extended: Option<(Data, Data)> = None;
+        let plain = if extends { None } else { Some(Data::new(&key, &[item.value])?) };
+        loop {
+            let refuse = |stored| Change::Keep(Ok(Ok((stored, 0))));
+            let put = |flags, deadline, data| Change::Put {
+                item: cache::NewItem { flags, cas, deadline, data },
+                result: Ok(Ok((Stored::Stored, cas))),
+            };
+            let change = |old: Option<CachedItem<'_>>| match (condition, old) {
+                (Condition::Add, Some(_)) => refuse(Stored::NotStored),
+                (Condition::Set | Condition::Replace, None) if compare.is_some() => refuse(Stored::NotFound),
+                (Condition::Replace | Condition::Append | Condition::Prepend, None) => refuse(Stored::NotStored),
+                (_, Some(old)) if compare.is_some_and(|expected| old.cas != expected) => {
+                    Change::Keep(Ok(Ok((Stored::Exists, old.cas))))
+                }
+                (Condition::Append | Condition::Prepend, Some(old)) => match &extended {
+                    Some((begun, whole)) if begun.is_same(old.data) => put(old.flags, old.deadline, whole.clone()),
+                    _ if old.value().len() + item.value.len() > value_max => Change::Keep(Ok(Err(Failure::TooLarge))),
+                    _ => Change::Keep(Err(old.data.clone())),
+                },
+                _ => match &plain {
+                    Some(data) => put(item.flags, deadline, data.clone()),
+                    None => refuse(Stored::NotStored),
+                },
+            };
+            match self.memory.update(id, &key, self.table.now, change)? {
+                Ok(outcome) => return outcome,
+                Err(begun) => {
+                    let old = begun.value();
+                    let parts = if condition == Condition::Append { [old, item.value] } else { [item.value, old] };
+                    let whole = Data::new(&key, &parts)?;
+                    extended = Some((begun, whole));
                 }
             }
-            _ => put(item.flags, cas, deadline, item.value.into()),
-        };
-        let (id, key) = container.memory_address(key);
-        self.memory.update(id, &key, self.table.now, change).unwrap_or(Err(Failure::OutOfMemory))
+        }
     }
 
     /// Changes a live number. An item that was to be renewed still is.
@@ -390,20 +410,24 @@ impl<R: Rows> Store<R> {
     fn arithmetic_memory(&mut self, container: &Container, key: &[u8], arith: Arith) -> Result<Arithmetic> {
         let cas = arith.cas.unwrap_or_else(|| self.table.cas.take());
         let deadline = arith.exptime.map(|exptime| self.table.deadline(exptime));
+        let (id, memory_key) = container.memory_address(key);
+        let (memory_key, mut digits) = (&*memory_key, itoa::Buffer::new());
         let change = |old: Option<CachedItem<'_>>| {
-            let Some(old) = old else { return Change::Keep(Arithmetic::NotFound) };
+            let Some(old) = old else { return Change::Keep(Ok(Arithmetic::NotFound)) };
             if arith.compare.is_some_and(|expected| old.cas != expected) {
-                return Change::Keep(Arithmetic::Exists);
+                return Change::Keep(Ok(Arithmetic::Exists));
             }
-            let Some(number) = value::parse_number(old.value) else { return Change::Keep(Arithmetic::NonNumeric) };
+            let Some(number) = value::parse_number(old.value()) else {
+                return Change::Keep(Ok(Arithmetic::NonNumeric));
+            };
             let new = arith.apply(number);
-            let value = itoa::Buffer::new().format(new).as_bytes().to_vec();
+            let value = digits.format(new).as_bytes();
+            let Ok(data) = Data::new(memory_key, &[value]) else { return Change::Keep(Err(Failure::OutOfMemory)) };
             let deadline = deadline.unwrap_or(old.deadline);
-            let item = cache::NewItem { flags: old.flags, cas, deadline, value: value.into() };
-            Change::Put { item, result: Arithmetic::Value(new, cas) }
+            let item = cache::NewItem { flags: old.flags, cas, deadline, data };
+            Change::Put { item, result: Ok(Arithmetic::Value(new, cas)) }
         };
-        let (id, key) = container.memory_address(key);
-        self.memory.update(id, &key, self.table.now, change).map_err(|_| Failure::OutOfMemory)
+        self.memory.update(id, memory_key, self.table.now, change)?
     }
 
     /// Deletes an item, one with another cas number than `compare` excepted.
@@ -471,8 +495,4 @@ impl<R: Rows> Store<R> {
     ) -> Result<(RangeProgress, u64)> {
         self.table.sweep(container, after, rows_max)
     }
-}
-
-fn put(flags: u32, cas: u64, deadline: i64, value: Cow<'_, [u8]>) -> Change<'_, Result<(Stored, u64)>> {
-    Change::Put { item: cache::NewItem { flags, cas, deadline, value }, result: Ok((Stored::Stored, cas)) }
 }

@@ -67,7 +67,7 @@ impl<R: Rows> Store<R> {
                 return Change::Keep((Stored::Exists, old.cas));
             }
             let deadline = deadline.unwrap_or(old.deadline);
-            let item = cache::NewItem { flags: old.flags, cas, deadline, value: old.value.to_vec().into() };
+            let item = cache::NewItem { flags: old.flags, cas, deadline, data: old.data.clone() };
             Change::Put { item, result: (Stored::Stored, cas) }
         };
         let (id, key) = container.memory_address(key);

@@ -28,6 +28,7 @@ pub use marks::{Mark, Marks, Version, Visit};
 pub use policy::{Policies, Policy};
 pub use range::KeyRange;
 
+use crate::cache::OutOfMemory;
 use crate::rows::Error;
 
 /// What to store, and when.
@@ -152,6 +153,12 @@ pub enum Failure {
     TooLarge,
     /// Memory is full.
     OutOfMemory,
+}
+
+impl From<OutOfMemory> for Failure {
+    fn from(_: OutOfMemory) -> Failure {
+        Failure::OutOfMemory
+    }
 }
 
 impl From<Error> for Failure {

@@ -7,6 +7,7 @@ use super::symbols;
 use crate::rows::sql::{Param, RowSet, SqlError, SqlSession};
 use std::ffi::{CStr, c_char, c_double, c_int, c_longlong, c_uint, c_ulong, c_void};
 use std::ptr;
+use std::time::Duration;
 
 const COM_QUERY: c_int = 3;
 const COM_STMT_PREPARE: c_int = 22;
@@ -160,6 +161,10 @@ fn failure(text: &str) -> SqlError {
 }
 
 impl SqlSession for CommandSession {
+    fn lock_wait(&self) -> Duration {
+        Duration::from_secs(self.settings.lock_wait_timeout.into())
+    }
+
     fn is_lost(&self) -> bool {
         self.session.as_ref().is_none_or(ServerSession::is_killed)
     }

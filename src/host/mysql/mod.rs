@@ -13,9 +13,9 @@
 mod canonical;
 pub mod command;
 mod native;
-mod services;
+pub(super) mod services;
 pub mod session;
-mod symbols;
+pub(super) mod symbols;
 pub mod version;
 
 use super::callbacks::{Callbacks, Severity};

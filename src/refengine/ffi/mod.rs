@@ -18,6 +18,7 @@ use super::{Engine, Error};
 use crate::bindings::{
     ib_cb_t, refengine_report_fn, refengine_result, refengine_result_t, refengine_session_t, refengine_t,
 };
+use crate::refengine::codes;
 use host::HostSlot;
 use report::CallbackSink;
 
@@ -211,6 +212,13 @@ pub unsafe extern "C" fn refengine_is_new(engine: *const refengine_t) -> c_int {
     guard!("refengine_is_new", 0, unsafe { engine_of(engine) }.map_or(0, |handle| c_int::from(handle.engine.is_new())))
 }
 
+/// From here to the next call on this thread, the waits of its transactions for locks end together: when the first of them would
+/// have to by itself.
+#[unsafe(no_mangle)]
+pub extern "C" fn refengine_lock_wait_restart() {
+    guard!("refengine_lock_wait_restart", (), super::lock_wait::restart());
+}
+
 /// Opens a session.
 ///
 /// # Safety
@@ -274,7 +282,7 @@ pub unsafe extern "C" fn refengine_execute(
         let bytes = match (sql.is_null(), len) {
             (_, 0) => Ok(&[][..]),
             (true, _) => {
-                let error = SqlError::new(1105, "HY000", "The statement is a NULL pointer");
+                let error = SqlError::new(codes::ER_UNKNOWN_ERROR, "The statement is a NULL pointer");
                 Err((refengine_result::REFENGINE_INVALID_ARGUMENT, error))
             }
             // SAFETY: the caller promised `len` readable bytes.
@@ -296,7 +304,7 @@ pub unsafe extern "C" fn refengine_execute(
 }
 
 fn panic_error() -> SqlError {
-    SqlError::new(1105, "HY000", PANIC)
+    SqlError::new(codes::ER_UNKNOWN_ERROR, PANIC)
 }
 
 fn execute(handle: &mut SessionHandle, sql: &[u8], report: refengine_report_fn, arg: *mut c_void) -> Result<()> {

@@ -8,9 +8,10 @@ use super::ast::{Account, Grant, TableName};
 use super::error::{Result, SqlError};
 use super::function::{like, unhex};
 use super::identity::ROOT;
+use super::info::find_table;
 use super::parse_admin::PRIVILEGES;
-use super::privileges::Granted;
-use super::rows::{Run, find_table};
+use super::rows::Run;
+use crate::refengine::codes;
 use crate::refengine::types::{Charset, ColumnDef, ColumnType, Isolation, KeyRange, Row, RowLock, TableDef, Value};
 use crate::refengine::{Engine, Error};
 
@@ -70,6 +71,14 @@ fn native_hash(password: &str) -> String {
     format!("*{}", twice.to_string().to_ascii_uppercase())
 }
 
+/// One row of `mysql.grants`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Granted {
+    pub db: String,
+    pub table: String,
+    pub privilege: String,
+}
+
 /// An account that may log in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credentials {
@@ -124,7 +133,7 @@ pub fn find_account(engine: &Engine, user: &str, names: &[&str]) -> Result<Optio
     let hash: Option<[u8; 20]> = hash.and_then(|bytes| bytes.try_into().ok());
     if plugin != NATIVE || hash.is_none() != stored.is_empty() {
         let text = format!("Account '{}'@'{}' does not log in with {NATIVE}", text_of(&row, 1), text_of(&row, 0));
-        return Err(SqlError::new(1045, "28000", text));
+        return Err(SqlError::new(codes::ER_ACCESS_DENIED_ERROR, text));
     }
     Ok(Some(Credentials { user: text_of(&row, 1), host: text_of(&row, 0), hash }))
 }
@@ -151,7 +160,7 @@ pub fn create_users(run: &mut Run<'_>, users: &[(Account, Option<String>)], if_n
             Ok(()) => {}
             Err(Error::DuplicateKey { .. }) if if_not_exists => {
                 let text = format!("Authorization ID {account} already exists.");
-                run.warnings.note(&SqlError::new(3163, "HY000", text));
+                run.warnings.note(&SqlError::new(codes::ER_USER_ALREADY_EXISTS, text));
             }
             Err(Error::DuplicateKey { .. }) => failed.push(account.clone()),
             Err(error) => return Err(error.into()),
@@ -181,7 +190,7 @@ pub fn set_passwords(run: &mut Run<'_>, users: &[(Option<Account>, String)], if_
             None if is_root(account) => run.trx.insert(&users_table, new)?,
             None if if_exists => {
                 let text = format!("Authorization ID {account} does not exist.");
-                run.warnings.note(&SqlError::new(3162, "HY000", text));
+                run.warnings.note(&SqlError::new(codes::ER_USER_DOES_NOT_EXIST, text));
             }
             None => failed.push(account.clone()),
         }
@@ -235,7 +244,7 @@ pub fn drop_users(run: &mut Run<'_>, users: &[Account], if_exists: bool) -> Resu
             }
             None if if_exists => {
                 let text = format!("Authorization ID {account} does not exist.");
-                run.warnings.note(&SqlError::new(3162, "HY000", text));
+                run.warnings.note(&SqlError::new(codes::ER_USER_DOES_NOT_EXIST, text));
             }
             None => failed.push(account.clone()),
         }
@@ -281,7 +290,10 @@ fn require_user(run: &mut Run<'_>, account: &Account) -> Result<Vec<Value>> {
     let users = run.open(&table(USERS))?;
     let key = row(&[&account.host, &account.user]);
     if run.trx.get(&users, &key, RowLock::Shared)?.is_none() {
-        return Err(SqlError::new(1410, "42000", "You are not allowed to create a user with GRANT"));
+        return Err(SqlError::new(
+            codes::ER_CANT_CREATE_USER_WITH_GRANT,
+            "You are not allowed to create a user with GRANT",
+        ));
     }
     Ok(key)
 }
@@ -320,13 +332,13 @@ pub fn revoke(run: &mut Run<'_>, grant: &Grant) -> Result<()> {
             let Account { user, host } = account;
             return Err(if grant.table == "*" {
                 let text = format!("There is no such grant defined for user '{user}' on host '{host}'");
-                SqlError::new(1141, "42000", text)
+                SqlError::new(codes::ER_NONEXISTING_GRANT, text)
             } else {
                 let text = format!(
                     "There is no such grant defined for user '{user}' on host '{host}' on table '{}'",
                     grant.table
                 );
-                SqlError::new(1147, "42000", text)
+                SqlError::new(codes::ER_NONEXISTING_TABLE_GRANT, text)
             });
         }
     }

@@ -12,6 +12,7 @@ use crate::refengine::engine::{Core, serving};
 use crate::refengine::error::Error;
 use crate::refengine::guard::guard;
 use crate::refengine::lock::LockMode;
+use crate::refengine::lock_wait;
 use crate::refengine::mdl;
 use crate::refengine::scan::Scan;
 use crate::refengine::span::{Span, after, successor};
@@ -23,7 +24,6 @@ use crate::refengine::variables::Var;
 use std::ffi::CStr;
 use std::os::raw::{c_char, c_int, c_void};
 use std::sync::Arc;
-use std::time::Instant;
 
 const NOT_FOUND: Fail = Fail(ib_err::IB_RECORD_NOT_FOUND);
 const END: Fail = Fail(ib_err::IB_END_OF_INDEX);
@@ -229,7 +229,7 @@ fn open(core: &Core, path: &str, held: impl Fn(&Arc<Table>) -> Option<mdl::Share
         if let Some(held) = held(&table) {
             return Ok(held);
         }
-        match mdl::Shared::acquire(&table, || Instant::now() + core.seconds(Var::ApiLockWaitTimeout)) {
+        match mdl::Shared::acquire(&table, || lock_wait::deadline(core.seconds(Var::ApiLockWaitTimeout))) {
             // DDL replaced the table between the two steps: there may be another one under the name.
             Err(Error::NoSuchTable { .. }) => continue,
             other => return Ok(other?),

@@ -261,7 +261,7 @@ impl Bench {
             let (ours, mut client) = UnixStream::pair().unwrap();
             client.write_all(bytes.as_ref()).unwrap();
             client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-            let mut conn = Conn::new(ours.into(), Parser::new(1 << 20, Dialect::Auto));
+            let mut conn = Conn::new(std::os::fd::OwnedFd::from(ours).into(), Parser::new(1 << 20, Dialect::Auto));
             conn.fill(&mut pool, &mut received).unwrap();
             conns.insert(conn);
             theirs.push(client);

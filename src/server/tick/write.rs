@@ -6,11 +6,13 @@ use super::Tick;
 use super::plan::{Plan, Planned};
 use crate::protocol::Outcome;
 use crate::protocol::operation::Kind;
+use crate::protocol::reply::Out;
 use crate::rows::Rows;
 use crate::server::batch::batch_failed;
 use crate::server::execute::Executor;
 use crate::server::outcome::{Abort, Progress, Resume};
 use crate::server::stats::{Counter, Delta};
+use bytes::Bytes;
 use std::time::{Duration, Instant};
 
 /// How often a tick that is a deadlock's victim runs again whole before it is halved.
@@ -20,15 +22,20 @@ const DEADLOCK_ATTEMPTS: u32 = 3;
 /// head-on gets out of the way.
 pub(super) const DEADLOCK_ATTEMPTS_ALONE: u32 = 9;
 
+/// What takes less behind a lock's time-out did not wait for another lock.
+const NO_WAIT: Duration = Duration::from_millis(300);
+
 /// Pause before a request that is alone runs again; doubled each time.
 const DEADLOCK_PAUSE: Duration = Duration::from_micros(20);
 
-/// The requests of the write phase; replies go to the arena until they may be sent.
+/// The requests of the write phase; replies wait in `out` until they may be sent.
 pub(super) struct WritePhase<'w, 't, 'p, R> {
     pub(super) tick: &'w mut Tick<'t, R>,
     pub(super) planned: &'w mut [Planned<'p>],
     pub(super) plans: &'w mut [Plan],
-    pub(super) arena: &'w mut Vec<u8>,
+    pub(super) out: &'w mut Out,
+    /// When a wait for a lock first ended without it.
+    pub(super) first_timeout: Option<Instant>,
 }
 
 impl<R: Rows> WritePhase<'_, '_, '_, R> {
@@ -50,7 +57,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     /// Runs and commits, again without the guilty after a lock wait timeout, again whole and then in halves
     /// after deadlocks.
     fn segment(&mut self, requests: &[usize]) {
-        let start = self.arena.len();
+        let start = self.out.len();
         let (mut deadlocks, mut asked, mut together) = (0, !self.tick.shared.batches(), true);
         loop {
             let mut stats = Delta::ZERO;
@@ -59,12 +66,19 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 Err(aborted) => aborted,
             };
             self.tick.store.rollback();
-            self.arena.truncate(start);
+            self.out.truncate(start);
             match abort {
                 // The lock may belong to a batch that another worker keeps open.
                 Abort::LockTimeout if !asked => {
                     asked = true;
                     self.tick.shared.commit_batches();
+                    self.tick.restart_lock_wait();
+                }
+                // The rows waited although a wait was over: what is left could go on like that.
+                Abort::LockTimeout if self.waits_again() => {
+                    let locks = |i: &&usize| !self.planned[**i].request.operation.is_read();
+                    let all: Vec<_> = requests.iter().filter(locks).copied().collect();
+                    all.into_iter().for_each(|i| self.give_up(i, abort));
                 }
                 // One of those that ran together met the lock: one by one it will tell.
                 Abort::LockTimeout if guilty.len() > 1 => together = false,
@@ -87,6 +101,12 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 }
             }
         }
+    }
+
+    /// Whether a lock was waited for although another wait of this tick had ended without its lock.
+    fn waits_again(&mut self) -> bool {
+        let now = Instant::now();
+        now.duration_since(*self.first_timeout.get_or_insert(now)) > NO_WAIT
     }
 
     fn give_up(&mut self, guilty: usize, abort: Abort) {
@@ -121,20 +141,20 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
 
     fn one_by_one<'r>(&mut self, requests: &'r [usize], stats: &mut Delta) -> Result<(), (&'r [usize], Abort)> {
         for i in requests {
-            let start = self.arena.len();
+            let start = self.out.len();
             let planned = &mut self.planned[*i];
             let plan = &self.plans[planned.plan];
             if plan.drop {
                 continue;
             }
             if let Some(kept) = &planned.kept {
-                self.arena.extend_from_slice(kept);
-                planned.reply = start..self.arena.len();
+                self.out.extend_from_slice(kept);
+                planned.reply = start..self.out.len();
                 continue;
             }
             match (planned.denial, planned.verdict) {
-                (Some(denial), _) => planned.request.answer(&Outcome::Denied(denial), self.arena),
-                (None, Some(abort)) => planned.request.give_up(abort.reason(), self.arena),
+                (Some(denial), _) => planned.request.answer(&Outcome::Denied(denial), self.out),
+                (None, Some(abort)) => planned.request.give_up(abort.reason(), self.out),
                 (None, None) => {
                     let mut resume = match *i == plan.requests.start {
                         true => self.tick.conns[plan.conn].resume.clone(),
@@ -146,7 +166,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                         let container = planned.before;
                         let mut executor = Executor { store, config, container, shared, stats, counts, fresh: *fresh };
                         match executor
-                            .run(&planned.request, &resume, self.arena)
+                            .run(&planned.request, &resume, self.out)
                             .map_err(|abort| (std::slice::from_ref(i), abort))?
                         {
                             Progress::Done => break,
@@ -155,9 +175,9 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                     }
                 }
             }
-            planned.reply = start..self.arena.len();
+            planned.reply = start..self.out.len();
             if planned.memory_only {
-                planned.kept = Some(self.arena[start..].to_vec());
+                planned.kept = Some(Bytes::copy_from_slice(&self.out[start..]));
             }
         }
         Ok(())
@@ -181,9 +201,9 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 }
                 for i in requests {
                     let planned = &mut self.planned[*i];
-                    let start = self.arena.len();
-                    planned.request.give_up(reason.clone(), self.arena);
-                    planned.reply = start..self.arena.len();
+                    let start = self.out.len();
+                    planned.request.give_up(reason.clone(), self.out);
+                    planned.reply = start..self.out.len();
                     self.tick.stats.one(Counter::ServerErrors);
                 }
             }
