@@ -283,7 +283,7 @@ impl Rows for TableRows {
                     kind: column_kind(&meta),
                     not_null: meta.attr & crate::bindings::ib_col_attr::IB_COL_NOT_NULL != 0,
                     max_bytes: meta.type_len,
-                    has_default: false,
+                    has_default: meta.attr & crate::bindings::ib_col_attr::IB_COL_FILLED != 0,
                     generated: false,
                 })
             })
