@@ -20,7 +20,7 @@ const GROWTH: u64 = 32 << 10;
 
 const SCHEMA: &str = "
     CREATE DATABASE soak;
-    CREATE TABLE soak.text (k VARCHAR(100) NOT NULL PRIMARY KEY, v VARCHAR(2000), f INT UNSIGNED, e INT UNSIGNED, held INT NOT NULL DEFAULT 7);
+    CREATE TABLE soak.text (k VARCHAR(100) NOT NULL PRIMARY KEY, v VARCHAR(2000), f INT UNSIGNED, e INT UNSIGNED, held INT DEFAULT 7);
     INSERT INTO innodb_memcache.containers VALUES ('text', 'soak', 'text', 'k', 'v', 'f', '0', 'e', 'PRIMARY');
     INSERT INTO soak.text (k, v) VALUES ('held', 'x');
     SET GLOBAL daemon_memcached_reload_containers = ON;";
