@@ -38,6 +38,7 @@ pub unsafe extern "C" fn init(plugin: *mut c_void) -> c_int {
             Err(message) => {
                 callbacks.log(Severity::Error, &message);
                 callbacks.init_error(&message);
+                mysql::leave();
                 1
             }
         }
@@ -103,6 +104,7 @@ pub unsafe extern "C" fn deinit(_plugin: *mut c_void) -> c_int {
         let daemon = DAEMON.lock().take();
         drop(daemon);
         variables::reset_status();
+        mysql::leave();
         0
     })
 }
