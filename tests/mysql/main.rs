@@ -5,9 +5,14 @@
 mod common;
 
 mod bench;
+mod configuration;
 mod daemon;
+mod functions;
 mod load;
+#[path = "../udf/memcached.rs"]
+mod memcached;
 mod reads;
 mod replication;
+mod secondary;
 mod server;
 mod upserts;

@@ -30,12 +30,8 @@ impl Form {
             ColumnKind::Char => Form::Padded(most),
             ColumnKind::Binary => Form::Fixed(most),
             ColumnKind::VarChar | ColumnKind::VarBinary => Form::Counted(if most < 1 << 8 { 1 } else { 2 }, most),
-            ColumnKind::Blob => Form::Far(match most {
-                ..0x100 => 1,
-                ..0x1_0000 => 2,
-                ..0x100_0000 => 3,
-                _ => 4,
-            }),
+            // As many as its greatest length takes.
+            ColumnKind::Blob => Form::Far((usize::BITS - most.leading_zeros()).div_ceil(8).max(1) as usize),
             ColumnKind::Other => Form::Unknown,
         }
     }

@@ -4,11 +4,12 @@ mod sets;
 
 use super::Tick;
 use super::plan::{Plan, Planned};
+use crate::protocol::Outcome;
+use crate::protocol::operation::Kind;
 use crate::protocol::reply::Out;
-use crate::rows::Rows;
+use crate::rows::{Error, Rows};
 use crate::server::batch::batch_failed;
-use crate::server::execute::{Executor, deny, give_up};
-use crate::server::operation::{is_flush, is_read};
+use crate::server::execute::Executor;
 use crate::server::outcome::{Abort, Progress, Resume};
 use crate::server::stats::{Counter, Delta};
 use bytes::Bytes;
@@ -50,7 +51,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     }
 
     fn is_flush(&self, i: usize) -> bool {
-        is_flush(&self.planned[i].request)
+        self.planned[i].request.operation.kind() == Kind::Flush
     }
 
     /// Runs and commits, again without the guilty after a lock wait timeout, again whole and then in halves
@@ -61,7 +62,10 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         loop {
             let mut stats = Delta::ZERO;
             let (guilty, abort) = match self.attempt(requests, together, &mut stats) {
-                Ok(()) => return self.commit(requests, &mut stats),
+                Ok(()) => match self.commit(requests, &mut stats) {
+                    Some(abort) => (requests, abort),
+                    None => return,
+                },
                 Err(aborted) => aborted,
             };
             self.tick.store.rollback();
@@ -75,7 +79,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 }
                 // The rows waited although a wait was over: what is left could go on like that.
                 Abort::LockTimeout if self.waits_again() => {
-                    let locks = |i: &&usize| !is_read(&self.planned[**i].request);
+                    let locks = |i: &&usize| !self.planned[**i].request.operation.is_read();
                     let all: Vec<_> = requests.iter().filter(locks).copied().collect();
                     all.into_iter().for_each(|i| self.give_up(i, abort));
                 }
@@ -152,8 +156,8 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 continue;
             }
             match (planned.denial, planned.verdict) {
-                (Some(denial), _) => deny(&planned.request, denial, self.out),
-                (None, Some(abort)) => give_up(&planned.request, abort.reason(), self.out),
+                (Some(denial), _) => planned.request.answer(&Outcome::Denied(denial), self.out),
+                (None, Some(abort)) => planned.request.give_up(abort.reason(), self.out),
                 (None, None) => {
                     let mut resume = match *i == plan.requests.start {
                         true => self.tick.conns[plan.conn].resume.clone(),
@@ -182,7 +186,8 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         Ok(())
     }
 
-    fn commit(&mut self, requests: &[usize], stats: &mut Delta) {
+    /// Commits, and says what became of requests whose commit failed, unless they may run again.
+    fn commit(&mut self, requests: &[usize], stats: &mut Delta) -> Option<Abort> {
         let begun = Instant::now();
         let committed = self.tick.store.end_phase(requests.len());
         self.tick.this.commit = begun.elapsed();
@@ -191,6 +196,8 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 self.tick.stats.one(Counter::Commits);
                 self.tick.stats.merge(stats);
             }
+            // Others in a group of servers changed the same rows first. Where nobody was answered yet, it can run again.
+            Err(Error::Deadlock) if !self.tick.shared.batches() => return Some(Abort::Deadlock),
             Err(error) if error.refuses_commit() => {
                 // It certainly did not happen; the host refuses commits at the moment, so it is not tried again.
                 let reason = error.to_string();
@@ -201,7 +208,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 for i in requests {
                     let planned = &mut self.planned[*i];
                     let start = self.out.len();
-                    give_up(&planned.request, &reason, self.out);
+                    planned.request.give_up(reason.clone(), self.out);
                     planned.reply = start..self.out.len();
                     self.tick.stats.one(Counter::ServerErrors);
                 }
@@ -217,5 +224,6 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 }
             }
         }
+        None
     }
 }
