@@ -3,6 +3,7 @@
 
 use sqlparser::ast::{DataType, Expr};
 
+use super::password::Password;
 use crate::refengine::types::{Isolation, RowLock};
 
 /// A table's name as written.
@@ -82,7 +83,7 @@ pub enum Statement {
     RollbackTo(String),
     ReleaseSavepoint(String),
     CreateUsers {
-        users: Vec<(Account, Option<String>)>,
+        users: Vec<(Account, Option<Password>)>,
         if_not_exists: bool,
     },
     DropUsers {
@@ -91,7 +92,7 @@ pub enum Statement {
     },
     /// None: the session's own account.
     SetPasswords {
-        users: Vec<(Option<Account>, String)>,
+        users: Vec<(Option<Account>, Option<Password>)>,
         if_exists: bool,
     },
     Grant(Grant),

@@ -7,6 +7,7 @@ use super::ast::{Account, CreateTable, Grant, IsolationScope, KeyKind, Scope, Se
 use super::charset;
 use super::error::SqlError;
 use super::parse::{Front, Parsed, Refusal};
+use super::password::{NATIVE, Password, SHA2};
 use crate::refengine::types::{Charset, Isolation};
 
 /// What GRANT and REVOKE take besides ALL.
@@ -55,7 +56,7 @@ impl Front<'_> {
             let if_not_exists = self.if_not_exists();
             let users = self.list(|front| {
                 let account = front.account()?;
-                Ok((account, front.identified()?))
+                Ok((account, front.identified()?.flatten()))
             })?;
             return Ok(Statement::CreateUsers { users, if_not_exists });
         }
@@ -81,19 +82,32 @@ impl Front<'_> {
         Ok(())
     }
 
-    /// `IDENTIFIED [WITH mysql_native_password] BY 'password'`
-    fn identified(&mut self) -> Parsed<Option<String>> {
-        let given = self.words(&["IDENTIFIED", "BY"])
-            || self.words(&["IDENTIFIED", "WITH", "mysql_native_password", "BY"])
-            || self.peek_word(0, "IDENTIFIED")
-                && self.peek_word(1, "WITH")
-                && self.parser.peek_nth_token_ref(2).token == Token::SingleQuotedString("mysql_native_password".into())
-                && self.peek_word(3, "BY")
-                && (0..4).all(|_| {
-                    self.parser.advance_token();
-                    true
-                });
-        if given { self.string().map(Some) } else { Ok(None) }
+    /// `IDENTIFIED [WITH method] BY 'password'`, or AS and what SHOW CREATE USER shows of it. Every account may use both methods,
+    /// so the method only says what form the latter has.
+    fn identified(&mut self) -> Parsed<Option<Option<Password>>> {
+        if !self.word("IDENTIFIED") {
+            return Ok(None);
+        }
+        let method = if self.word("WITH") { self.name_or_string()? } else { NATIVE.to_owned() };
+        if ![NATIVE, SHA2].iter().any(|known| method.eq_ignore_ascii_case(known)) {
+            return Err(SqlError::new(1524, "HY000", format!("Plugin '{method}' is not loaded")).into());
+        }
+        if self.word("BY") {
+            return Ok(Some(Password::of(&self.string()?)));
+        }
+        if !self.word("AS") {
+            // An account without a password.
+            return Ok(Some(None));
+        }
+        let stored = self.string()?;
+        match Password::parse(&stored) {
+            None if !stored.is_empty() => {
+                let text =
+                    "The password hash is not of mysql_native_password: give the password itself, IDENTIFIED BY '...'";
+                Err(SqlError::new(1827, "HY000", text).into())
+            }
+            password => Ok(Some(password)),
+        }
     }
 
     /// Behind ALTER USER.
@@ -126,7 +140,7 @@ impl Front<'_> {
         } else {
             self.string()?
         };
-        Ok(Statement::SetPasswords { users: vec![(account, password)], if_exists: false })
+        Ok(Statement::SetPasswords { users: vec![(account, Password::of(&password))], if_exists: false })
     }
 
     pub(super) fn drop(&mut self) -> Parsed<Statement> {
