@@ -93,6 +93,7 @@ typedef struct option_value {
 
 typedef struct host_options {
     char *datadir, *plugin_dir;
+    char *wait_for_datadir; /* seconds, decimal */
     char *init_file; /* NULL: none */
     char *execute;   /* NULL: serve */
     bool no_defaults_sql;

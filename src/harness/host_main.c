@@ -36,10 +36,29 @@ static void raise_descriptors(void) {
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static bool open_engine(host *h) {
+#define STANDBY_POLL_MS 50
+
+/* A pause of a standby; false when a signal asks it to stop. */
+static bool stand_by(const sigset_t *stop) {
+    const struct timespec pause = {.tv_nsec = STANDBY_POLL_MS * 1000000L};
+    return sigtimedwait(stop, NULL, &pause) < 0;
+}
+
+/* A standby tries until whoever has the directory open lets go of it. */
+static bool open_engine(host *h, const sigset_t *stop) {
     char reason[512] = "";
+    long tries = atol(h->options.wait_for_datadir) * 1000 / STANDBY_POLL_MS;
     refengine_result_t result =
         refengine_open(h->options.datadir, h->options.engine.data, &h->engine, reason, sizeof reason);
+    if (result == REFENGINE_LOCKED && tries > 0) {
+        printf("The data directory '%s' is in use; standing by for up to %s s\n", h->options.datadir,
+               h->options.wait_for_datadir);
+        fflush(stdout);
+    }
+    while (result == REFENGINE_LOCKED && tries-- > 0) {
+        if (!stand_by(stop)) return complain("stopped while standing by");
+        result = refengine_open(h->options.datadir, h->options.engine.data, &h->engine, reason, sizeof reason);
+    }
     if (result == REFENGINE_OK && refengine_session_open(h->engine, &h->system) == REFENGINE_OK) {
         refengine_set_host(h->engine, host_statement, h);
         return true;
@@ -186,7 +205,7 @@ int main(int argc, char **argv) {
     raise_descriptors();
     clock_gettime(CLOCK_MONOTONIC, &h.started);
     plugins_setup(&h);
-    bool good = read_init_file(&h) && open_engine(&h) && prepare(&h);
+    bool good = read_init_file(&h) && open_engine(&h, &stop) && prepare(&h);
     if (good) good = h.options.execute ? console_execute(&h, h.options.execute) : serve(&h, &stop);
     close_all(&h);
     return good ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -19,6 +19,8 @@ static const char usage[] =
     "\n"
     "  --datadir=DIR         where the data lives, created if missing (default ./data)\n"
     "  --plugin-dir=DIR      where INSTALL PLUGIN looks (default: the folder of this program)\n"
+    "  --wait-for-datadir=N  a standby: wait up to N seconds while another process has the data\n"
+    "                        directory open, then recover and serve (default 0: refuse at once)\n"
     "  --init-file=FILE      SQL to run at every start, after the plugins are loaded\n"
     "  --no-defaults-sql     first start: create no configuration tables, install no plugin\n"
     "  -e, --execute=SQL     run SQL, print its results as `mysql --batch` does, stop;\n"
@@ -112,6 +114,7 @@ typedef struct word_option {
 static const word_option word_options[] = {
     {0, "datadir", offsetof(host_options, datadir)},
     {0, "plugin_dir", offsetof(host_options, plugin_dir)},
+    {0, "wait_for_datadir", offsetof(host_options, wait_for_datadir)},
     {0, "init_file", offsetof(host_options, init_file)},
     {'e', "execute", offsetof(host_options, execute)},
     {'P', "port", offsetof(host_options, port)},
@@ -176,11 +179,18 @@ static options_result short_option(host_options *o, const char *argument, char *
     return OPTIONS_RUN;
 }
 
+/* Decimal digits, at most nine of them, up to `max`. */
+static bool is_number(const char *text, long max) {
+    size_t length = strlen(text);
+    return length > 0 && length <= 9 && strspn(text, "0123456789") == length && atol(text) <= max;
+}
+
 options_result options_parse(host_options *o, int argc, char **argv) {
     *o = (host_options){.datadir = must_copy("./data"),
                         .plugin_dir = own_folder(),
                         .bind_address = must_copy("127.0.0.1"),
-                        .port = must_copy("13306")};
+                        .port = must_copy("13306"),
+                        .wait_for_datadir = must_copy("0")};
     set_plugin_variable(o, PLUGIN_PREFIX "option", "-p 11211", true);
     set_plugin_variable(o, PLUGIN_PREFIX "expire_sweep_interval", "60", true);
     buffer_add_text(&o->engine, "");
@@ -196,14 +206,16 @@ options_result options_parse(host_options *o, int argc, char **argv) {
             result = bad("unexpected argument '%s'; see --help", argument);
         if (result != OPTIONS_RUN) return result;
     }
-    if (strlen(o->port) > 5 || strspn(o->port, "0123456789") != strlen(o->port) || atoi(o->port) > 65535)
-        return bad("option '--port' takes a number from 0 to 65535, not '%s'", o->port);
+    if (!is_number(o->port, 65535)) return bad("option '--port' takes a number from 0 to 65535, not '%s'", o->port);
+    if (!is_number(o->wait_for_datadir, 999999999))
+        return bad("option '--wait-for-datadir' takes seconds from 0 to 999999999, not '%s'", o->wait_for_datadir);
     return OPTIONS_RUN;
 }
 
 void options_free(host_options *o) {
     free(o->datadir);
     free(o->plugin_dir);
+    free(o->wait_for_datadir);
     free(o->init_file);
     free(o->execute);
     free(o->bind_address);

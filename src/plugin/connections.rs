@@ -2,7 +2,7 @@
 //!
 //! Called on the host's threads, between init and deinit.
 
-use super::descriptor::DAEMON;
+use super::daemon::DAEMON;
 use super::guard;
 use crate::bindings::{dm_connection, dm_connection_fn};
 use crate::server::Server;

@@ -1,6 +1,7 @@
 //! The functions of `daemon_memcached.h`, for a C program that brings its own table.
 
-use super::{Daemon, Refusal, guard};
+use super::daemon::{Daemon, Refusal};
+use super::guard;
 use crate::auth;
 use crate::bindings::{DM_ABI_VERSION, dm_config, dm_result};
 use crate::host::{Callbacks, Host};

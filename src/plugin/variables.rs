@@ -1,6 +1,6 @@
 //! System variables (`daemon_memcached_option` and friends) and status variables.
 
-use super::descriptor::Exported;
+use super::exported::Exported;
 use crate::bindings::*;
 use crate::server::options::Batch;
 use crate::server::{Address, Shared};

@@ -5,6 +5,9 @@
 use super::DumpFormat;
 use std::io::Write;
 
+/// What replies are appended to.
+pub type Out = Vec<u8>;
+
 /// The value was stored.
 pub const STORED: &[u8] = b"STORED\r\n";
 /// The condition of an add, replace, append or prepend did not hold.
@@ -51,7 +54,7 @@ pub const TOO_MANY_CONNECTIONS: &[u8] = b"ERROR Too many open connections\r\n";
 
 /// Appends the line before a value: `VALUE <key> <flags> <len>[ <cas>]`. The value and [`CRLF`] follow.
 #[inline]
-pub fn value_header(out: &mut Vec<u8>, key: &[u8], flags: u32, len: usize, cas: Option<u64>) {
+pub fn value_header(out: &mut Out, key: &[u8], flags: u32, len: usize, cas: Option<u64>) {
     let mut digits = itoa::Buffer::new();
     out.extend_from_slice(b"VALUE ");
     out.extend_from_slice(key);
@@ -68,7 +71,7 @@ pub fn value_header(out: &mut Vec<u8>, key: &[u8], flags: u32, len: usize, cas: 
 
 /// Appends a whole hit of a `get`: header, value and line end.
 #[inline]
-pub fn value(out: &mut Vec<u8>, key: &[u8], flags: u32, cas: Option<u64>, value: &[u8]) {
+pub fn value(out: &mut Out, key: &[u8], flags: u32, cas: Option<u64>, value: &[u8]) {
     // Three numbers, their spaces, the word and two line ends come to 62 bytes at most.
     out.reserve(key.len() + value.len() + 64);
     value_header(out, key, flags, value.len(), cas);
@@ -79,7 +82,7 @@ pub fn value(out: &mut Vec<u8>, key: &[u8], flags: u32, cas: Option<u64>, value:
 /// Appends a line of a key dump; `item` is its flags, cas number, deadline (Unix time in seconds, 0 for never) and length in bytes.
 ///
 /// What a table does not know is a constant: no access is recorded, and all rows are of class 1.
-pub fn dumped_key(out: &mut Vec<u8>, format: DumpFormat, key: &[u8], item: (u32, u64, i64, usize)) {
+pub fn dumped_key(out: &mut Out, format: DumpFormat, key: &[u8], item: (u32, u64, i64, usize)) {
     let (flags, cas, deadline, length) = item;
     // Writing to a vector cannot fail.
     match format {
@@ -110,7 +113,7 @@ pub fn dumped_key(out: &mut Vec<u8>, format: DumpFormat, key: &[u8], item: (u32,
 }
 
 /// Everything but letters, digits and `-._~` as `%` and two digits.
-fn url_encoded(out: &mut Vec<u8>, key: &[u8]) {
+fn url_encoded(out: &mut Out, key: &[u8]) {
     for byte in key {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(*byte),
@@ -123,42 +126,42 @@ fn url_encoded(out: &mut Vec<u8>, key: &[u8]) {
 
 /// Appends the reply of `incr` and `decr`.
 #[inline]
-pub fn number(out: &mut Vec<u8>, number: u64) {
+pub fn number(out: &mut Out, number: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     out.extend_from_slice(CRLF);
 }
 
 /// Appends `SERVER_ERROR <reason>`: the request was right, and failed.
 #[cold]
-pub fn server_error(out: &mut Vec<u8>, reason: &str) {
+pub fn server_error(out: &mut Out, reason: &str) {
     text_line(out, "SERVER_ERROR ", reason);
 }
 
 /// Appends `CLIENT_ERROR <reason>`: the request was wrong.
 #[cold]
-pub fn client_error(out: &mut Vec<u8>, reason: &str) {
+pub fn client_error(out: &mut Out, reason: &str) {
     text_line(out, "CLIENT_ERROR ", reason);
 }
 
 /// Appends the reply of `version`.
-pub fn version(out: &mut Vec<u8>, version: &str) {
+pub fn version(out: &mut Out, version: &str) {
     text_line(out, "VERSION ", version);
 }
 
 /// Appends one statistic: `STAT <name> <value>`.
-pub fn stat(out: &mut Vec<u8>, name: &str, value: &str) {
+pub fn stat(out: &mut Out, name: &str, value: &str) {
     out.extend_from_slice(b"STAT ");
     out.extend_from_slice(name.as_bytes());
     text_line(out, " ", value);
 }
 
 /// Appends one statistic that is a number.
-pub fn stat_number(out: &mut Vec<u8>, name: &str, value: u64) {
+pub fn stat_number(out: &mut Out, name: &str, value: u64) {
     stat(out, name, itoa::Buffer::new().format(value));
 }
 
 /// A control character in a message from elsewhere must not end the line: the rest would be taken for the next reply.
-fn text_line(out: &mut Vec<u8>, prefix: &str, text: &str) {
+fn text_line(out: &mut Out, prefix: &str, text: &str) {
     out.extend_from_slice(prefix.as_bytes());
     out.extend(text.bytes().map(|byte| if byte.is_ascii_control() { b' ' } else { byte }));
     out.extend_from_slice(CRLF);

@@ -1,5 +1,6 @@
 //! What can go wrong in the engine, with MySQL's numbers, SQLSTATEs and wording.
 
+use super::codes::{self, Code};
 use std::fmt;
 
 /// An error of the engine. `Display` is one sentence, worded as MySQL words it where MySQL has such an error.
@@ -141,57 +142,57 @@ pub type Result<T> = std::result::Result<T, Error>;
 impl Error {
     /// MySQL's error number.
     pub fn errno(&self) -> u16 {
-        self.code().0
+        self.code().errno
     }
 
     /// MySQL's SQLSTATE.
     pub fn sqlstate(&self) -> &'static str {
-        self.code().1
+        self.code().sqlstate
     }
 
-    fn code(&self) -> (u16, &'static str) {
+    fn code(&self) -> Code {
         match self {
-            Error::DatabaseExists(_) => (1007, "HY000"),
-            Error::DropNoSuchDatabase(_) => (1008, "HY000"),
-            Error::Locked(_) => (1015, "HY000"),
-            Error::DiskFull(_) => (1021, "HY000"),
-            Error::Storage(_) => (1030, "HY000"),
-            Error::NoDatabaseSelected => (1046, "3D000"),
-            Error::NullNotAllowed(_) => (1048, "23000"),
-            Error::NoSuchDatabase(_) => (1049, "42000"),
-            Error::TableExists(_) => (1050, "42S01"),
-            Error::DropNoSuchTable(_) => (1051, "42S02"),
-            Error::NoSuchColumn { .. } => (1054, "42S22"),
-            Error::DuplicateColumn(_) => (1060, "42S21"),
-            Error::DuplicateKeyName(_) => (1061, "42000"),
-            Error::DuplicateKey { .. } => (1062, "23000"),
-            Error::Syntax(_) => (1064, "42000"),
-            Error::InvalidDefault(_) => (1067, "42000"),
-            Error::KeyTooLong => (1071, "42000"),
-            Error::NoSuchKeyColumn(_) => (1072, "42000"),
-            Error::BlobKey(_) => (1170, "42000"),
-            Error::SystemDatabase(_) => (3552, "HY000"),
-            Error::WrongName { kind: "index", .. } => (1280, "42000"),
-            Error::WrongName { kind: "database", .. } => (1102, "42000"),
-            Error::WrongName { kind: "table", .. } => (1103, "42000"),
-            Error::WrongName { .. } => (1166, "42000"),
-            Error::RowTooBig => (1118, "42000"),
-            Error::NoSuchTable { .. } => (1146, "42S02"),
-            Error::CommitUnknown(_) => (1180, "HY000"),
-            Error::UnknownVariable(_) => (1193, "HY000"),
-            Error::LockWaitTimeout => (1205, "HY000"),
-            Error::Deadlock => (1213, "40001"),
-            Error::WrongValue { .. } => (1231, "42000"),
-            Error::Unsupported(_) => (1235, "42000"),
-            Error::ReadOnlyVariable(_) => (1238, "HY000"),
-            Error::Interrupted => (1317, "70100"),
-            Error::OutOfRange { .. } => (1264, "22003"),
-            Error::DataTruncated { .. } => (1265, "01000"),
-            Error::BadValue { .. } => (1366, "HY000"),
-            Error::DataTooLong { .. } => (1406, "22001"),
-            Error::Corrupt(_) => (1712, "HY000"),
-            Error::ReadOnly => (1792, "25006"),
-            Error::WritesStopped(_) => (1836, "HY000"),
+            Error::DatabaseExists(_) => codes::ER_DB_CREATE_EXISTS,
+            Error::DropNoSuchDatabase(_) => codes::ER_DB_DROP_EXISTS,
+            Error::Locked(_) => codes::ER_CANT_LOCK,
+            Error::DiskFull(_) => codes::ER_DISK_FULL,
+            Error::Storage(_) => codes::ER_GET_ERRNO,
+            Error::NoDatabaseSelected => codes::ER_NO_DB_ERROR,
+            Error::NullNotAllowed(_) => codes::ER_BAD_NULL_ERROR,
+            Error::NoSuchDatabase(_) => codes::ER_BAD_DB_ERROR,
+            Error::TableExists(_) => codes::ER_TABLE_EXISTS_ERROR,
+            Error::DropNoSuchTable(_) => codes::ER_BAD_TABLE_ERROR,
+            Error::NoSuchColumn { .. } => codes::ER_BAD_FIELD_ERROR,
+            Error::DuplicateColumn(_) => codes::ER_DUP_FIELDNAME,
+            Error::DuplicateKeyName(_) => codes::ER_DUP_KEYNAME,
+            Error::DuplicateKey { .. } => codes::ER_DUP_ENTRY,
+            Error::Syntax(_) => codes::ER_PARSE_ERROR,
+            Error::InvalidDefault(_) => codes::ER_INVALID_DEFAULT,
+            Error::KeyTooLong => codes::ER_TOO_LONG_KEY,
+            Error::NoSuchKeyColumn(_) => codes::ER_KEY_COLUMN_DOES_NOT_EXIST,
+            Error::BlobKey(_) => codes::ER_BLOB_KEY_WITHOUT_LENGTH,
+            Error::SystemDatabase(_) => codes::ER_NO_SYSTEM_SCHEMA_ACCESS,
+            Error::WrongName { kind: "index", .. } => codes::ER_WRONG_NAME_FOR_INDEX,
+            Error::WrongName { kind: "database", .. } => codes::ER_WRONG_DB_NAME,
+            Error::WrongName { kind: "table", .. } => codes::ER_WRONG_TABLE_NAME,
+            Error::WrongName { .. } => codes::ER_WRONG_COLUMN_NAME,
+            Error::RowTooBig => codes::ER_TOO_BIG_ROWSIZE,
+            Error::NoSuchTable { .. } => codes::ER_NO_SUCH_TABLE,
+            Error::CommitUnknown(_) => codes::ER_ERROR_DURING_COMMIT,
+            Error::UnknownVariable(_) => codes::ER_UNKNOWN_SYSTEM_VARIABLE,
+            Error::LockWaitTimeout => codes::ER_LOCK_WAIT_TIMEOUT,
+            Error::Deadlock => codes::ER_LOCK_DEADLOCK,
+            Error::WrongValue { .. } => codes::ER_WRONG_VALUE_FOR_VAR,
+            Error::Unsupported(_) => codes::ER_NOT_SUPPORTED_YET,
+            Error::ReadOnlyVariable(_) => codes::ER_INCORRECT_GLOBAL_LOCAL_VAR,
+            Error::Interrupted => codes::ER_QUERY_INTERRUPTED,
+            Error::OutOfRange { .. } => codes::ER_WARN_DATA_OUT_OF_RANGE,
+            Error::DataTruncated { .. } => codes::ER_WARN_DATA_TRUNCATED,
+            Error::BadValue { .. } => codes::ER_TRUNCATED_WRONG_VALUE_FOR_FIELD,
+            Error::DataTooLong { .. } => codes::ER_DATA_TOO_LONG,
+            Error::Corrupt(_) => codes::ER_INDEX_CORRUPT,
+            Error::ReadOnly => codes::ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION,
+            Error::WritesStopped(_) => codes::ER_READ_ONLY_MODE,
         }
     }
 

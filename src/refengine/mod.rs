@@ -18,6 +18,7 @@ mod alter;
 mod cache;
 mod catalog;
 mod codec;
+pub(crate) mod codes;
 mod datadir;
 mod engine;
 mod error;

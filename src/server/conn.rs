@@ -1,8 +1,9 @@
 //! A client's connection: its socket, what it sent and was not yet consumed, what could not yet be sent.
 
-use super::execute::Resume;
-use super::login::{Access, Pending};
+use super::admission::{Access, Pending};
+use super::outcome::Resume;
 use super::peers::Peer;
+use super::socket::Filled;
 use super::tls::Session;
 use crate::protocol::Parser;
 use crate::store::ContainerId;
@@ -39,17 +40,6 @@ struct Input {
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-}
-
-/// What a read brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Filled {
-    /// The socket is drained for now.
-    Drained,
-    /// There may be more.
-    More,
-    /// The client sends no more.
-    Closed,
 }
 
 /// One client.

@@ -1,7 +1,7 @@
 //! The newest configuration of containers, for all workers. Reading it needs a session, so it is always some worker that reads: when a
 //! client asks for it, and when a tick finds a table altered.
 
-use super::Shared;
+use super::shared::Shared;
 use crate::rows::Rows;
 use crate::store::{Config, Store};
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Who is connected, for `stats conns` and the host's list of clients. Workers enter their connections here; the addresses are asked
 //! of the system when somebody wants to know.
 
-use super::login::Access;
+use super::admission::Access;
 use crate::store::{Config, ContainerId};
 use parking_lot::Mutex;
 use socket2::{SockAddr, SockRef};

@@ -1,7 +1,7 @@
 //! Statistics, for every protocol's `stats` command to word.
 
+use super::shared::{Shared, VERSION, unix_time};
 use super::stats::{ALL, Counter, NAMES};
-use super::{Shared, unix_time};
 use crate::protocol::Dialect;
 use crate::store::Config;
 use std::sync::atomic::Ordering;
@@ -128,7 +128,7 @@ impl Shared {
         if let Some(tls) = &self.tls {
             number("time_since_server_cert_refresh", tls.age());
         }
-        tell("version", super::VERSION);
+        tell("version", VERSION);
     }
 
     fn settings(&self, tell: &mut dyn FnMut(&str, &str)) {

@@ -1,6 +1,6 @@
 //! Deleting expired rows, in small transactions between the first worker's ticks.
 
-use super::Shared;
+use super::shared::Shared;
 use crate::rows::Rows;
 use crate::store::{Config, ContainerId, RangeProgress, Store};
 

@@ -16,10 +16,12 @@ mod plan;
 mod tests;
 mod write;
 
-use super::Shared;
 use super::conn::Conn;
-use super::execute::{Abort, Executor, Progress, REPLY_BUDGET, Resume, deny, give_up};
+use super::execute::{Executor, deny, give_up};
+use super::outcome::{Abort, Progress, REPLY_BUDGET, Resume};
+use super::shared::Shared;
 use super::stats::{ContainerCount, Counter, Delta};
+use crate::protocol::reply::Out;
 use crate::rows::Rows;
 use crate::store::{Config, ContainerId, Store};
 pub use plan::Plan;
@@ -150,7 +152,7 @@ impl<R: Rows> Tick<'_, R> {
         self.fresh = self.shared.follow_table(self.config, self.store);
     }
 
-    fn read_phase(&mut self, planned: &[Planned<'_>], plans: &mut [Plan], out: &mut Vec<u8>) {
+    fn read_phase(&mut self, planned: &[Planned<'_>], plans: &mut [Plan], out: &mut Out) {
         for plan in plans.iter_mut().filter(|plan| !plan.writes && !plan.requests.is_empty()) {
             out.clear();
             let (start, mut resume) = (Resume::Start, &self.conns[plan.conn].resume);
@@ -203,7 +205,7 @@ impl<R: Rows> Tick<'_, R> {
         }
     }
 
-    fn answer_writes(&mut self, planned: &[Planned<'_>], plans: &mut [Plan], arena: &[u8], out: &mut Vec<u8>) {
+    fn answer_writes(&mut self, planned: &[Planned<'_>], plans: &mut [Plan], arena: &[u8], out: &mut Out) {
         for plan in plans.iter_mut().filter(|plan| plan.writes && !plan.drop) {
             out.clear();
             for planned in &planned[plan.requests.clone()] {

@@ -3,8 +3,8 @@
 //! A [`Session`] never blocks: its handshake is bytes that arrive and bytes that wait like any others, so a tick knows nothing of it.
 //! The acceptor's and the workers' connections of before a reload keep the certificates that they began with.
 
-use super::conn::Filled;
 use super::options::{ClientCertificates, TlsFiles};
+use super::socket::Filled;
 use super::watched::Watched;
 use parking_lot::Mutex;
 use rustls::crypto::{CryptoProvider, ring};

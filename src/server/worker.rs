@@ -3,21 +3,21 @@
 mod clients;
 mod gather;
 
-use super::conn::{BufferPool, Conn, Filled};
-use super::execute::{Executor, Resume};
-use super::login::Verdict;
+use super::batch::commit_open;
+use super::conn::{BufferPool, Conn};
+use super::execute::Executor;
+use super::mailbox::Mailbox;
+use super::outcome::Resume;
+use super::shared::{Shared, unix_time};
+use super::socket::Filled;
 use super::stats::{ContainerCount, Counter, Delta};
 use super::sweep::Sweep;
 use super::tick::{Buffers, Past, Plan, Tick};
-use super::{Shared, unix_time};
 use crate::host::RowSession;
-use crate::rows::{Error, Rows};
 use crate::store::{CasSource, Config, Store};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
-use parking_lot::Mutex;
 use slab::Slab;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -26,35 +26,6 @@ const WAKE: Token = Token(usize::MAX);
 
 /// Pause before a worker that got no session from its host asks again.
 const RETRY: Duration = Duration::from_millis(100);
-
-/// How other threads reach a worker.
-pub struct Mailbox {
-    /// New connections, and whether they speak TLS.
-    sockets: Mutex<Vec<(OwnedFd, bool)>>,
-    verdicts: Mutex<Vec<Verdict>>,
-    waker: Waker,
-}
-
-impl Mailbox {
-    /// Hands a new connection over, which may speak TLS.
-    pub fn give(&self, socket: OwnedFd, tls: bool) {
-        self.sockets.lock().push((socket, tls));
-        self.wake();
-    }
-
-    /// Tells how an attempt to log in ended.
-    pub fn tell(&self, verdict: Verdict) {
-        self.verdicts.lock().push(verdict);
-        self.wake();
-    }
-
-    /// Makes the worker look at the daemon's flags.
-    pub fn wake(&self) {
-        if let Err(error) = self.waker.wake() {
-            log::error!("cannot wake a worker: {error}");
-        }
-    }
-}
 
 /// What a worker is made of before its thread starts.
 pub struct Seed {
@@ -68,11 +39,7 @@ impl Seed {
     pub fn new(index: usize) -> std::io::Result<Seed> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
-        Ok(Seed {
-            index,
-            poll,
-            mailbox: Arc::new(Mailbox { sockets: Mutex::default(), verdicts: Mutex::default(), waker }),
-        })
+        Ok(Seed { index, poll, mailbox: Arc::new(Mailbox::new(waker)) })
     }
 
     /// The mailbox, for the acceptor and the supervisor.
@@ -465,20 +432,6 @@ impl<'s> Worker<'s> {
             let _ = executor.run(&request, &Resume::Start, &mut Vec::new());
         }
     }
-}
-
-/// Commits what a batch holds open. Its replies are out already: a failure can only be logged and counted.
-pub(super) fn commit_open<R: Rows>(store: &mut Store<R>, stats: &mut Delta) {
-    if let Err(error) = store.commit() {
-        batch_failed(&error);
-        stats.one(Counter::CommitFailures);
-    }
-}
-
-/// Says what became of changes whose clients were answered before this commit failed.
-pub(super) fn batch_failed(error: &Error) {
-    let outcome = if error.refuses_commit() { "nothing of it was stored" } else { "its outcome is unknown" };
-    log::error!("a batch whose clients were answered already failed to commit, {outcome}: {error}");
 }
 
 impl Drop for Worker<'_> {

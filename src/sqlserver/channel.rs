@@ -14,6 +14,7 @@ use rustls::ServerConnection;
 
 use super::protocol::status;
 use super::tls::Wire;
+use crate::refengine::codes;
 use crate::refengine::sql::{SqlError, Status};
 
 /// The longest frame.
@@ -161,12 +162,15 @@ impl Channel {
             let [low, middle, high, sequence] = head;
             let length = u32::from_le_bytes([low, middle, high, 0]) as usize;
             if sequence != self.sequence {
-                return Err(ReadError::Refused(SqlError::new(1156, "08S01", "Got packets out of order")));
+                return Err(ReadError::Refused(SqlError::new(
+                    codes::ER_NET_PACKETS_OUT_OF_ORDER,
+                    "Got packets out of order",
+                )));
             }
             self.sequence = sequence.wrapping_add(1);
             if packet.len() + length > most {
                 let text = "Got a packet bigger than 'max_allowed_packet' bytes";
-                return Err(ReadError::Refused(SqlError::new(1153, "08S01", text)));
+                return Err(ReadError::Refused(SqlError::new(codes::ER_NET_PACKET_TOO_LARGE, text)));
             }
             // Memory grows with what arrives, not with what was announced.
             let got = (&mut self.wire).take(length as u64).read_to_end(&mut packet)?;

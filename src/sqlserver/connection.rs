@@ -10,6 +10,7 @@ use super::protocol::{MAX_PACKET, Reader, capability, command};
 use super::results::{Results, definition, definitions};
 use super::text;
 use super::tls::Certificates;
+use crate::refengine::codes;
 use crate::refengine::ffi::Parts;
 use crate::refengine::sql::{Entered, Host, Session, SqlError};
 
@@ -175,7 +176,7 @@ impl Connection<'_> {
             let (parameters, columns) = self.session.prepare(&text, self.host)?;
             let count = |n: usize| {
                 let text = "Prepared statement contains too many placeholders";
-                u16::try_from(n).map_err(|_| SqlError::new(1390, "HY000", text))
+                u16::try_from(n).map_err(|_| SqlError::new(codes::ER_PS_MANY_PARAM, text))
             };
             let counts = (count(columns.len())?, count(parameters)?);
             Ok((self.statements.add(text.into_owned(), parameters)?, counts, columns))
@@ -230,5 +231,5 @@ impl Connection<'_> {
 }
 
 fn unknown_command() -> SqlError {
-    SqlError::new(1047, "08S01", "Unknown command")
+    SqlError::new(codes::ER_UNKNOWN_COM_ERROR, "Unknown command")
 }

@@ -19,6 +19,7 @@ use super::channel::{Channel, Stream};
 use super::connection::{self, Service};
 use super::login::Origin;
 use super::tls::Certificates;
+use crate::refengine::codes;
 use crate::refengine::ffi::Parts;
 use crate::refengine::signals::SignalsBlocked;
 use crate::refengine::sql::SqlError;
@@ -248,7 +249,7 @@ fn start_connection(stream: Stream, names: Vec<String>, place: String, shared: &
     let mut connections = shared.connections.lock();
     if connections.open.len() >= shared.max_connections {
         drop(connections);
-        refuse(&stream, &SqlError::new(1040, "08004", "Too many connections"));
+        refuse(&stream, &SqlError::new(codes::ER_CON_COUNT_ERROR, "Too many connections"));
         return;
     }
     connections.last = connections.last.wrapping_add(1).max(1);
@@ -268,7 +269,10 @@ fn start_connection(stream: Stream, names: Vec<String>, place: String, shared: &
     };
     if let Err(error) = std::thread::Builder::new().name(format!("sql-{id}")).spawn(work) {
         log::warn!("the SQL end cannot start a thread: {error}");
-        refuse(&stream, &SqlError::new(1135, "HY000", "Can't create a new thread; the system is out of resources"));
+        refuse(
+            &stream,
+            &SqlError::new(codes::ER_CANT_CREATE_THREAD, "Can't create a new thread; the system is out of resources"),
+        );
         shared.connections.lock().open.remove(&id);
     }
 }

@@ -13,6 +13,7 @@ use super::methods::Method;
 use super::protocol::{CHARSET_UTF8MB4, Reader, capability};
 use super::tls::Certificates;
 use crate::refengine::Engine;
+use crate::refengine::codes::{self, Code};
 use crate::refengine::sql::{Identity, NATIVE, Password, ROOT, SqlError, Status, VERSION, find_account};
 
 /// The answer to the greeting is names and a token.
@@ -113,7 +114,7 @@ fn prove(
     let denied = || {
         let using = if has_token { "YES" } else { "NO" };
         let text = format!("Access denied for user '{}'@'{host}' (using password: {using})", answer.user);
-        refused(1045, "28000", text)
+        refused(codes::ER_ACCESS_DENIED_ERROR, text)
     };
     let names: Vec<&str> = origin.names.iter().map(String::as_str).collect();
     let found = find_account(engine, &answer.user, &names).map_err(ReadError::Refused)?;
@@ -144,7 +145,7 @@ fn says(channel: &mut Channel, password: &Password) -> Result<bool, ReadError> {
     if !channel.is_private() {
         let text = "Of this account's password there is no hash for caching_sha2_password yet: log in through the UNIX socket or \
                     with TLS, or set the password again with ALTER USER";
-        return Err(refused(1045, "28000", text.to_owned()));
+        return Err(refused(codes::ER_ACCESS_DENIED_ERROR, text.to_owned()));
     }
     channel.write(&SAY_IT)?;
     channel.flush()?;
@@ -153,11 +154,11 @@ fn says(channel: &mut Channel, password: &Password) -> Result<bool, ReadError> {
 }
 
 fn bad_handshake() -> ReadError {
-    refused(1043, "08S01", "Bad handshake".to_owned())
+    refused(codes::ER_HANDSHAKE_ERROR, "Bad handshake".to_owned())
 }
 
-fn refused(errno: u32, state: &'static str, text: String) -> ReadError {
-    ReadError::Refused(SqlError::new(errno, state, text))
+fn refused(code: Code, text: String) -> ReadError {
+    ReadError::Refused(SqlError::new(code, text))
 }
 
 fn may_be_root(origin: &Origin) -> bool {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::protocol::{MAX_PACKET, Reader, field};
+use crate::refengine::codes;
 use crate::refengine::sql::{Datum, SqlError};
 
 /// MySQL's max_prepared_stmt_count, for one connection.
@@ -26,11 +27,14 @@ pub struct Statements {
 }
 
 fn unknown(id: u32) -> SqlError {
-    SqlError::new(1243, "HY000", format!("Unknown prepared statement handler ({id}) given to mysqld_stmt_execute"))
+    SqlError::new(
+        codes::ER_UNKNOWN_STMT_HANDLER,
+        format!("Unknown prepared statement handler ({id}) given to mysqld_stmt_execute"),
+    )
 }
 
 fn malformed() -> SqlError {
-    SqlError::new(1835, "HY000", "Malformed communication packet")
+    SqlError::new(codes::ER_MALFORMED_PACKET, "Malformed communication packet")
 }
 
 impl Statements {
@@ -38,7 +42,7 @@ impl Statements {
     pub fn add(&mut self, text: String, parameters: usize) -> Result<u32, SqlError> {
         if self.known.len() >= MOST {
             let text = format!("Can't create more than max_prepared_stmt_count statements (current value: {MOST})");
-            return Err(SqlError::new(1461, "42000", text));
+            return Err(SqlError::new(codes::ER_MAX_PREPARED_STMT_COUNT_REACHED, text));
         }
         self.last = self.last.wrapping_add(1);
         self.known.insert(self.last, Prepared { text, parameters, types: Vec::new(), pieces: HashMap::new() });
@@ -107,7 +111,7 @@ impl Prepared {
                 Some(bytes) if bytes.len() > MAX_PACKET => {
                     let text = "Parameter of prepared statement which is set through mysql_send_long_data() is longer than \
                                 'max_allowed_packet' bytes";
-                    return Err(SqlError::new(1105, "HY000", text));
+                    return Err(SqlError::new(codes::ER_UNKNOWN_ERROR, text));
                 }
                 Some(bytes) => Datum::Bytes(bytes),
                 None if null => Datum::Null,
@@ -139,7 +143,7 @@ fn value(reader: &mut Reader<'_>, ty: u8, unsigned: bool) -> Result<Datum, SqlEr
     };
     match read {
         Some(Datum::Double(number)) if !number.is_finite() => {
-            Err(SqlError::new(1367, "22007", "Illegal double value found during parsing"))
+            Err(SqlError::new(codes::ER_ILLEGAL_VALUE_FOR_TYPE, "Illegal double value found during parsing"))
         }
         other => other.ok_or_else(malformed),
     }

@@ -8,6 +8,7 @@ use std::io;
 
 use super::channel::{Channel, status_bits};
 use super::protocol::{CHARSET_BINARY, CHARSET_UTF8MB4, field, put_bytes, put_int, status};
+use crate::refengine::codes;
 use crate::refengine::sql::{End, Kind, Result, ResultColumn, Sink, SqlError, Status};
 
 /// Receives the results of one command.
@@ -123,7 +124,7 @@ pub fn definition(column: &ResultColumn) -> Vec<u8> {
 /// Appends a value in its binary form. A text that is not what its column's type says cannot be sent.
 fn put_binary(out: &mut Vec<u8>, kind: Kind, text: &[u8]) -> Result<()> {
     let parsed = std::str::from_utf8(text).ok();
-    let wrong = || SqlError::new(1105, "HY000", "A value is not of its column's type");
+    let wrong = || SqlError::new(codes::ER_UNKNOWN_ERROR, "A value is not of its column's type");
     match kind {
         Kind::Int { bytes, .. } => {
             let n: i128 = parsed.and_then(|text| text.parse().ok()).ok_or_else(wrong)?;

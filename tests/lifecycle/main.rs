@@ -7,3 +7,4 @@ mod adapters;
 mod crash;
 mod host;
 mod install;
+mod standby;

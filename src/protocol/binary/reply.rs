@@ -1,6 +1,7 @@
 //! Answers of the binary protocol, appended to a buffer.
 
 use super::{HEADER, Request, Status};
+use crate::protocol::reply::Out;
 
 /// First byte of every answer.
 const MAGIC: u8 = 0x81;
@@ -27,7 +28,7 @@ impl Answer<'_> {
 
 /// Appends an answer.
 #[inline]
-pub fn answer(out: &mut Vec<u8>, request: &Request<'_>, answer: &Answer<'_>) {
+pub fn answer(out: &mut Out, request: &Request<'_>, answer: &Answer<'_>) {
     let Answer { status, cas, extras, key, value } = *answer;
     let body = extras.len() + key.len() + value.len();
     // An item has at most 1 GiB, and everything else is short.
@@ -46,17 +47,17 @@ pub fn answer(out: &mut Vec<u8>, request: &Request<'_>, answer: &Answer<'_>) {
 }
 
 /// Appends a failure in memcached's words.
-pub fn failure(out: &mut Vec<u8>, request: &Request<'_>, status: Status) {
+pub fn failure(out: &mut Out, request: &Request<'_>, status: Status) {
     refusal(out, request, status, status.text());
 }
 
 /// Appends a failure with a reason.
 #[cold]
-pub fn refusal(out: &mut Vec<u8>, request: &Request<'_>, status: Status, reason: &str) {
+pub fn refusal(out: &mut Out, request: &Request<'_>, status: Status, reason: &str) {
     answer(out, request, &Answer { status, value: reason.as_bytes(), ..Answer::SUCCESS });
 }
 
 /// Appends one statistic; an empty name and value end them.
-pub fn stat(out: &mut Vec<u8>, request: &Request<'_>, name: &str, value: &[u8]) {
+pub fn stat(out: &mut Out, request: &Request<'_>, name: &str, value: &[u8]) {
     answer(out, request, &Answer { key: name.as_bytes(), value, ..Answer::SUCCESS });
 }

@@ -1,6 +1,7 @@
 //! base64 with the alphabet of RFC 4648, section 4, and its padding, for keys.
 
 use super::KeyBuffer;
+use crate::protocol::reply::Out;
 
 /// Decodes `text` into `buffer`; `None` if it is no base64 or too long.
 pub(super) fn decode<'b>(text: &[u8], buffer: &'b mut KeyBuffer) -> Option<&'b [u8]> {
@@ -23,7 +24,7 @@ pub(super) fn decode<'b>(text: &[u8], buffer: &'b mut KeyBuffer) -> Option<&'b [
 }
 
 /// Appends `bytes` to `out`, encoded.
-pub(in crate::protocol) fn encode(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(in crate::protocol) fn encode(out: &mut Out, bytes: &[u8]) {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for group in bytes.chunks(3) {
         let bits = group.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));

@@ -2,6 +2,7 @@
 
 use super::Request;
 use crate::protocol::reply::CRLF;
+use crate::protocol::reply::Out;
 
 /// The first word of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub struct Facts {
 
 /// Appends the line of a reply: the code, what the flags ask for in the client's order, then `Z`, `X` and `W`. The value of
 /// [`Code::Value`] and its line end are the caller's.
-pub fn response(out: &mut Vec<u8>, request: &Request<'_>, code: Code, facts: &Facts) {
+pub fn response(out: &mut Out, request: &Request<'_>, code: Code, facts: &Facts) {
     let mut digits = itoa::Buffer::new();
     out.extend_from_slice(match code {
         Code::Done => b"HD",
@@ -92,7 +93,7 @@ pub fn response(out: &mut Vec<u8>, request: &Request<'_>, code: Code, facts: &Fa
 }
 
 /// Appends the reply of a `me` that hit; `size` is that of key and value.
-pub fn debug(out: &mut Vec<u8>, request: &Request<'_>, facts: &Facts, size: usize) {
+pub fn debug(out: &mut Out, request: &Request<'_>, facts: &Facts, size: usize) {
     let mut digits = itoa::Buffer::new();
     out.extend_from_slice(b"ME ");
     out.extend_from_slice(request.written_key);
@@ -109,7 +110,7 @@ pub fn debug(out: &mut Vec<u8>, request: &Request<'_>, facts: &Facts, size: usiz
     out.extend_from_slice(CRLF);
 }
 
-fn echo(out: &mut Vec<u8>, flag: u8, token: &[u8]) {
+fn echo(out: &mut Out, flag: u8, token: &[u8]) {
     out.push(b' ');
     out.push(flag);
     out.extend_from_slice(token);

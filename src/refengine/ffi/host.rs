@@ -10,6 +10,7 @@ use super::{c_string, engine_of, text};
 use crate::bindings::{
     refengine_host_fn, refengine_host_kind, refengine_host_statement_t, refengine_reply_t, refengine_t,
 };
+use crate::refengine::codes;
 use crate::refengine::guard::guard;
 use crate::refengine::sql::{Host, HostReply, HostStatement, Result, SqlError};
 
@@ -43,7 +44,7 @@ impl Host for HostSlot {
         use refengine_host_kind as kind;
         let callback = *self.0.lock();
         let Some((function, arg)) = callback.and_then(|callback| Some((callback.function?, callback.arg))) else {
-            return Err(SqlError::new(1105, "HY000", "The engine has no host program"));
+            return Err(SqlError::new(codes::ER_UNKNOWN_ERROR, "The engine has no host program"));
         };
         let (kind, name, value) = match statement {
             S::InstallPlugin { name, soname } => (kind::REFENGINE_INSTALL_PLUGIN, Some(name), Some(soname)),
@@ -64,7 +65,7 @@ impl Host for HostSlot {
         match (result, reply.error) {
             (0, None) => Ok(reply.reply),
             (_, Some(error)) => Err(error),
-            (_, None) => Err(SqlError::new(1105, "HY000", "The host program failed without saying why")),
+            (_, None) => Err(SqlError::new(codes::ER_UNKNOWN_ERROR, "The host program failed without saying why")),
         }
     }
 }

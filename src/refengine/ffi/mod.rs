@@ -18,6 +18,7 @@ use super::{Engine, Error};
 use crate::bindings::{
     ib_cb_t, refengine_report_fn, refengine_result, refengine_result_t, refengine_session_t, refengine_t,
 };
+use crate::refengine::codes;
 use host::HostSlot;
 use report::CallbackSink;
 
@@ -274,7 +275,7 @@ pub unsafe extern "C" fn refengine_execute(
         let bytes = match (sql.is_null(), len) {
             (_, 0) => Ok(&[][..]),
             (true, _) => {
-                let error = SqlError::new(1105, "HY000", "The statement is a NULL pointer");
+                let error = SqlError::new(codes::ER_UNKNOWN_ERROR, "The statement is a NULL pointer");
                 Err((refengine_result::REFENGINE_INVALID_ARGUMENT, error))
             }
             // SAFETY: the caller promised `len` readable bytes.
@@ -296,7 +297,7 @@ pub unsafe extern "C" fn refengine_execute(
 }
 
 fn panic_error() -> SqlError {
-    SqlError::new(1105, "HY000", PANIC)
+    SqlError::new(codes::ER_UNKNOWN_ERROR, PANIC)
 }
 
 fn execute(handle: &mut SessionHandle, sql: &[u8], report: refengine_report_fn, arg: *mut c_void) -> Result<()> {

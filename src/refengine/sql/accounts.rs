@@ -8,10 +8,11 @@ use super::ast::{Account, Grant, TableName};
 use super::error::{Result, SqlError};
 use super::function::like;
 use super::identity::ROOT;
+use super::info::find_table;
 use super::parse_admin::PRIVILEGES;
 use super::password::{NATIVE, Password, SHA2};
-use super::privileges::Granted;
-use super::rows::{Run, find_table};
+use super::rows::Run;
+use crate::refengine::codes;
 use crate::refengine::types::{Charset, ColumnDef, ColumnType, Isolation, KeyRange, Row, RowLock, TableDef, Value};
 use crate::refengine::{Engine, Error};
 
@@ -63,6 +64,14 @@ fn list(accounts: &[Account]) -> String {
 /// The form of a new row: empty for no password.
 fn stored(password: Option<&Password>) -> String {
     password.map(Password::to_string).unwrap_or_default()
+}
+
+/// One row of `mysql.grants`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Granted {
+    pub db: String,
+    pub table: String,
+    pub privilege: String,
 }
 
 /// An account that may log in.
@@ -121,7 +130,7 @@ pub fn find_account(engine: &Engine, user: &str, names: &[&str]) -> Result<Optio
             text_of(&row, 1),
             text_of(&row, 0)
         );
-        return Err(SqlError::new(1045, "28000", text));
+        return Err(SqlError::new(codes::ER_ACCESS_DENIED_ERROR, text));
     }
     Ok(Some(Credentials { user: text_of(&row, 1), host: text_of(&row, 0), password }))
 }
@@ -147,7 +156,7 @@ pub fn create_users(run: &mut Run<'_>, users: &[(Account, Option<Password>)], if
             Ok(()) => {}
             Err(Error::DuplicateKey { .. }) if if_not_exists => {
                 let text = format!("Authorization ID {account} already exists.");
-                run.warnings.note(&SqlError::new(3163, "HY000", text));
+                run.warnings.note(&SqlError::new(codes::ER_USER_ALREADY_EXISTS, text));
             }
             Err(Error::DuplicateKey { .. }) => failed.push(account.clone()),
             Err(error) => return Err(error.into()),
@@ -177,7 +186,7 @@ pub fn set_passwords(run: &mut Run<'_>, users: &[(Option<Account>, Option<Passwo
             None if is_root(account) => run.trx.insert(&users_table, new)?,
             None if if_exists => {
                 let text = format!("Authorization ID {account} does not exist.");
-                run.warnings.note(&SqlError::new(3162, "HY000", text));
+                run.warnings.note(&SqlError::new(codes::ER_USER_DOES_NOT_EXIST, text));
             }
             None => failed.push(account.clone()),
         }
@@ -231,7 +240,7 @@ pub fn drop_users(run: &mut Run<'_>, users: &[Account], if_exists: bool) -> Resu
             }
             None if if_exists => {
                 let text = format!("Authorization ID {account} does not exist.");
-                run.warnings.note(&SqlError::new(3162, "HY000", text));
+                run.warnings.note(&SqlError::new(codes::ER_USER_DOES_NOT_EXIST, text));
             }
             None => failed.push(account.clone()),
         }
@@ -277,7 +286,10 @@ fn require_user(run: &mut Run<'_>, account: &Account) -> Result<Vec<Value>> {
     let users = run.open(&table(USERS))?;
     let key = row(&[&account.host, &account.user]);
     if run.trx.get(&users, &key, RowLock::Shared)?.is_none() {
-        return Err(SqlError::new(1410, "42000", "You are not allowed to create a user with GRANT"));
+        return Err(SqlError::new(
+            codes::ER_CANT_CREATE_USER_WITH_GRANT,
+            "You are not allowed to create a user with GRANT",
+        ));
     }
     Ok(key)
 }
@@ -316,13 +328,13 @@ pub fn revoke(run: &mut Run<'_>, grant: &Grant) -> Result<()> {
             let Account { user, host } = account;
             return Err(if grant.table == "*" {
                 let text = format!("There is no such grant defined for user '{user}' on host '{host}'");
-                SqlError::new(1141, "42000", text)
+                SqlError::new(codes::ER_NONEXISTING_GRANT, text)
             } else {
                 let text = format!(
                     "There is no such grant defined for user '{user}' on host '{host}' on table '{}'",
                     grant.table
                 );
-                SqlError::new(1147, "42000", text)
+                SqlError::new(codes::ER_NONEXISTING_TABLE_GRANT, text)
             });
         }
     }

@@ -5,9 +5,9 @@ use super::column::{self, Target, implicit_default};
 use super::definition::{add_index, column_def};
 use super::error::{Result, SqlError};
 use super::expr::column_index;
-use super::rows::find_table;
-use super::session::Info;
+use super::info::{Info, find_table};
 use super::warnings::Warnings;
+use crate::refengine::codes;
 use crate::refengine::types::{Charset, ColumnDef, Row, TableDef, Value};
 use crate::refengine::{Engine, Error};
 
@@ -98,7 +98,7 @@ impl Draft {
                 self.indexes.retain(|index| !index.columns.is_empty());
                 if self.columns.is_empty() {
                     let text = "You can't delete all columns with ALTER TABLE; use DROP TABLE instead";
-                    return Err(SqlError::new(1090, "42000", text));
+                    return Err(SqlError::new(codes::ER_CANT_REMOVE_ALL_FIELDS, text));
                 }
                 Ok(())
             }
@@ -116,7 +116,7 @@ impl Draft {
             Alteration::RenameKey { from, to } => {
                 let Some(index) = self.indexes.iter_mut().find(|index| is_named(index, from)) else {
                     let text = format!("Key '{from}' doesn't exist in table '{}'", self.table);
-                    return Err(SqlError::new(1176, "42000", text));
+                    return Err(SqlError::new(codes::ER_KEY_DOES_NOT_EXIST, text));
                 };
                 index.name = Some(to.clone());
                 Ok(())
@@ -165,7 +165,7 @@ impl Draft {
 
     fn add_key(&mut self, key: &KeySpec) -> Result<()> {
         if key.kind == KeyKind::Primary {
-            return Err(SqlError::new(1068, "42000", "Multiple primary key defined"));
+            return Err(SqlError::new(codes::ER_MULTIPLE_PRI_KEY, "Multiple primary key defined"));
         }
         self.indexes.push(key.clone());
         Ok(())
@@ -192,7 +192,7 @@ impl Draft {
             let from = source.and_then(|at| row.get(at).zip(old.columns.get(at)));
             new.push(match from {
                 Some((Value::Null, _)) if column.not_null => {
-                    return Err(SqlError::new(1138, "22004", "Invalid use of NULL value"));
+                    return Err(SqlError::new(codes::ER_INVALID_USE_OF_NULL, "Invalid use of NULL value"));
                 }
                 Some((value, before)) if before.ty == column.ty && before.charset == column.charset => value.clone(),
                 Some((value, _)) => {
@@ -214,5 +214,5 @@ fn is_named(index: &KeySpec, name: &str) -> bool {
 }
 
 fn cannot_drop(name: &str) -> SqlError {
-    SqlError::new(1091, "42000", format!("Can't DROP '{name}'; check that column/key exists"))
+    SqlError::new(codes::ER_CANT_DROP_FIELD_OR_KEY, format!("Can't DROP '{name}'; check that column/key exists"))
 }

@@ -384,3 +384,13 @@ pub struct Grant {
     pub accounts: Vec<Account>,
     pub grant_option: bool,
 }
+
+/// The database that is made up from the catalog.
+pub const INFORMATION_SCHEMA: &str = "information_schema";
+
+impl TableName {
+    /// Whether it names a view of [`INFORMATION_SCHEMA`].
+    pub fn in_information_schema(&self) -> bool {
+        self.db.as_ref().is_some_and(|db| db.eq_ignore_ascii_case(INFORMATION_SCHEMA))
+    }
+}

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::ast::{Delete, Insert, Source, Update};
 use super::column::{Target, implicit_default};
-use super::datum::Datum;
+use super::compile::Compiler;
 use super::error::{Result, SqlError};
 use super::eval::RowView;
-use super::expr::{Compiler, Expr, column_index};
+use super::expr::{Expr, column_index};
 use super::rows::{self, Opened, Run, Selection};
-use crate::refengine::types::{ColumnDef, ColumnType, KeyRange, Row, RowLock, TableDef, Value};
+use crate::refengine::codes;
+use crate::refengine::types::{ColumnType, KeyRange, Row, RowLock, TableDef, Value};
 use crate::refengine::{Error, Table};
 
 /// What a column is set to.
@@ -44,7 +45,10 @@ fn default_of(target: &Target<'_>, run: &mut Run<'_>) -> Result<Value> {
         // As in MySQL, an ENUM's first label is its default.
         None if matches!(column.ty, ColumnType::Enum { .. }) => Ok(implicit_default(column)),
         None => {
-            let error = SqlError::new(1364, "HY000", format!("Field '{}' doesn't have a default value", column.name));
+            let error = SqlError::new(
+                codes::ER_NO_DEFAULT_FOR_FIELD,
+                format!("Field '{}' doesn't have a default value", column.name),
+            );
             if !target.ignore {
                 return Err(error);
             }
@@ -102,7 +106,7 @@ fn insert_columns(insert: &Insert, def: &TableDef) -> Result<Vec<usize>> {
     for name in names {
         let column = column_index(def, name).ok_or_else(|| SqlError::unknown_column(name, "field list"))?;
         if columns.contains(&column) {
-            return Err(SqlError::new(1110, "42000", format!("Column '{name}' specified twice")));
+            return Err(SqlError::new(codes::ER_FIELD_SPECIFIED_TWICE, format!("Column '{name}' specified twice")));
         }
         columns.push(column);
     }
@@ -226,11 +230,4 @@ pub fn delete(run: &mut Run<'_>, delete: &Delete) -> Result<u64> {
         run.trx.delete(&opened.table, row)?;
     }
     Ok(rows.len() as u64)
-}
-
-/// A literal as a column's DEFAULT; 1067 if the column could not store it.
-pub fn default_value(column: &ColumnDef, value: Datum) -> Result<Value> {
-    let target = Target { column, row: 1, ignore: false };
-    let invalid = |_| SqlError::new(1067, "42000", format!("Invalid default value for '{}'", column.name));
-    target.store(value, &mut super::warnings::Warnings::default()).map_err(invalid)
 }

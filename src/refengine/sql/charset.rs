@@ -1,6 +1,7 @@
 //! Character sets and collations by name.
 
 use super::error::{Result, SqlError};
+use crate::refengine::codes;
 use crate::refengine::types::Charset;
 
 /// The character set of this name, 1115 if there is none. ascii is kept as latin1, utf8 as utf8mb4.
@@ -9,7 +10,7 @@ pub fn by_name(name: &str) -> Result<Charset> {
         "binary" => Charset::Binary,
         "latin1" | "ascii" => Charset::Latin1,
         "utf8" | "utf8mb3" | "utf8mb4" => Charset::Utf8mb4,
-        _ => return Err(SqlError::new(1115, "42000", format!("Unknown character set: '{name}'"))),
+        _ => return Err(SqlError::new(codes::ER_UNKNOWN_CHARACTER_SET, format!("Unknown character set: '{name}'"))),
     })
 }
 
@@ -23,7 +24,7 @@ pub fn of_collation(name: &str) -> Result<Charset> {
     };
     charset.and_then(|charset| by_name(charset).ok()).ok_or_else(|| {
         let text = format!("Unknown collation: '{name}': this engine compares by bytes and has only binary and *_bin");
-        SqlError::new(1273, "HY000", text)
+        SqlError::new(codes::ER_UNKNOWN_COLLATION, text)
     })
 }
 
@@ -39,7 +40,7 @@ pub fn resolve(charset: Option<&str>, collation: Option<&str>) -> Result<Option<
     let (charset, of) = (by_name(charset_name)?, of_collation(collation_name)?);
     if charset != of {
         let text = format!("COLLATION '{collation_name}' is not valid for CHARACTER SET '{charset_name}'");
-        return Err(SqlError::new(1253, "42000", text));
+        return Err(SqlError::new(codes::ER_COLLATION_CHARSET_MISMATCH, text));
     }
     Ok(Some(charset))
 }

@@ -3,6 +3,7 @@
 use super::datum::{Datum, Number, Rest, parse_prefix};
 use super::error::{Result, SqlError};
 use super::warnings::Warnings;
+use crate::refengine::codes::{self, Code};
 use crate::refengine::types::{Charset, ColumnDef, ColumnType, Value};
 
 /// Where a value goes, for messages and for what happens to one that does not fit.
@@ -16,9 +17,8 @@ pub struct Target<'a> {
 
 impl Target<'_> {
     /// Reports a value that does not fit: the error, or a warning about the adjustment.
-    fn misfit(&self, errno: u32, state: &'static str, text: String, warnings: &mut Warnings) -> Result<()> {
-        let error =
-            SqlError::new(errno, state, format!("{text} for column '{}' at row {}", self.column.name, self.row));
+    fn misfit(&self, code: Code, text: String, warnings: &mut Warnings) -> Result<()> {
+        let error = SqlError::new(code, format!("{text} for column '{}' at row {}", self.column.name, self.row));
         if !self.ignore {
             return Err(error);
         }
@@ -68,7 +68,7 @@ impl Target<'_> {
         if !self.column.not_null {
             return Ok(Value::Null);
         }
-        let error = SqlError::new(1048, "23000", format!("Column '{}' cannot be null", self.column.name));
+        let error = SqlError::new(codes::ER_BAD_NULL_ERROR, format!("Column '{}' cannot be null", self.column.name));
         if !self.ignore {
             return Err(error);
         }
@@ -84,9 +84,15 @@ impl Target<'_> {
                 match parsed.rest {
                     Rest::None => {}
                     Rest::NotANumber => {
-                        self.misfit(1366, "HY000", format!("Incorrect integer value: '{shown}'"), warnings)?;
+                        self.misfit(
+                            codes::ER_TRUNCATED_WRONG_VALUE_FOR_FIELD,
+                            format!("Incorrect integer value: '{shown}'"),
+                            warnings,
+                        )?;
                     }
-                    Rest::Garbage => self.misfit(1265, "01000", "Data truncated".to_owned(), warnings)?,
+                    Rest::Garbage => {
+                        self.misfit(codes::ER_WARN_DATA_TRUNCATED, "Data truncated".to_owned(), warnings)?
+                    }
                 }
                 parsed.number
             }
@@ -98,7 +104,7 @@ impl Target<'_> {
         let wanted = number.round();
         let kept = wanted.clamp(low, high);
         if kept != wanted {
-            self.misfit(1264, "22003", "Out of range value".to_owned(), warnings)?;
+            self.misfit(codes::ER_WARN_DATA_OUT_OF_RANGE, "Out of range value".to_owned(), warnings)?;
         }
         // Within 64 bits after the clamp.
         Ok(if unsigned { Value::UInt(kept as u64) } else { Value::Int(kept as i64) })
@@ -113,7 +119,7 @@ impl Target<'_> {
         match found {
             Some(label) => Ok(Value::Bytes(label.clone().into_bytes())),
             None => {
-                self.misfit(1265, "01000", "Data truncated".to_owned(), warnings)?;
+                self.misfit(codes::ER_WARN_DATA_TRUNCATED, "Data truncated".to_owned(), warnings)?;
                 Ok(implicit_default(self.column))
             }
         }
@@ -140,7 +146,11 @@ impl Target<'_> {
             .map(|b| if b.is_ascii_graphic() { char::from(*b).to_string() } else { format!("\\x{b:02X}") })
             .collect();
         let dots = if from.len() > 6 { "..." } else { "" };
-        self.misfit(1366, "HY000", format!("Incorrect string value: '{shown}{dots}'"), warnings)
+        self.misfit(
+            codes::ER_TRUNCATED_WRONG_VALUE_FOR_FIELD,
+            format!("Incorrect string value: '{shown}{dots}'"),
+            warnings,
+        )
     }
 
     /// Refuses characters that the column's character set lacks. The engine's latin1 is ISO 8859-1.
@@ -157,7 +167,7 @@ impl Target<'_> {
         let end = boundary(&text);
         if end < text.len() {
             if !text.get(end..).unwrap_or("").bytes().all(|b| b == b' ') {
-                self.misfit(1406, "22001", "Data too long".to_owned(), warnings)?;
+                self.misfit(codes::ER_DATA_TOO_LONG, "Data too long".to_owned(), warnings)?;
             }
             text.truncate(end);
         }
@@ -167,7 +177,7 @@ impl Target<'_> {
     fn fit_bytes(&self, datum: Datum, limit: usize, warnings: &mut Warnings) -> Result<Vec<u8>> {
         let mut bytes = datum.into_bytes().unwrap_or_default();
         if bytes.len() > limit {
-            self.misfit(1406, "22001", "Data too long".to_owned(), warnings)?;
+            self.misfit(codes::ER_DATA_TOO_LONG, "Data too long".to_owned(), warnings)?;
             bytes.truncate(limit);
         }
         Ok(bytes)
@@ -201,6 +211,13 @@ pub fn load(value: &Value) -> Datum {
         Value::UInt(n) => Datum::UInt(*n),
         Value::Bytes(bytes) => Datum::Bytes(bytes.clone()),
     }
+}
+
+/// A literal as a column's DEFAULT; 1067 if the column could not store it.
+pub fn default_value(column: &ColumnDef, value: Datum) -> Result<Value> {
+    let target = Target { column, row: 1, ignore: false };
+    let invalid = |_| SqlError::new(codes::ER_INVALID_DEFAULT, format!("Invalid default value for '{}'", column.name));
+    target.store(value, &mut Warnings::default()).map_err(invalid)
 }
 
 #[cfg(test)]

@@ -1,21 +1,23 @@
 //! Statements that change the catalog, accounts and plugins. Each commits what is open, and is a transaction of its own.
 
-use super::ast::{Alteration, CreateTable, Statement, TableName};
+use super::ast::{Alteration, CreateTable, INFORMATION_SCHEMA, Statement, TableName};
 use super::error::{Result, SqlError};
 use super::host::{Host, HostStatement, require};
+use super::info::find_table;
+use super::listing::report_reply;
 use super::privileges::denied_database;
 use super::result::Sink;
-use super::rows::find_table;
 use super::session::{Outcome, Session};
-use super::{accounts, alter, definition, information_schema, show};
+use super::{accounts, alter, definition};
 use crate::refengine::Error;
+use crate::refengine::codes;
 
 impl Session {
     /// The statements before which the open transaction is committed.
     pub(super) fn committing(&mut self, statement: Statement, host: &dyn Host, sink: &mut dyn Sink) -> Result<Outcome> {
         let engine = self.info.engine.clone();
         match statement {
-            Statement::CreateDatabase { name, .. } if name.eq_ignore_ascii_case(information_schema::NAME) => {
+            Statement::CreateDatabase { name, .. } if name.eq_ignore_ascii_case(INFORMATION_SCHEMA) => {
                 return Err(denied_database(&self.info, &name));
             }
             Statement::CreateDatabase { name, if_not_exists } => {
@@ -66,12 +68,12 @@ impl Session {
             Statement::InstallPlugin { name, soname } => {
                 require(host, "INSTALL PLUGIN")?;
                 let reply = host.run(HostStatement::InstallPlugin { name: &name, soname: &soname })?;
-                return show::report_reply(reply, sink).map(Outcome::Shown);
+                return report_reply(reply, sink).map(Outcome::Shown);
             }
             Statement::UninstallPlugin { name } => {
                 require(host, "UNINSTALL PLUGIN")?;
                 let reply = host.run(HostStatement::UninstallPlugin { name: &name })?;
-                return show::report_reply(reply, sink).map(Outcome::Shown);
+                return report_reply(reply, sink).map(Outcome::Shown);
             }
             // `run` keeps the others.
             other => return Err(SqlError::unsupported(format_args!("{other:?}"))),
@@ -110,7 +112,7 @@ impl Session {
         self.unless(create.if_not_exists, created, |error| matches!(error, Error::TableExists(_)))?;
         if create.has_comment {
             let note = "COMMENT was read and not stored: the catalog of this engine has no comments";
-            self.warnings.note(&SqlError::new(1105, "HY000", note));
+            self.warnings.note(&SqlError::new(codes::ER_UNKNOWN_ERROR, note));
         }
         Ok(())
     }

@@ -3,11 +3,12 @@
 use sqlparser::ast::{BinaryLength, CharacterLength, DataType, EnumMember};
 
 use super::ast::{ColumnSpec, CreateTable, KeyKind, KeySpec};
-use super::change::default_value;
 use super::charset;
+use super::column::default_value;
 use super::error::{Result, SqlError};
 use super::expr::{Expr, column_index};
-use super::session::Info;
+use super::info::Info;
+use crate::refengine::codes;
 use crate::refengine::types::{Charset, ColumnDef, ColumnType, IndexDef, TableDef, Value};
 
 /// The types of TEXT and BLOB with the bytes they hold.
@@ -26,7 +27,7 @@ pub fn table_def(create: &CreateTable, db: &str, info: &Info) -> Result<TableDef
     if let Some(engine) = &create.engine
         && !engine.eq_ignore_ascii_case("innodb")
     {
-        return Err(SqlError::new(1286, "42000", format!("Unknown storage engine '{engine}'")));
+        return Err(SqlError::new(codes::ER_UNKNOWN_STORAGE_ENGINE, format!("Unknown storage engine '{engine}'")));
     }
     let charset = charset::resolve(create.charset.as_deref(), create.collation.as_deref())?;
     let mut columns: Vec<ColumnDef> = Vec::with_capacity(create.columns.len());
@@ -47,24 +48,26 @@ pub fn table_def(create: &CreateTable, db: &str, info: &Info) -> Result<TableDef
         }
         let places = key_columns(&def, key)?;
         if !def.primary_key.is_empty() {
-            return Err(SqlError::new(1068, "42000", "Multiple primary key defined"));
+            return Err(SqlError::new(codes::ER_MULTIPLE_PRI_KEY, "Multiple primary key defined"));
         }
         let nullable = |at: &usize| create.columns.get(*at).is_some_and(|spec| spec.not_null == Some(false));
         if places.iter().any(nullable) {
             let text = "All parts of a PRIMARY KEY must be NOT NULL; if you need NULL in a key, use UNIQUE instead";
-            return Err(SqlError::new(1171, "42000", text));
+            return Err(SqlError::new(codes::ER_PRIMARY_CANT_HAVE_NULL, text));
         }
         def.primary_key = places;
     }
     if def.primary_key.is_empty() {
-        return Err(SqlError::new(1173, "42000", "This table type requires a primary key"));
+        return Err(SqlError::new(codes::ER_REQUIRES_PRIMARY_KEY, "This table type requires a primary key"));
     }
     Ok(def)
 }
 
 fn key_columns(def: &TableDef, key: &KeySpec) -> Result<Vec<usize>> {
     let place = |name: &String| {
-        let unknown = || SqlError::new(1072, "42000", format!("Key column '{name}' doesn't exist in table"));
+        let unknown = || {
+            SqlError::new(codes::ER_KEY_COLUMN_DOES_NOT_EXIST, format!("Key column '{name}' doesn't exist in table"))
+        };
         column_index(def, name).ok_or_else(unknown)
     };
     key.columns.iter().map(place).collect()
@@ -111,7 +114,7 @@ pub fn column_def(spec: &ColumnSpec, table_charset: Charset, info: &Info) -> Res
         }
         if matches!(column.ty, ColumnType::Text { .. } | ColumnType::Blob { .. }) {
             let text = format!("BLOB, TEXT, GEOMETRY or JSON column '{}' can't have a default value", column.name);
-            return Err(SqlError::new(1101, "42000", text));
+            return Err(SqlError::new(codes::ER_BLOB_CANT_HAVE_DEFAULT, text));
         }
         column.default = Some(default_value(&column, value)?);
     }
@@ -180,7 +183,7 @@ fn char_length(spec: &ColumnSpec, length: Option<&CharacterLength>, default: Opt
 fn fits(spec: &ColumnSpec, length: u64, most: u64) -> Result<u32> {
     u32::try_from(length).ok().filter(|length| u64::from(*length) <= most).ok_or_else(|| {
         let text = format!("Column length too big for column '{}' (max = {most}); use BLOB or TEXT instead", spec.name);
-        SqlError::new(1074, "42000", text)
+        SqlError::new(codes::ER_TOO_BIG_FIELDLENGTH, text)
     })
 }
 
@@ -194,7 +197,7 @@ fn labels(spec: &ColumnSpec, members: &[EnumMember]) -> Result<Vec<String>> {
         let label = label.trim_end_matches(' ').to_owned();
         if labels.contains(&label) {
             let text = format!("Column '{}' has duplicated value '{label}' in ENUM", spec.name);
-            return Err(SqlError::new(1291, "HY000", text));
+            return Err(SqlError::new(codes::ER_DUPLICATED_VALUE_IN_TYPE, text));
         }
         labels.push(label);
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::refengine::codes::{self, Code};
 use crate::refengine::error::Error as EngineError;
 
 /// A statement's failure as MySQL would report it.
@@ -23,8 +24,9 @@ pub type Result<T, E = SqlError> = std::result::Result<T, E>;
 
 impl SqlError {
     /// An error whose line the session fills in.
-    pub fn new(errno: u32, sqlstate: &'static str, message: impl Into<String>) -> SqlError {
-        SqlError { errno, sqlstate: Cow::Borrowed(sqlstate), message: message.into(), line: 0 }
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> SqlError {
+        let (errno, sqlstate) = (u32::from(code.errno), Cow::Borrowed(code.sqlstate));
+        SqlError { errno, sqlstate, message: message.into(), line: 0 }
     }
 
     /// 1064: `near` is the text from the first token that cannot be, `line` its line.
@@ -33,64 +35,75 @@ impl SqlError {
             "You have an error in your SQL syntax; check the manual that corresponds to your MySQL server version \
              for the right syntax to use near '{near}' at line {line}"
         );
-        SqlError::new(1064, "42000", text)
+        SqlError::new(codes::ER_PARSE_ERROR, text)
     }
 
     /// 1235: valid SQL that this engine does not have.
     pub fn unsupported(what: impl fmt::Display) -> SqlError {
         let text = format!("This version of the bundled engine doesn't yet support '{what}'");
-        SqlError::new(1235, "42000", text)
+        SqlError::new(codes::ER_NOT_SUPPORTED_YET, text)
+    }
+
+    /// The error that a client knows by this number.
+    pub(crate) fn is(&self, code: Code) -> bool {
+        self.errno == u32::from(code.errno)
     }
 
     /// 1065
     pub fn empty_query() -> SqlError {
-        SqlError::new(1065, "42000", "Query was empty")
+        SqlError::new(codes::ER_EMPTY_QUERY, "Query was empty")
     }
 
     /// 1300
     pub fn not_utf8() -> SqlError {
         let text = "Invalid utf8mb4 character string: statements are UTF-8, other bytes are written as x'...'";
-        SqlError::new(1300, "HY000", text)
+        SqlError::new(codes::ER_INVALID_CHARACTER_STRING, text)
     }
 
     /// 1046
     pub fn no_database() -> SqlError {
-        SqlError::new(1046, "3D000", "No database selected")
+        SqlError::new(codes::ER_NO_DB_ERROR, "No database selected")
     }
 
     /// 1054
     pub fn unknown_column(name: &str, clause: &str) -> SqlError {
-        SqlError::new(1054, "42S22", format!("Unknown column '{name}' in '{clause}'"))
+        SqlError::new(codes::ER_BAD_FIELD_ERROR, format!("Unknown column '{name}' in '{clause}'"))
     }
 
     /// 1193
     pub fn unknown_variable(name: &str) -> SqlError {
-        SqlError::new(1193, "HY000", format!("Unknown system variable '{name}'"))
+        SqlError::new(codes::ER_UNKNOWN_SYSTEM_VARIABLE, format!("Unknown system variable '{name}'"))
     }
 
     /// 1231
     pub fn wrong_value(name: &str, value: &str) -> SqlError {
-        SqlError::new(1231, "42000", format!("Variable '{name}' can't be set to the value of '{value}'"))
+        SqlError::new(
+            codes::ER_WRONG_VALUE_FOR_VAR,
+            format!("Variable '{name}' can't be set to the value of '{value}'"),
+        )
     }
 
     /// 1136
     pub fn column_count(row: usize) -> SqlError {
-        SqlError::new(1136, "21S01", format!("Column count doesn't match value count at row {row}"))
+        SqlError::new(
+            codes::ER_WRONG_VALUE_COUNT_ON_ROW,
+            format!("Column count doesn't match value count at row {row}"),
+        )
     }
 
     /// 1690
     pub fn out_of_range(kind: &str, expression: &str) -> SqlError {
-        SqlError::new(1690, "22003", format!("{kind} value is out of range in '{expression}'"))
+        SqlError::new(codes::ER_DATA_OUT_OF_RANGE, format!("{kind} value is out of range in '{expression}'"))
     }
 
     /// 1396
     pub fn operation_failed(operation: &str, accounts: &str) -> SqlError {
-        SqlError::new(1396, "HY000", format!("Operation {operation} failed for {accounts}"))
+        SqlError::new(codes::ER_CANNOT_USER, format!("Operation {operation} failed for {accounts}"))
     }
 
     /// 1317: the receiver of the rows asked to stop.
     pub fn interrupted() -> SqlError {
-        SqlError::new(1317, "70100", "Query execution was interrupted")
+        SqlError::new(codes::ER_QUERY_INTERRUPTED, "Query execution was interrupted")
     }
 }
 

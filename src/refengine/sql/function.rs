@@ -1,10 +1,10 @@
 //! The functions expressions can call, and LIKE.
 
+use std::ops::RangeInclusive;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::datum::Datum;
-use super::error::{Result, SqlError};
-use super::expr::Expr;
+use super::error::Result;
 use super::identity::Identity;
 
 /// What the session knows and an expression may ask.
@@ -59,31 +59,10 @@ const FUNCTIONS: &[(&str, Function, usize, usize)] = &[
 /// The most bytes a function makes: MySQL's largest max_allowed_packet.
 const MAX_RESULT: usize = 1 << 30;
 
-/// A call by upper-case name. What depends on the session is answered here.
-pub fn resolve(name: &str, arguments: Vec<Expr>, context: &dyn Context) -> Result<Expr> {
-    let text = |text: Option<String>| Expr::Const(text.map_or(Datum::Null, Datum::text));
-    match (name, arguments.as_slice()) {
-        ("NOW" | "CURRENT_TIMESTAMP" | "LOCALTIMESTAMP" | "LOCALTIME" | "SYSDATE", []) => {
-            return Ok(text(local_time(context.now())));
-        }
-        ("UNIX_TIMESTAMP", []) => return Ok(Expr::Const(Datum::Int(context.now()))),
-        ("VERSION", []) => return Ok(text(Some(VERSION.to_owned()))),
-        ("USER" | "SESSION_USER" | "SYSTEM_USER", []) => return Ok(text(Some(context.identity().client()))),
-        ("CURRENT_USER", []) => return Ok(text(Some(context.identity().account_name()))),
-        ("CONNECTION_ID", []) => return Ok(Expr::Const(Datum::UInt(u64::from(context.identity().id)))),
-        // Nothing here numbers rows by itself.
-        ("LAST_INSERT_ID", []) => return Ok(Expr::Const(Datum::Int(0))),
-        ("DATABASE" | "SCHEMA", []) => return Ok(text(context.database().map(str::to_owned))),
-        _ => {}
-    }
-    let Some((_, function, fewest, most)) = FUNCTIONS.iter().find(|(known, ..)| *known == name) else {
-        return Err(SqlError::unsupported(format_args!("{name}()")));
-    };
-    if !(*fewest..=*most).contains(&arguments.len()) {
-        let message = format!("Incorrect parameter count in the call to native function '{name}'");
-        return Err(SqlError::new(1582, "42000", message));
-    }
-    Ok(Expr::Call(*function, arguments))
+/// A function by upper-case name, and how many arguments it takes.
+pub fn named(name: &str) -> Option<(Function, RangeInclusive<usize>)> {
+    let (_, function, fewest, most) = FUNCTIONS.iter().find(|(known, ..)| *known == name)?;
+    Some((*function, *fewest..=*most))
 }
 
 /// Seconds since 1970.
@@ -92,7 +71,7 @@ pub fn unix_time() -> i64 {
 }
 
 /// `YYYY-MM-DD hh:mm:ss` in the process's time zone.
-fn local_time(seconds: i64) -> Option<String> {
+pub fn local_time(seconds: i64) -> Option<String> {
     let mut parts = std::mem::MaybeUninit::<libc::tm>::uninit();
     // SAFETY: both pointers are valid for the call; the function only writes the result.
     let parts = unsafe {

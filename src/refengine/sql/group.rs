@@ -10,10 +10,11 @@ use super::datum::Datum;
 use super::error::{Result, SqlError};
 use super::eval::{self, RowView};
 use super::expr::{Aggregate, AggregateKind, Expr, TableScope};
+use super::info::Info;
 use super::query::{Items, Query, Source};
 use super::result::Sink;
 use super::rows::{Run, named_item};
-use super::session::Info;
+use crate::refengine::codes;
 use crate::refengine::types::{Row, TableDef};
 
 /// How rows come together.
@@ -50,7 +51,7 @@ pub fn compile_keys(
             (Ok(column), false) => Ok(column),
             (column, _) => match named_item(expr, items)? {
                 Some(item) if item.uses_aggregates() => {
-                    Err(SqlError::new(1056, "42000", format!("Can't group on '{expr}'")))
+                    Err(SqlError::new(codes::ER_WRONG_GROUP_FIELD, format!("Can't group on '{expr}'")))
                 }
                 Some(item) => Ok(item),
                 None => column,
@@ -87,7 +88,7 @@ impl Grouping<'_> {
             let text = format!(
                 "In aggregated query without GROUP BY, expression #{n} of {place} contains a nonaggregated column; {sql_mode}"
             );
-            return SqlError::new(1140, "42000", text);
+            return SqlError::new(codes::ER_MIX_OF_GROUP_FUNC_AND_FIELDS, text);
         }
         let column = def.and_then(|def| def.columns.get(at).map(|column| (def, column)));
         let name = column.map_or(String::new(), |(def, column)| format!("{}.{}.{}", def.db, def.name, column.name));
@@ -95,7 +96,7 @@ impl Grouping<'_> {
             "Expression #{n} of {place} is not in GROUP BY clause and contains nonaggregated column '{name}' which is \
              not functionally dependent on columns in GROUP BY clause; {sql_mode}"
         );
-        SqlError::new(1055, "42000", text)
+        SqlError::new(codes::ER_WRONG_FIELD_WITH_GROUP, text)
     }
 
     /// Reads the rows and reports the groups.

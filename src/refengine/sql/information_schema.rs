@@ -2,17 +2,15 @@
 //!
 //! A view is found by its full name alone: `USE information_schema` is not supported, and SHOW DATABASES does not list it.
 
-use super::ast::{TableName, TableRef};
+use super::ast::{INFORMATION_SCHEMA, TableRef};
 use super::charset;
 use super::definition::{default_text, key_text, type_text};
 use super::error::{Result, SqlError};
 use super::expr::TableScope;
+use super::info::Info;
 use super::privileges::Rights;
-use super::session::Info;
+use crate::refengine::codes;
 use crate::refengine::types::{Charset, ColumnDef, ColumnType, Row, TableDef, Value};
-
-/// The database's name.
-pub const NAME: &str = "information_schema";
 
 /// Each view and its columns; those in `NUMBERS` are numbers. There are no triggers.
 const VIEWS: [(&str, &[&str]); 4] = [
@@ -57,11 +55,6 @@ const VIEWS: [(&str, &[&str]); 4] = [
 ];
 const NUMBERS: [&str; 3] = ["VERSION", "TABLE_ROWS", "ORDINAL_POSITION"];
 
-/// Whether a table's name is one of a view.
-pub fn holds(name: &TableName) -> bool {
-    name.db.as_ref().is_some_and(|db| db.eq_ignore_ascii_case(NAME))
-}
-
 /// A view under a name, with its rows.
 pub struct View {
     pub def: TableDef,
@@ -75,7 +68,10 @@ impl View {
     pub fn open(info: &Info, reference: &TableRef) -> Result<View> {
         let name = &reference.name.name;
         let Some((known, columns)) = VIEWS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) else {
-            return Err(SqlError::new(1109, "42S02", format!("Unknown table '{name}' in {NAME}")));
+            return Err(SqlError::new(
+                codes::ER_UNKNOWN_TABLE,
+                format!("Unknown table '{name}' in {INFORMATION_SCHEMA}"),
+            ));
         };
         Ok(View {
             def: definition(known, columns),
@@ -103,7 +99,7 @@ fn definition(name: &str, columns: &[&str]) -> TableDef {
         default: None,
     };
     TableDef {
-        db: NAME.to_owned(),
+        db: INFORMATION_SCHEMA.to_owned(),
         name: name.to_owned(),
         columns: columns.iter().map(column).collect(),
         primary_key: Vec::new(),

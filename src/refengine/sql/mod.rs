@@ -1,11 +1,11 @@
 //! SQL over the engine: the statements that its users, the bootstrap scripts and the host program need.
 //!
 //! ```text
-//!   text ─► text (tokens, statements) ─► parse* (ast) ─► session ─┬─► query, group, change ─► rows, plan ─► Transaction
+//!   text ─► text (tokens, statements) ─► parse* (ast) ─► session ─┬─► select (group, query), change ─► rows, plan ─► Transaction
 //!                 ▲                                     │         ├─► ddl, definition, alter, accounts, show ──► Engine
 //!              prepared (parameters)           privileges,        ├─► set, variables
 //!                                              table_locks        └─► host, processes
-//!                         expressions: expr (compile) ─► eval, function ─► datum, decimal, column
+//!                         expressions: compile ─► eval ─► expr, function ─► datum, decimal, column
 //! ```
 //!
 //! Called by `ffi` and by the room `sqlserver`. A [`Session`] runs on its caller's thread, one statement at a time; sessions
@@ -19,6 +19,7 @@ mod ast;
 mod change;
 mod charset;
 mod column;
+mod compile;
 mod datum;
 mod ddl;
 mod decimal;
@@ -30,7 +31,9 @@ mod function;
 mod group;
 mod host;
 mod identity;
+mod info;
 mod information_schema;
+mod listing;
 mod parse;
 mod parse_admin;
 mod parse_alter;
@@ -44,6 +47,7 @@ mod processes;
 mod query;
 mod result;
 mod rows;
+mod select;
 mod session;
 mod set;
 mod show;

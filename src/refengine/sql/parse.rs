@@ -13,6 +13,7 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 use super::ast::{Statement, TableName};
 use super::error::{Result, SqlError};
 use super::text::{SourceText, Unit, relative_line};
+use crate::refengine::codes;
 
 /// Parses one statement.
 pub fn parse(source: &SourceText<'_>, unit: Unit) -> Result<Statement> {
@@ -478,7 +479,7 @@ const MAX_OPERATORS: usize = 1000;
 
 fn too_complex() -> SqlError {
     let text = format!("Expression too complex: more than {MAX_OPERATORS} operators in one; use IN (...) for lists");
-    SqlError::new(1436, "HY000", text)
+    SqlError::new(codes::ER_STACK_OVERRUN_NEED_MORE, text)
 }
 
 fn is_operator(token: &Token) -> bool {

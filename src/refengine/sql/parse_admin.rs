@@ -8,6 +8,7 @@ use super::charset;
 use super::error::SqlError;
 use super::parse::{Front, Parsed, Refusal};
 use super::password::{NATIVE, Password, SHA2};
+use crate::refengine::codes;
 use crate::refengine::types::{Charset, Isolation};
 
 /// What GRANT and REVOKE take besides ALL.
@@ -90,7 +91,7 @@ impl Front<'_> {
         }
         let method = if self.word("WITH") { self.name_or_string()? } else { NATIVE.to_owned() };
         if ![NATIVE, SHA2].iter().any(|known| method.eq_ignore_ascii_case(known)) {
-            return Err(SqlError::new(1524, "HY000", format!("Plugin '{method}' is not loaded")).into());
+            return Err(SqlError::new(codes::ER_PLUGIN_IS_NOT_LOADED, format!("Plugin '{method}' is not loaded")).into());
         }
         if self.word("BY") {
             return Ok(Some(Password::of(&self.string()?)));
@@ -104,7 +105,7 @@ impl Front<'_> {
             None if !stored.is_empty() => {
                 let text =
                     "The password hash is not of mysql_native_password: give the password itself, IDENTIFIED BY '...'";
-                Err(SqlError::new(1827, "HY000", text).into())
+                Err(SqlError::new(codes::ER_PASSWORD_FORMAT, text).into())
             }
             password => Ok(Some(password)),
         }

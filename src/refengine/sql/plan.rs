@@ -3,9 +3,10 @@
 
 use std::ops::Bound;
 
+use std::cmp::Ordering;
+
 use super::datum::{Datum, Number, Parsed, Rest, parse_prefix};
 use super::expr::{Comparison, Expr};
-use super::rows::compare_values;
 use crate::refengine::types::{Charset, ColumnDef, ColumnType, KeyRange, TableDef, Value};
 
 /// Where to look for rows.
@@ -220,5 +221,20 @@ impl Comparison {
             Comparison::GtEq => Comparison::LtEq,
             same => same,
         }
+    }
+}
+
+/// The order of an index: NULL first, numbers by value, bytes by byte.
+fn compare_values(a: &Value, b: &Value) -> Ordering {
+    let number = |value: &Value| match value {
+        Value::Int(n) => Some(i128::from(*n)),
+        Value::UInt(n) => Some(i128::from(*n)),
+        _ => None,
+    };
+    match (a, b) {
+        (Value::Bytes(a), Value::Bytes(b)) => a.cmp(b),
+        (Value::Bytes(_), _) => Ordering::Greater,
+        (_, Value::Bytes(_)) => Ordering::Less,
+        _ => number(a).cmp(&number(b)),
     }
 }

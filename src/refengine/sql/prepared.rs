@@ -9,6 +9,7 @@ use super::parse;
 use super::result::{End, ResultColumn, Sink};
 use super::session::Session;
 use super::text::SourceText;
+use crate::refengine::codes;
 
 impl Session {
     /// The number of parameters of a statement that is to be executed often, and the columns it will give.
@@ -22,7 +23,7 @@ impl Session {
             return Err(error);
         }
         if units.len() > 1 {
-            return Err(SqlError::new(1295, "HY000", "Several statements cannot be prepared as one"));
+            return Err(SqlError::new(codes::ER_UNSUPPORTED_PS, "Several statements cannot be prepared as one"));
         }
         let Some(mut unit) = units.pop() else { return Err(SqlError::empty_query()) };
         let parameters = unit.bind(&mut std::iter::repeat(&Datum::Int(1)));
@@ -53,7 +54,7 @@ impl Session {
         let source = SourceText::new(text);
         let Some(mut unit) = source.split().0.into_iter().next() else { return Err(SqlError::empty_query()) };
         if unit.bind(&mut parameters.iter()) != parameters.len() {
-            return Err(SqlError::new(1210, "HY000", "Incorrect arguments to mysqld_stmt_execute"));
+            return Err(SqlError::new(codes::ER_WRONG_ARGUMENTS, "Incorrect arguments to mysqld_stmt_execute"));
         }
         self.one(&source, unit, host, sink).map_err(|error| self.failed(error))
     }

@@ -3,22 +3,14 @@
 //! `root`@`localhost` may do everything. Everybody else has what `mysql.grants` says, read anew for each statement, so that
 //! GRANT and REVOKE work at once. A grant on a database names it with MySQL's wildcards `_` and `%`.
 
-use super::accounts::grants_of;
+use super::accounts::{Granted, all_privileges, expanded, grants_of};
 use super::ast::{Grant, IsolationScope, Scope, SetItem, Show, Statement, TableName};
 use super::error::{Result, SqlError};
 use super::function::like;
-use super::information_schema;
-use super::session::Info;
+use super::info::Info;
 use crate::refengine::Engine;
+use crate::refengine::codes;
 use crate::refengine::types::RowLock;
-
-/// One row of `mysql.grants`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Granted {
-    pub db: String,
-    pub table: String,
-    pub privilege: String,
-}
 
 /// The rights of a session's account.
 pub enum Rights {
@@ -93,7 +85,7 @@ pub fn authorize(info: &Info, engine: &Engine, statement: &Statement) -> Result<
     let guard = Guard { info, rights: Rights::of(info, engine)? };
     match statement {
         Statement::Select(select) => select.from.as_ref().map_or(Ok(()), |from| {
-            if information_schema::holds(&from.name) {
+            if from.name.in_information_schema() {
                 return Ok(());
             }
             guard.table("SELECT", &from.name)?;
@@ -213,7 +205,7 @@ impl Guard<'_> {
         let identity = &self.info.identity;
         let text =
             format!("{privilege} command denied to user '{}'@'{}' for table '{table}'", identity.user, identity.host);
-        SqlError::new(1142, "42000", text)
+        SqlError::new(codes::ER_TABLEACCESS_DENIED_ERROR, text)
     }
 
     fn database(&self, privilege: &str, db: &str) -> Result<()> {
@@ -236,7 +228,7 @@ impl Guard<'_> {
             (db, "*") => self.rights.on_database(privilege, db),
             (db, table) => self.rights.on_table(privilege, db, table),
         };
-        let wanted = super::accounts::expanded(grant);
+        let wanted = expanded(grant);
         if holds("GRANT OPTION") && wanted.iter().all(|privilege| holds(privilege)) {
             return Ok(());
         }
@@ -255,13 +247,13 @@ fn plugins() -> TableName {
 /// 1227
 pub fn needs(privilege: &str) -> SqlError {
     let text = format!("Access denied; you need (at least one of) the {privilege} privilege(s) for this operation");
-    SqlError::new(1227, "42000", text)
+    SqlError::new(codes::ER_SPECIFIC_ACCESS_DENIED_ERROR, text)
 }
 
 /// 1044
 pub fn denied_database(info: &Info, db: &str) -> SqlError {
     let text = format!("Access denied for user '{}'@'{}' to database '{db}'", info.identity.user, info.identity.host);
-    SqlError::new(1044, "42000", text)
+    SqlError::new(codes::ER_DBACCESS_DENIED_ERROR, text)
 }
 
 /// Refuses a database of which the session's account may not see anything.
@@ -285,7 +277,7 @@ pub fn grant_texts(account: (&str, &str), all: bool, mut grants: Vec<Granted>) -
         let names: Vec<&str> = level.iter().map(|g| g.privilege.as_str()).filter(|p| *p != "GRANT OPTION").collect();
         let privileges = match names.len() {
             0 => "USAGE".to_owned(),
-            n if n == super::accounts::all_privileges().count() => "ALL PRIVILEGES".to_owned(),
+            n if n == all_privileges().count() => "ALL PRIVILEGES".to_owned(),
             _ => names.join(", "),
         };
         let place = match (first.db.as_str(), first.table.as_str()) {

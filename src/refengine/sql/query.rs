@@ -1,92 +1,20 @@
-//! SELECT.
+//! A compiled SELECT and what it reads from.
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use super::ast::{Select, SelectItem, TableRef};
-use super::error::{Result, SqlError};
+use super::ast::{Select, TableRef};
+use super::error::Result;
 use super::eval::RowView;
 use super::expr::{Aggregate, Expr, TableScope};
-use super::group::{self, Grouping};
-use super::information_schema::{self, View};
+use super::information_schema::View;
 use super::plan;
 use super::result::{ResultColumn, Sink};
 use super::rows::{self, Opened, Order, Run, SortKey};
-use super::session::Info;
 use crate::refengine::types::{TableDef, Value};
 
 /// A SELECT list: heading, whether it is an alias, expression.
 pub type Items = Vec<(String, bool, Expr)>;
-
-/// Runs a SELECT; the columns are reported when nothing but reading rows can fail any more.
-/// Returns how many columns there are.
-pub fn select(run: &mut Run<'_>, select: &Select, sink: &mut dyn Sink) -> Result<usize> {
-    let source = select.from.as_ref().map(|from| Source::open(run, from)).transpose()?;
-    let info = run.info;
-    let scope = source.as_ref().map(Source::scope);
-    let mut aggregates = Vec::new();
-    let items = compile_items(select, scope, info, &mut aggregates)?;
-    let filter =
-        select.filter.as_ref().map(|filter| info.compiler(scope, "where clause").compile(filter)).transpose()?;
-    let mut keys = group::compile_keys(&select.group_by, scope, info, &items)?;
-    if select.distinct && aggregates.is_empty() {
-        if !keys.is_empty() {
-            return Err(SqlError::unsupported("SELECT DISTINCT ... GROUP BY"));
-        }
-        // Groups of equal rows. Aggregates without GROUP BY give one row anyway.
-        keys = items.iter().map(|(_, _, item)| item.clone()).collect();
-    }
-    let having = match &select.having {
-        None => None,
-        Some(having) => {
-            let mut compiler = info.compiler(scope, "having clause");
-            (compiler.aliases, compiler.aggregates) = (&items, Some(&mut aggregates));
-            Some(compiler.compile(having)?)
-        }
-    };
-    let order = Order::compile(&select.order_by, scope, info, &items, Some(&mut aggregates))?;
-    let query = Query { select, source: source.as_ref(), items, filter, order };
-    let columns = query.columns(&aggregates);
-    if aggregates.is_empty() && keys.is_empty() && having.is_none() {
-        sink.columns(&columns)?;
-        query.rows(run, sink)?;
-    } else {
-        let grouping = Grouping { aggregates: &aggregates, keys: &keys, having: having.as_ref() };
-        grouping.check(&query)?;
-        sink.columns(&columns)?;
-        grouping.run(&query, run, sink)?;
-    }
-    Ok(columns.len())
-}
-
-fn compile_items(
-    select: &Select,
-    scope: Option<TableScope<'_>>,
-    info: &Info,
-    aggregates: &mut Vec<Aggregate>,
-) -> Result<Items> {
-    let mut items = Items::new();
-    for item in &select.items {
-        match item {
-            SelectItem::Star(prefix) => {
-                let Some(scope) = scope else {
-                    return Err(SqlError::new(1096, "HY000", "No tables used"));
-                };
-                if !scope.is_named(prefix) {
-                    return Err(SqlError::new(1051, "42S02", format!("Unknown table '{}'", prefix.join("."))));
-                }
-                let columns = scope.def.columns.iter().enumerate();
-                items.extend(columns.map(|(at, column)| (column.name.clone(), false, Expr::Column(at))));
-            }
-            SelectItem::Expr { expr, heading, alias } => {
-                let mut compiler = info.compiler(scope, "field list");
-                compiler.aggregates = Some(aggregates);
-                items.push((heading.clone(), *alias, compiler.compile(expr)?));
-            }
-        }
-    }
-    Ok(items)
-}
 
 /// What SELECT reads from.
 pub enum Source {
@@ -95,8 +23,8 @@ pub enum Source {
 }
 
 impl Source {
-    fn open(run: &mut Run<'_>, from: &TableRef) -> Result<Source> {
-        match information_schema::holds(&from.name) {
+    pub fn open(run: &mut Run<'_>, from: &TableRef) -> Result<Source> {
+        match from.name.in_information_schema() {
             true => View::open(run.info, from).map(Source::View),
             false => run.open_ref(from).map(Source::Table),
         }
@@ -110,7 +38,7 @@ impl Source {
         }
     }
 
-    fn scope(&self) -> TableScope<'_> {
+    pub fn scope(&self) -> TableScope<'_> {
         match self {
             Source::Table(opened) => opened.scope(),
             Source::View(view) => view.scope(),
@@ -123,12 +51,12 @@ pub struct Query<'a> {
     pub select: &'a Select,
     pub source: Option<&'a Source>,
     pub items: Items,
-    filter: Option<Expr>,
+    pub filter: Option<Expr>,
     pub order: Order,
 }
 
 impl Query<'_> {
-    fn columns(&self, aggregates: &[Aggregate]) -> Vec<ResultColumn> {
+    pub fn columns(&self, aggregates: &[Aggregate]) -> Vec<ResultColumn> {
         let def = self.source.map(Source::def);
         let column = |(heading, _, expr): &(String, bool, Expr)| ResultColumn {
             name: heading.clone(),
@@ -169,7 +97,7 @@ impl Query<'_> {
         }
     }
 
-    fn rows(&self, run: &mut Run<'_>, sink: &mut dyn Sink) -> Result<()> {
+    pub fn rows(&self, run: &mut Run<'_>, sink: &mut dyn Sink) -> Result<()> {
         let offset = usize::try_from(self.select.offset).unwrap_or(usize::MAX);
         let limit = self.select.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
         let last = offset.saturating_add(limit);

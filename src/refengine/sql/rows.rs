@@ -8,9 +8,9 @@ use super::ast::{self, OrderBy, TableName, TableRef};
 use super::datum::Datum;
 use super::error::{Result, SqlError};
 use super::eval::RowView;
-use super::expr::{Aggregate, Compiler, Expr, TableScope};
+use super::expr::{Aggregate, Expr, TableScope};
+use super::info::{Info, find_table};
 use super::plan;
-use super::session::Info;
 use super::table_locks::TableLocks;
 use super::warnings::Warnings;
 use crate::refengine::interrupt;
@@ -75,28 +75,6 @@ impl Run<'_> {
     /// Opens the table of INSERT.
     pub fn open_named(&mut self, name: &TableName) -> Result<Opened> {
         self.open_ref(&TableRef { name: name.clone(), alias: None })
-    }
-}
-
-/// A table by name, saying 1049 where the database is what is missing.
-pub fn find_table(engine: &Engine, db: &str, name: &str) -> Result<Arc<Table>> {
-    match engine.table(db, name) {
-        Err(Error::NoSuchTable { .. }) if !engine.databases().iter().any(|known| known == db) => {
-            Err(Error::NoSuchDatabase(db.to_owned()).into())
-        }
-        other => Ok(other?),
-    }
-}
-
-impl Info {
-    /// A compiler for expressions in a clause, over a table if there is one.
-    pub fn compiler<'a>(&'a self, table: Option<TableScope<'a>>, clause: &'static str) -> Compiler<'a> {
-        Compiler { table, context: self, clause, aggregates: None, inserted: false, aliases: &[] }
-    }
-
-    /// The database a table name means; 1046 without any.
-    pub fn database_of<'a>(&'a self, name: &'a TableName) -> Result<&'a str> {
-        name.db.as_deref().or(self.database.as_deref()).ok_or_else(SqlError::no_database)
     }
 }
 
@@ -288,19 +266,4 @@ pub fn select_for_change(run: &mut Run<'_>, opened: &Opened, selection: &Selecti
     })?;
     found.sort_by(|(a, _), (b, _)| order.compare(a, b));
     Ok(found.into_iter().take(limit).map(|(_, row)| row).collect())
-}
-
-/// The order of an index: NULL first, numbers by value, bytes by byte.
-pub fn compare_values(a: &Value, b: &Value) -> Ordering {
-    let number = |value: &Value| match value {
-        Value::Int(n) => Some(i128::from(*n)),
-        Value::UInt(n) => Some(i128::from(*n)),
-        _ => None,
-    };
-    match (a, b) {
-        (Value::Bytes(a), Value::Bytes(b)) => a.cmp(b),
-        (Value::Bytes(_), _) => Ordering::Greater,
-        (_, Value::Bytes(_)) => Ordering::Less,
-        _ => number(a).cmp(&number(b)),
-    }
 }

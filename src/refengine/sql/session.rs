@@ -3,70 +3,31 @@
 //! Every statement that touches rows runs in the session's transaction behind a savepoint, so that a statement that
 //! fails changes nothing; with autocommit it is the whole transaction. DDL, accounts and plugins commit first.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlparser::tokenizer::Token;
 
 use super::ast::Statement;
-use super::datum::Datum;
 use super::error::{Result, SqlError};
-use super::function::{Context, unix_time};
+use super::function::unix_time;
 use super::host::{Host, HostStatement, name_value_rows};
 use super::identity::Identity;
+use super::info::{Info, find_table};
+use super::listing::Catalog;
 use super::privileges::{self, Rights};
 use super::processes::{Entered, PLUGIN_IDS, Processes};
 use super::result::{self, End, ResultColumn, Sink, Status};
-use super::rows::{Run, find_table};
+use super::rows::Run;
 use super::table_locks::TableLocks;
 use super::text::{SourceText, Unit};
-use super::variables::{Variables, switch_or_text};
+use super::variables::Variables;
 use super::warnings::Warnings;
-use super::{change, parse, query, show, show_table};
+use super::{change, parse, select, show, show_table};
+use crate::refengine::codes;
 use crate::refengine::interrupt::Interruptible;
 use crate::refengine::types::{Isolation, RowLock};
 use crate::refengine::{Engine, Error, Savepoint, Transaction};
-
-/// What statements may ask about their session.
-pub struct Info {
-    pub database: Option<String>,
-    pub variables: Variables,
-    pub identity: Identity,
-    pub engine: Engine,
-    /// Set with SET @name, by name in lower case.
-    pub user_variables: HashMap<String, Datum>,
-    now: i64,
-    /// The host's variables, fetched before a statement that names one.
-    host_variables: Vec<(String, String)>,
-}
-
-impl Context for Info {
-    fn database(&self) -> Option<&str> {
-        self.database.as_deref()
-    }
-
-    fn now(&self) -> i64 {
-        self.now
-    }
-
-    fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
-    fn variable(&self, name: &str, global: bool) -> Result<Datum> {
-        let own = if global { Variables::default().get(name) } else { self.variables.get(name) };
-        let shared = || {
-            let mut all = self.engine.variables().into_iter().chain(self.host_variables.iter().cloned());
-            all.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| switch_or_text(value))
-        };
-        own.or_else(shared).ok_or_else(|| SqlError::unknown_variable(name))
-    }
-
-    fn user_variable(&self, name: &str) -> Datum {
-        self.user_variables.get(name).cloned().unwrap_or(Datum::Null)
-    }
-}
 
 /// One user's state. Dropping it rolls back.
 pub struct Session {
@@ -96,7 +57,7 @@ impl Session {
     /// A session that shows this list of connections, and is in it with what it runs if it has `entered` it.
     pub fn listed(engine: Engine, identity: Identity, processes: Arc<Processes>, entered: Option<Entered>) -> Session {
         let variables = Variables::default();
-        let (user_variables, host_variables) = (HashMap::new(), Vec::new());
+        let (user_variables, host_variables) = (Default::default(), Vec::new());
         let info = Info { database: None, variables, identity, engine, user_variables, now: 0, host_variables };
         let (next, warnings, locks) = ((None, None), Warnings::default(), None);
         Session {
@@ -215,11 +176,11 @@ impl Session {
 
     fn run(&mut self, statement: Statement, host: &dyn Host, sink: &mut dyn Sink) -> Result<Outcome> {
         privileges::authorize(&self.info, &self.info.engine, &statement)?;
-        self.check_table_locks(&statement)?;
+        self.locks.as_ref().map_or(Ok(()), |locks| locks.check_statement(&self.info, &statement))?;
         match statement {
             Statement::Select(select) => {
                 let write = select.lock != RowLock::None;
-                return self.transaction(write, |run| query::select(run, &select, sink)).map(Outcome::Shown);
+                return self.transaction(write, |run| select::select(run, &select, sink)).map(Outcome::Shown);
             }
             Statement::Insert(insert) => {
                 return self.transaction(true, |run| change::insert(run, &insert)).map(Outcome::Changed);
@@ -238,7 +199,7 @@ impl Session {
             Statement::SwitchKeys(name) => {
                 let table = find_table(&self.info.engine, self.info.database_of(&name)?, &name.name)?;
                 let text = format!("Table storage engine for '{}' doesn't have this option", table.def().name);
-                self.warnings.note(&SqlError::new(1031, "HY000", text));
+                self.warnings.note(&SqlError::new(codes::ER_ILLEGAL_HA, text));
             }
             Statement::Use(db) => self.use_database(db)?,
             Statement::Set(items) => items.iter().try_for_each(|item| self.set(item, host))?,
@@ -259,7 +220,11 @@ impl Session {
             }
             Statement::FlushPrivileges | Statement::FlushTables { read_lock: false } => {}
             Statement::Kill { id, statement_only } => self.kill(id, statement_only, host)?,
-            Statement::LockTables(tables) => self.lock_tables(&tables)?,
+            Statement::LockTables(tables) => {
+                self.commit()?;
+                self.locks = None;
+                self.locks = Some(TableLocks::lock(&self.info, &tables, self.lock_wait())?);
+            }
             Statement::FlushTables { read_lock: true } => {
                 self.commit()?;
                 self.locks = None;
@@ -279,9 +244,9 @@ impl Session {
         Ok(Outcome::Changed(0))
     }
 
-    fn catalog<'a>(&'a self, host: &'a dyn Host) -> show::Catalog<'a> {
+    fn catalog<'a>(&'a self, host: &'a dyn Host) -> Catalog<'a> {
         let (engine, info, warnings) = (&self.info.engine, &self.info, &self.warnings);
-        show::Catalog { engine, info, warnings, host, processes: &self.processes }
+        Catalog { engine, info, warnings, host, processes: &self.processes }
     }
 
     /// How long this session waits for a lock.
@@ -290,9 +255,9 @@ impl Session {
     }
 
     fn kill(&self, id: u64, statement_only: bool, host: &dyn Host) -> Result<()> {
-        let unknown = || SqlError::new(1094, "HY000", format!("Unknown thread id: {id}"));
+        let unknown = || SqlError::new(codes::ER_NO_SUCH_THREAD, format!("Unknown thread id: {id}"));
         let rights = Rights::of(&self.info, &self.info.engine)?;
-        let not_owner = || SqlError::new(1095, "HY000", format!("You are not owner of thread {id}"));
+        let not_owner = || SqlError::new(codes::ER_KILL_DENIED_ERROR, format!("You are not owner of thread {id}"));
         if let Some(number) = id.checked_sub(PLUGIN_IDS).filter(|_| host.is_present()) {
             if !rights.everywhere("SUPER") {
                 return Err(not_owner());
@@ -302,7 +267,7 @@ impl Session {
             }
             return host.run(HostStatement::Kill { number: &number.to_string() }).map(|_| ()).map_err(|error| {
                 // The host knows the number, the client the Id.
-                if error.errno == 1094 { unknown() } else { error }
+                if error.is(codes::ER_NO_SUCH_THREAD) { unknown() } else { error }
             });
         }
         let victim =
@@ -340,7 +305,7 @@ impl Session {
         trx.end_statement();
         match &result {
             // The engine has rolled back all of it.
-            Err(error) if error.errno == u32::from(Error::Deadlock.errno()) => {
+            Err(error) if error.is(codes::ER_LOCK_DEADLOCK) => {
                 trx.rollback();
                 self.begun = false;
             }
@@ -370,7 +335,7 @@ impl Session {
     fn saved(&self, name: &str) -> Result<usize> {
         let lower = name.to_lowercase();
         let found = self.savepoints.iter().position(|(known, _)| *known == lower).filter(|_| self.trx.is_some());
-        found.ok_or_else(|| SqlError::new(1305, "42000", format!("SAVEPOINT {name} does not exist")))
+        found.ok_or_else(|| SqlError::new(codes::ER_SP_DOES_NOT_EXIST, format!("SAVEPOINT {name} does not exist")))
     }
 
     /// Starts a transaction with what SET TRANSACTION asked for. `write` false: for one statement that only reads.

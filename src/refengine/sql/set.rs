@@ -8,6 +8,7 @@ use super::host::{Host, HostStatement, name_value_rows};
 use super::session::Session;
 use super::variables::{SQL_MODE, switch, value_text};
 use crate::refengine::Error;
+use crate::refengine::codes;
 use crate::refengine::types::Isolation;
 
 impl Session {
@@ -51,7 +52,7 @@ impl Session {
             }
             IsolationScope::Next if self.trx.is_some() => {
                 let text = "Transaction characteristics can't be changed while a transaction is in progress";
-                return Err(SqlError::new(1568, "25001", text));
+                return Err(SqlError::new(codes::ER_CANT_CHANGE_TX_CHARACTERISTICS, text));
             }
             IsolationScope::Next => self.next = (level.or(self.next.0), read_only.or(self.next.1)),
         }
@@ -71,7 +72,7 @@ impl Session {
         if self.info.variables.set(name, value)? {
             if name.eq_ignore_ascii_case("sql_mode") && value.is_some_and(|value| value_text(Some(value)) != SQL_MODE) {
                 let text = format!("sql_mode was not changed: this engine has only '{SQL_MODE}'");
-                self.warnings.add("Warning", &SqlError::new(1231, "42000", text));
+                self.warnings.add("Warning", &SqlError::new(codes::ER_WRONG_VALUE_FOR_VAR, text));
             }
             return Ok(());
         }
@@ -79,7 +80,7 @@ impl Session {
         let mut known = self.info.engine.variables().into_iter().chain(host_variables);
         if known.any(|(known, _)| known.eq_ignore_ascii_case(name)) {
             let text = format!("Variable '{name}' is a GLOBAL variable and should be set with SET GLOBAL");
-            return Err(SqlError::new(1229, "HY000", text));
+            return Err(SqlError::new(codes::ER_GLOBAL_VARIABLE, text));
         }
         Err(SqlError::unknown_variable(name))
     }

@@ -1,32 +1,19 @@
 //! SHOW and DESCRIBE.
 
-use std::borrow::Cow;
-
 use super::ast::{Account, Show};
 use super::definition::{create_database_text, create_text};
 use super::error::{Result, SqlError};
 use super::function::like;
-use super::host::{Host, HostReply, HostStatement, name_value_rows, require};
+use super::host::{HostStatement, name_value_rows, require};
 use super::identity::ROOT;
+use super::info::find_table;
+use super::listing::{Catalog, Cells, matches_any_case, report, report_reply, with_pattern};
 use super::privileges::{self, Rights};
-use super::processes::{PLUGIN_IDS, Processes};
-use super::result::{ResultColumn, Sink};
-use super::rows::find_table;
-use super::session::Info;
-use super::warnings::Warnings;
+use super::processes::PLUGIN_IDS;
+use super::result::Sink;
 use super::{accounts, show_table};
-use crate::refengine::{Engine, Error};
-
-/// What SHOW may look at.
-pub struct Catalog<'a> {
-    pub engine: &'a Engine,
-    pub info: &'a Info,
-    pub warnings: &'a Warnings,
-    pub host: &'a dyn Host,
-    pub processes: &'a Processes,
-}
-
-pub(super) type Cells = Vec<Option<String>>;
+use crate::refengine::Error;
+use crate::refengine::codes;
 
 /// Runs SHOW and returns how many columns it showed.
 pub fn show(catalog: &Catalog<'_>, show: &Show, sink: &mut dyn Sink) -> Result<usize> {
@@ -92,7 +79,7 @@ fn grants(catalog: &Catalog<'_>, account: Option<&Account>, sink: &mut dyn Sink)
     let Account { user, host } = account.unwrap_or(&own);
     if !accounts::exists(catalog.engine, account.unwrap_or(&own))? {
         let text = format!("There is no such grant defined for user '{user}' on host '{host}'");
-        return Err(SqlError::new(1141, "42000", text));
+        return Err(SqlError::new(codes::ER_NONEXISTING_GRANT, text));
     }
     let granted = accounts::grants_of(catalog.engine, &(user.clone(), host.clone()))?;
     let texts = privileges::grant_texts((user, host), (user.as_str(), host.as_str()) == ROOT, granted);
@@ -180,19 +167,10 @@ fn memcached_connections(catalog: &Catalog<'_>) -> Result<Vec<Cells>> {
     Ok(catalog.host.run(HostStatement::ShowConnections)?.rows.into_iter().filter_map(line).collect())
 }
 
-pub(super) fn with_pattern(heading: &str, pattern: Option<&str>) -> String {
-    pattern.map_or_else(|| heading.to_owned(), |pattern| format!("{heading} ({pattern})"))
-}
-
 fn one_column(heading: &str, names: Vec<String>, pattern: Option<&str>, sink: &mut dyn Sink) -> Result<usize> {
     let matching = |name: &String| pattern.is_none_or(|p| like(name.as_bytes(), p.as_bytes(), Some('\\')));
     let rows = names.into_iter().filter(matching).map(|name| vec![Some(name)]).collect();
     report(&[heading], rows, sink)
-}
-
-pub(super) fn matches_any_case(name: &str, pattern: Option<&str>) -> bool {
-    let folded = |text: &str| text.to_lowercase().into_bytes();
-    pattern.is_none_or(|pattern| like(&folded(name), &folded(pattern), Some('\\')))
 }
 
 /// The session's variables, the engine's and the host's; of one name the first counts.
@@ -210,28 +188,4 @@ fn name_values(mut rows: Vec<(String, String)>, pattern: Option<&str>, sink: &mu
     rows.retain(|(name, _)| matches_any_case(name, pattern));
     let cells = rows.into_iter().map(|(name, value)| vec![Some(name), Some(value)]).collect();
     report(&["Variable_name", "Value"], cells, sink)
-}
-
-pub(super) fn report(headings: &[&str], rows: Vec<Cells>, sink: &mut dyn Sink) -> Result<usize> {
-    sink.columns(&headings.iter().map(|heading| ResultColumn::text(heading)).collect::<Vec<_>>())?;
-    for row in &rows {
-        let values: Vec<_> = row.iter().map(|cell| cell.as_ref().map(|text| Cow::Borrowed(text.as_bytes()))).collect();
-        sink.row(&values)?;
-    }
-    Ok(headings.len())
-}
-
-/// Passes a host's rows on and returns how many columns they have.
-pub fn report_reply(reply: HostReply, sink: &mut dyn Sink) -> Result<usize> {
-    if reply.columns.is_empty() {
-        return Ok(0);
-    }
-    sink.columns(&reply.columns.iter().map(|name| ResultColumn::text(name)).collect::<Vec<_>>())?;
-    for row in &reply.rows {
-        let cell = |cell: &Option<Vec<u8>>| cell.clone().map(Cow::Owned);
-        // A host that reports too few or too many values must not upset the reader.
-        let values: Vec<_> = (0..reply.columns.len()).map(|at| row.get(at).and_then(cell)).collect();
-        sink.row(&values)?;
-    }
-    Ok(reply.columns.len())
 }

@@ -5,10 +5,10 @@ use super::charset;
 use super::definition::{default_text, key_text, listed_indexes, type_text};
 use super::error::{Result, SqlError};
 use super::function::like;
+use super::info::find_table;
+use super::listing::{Catalog, Cells, matches_any_case, report, with_pattern};
 use super::privileges::Rights;
 use super::result::Sink;
-use super::rows::find_table;
-use super::show::{Catalog, Cells, matches_any_case, report, with_pattern};
 use crate::refengine::types::Charset;
 
 /// The database that is named or the session's, and its tables that the account may see and the pattern matches.

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use super::ast::{Statement, TableName};
 use super::error::{Result, SqlError};
-use super::information_schema;
-use super::rows::find_table;
-use super::session::Session;
+use super::info::{Info, find_table};
+use crate::refengine::codes;
 use crate::refengine::types::{Isolation, RowLock};
 use crate::refengine::{Engine, Error, FrozenDdl, Transaction, WriteLock};
 
@@ -33,8 +32,14 @@ struct Held {
 }
 
 impl TableLocks {
-    /// LOCK TABLES. Tables are locked in the order of their names, so that two sessions do not wait for each other.
-    fn lock(engine: &Engine, mut wanted: Vec<Wanted>, patience: Duration) -> Result<TableLocks> {
+    /// LOCK TABLES; the flag asks for WRITE. Tables are locked in the order of their names, so that two sessions do not wait for each
+    /// other.
+    pub fn lock(info: &Info, tables: &[(TableName, bool)], patience: Duration) -> Result<TableLocks> {
+        let engine = &info.engine;
+        let wanted = |(name, write): &(TableName, bool)| {
+            Ok(Wanted { db: info.database_of(name)?.to_owned(), name: name.name.clone(), write: *write })
+        };
+        let mut wanted = tables.iter().map(wanted).collect::<Result<Vec<_>>>()?;
         wanted.sort_by(|a, b| (&a.db, &a.name, b.write).cmp(&(&b.db, &b.name, a.write)));
         wanted.dedup_by(|later, first| (&later.db, &later.name) == (&first.db, &first.name));
         let mut readers = readers(engine, patience);
@@ -60,7 +65,7 @@ impl TableLocks {
             for name in engine.tables(&db).unwrap_or_default() {
                 match lock_for_reading(engine, &mut readers, &db, &name) {
                     // Dropped by a statement that had begun before.
-                    Err(error) if error.errno == 1146 => {}
+                    Err(error) if error.is(codes::ER_NO_SUCH_TABLE) => {}
                     other => other?,
                 }
             }
@@ -75,42 +80,28 @@ impl TableLocks {
                 return Ok(());
             }
             let text = "Can't execute the query because you have a conflicting read lock";
-            return Err(SqlError::new(1223, "HY000", text));
+            return Err(SqlError::new(codes::ER_CANT_UPDATE_WITH_READLOCK, text));
         }
         match self.held(db, name) {
-            None => Err(SqlError::new(1100, "HY000", format!("Table '{name}' was not locked with LOCK TABLES"))),
+            None => Err(SqlError::new(
+                codes::ER_TABLE_NOT_LOCKED,
+                format!("Table '{name}' was not locked with LOCK TABLES"),
+            )),
             Some(held) if write && !held.wanted.write => {
                 let text = format!("Table '{name}' was locked with a READ lock and can't be updated");
-                Err(SqlError::new(1099, "HY000", text))
+                Err(SqlError::new(codes::ER_TABLE_NOT_LOCKED_FOR_WRITE, text))
             }
             Some(_) => Ok(()),
         }
     }
 
-    /// Whether it is LOCK TABLES.
-    pub fn is_partial(&self) -> bool {
-        !self.global
-    }
-
-    /// The lock on a table that is locked for writing.
-    pub fn write_lock(&self, db: &str, name: &str) -> Option<&WriteLock> {
-        self.held(db, name)?.lock.as_ref()
-    }
-
-    fn held(&self, db: &str, name: &str) -> Option<&Held> {
-        self.tables.iter().find(|held| held.wanted.db == db && held.wanted.name == name)
-    }
-}
-
-impl Session {
     /// What LOCK TABLES and FLUSH TABLES WITH READ LOCK leave to their own session.
-    pub(super) fn check_table_locks(&self, statement: &Statement) -> Result<()> {
-        let Some(locks) = &self.locks else { return Ok(()) };
-        let check = |name: &TableName, write| locks.check(self.info.database_of(name)?, &name.name, write);
+    pub fn check_statement(&self, info: &Info, statement: &Statement) -> Result<()> {
+        let check = |name: &TableName, write| self.check(info.database_of(name)?, &name.name, write);
         match statement {
             Statement::Select(select) => {
                 let write = select.lock == RowLock::Exclusive;
-                let locked = select.from.as_ref().filter(|from| !information_schema::holds(&from.name));
+                let locked = select.from.as_ref().filter(|from| !from.name.in_information_schema());
                 locked.map_or(Ok(()), |from| check(&from.name, write))
             }
             Statement::Insert(insert) => check(&insert.table, true),
@@ -131,24 +122,27 @@ impl Session {
             | Statement::UnlockTables
             | Statement::FlushPrivileges
             | Statement::Kill { .. } => Ok(()),
-            Statement::FlushTables { .. } if !locks.is_partial() => Ok(()),
+            Statement::FlushTables { .. } if self.global => Ok(()),
             _ => {
                 let text =
                     "Can't execute the given command because you have active locked tables or an active transaction";
-                Err(SqlError::new(1192, "HY000", text))
+                Err(SqlError::new(codes::ER_LOCK_OR_ACTIVE_TRANSACTION, text))
             }
         }
     }
 
-    pub(super) fn lock_tables(&mut self, tables: &[(TableName, bool)]) -> Result<()> {
-        self.commit()?;
-        self.locks = None;
-        let wanted = |(name, write): &(TableName, bool)| {
-            Ok(Wanted { db: self.info.database_of(name)?.to_owned(), name: name.name.clone(), write: *write })
-        };
-        let wanted = tables.iter().map(wanted).collect::<Result<_>>()?;
-        self.locks = Some(TableLocks::lock(&self.info.engine, wanted, self.lock_wait())?);
-        Ok(())
+    /// Whether it is LOCK TABLES.
+    pub fn is_partial(&self) -> bool {
+        !self.global
+    }
+
+    /// The lock on a table that is locked for writing.
+    pub fn write_lock(&self, db: &str, name: &str) -> Option<&WriteLock> {
+        self.held(db, name)?.lock.as_ref()
+    }
+
+    fn held(&self, db: &str, name: &str) -> Option<&Held> {
+        self.tables.iter().find(|held| held.wanted.db == db && held.wanted.name == name)
     }
 }
 

@@ -7,6 +7,7 @@ use super::charset;
 use super::datum::Datum;
 use super::error::{Result, SqlError};
 use super::function::VERSION;
+use crate::refengine::codes;
 use crate::refengine::types::Isolation;
 
 /// The only SQL mode there is.
@@ -139,7 +140,7 @@ impl Variables {
             "sql_mode" => return Err(wrong()),
             fixed if FIXED.iter().any(|(known, _)| *known == fixed) => {
                 let text = format!("Variable '{name}' is a read only variable");
-                return Err(SqlError::new(1238, "HY000", text));
+                return Err(SqlError::new(codes::ER_INCORRECT_GLOBAL_LOCAL_VAR, text));
             }
             other => {
                 let known = WITHOUT_EFFECT.iter().zip(&mut self.without_effect).find(|((name, _), _)| *name == other);

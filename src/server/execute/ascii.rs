@@ -1,9 +1,12 @@
 //! The text commands.
 
-use super::{Abort, Executor, Located, Progress, REPLY_BUDGET, Refusal, Resume, condition};
+use super::{Executor, Located, Refusal, condition};
+use crate::protocol::reply::Out;
 use crate::protocol::{Keys, Request, StoreVerb, reply};
 use crate::rows::Rows;
 use crate::server::detail::Operation;
+use crate::server::operation::is_silent;
+use crate::server::outcome::{Abort, Progress, REPLY_BUDGET, Resume};
 use crate::server::report::Report;
 use crate::server::stats::Counter;
 use crate::store::{Arith, Arithmetic, Container, Deleted, Failure, KeyRange, NewItem, Stored};
@@ -14,7 +17,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         &mut self,
         request: &Request<'_>,
         resume: &Resume,
-        out: &mut Vec<u8>,
+        out: &mut Out,
     ) -> Result<Progress, Abort> {
         match *request {
             Request::Get { keys, with_cas } if KeyRange::is_range(keys.first()) => {
@@ -63,7 +66,7 @@ impl<'w, R: Rows> Executor<'w, R> {
                 self.shared.limit_memory((megabytes as usize) << 20);
                 say(out, noreply, reply::OK);
             }
-            Request::Version => reply::version(out, crate::server::VERSION),
+            Request::Version => reply::version(out, crate::server::shared::VERSION),
             Request::Verbosity { noreply } => say(out, noreply, reply::OK),
             Request::Stats { args } => self.stats_ascii(args, out),
             Request::Bind { name } => self.bind(name, out),
@@ -78,7 +81,7 @@ impl<'w, R: Rows> Executor<'w, R> {
     }
 
     /// Where nothing speaks TLS the command is unknown, as in memcached.
-    fn refresh_certificates(&self, out: &mut Vec<u8>) {
+    fn refresh_certificates(&self, out: &mut Out) {
         match self.shared.tls.as_ref().map(crate::server::tls::Tls::reload) {
             None => out.extend_from_slice(reply::ERROR),
             Some(Ok(())) => out.extend_from_slice(reply::OK),
@@ -87,7 +90,7 @@ impl<'w, R: Rows> Executor<'w, R> {
     }
 
     /// Follows a key to its row, for a text command that needs one; otherwise it is answered.
-    fn row<'k>(&mut self, key: &'k [u8], noreply: bool, out: &mut Vec<u8>) -> Option<(&'w Container, &'k [u8])> {
+    fn row<'k>(&mut self, key: &'k [u8], noreply: bool, out: &mut Out) -> Option<(&'w Container, &'k [u8])> {
         match self.row_or_refusal(key) {
             Ok(row) => Some(row),
             Err(refusal) => {
@@ -97,7 +100,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         }
     }
 
-    fn answer(&mut self, refusal: Option<Refusal>, done: &[u8], noreply: bool, out: &mut Vec<u8>) {
+    fn answer(&mut self, refusal: Option<Refusal>, done: &[u8], noreply: bool, out: &mut Out) {
         match refusal {
             _ if noreply => {}
             Some(refusal) => refusal.write_text(out),
@@ -105,13 +108,13 @@ impl<'w, R: Rows> Executor<'w, R> {
         }
     }
 
-    fn fail(&mut self, container: &Container, failure: Failure, noreply: bool, out: &mut Vec<u8>) -> Result<(), Abort> {
+    fn fail(&mut self, container: &Container, failure: Failure, noreply: bool, out: &mut Out) -> Result<(), Abort> {
         let refusal = self.refusal(container, failure)?;
         self.answer(Some(refusal), b"", noreply, out);
         Ok(())
     }
 
-    fn stats_ascii(&mut self, args: &[u8], out: &mut Vec<u8>) {
+    fn stats_ascii(&mut self, args: &[u8], out: &mut Out) {
         let end = match self.shared.report(args, self.config, &mut |name, value| reply::stat(out, name, value)) {
             Report::Told => reply::END,
             Report::Reset => reply::RESET,
@@ -126,7 +129,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         out.extend_from_slice(end);
     }
 
-    fn bind(&mut self, name: &[u8], out: &mut Vec<u8>) {
+    fn bind(&mut self, name: &[u8], out: &mut Out) {
         let found = self.config.find(name);
         if let Some(id) = found {
             self.container = id;
@@ -134,7 +137,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         out.extend_from_slice(if found.is_some() { b"SUCCEED\r\n" } else { reply::NOT_FOUND });
     }
 
-    fn get(&mut self, keys: Keys<'_>, with_cas: bool, resume: &Resume, out: &mut Vec<u8>) -> Result<Progress, Abort> {
+    fn get(&mut self, keys: Keys<'_>, with_cas: bool, resume: &Resume, out: &mut Out) -> Result<Progress, Abort> {
         let answered = if let Resume::Keys(answered) = resume { *answered } else { 0 };
         let budget = out.len() + REPLY_BUDGET;
         for (i, name) in keys.iter().enumerate() {
@@ -176,7 +179,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         Ok(Progress::Done)
     }
 
-    fn get_and_touch(&mut self, keys: Keys<'_>, exptime: i64, with_cas: bool, out: &mut Vec<u8>) -> Result<(), Abort> {
+    fn get_and_touch(&mut self, keys: Keys<'_>, exptime: i64, with_cas: bool, out: &mut Out) -> Result<(), Abort> {
         for name in keys.iter() {
             self.stats.one(Counter::CmdTouch);
             self.stats.one(Counter::CmdGet);
@@ -201,8 +204,8 @@ impl<'w, R: Rows> Executor<'w, R> {
         Ok(())
     }
 
-    pub(super) fn stored_together_ascii(&mut self, request: &Request<'_>, out: &mut Vec<u8>) {
-        say(out, super::is_silent(request), reply::STORED);
+    pub(super) fn stored_together_ascii(&mut self, request: &Request<'_>, out: &mut Out) {
+        say(out, is_silent(request), reply::STORED);
     }
 
     fn stored(
@@ -211,7 +214,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         verb: StoreVerb,
         result: Result<(Stored, u64), Failure>,
         noreply: bool,
-        out: &mut Vec<u8>,
+        out: &mut Out,
     ) -> Result<(), Abort> {
         self.stats.one(Counter::CmdSet);
         let stored = match result {
@@ -237,7 +240,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         increment: bool,
         result: Result<Arithmetic, Failure>,
         noreply: bool,
-        out: &mut Vec<u8>,
+        out: &mut Out,
     ) -> Result<(), Abort> {
         let (hits, misses) = match increment {
             true => (Counter::IncrHits, Counter::IncrMisses),
@@ -269,7 +272,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         (hits, misses): (Counter, Counter),
         done: &[u8],
         noreply: bool,
-        out: &mut Vec<u8>,
+        out: &mut Out,
     ) -> Result<(), Abort> {
         match result {
             Ok(found) => {
@@ -282,7 +285,7 @@ impl<'w, R: Rows> Executor<'w, R> {
     }
 }
 
-fn say(out: &mut Vec<u8>, noreply: bool, line: &[u8]) {
+fn say(out: &mut Out, noreply: bool, line: &[u8]) {
     if !noreply {
         out.extend_from_slice(line);
     }

@@ -3,70 +3,23 @@
 //! A quiet request is answered where it failed or, if it reads, where it hit. An answer carries the item's cas number, 0 where the
 //! request has no item or the container that was written has no cas column.
 
-use super::{Abort, Executor, Located, Refusal, condition};
+use super::{Executor, Located, Refusal, condition};
 use crate::protocol::StoreVerb;
 use crate::protocol::binary::reply::{self, Answer};
 use crate::protocol::binary::{Command, Request, Status};
+use crate::protocol::reply::Out;
 use crate::rows::Rows;
 use crate::server::detail::Operation;
-use crate::server::login::Denial;
+use crate::server::outcome::{Abort, Denial};
 use crate::server::report::Report;
 use crate::server::stats::Counter;
-use crate::store::{
-    Arith, Arithmetic, Condition, Container, Deleted, Failure, Item, NewItem, Policies, Policy, Stored,
-};
+use crate::store::{Arith, Arithmetic, Condition, Container, Deleted, Failure, Item, NewItem, Stored};
 
 /// How often a number is looked for before one that comes and goes is given up.
 const ARITH_ATTEMPTS: u32 = 3;
 
-/// See [`super::is_read`].
-pub(super) fn is_read(request: &Request<'_>) -> bool {
-    matches!(request.command, Command::Get { exptime: None, .. } | Command::Stats { .. }) || is_idle(request)
-}
-
-/// See [`super::is_idle`].
-pub(super) fn is_idle(request: &Request<'_>) -> bool {
-    match request.command {
-        Command::Quit
-        | Command::Noop
-        | Command::Version
-        | Command::Verbosity
-        | Command::Mechanisms
-        | Command::Login { .. }
-        | Command::Refused { .. } => true,
-        Command::Get { .. }
-        | Command::Touch { .. }
-        | Command::Store { .. }
-        | Command::Delete { .. }
-        | Command::Arith { .. }
-        | Command::Flush { .. }
-        | Command::Stats { .. } => false,
-    }
-}
-
-/// The policy that a request which is no plain read follows.
-pub(super) fn policy(request: &Request<'_>, policies: &Policies) -> Option<Policy> {
-    match request.command {
-        Command::Store { .. } | Command::Arith { .. } | Command::Touch { .. } => Some(policies.set),
-        Command::Get { exptime: Some(_), .. } => Some(policies.set),
-        Command::Delete { .. } => Some(policies.delete),
-        Command::Flush { .. } => Some(policies.flush),
-        _ => None,
-    }
-}
-
-/// What a set stores that has no condition.
-pub(super) fn plain_set<'a>(request: &Request<'a>) -> Option<NewItem<'a>> {
-    match request.command {
-        Command::Store { verb: StoreVerb::Set, flags, exptime, value, .. } if request.cas == 0 => {
-            Some(NewItem { flags, exptime: exptime.into(), value, cas: None })
-        }
-        _ => None,
-    }
-}
-
 /// Answers a request that is not allowed.
-pub(super) fn deny(request: &Request<'_>, denial: Denial, out: &mut Vec<u8>) {
+pub(super) fn deny(request: &Request<'_>, denial: Denial, out: &mut Out) {
     match denial {
         Denial::Stranger(_) => reply::failure(out, request, Status::AuthError),
         Denial::Forbidden => reply::refusal(out, request, Status::AuthError, "permission denied"),
@@ -82,7 +35,7 @@ struct Parts {
 
 /// Appends a hit.
 #[inline]
-fn hit(request: &Request<'_>, parts: Parts, key: &[u8], item: &Item<'_>, out: &mut Vec<u8>) {
+fn hit(request: &Request<'_>, parts: Parts, key: &[u8], item: &Item<'_>, out: &mut Out) {
     let answer = Answer {
         status: Status::Success,
         cas: item.cas,
@@ -95,13 +48,13 @@ fn hit(request: &Request<'_>, parts: Parts, key: &[u8], item: &Item<'_>, out: &m
 
 /// Appends a success that carries nothing but a cas number.
 #[inline]
-fn done(request: &Request<'_>, cas: u64, out: &mut Vec<u8>) {
+fn done(request: &Request<'_>, cas: u64, out: &mut Out) {
     if !request.quiet {
         reply::answer(out, request, &Answer { cas, ..Answer::SUCCESS });
     }
 }
 
-fn refuse(request: &Request<'_>, refusal: &Refusal, out: &mut Vec<u8>) {
+fn refuse(request: &Request<'_>, refusal: &Refusal, out: &mut Out) {
     match refusal {
         Refusal::Client(text) => reply::refusal(out, request, Status::InvalidArguments, text),
         Refusal::TooLarge => reply::failure(out, request, Status::TooLarge),
@@ -113,7 +66,7 @@ fn refuse(request: &Request<'_>, refusal: &Refusal, out: &mut Vec<u8>) {
 
 impl<'w, R: Rows> Executor<'w, R> {
     #[inline]
-    pub(super) fn run_binary(&mut self, request: &Request<'_>, out: &mut Vec<u8>) -> Result<(), Abort> {
+    pub(super) fn run_binary(&mut self, request: &Request<'_>, out: &mut Out) -> Result<(), Abort> {
         match request.command {
             Command::Get { key, with_key, exptime } => {
                 self.read(request, key, Parts { key: with_key, value: true }, exptime, out)?;
@@ -147,7 +100,7 @@ impl<'w, R: Rows> Executor<'w, R> {
             Command::Stats { args } => self.stats_binary(request, args, out),
             Command::Quit | Command::Noop | Command::Verbosity => done(request, 0, out),
             Command::Version => {
-                let value = crate::server::VERSION.as_bytes();
+                let value = crate::server::shared::VERSION.as_bytes();
                 reply::answer(out, request, &Answer { value, ..Answer::SUCCESS });
             }
             Command::Mechanisms if self.shared.logins.is_some() => {
@@ -167,7 +120,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         &mut self,
         request: &Request<'_>,
         key: &'k [u8],
-        out: &mut Vec<u8>,
+        out: &mut Out,
     ) -> Option<(&'w Container, &'k [u8])> {
         self.row_or_refusal(key).map_err(|refusal| refuse(request, &refusal, out)).ok()
     }
@@ -179,7 +132,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         request: &Request<'_>,
         container: &Container,
         failure: Failure,
-        out: &mut Vec<u8>,
+        out: &mut Out,
     ) -> Result<(), Abort> {
         let refusal = self.refusal(container, failure)?;
         refuse(request, &refusal, out);
@@ -192,7 +145,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         name: &[u8],
         parts: Parts,
         exptime: Option<u32>,
-        out: &mut Vec<u8>,
+        out: &mut Out,
     ) -> Result<(), Abort> {
         let found = match self.locate(name) {
             Located::Row(container, key) => {
@@ -232,7 +185,7 @@ impl<'w, R: Rows> Executor<'w, R> {
     }
 
     /// Answers a plain set that was stored together with others.
-    pub(super) fn stored_together_binary(&mut self, request: &Request<'_>, cas: u64, out: &mut Vec<u8>) {
+    pub(super) fn stored_together_binary(&mut self, request: &Request<'_>, cas: u64, out: &mut Out) {
         if let Some(key) = request.key() {
             self.shared.detail.note(key, Operation::Set);
         }
@@ -246,7 +199,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         key: &[u8],
         verb: StoreVerb,
         item: NewItem<'_>,
-        out: &mut Vec<u8>,
+        out: &mut Out,
     ) -> Result<(), Abort> {
         let compare = request.compare();
         // As in memcached an add with a cas number is a cas.
@@ -273,13 +226,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         Ok(())
     }
 
-    fn delete(
-        &mut self,
-        request: &Request<'_>,
-        container: &Container,
-        key: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), Abort> {
+    fn delete(&mut self, request: &Request<'_>, container: &Container, key: &[u8], out: &mut Out) -> Result<(), Abort> {
         match self.store.delete(container, key, request.compare()) {
             Ok(Deleted::Deleted) => {
                 self.stats.one(Counter::DeleteHits);
@@ -303,7 +250,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         key: &[u8],
         arith: Arith,
         initial: Option<(u64, i64)>,
-        out: &mut Vec<u8>,
+        out: &mut Out,
     ) -> Result<(), Abort> {
         let (hits, misses) = match arith.increment {
             true => (Counter::IncrHits, Counter::IncrMisses),
@@ -344,7 +291,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         Ok(())
     }
 
-    fn flush_binary(&mut self, request: &Request<'_>, delay: u32, out: &mut Vec<u8>) -> Result<(), Abort> {
+    fn flush_binary(&mut self, request: &Request<'_>, delay: u32, out: &mut Out) -> Result<(), Abort> {
         if self.shared.options.flush_disabled {
             reply::failure(out, request, Status::AuthError);
             return Ok(());
@@ -357,7 +304,7 @@ impl<'w, R: Rows> Executor<'w, R> {
     }
 
     /// The statistics one by one, and an empty one behind them.
-    fn stats_binary(&mut self, request: &Request<'_>, args: &[u8], out: &mut Vec<u8>) {
+    fn stats_binary(&mut self, request: &Request<'_>, args: &[u8], out: &mut Out) {
         // As in memcached only text clients are told who is connected.
         if args.starts_with(b"conns") {
             return reply::failure(out, request, Status::NotFound);
@@ -374,8 +321,8 @@ impl<'w, R: Rows> Executor<'w, R> {
         reply::stat(out, request, "", b"");
     }
 
-    /// Answers what is not yet, or cannot be, a login: credentials never come here, see [`crate::server::login::entry`].
-    fn converse(&mut self, request: &Request<'_>, mechanism: &[u8], data: &[u8], out: &mut Vec<u8>) {
+    /// Answers what is not yet, or cannot be, a login: credentials never come here, see [`crate::server::admission::entry`].
+    fn converse(&mut self, request: &Request<'_>, mechanism: &[u8], data: &[u8], out: &mut Out) {
         if mechanism.eq_ignore_ascii_case(b"PLAIN") && data.is_empty() {
             let status = Status::AuthContinue;
             return reply::answer(out, request, &Answer { status, ..Answer::SUCCESS });
@@ -387,7 +334,7 @@ impl<'w, R: Rows> Executor<'w, R> {
 }
 
 /// Appends the answer of increment and decrement.
-fn number(request: &Request<'_>, value: u64, cas: u64, out: &mut Vec<u8>) {
+fn number(request: &Request<'_>, value: u64, cas: u64, out: &mut Out) {
     if !request.quiet {
         reply::answer(out, request, &Answer { cas, value: &value.to_be_bytes(), ..Answer::SUCCESS });
     }

@@ -4,11 +4,14 @@
 //! when a meta command read it. `h` and `l` therefore know the reads of `mg` alone, and only of the item as it is since it was last
 //! stored; `size` of `me` is that of key and value, its `cls` means nothing.
 
-use super::{Abort, Executor, Located, Refusal, spares_table};
+use super::{Executor, Located, Refusal};
 use crate::protocol::meta::{Code, Facts, KeyBuffer, Request, SetMode, Verb, debug, response};
+use crate::protocol::reply::Out;
 use crate::protocol::{self, reply};
 use crate::rows::Rows;
 use crate::server::detail::Operation;
+use crate::server::operation::{new_item, spares_table};
+use crate::server::outcome::Abort;
 use crate::server::stats::Counter;
 use crate::store::{Arith, Arithmetic, Condition, Container, Deleted, Failure, Item, Mark, NewItem, Stored, Visit};
 
@@ -23,18 +26,12 @@ enum Stop {
 
 type Outcome<T> = Result<T, Stop>;
 
-/// See [`super::plain_set`].
-pub(super) fn plain_set<'a>(request: &Request<'a>) -> Option<NewItem<'a>> {
-    let plain = request.verb == Verb::Set && request.set_mode() == SetMode::Set;
-    (plain && !request.has(b'C') && !request.has(b'E')).then(|| new_item(request))
-}
-
 impl<'w, R: Rows> Executor<'w, R> {
     /// Runs a meta command and appends its reply.
     ///
     /// # Errors
     /// The transaction is lost.
-    pub(super) fn run_meta(&mut self, request: &Request<'_>, out: &mut Vec<u8>) -> Result<(), Abort> {
+    pub(super) fn run_meta(&mut self, request: &Request<'_>, out: &mut Out) -> Result<(), Abort> {
         let start = out.len();
         let mut buffer: KeyBuffer = [0; protocol::KEY_MAX];
         let name = request.key(&mut buffer);
@@ -71,7 +68,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         self.row_or_refusal(name).map_err(Stop::Refused)
     }
 
-    fn meta_debug(&mut self, request: &Request<'_>, name: &[u8], out: &mut Vec<u8>) -> Outcome<()> {
+    fn meta_debug(&mut self, request: &Request<'_>, name: &[u8], out: &mut Out) -> Outcome<()> {
         let (marks, now) = (&self.shared.marks, self.store.now());
         if let Located::Row(container, key) = self.locate(name) {
             let item_of = self.store.version(container, key, 0);
@@ -89,7 +86,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         Ok(())
     }
 
-    fn meta_get(&mut self, request: &Request<'_>, name: &[u8], out: &mut Vec<u8>) -> Outcome<()> {
+    fn meta_get(&mut self, request: &Request<'_>, name: &[u8], out: &mut Out) -> Outcome<()> {
         self.stats.one(Counter::CmdGet);
         let (container, key) = match self.locate(name) {
             Located::Row(container, key) => (container, key),
@@ -155,7 +152,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         key: &[u8],
         touch: Option<i64>,
         renew: Option<bool>,
-        out: &mut Vec<u8>,
+        out: &mut Out,
     ) -> Outcome<bool> {
         let (marks, now) = (&self.shared.marks, self.store.now());
         let (limit, read) = (request.seconds(b'R'), !request.has(b'u'));
@@ -196,7 +193,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         spares_table(&protocol::Request::Meta(*request), self.config, self.container)
     }
 
-    fn meta_set(&mut self, request: &Request<'_>, name: &[u8], out: &mut Vec<u8>) -> Outcome<()> {
+    fn meta_set(&mut self, request: &Request<'_>, name: &[u8], out: &mut Out) -> Outcome<()> {
         self.shared.detail.note(name, Operation::Set);
         let (container, key) = self.row_of(name)?;
         self.stats.one(Counter::CmdSet);
@@ -247,7 +244,7 @@ impl<'w, R: Rows> Executor<'w, R> {
     }
 
     /// Answers a plain `ms` that was stored together with others.
-    pub(super) fn stored_together_meta(&mut self, request: &Request<'_>, cas: u64, out: &mut Vec<u8>) {
+    pub(super) fn stored_together_meta(&mut self, request: &Request<'_>, cas: u64, out: &mut Out) {
         self.shared.detail.note(request.written_key, Operation::Set);
         if !request.has(b'q') {
             let facts = Facts { cas: Some(cas), size: Some(request.value.len()), ..Facts::default() };
@@ -279,7 +276,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         Ok((Stored::NotStored, 0))
     }
 
-    fn meta_delete(&mut self, request: &Request<'_>, name: &[u8], out: &mut Vec<u8>) -> Outcome<()> {
+    fn meta_delete(&mut self, request: &Request<'_>, name: &[u8], out: &mut Out) -> Outcome<()> {
         self.shared.detail.note(name, Operation::Delete);
         let (container, key) = self.row_of(name)?;
         let (compare, given) = (request.number(b'C'), request.number(b'E'));
@@ -321,7 +318,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         Ok(())
     }
 
-    fn meta_arith(&mut self, request: &Request<'_>, name: &[u8], out: &mut Vec<u8>) -> Outcome<()> {
+    fn meta_arith(&mut self, request: &Request<'_>, name: &[u8], out: &mut Out) -> Outcome<()> {
         let (container, key) = self.row_of(name)?;
         let increment = request.increments();
         let (hits, misses) = match increment {
@@ -399,16 +396,6 @@ impl<'w, R: Rows> Executor<'w, R> {
     }
 }
 
-/// What an `ms` stores, and an `md` in place of the value.
-fn new_item<'a>(request: &Request<'a>) -> NewItem<'a> {
-    NewItem {
-        flags: request.number(b'F').unwrap_or(0) as u32,
-        exptime: request.seconds(b'T').unwrap_or(0),
-        value: request.value,
-        cas: request.number(b'E'),
-    }
-}
-
 /// As the text commands word it.
 const NON_NUMERIC: &str = "cannot increment or decrement non-numeric value";
 
@@ -437,14 +424,14 @@ fn read_facts(facts: &mut Facts, mark: Mark, now: i64) {
     facts.idle = Some(if mark.read { (now - i64::from(mark.at)).max(0) } else { 0 });
 }
 
-fn miss(out: &mut Vec<u8>, request: &Request<'_>) {
+fn miss(out: &mut Out, request: &Request<'_>) {
     if !request.has(b'q') {
         response(out, request, Code::Miss, &Facts::default());
     }
 }
 
 /// Answers an `mg` that hit.
-fn write_item(out: &mut Vec<u8>, request: &Request<'_>, item: &Item<'_>, facts: Facts) {
+fn write_item(out: &mut Out, request: &Request<'_>, item: &Item<'_>, facts: Facts) {
     let facts = Facts { cas: Some(item.cas), flags: Some(item.flags), size: Some(item.value.len()), ..facts };
     if !request.has(b'v') || request.number(b'C') == Some(item.cas) {
         return response(out, request, Code::Done, &facts);

@@ -1,4 +1,4 @@
-//! One request: protocol on one side, store on the other. Here stands what the tick asks of a request and what the protocols have in
+//! One request: protocol on one side, store on the other. Here stands what the protocols have in
 //! common; [`ascii`] runs the text commands, [`meta`] the meta commands, [`binary`] the binary ones, [`stream`] those whose answers last
 //! for many ticks.
 
@@ -7,79 +7,16 @@ mod binary;
 mod meta;
 mod stream;
 
-use super::Shared;
-use super::login::Denial;
+use super::operation::is_silent;
+use super::outcome::{Abort, Denial, Progress, Resume};
+use super::shared::Shared;
 use super::stats::{ContainerCount, Counter, Delta};
 use crate::protocol::binary::Status;
-use crate::protocol::meta::Verb;
+use crate::protocol::reply::Out;
 use crate::protocol::{Request, StoreVerb, binary as packets, reply};
 use crate::rows::{Error, Rows};
-use crate::store::{
-    Condition, Config, Container, ContainerId, Failure, KeyRange, NewItem, Policy, Store, Stored, Target,
-};
+use crate::store::{Condition, Config, Container, ContainerId, Failure, Store, Stored, Target};
 use std::borrow::Cow;
-
-/// Bytes of replies after which a connection waits for the next tick.
-pub const REPLY_BUDGET: usize = 8 << 20;
-
-/// The transaction is lost; the tick decides what runs again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Abort {
-    /// Chosen as a deadlock's victim.
-    Deadlock,
-    /// A lock was not granted in time.
-    LockTimeout,
-    /// Somebody killed the session or the statement.
-    Interrupted,
-    /// The table was altered under requests that ran together.
-    Altered,
-    /// The table was altered since the containers were read: they are to be read anew.
-    Stale,
-}
-
-impl Abort {
-    /// What a failure means for the transaction; `None`: nothing.
-    pub fn of(failure: &Failure) -> Option<Abort> {
-        match failure {
-            Failure::Rows(Error::Deadlock) => Some(Abort::Deadlock),
-            Failure::Rows(Error::LockTimeout) => Some(Abort::LockTimeout),
-            Failure::Rows(Error::Interrupted) => Some(Abort::Interrupted),
-            Failure::Rows(Error::Altered) => Some(Abort::Altered),
-            _ => None,
-        }
-    }
-
-    /// What the client is told when its request is given up for this.
-    pub fn reason(self) -> &'static str {
-        match self {
-            Abort::LockTimeout => "lock wait timeout",
-            Abort::Deadlock => "deadlock, try again",
-            Abort::Interrupted => "interrupted",
-            Abort::Altered | Abort::Stale => "the table was altered, try again",
-        }
-    }
-}
-
-/// How much of a request earlier ticks have answered.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Resume {
-    /// Nothing.
-    #[default]
-    Start,
-    /// So many keys of a get.
-    Keys(usize),
-    /// A range up to this key; so many items were sent.
-    Range(Vec<u8>, u64),
-}
-
-/// How far a request came.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Progress {
-    /// Answered.
-    Done,
-    /// The rest waits for the next tick.
-    Part(Resume),
-}
 
 /// What a key leads to.
 enum Located<'w, 'k> {
@@ -88,131 +25,6 @@ enum Located<'w, 'k> {
     Name(&'w Container),
     /// No such container.
     Nowhere,
-}
-
-/// Whether a request only reads, so that it can be answered without a commit.
-pub fn is_read(request: &Request<'_>) -> bool {
-    match request {
-        Request::Binary(request) => binary::is_read(request),
-        Request::Meta(meta) => match meta.verb {
-            Verb::Noop | Verb::Debug => true,
-            Verb::Get => !meta.has(b'N') && !meta.has(b'T'),
-            Verb::Set | Verb::Delete | Verb::Arith => false,
-        },
-        Request::Get { .. }
-        | Request::Version
-        | Request::Verbosity { .. }
-        | Request::Stats { .. }
-        | Request::KeyDump { .. }
-        | Request::MemoryLimit { .. }
-        | Request::RefreshCertificates
-        | Request::Quit
-        | Request::Shutdown { .. }
-        | Request::Bind { .. }
-        | Request::Refused { .. } => true,
-        _ => false,
-    }
-}
-
-/// Whether a request neither does nor tells what others do, so that it may run before or behind them.
-pub fn is_idle(request: &Request<'_>) -> bool {
-    match request {
-        Request::Binary(request) => binary::is_idle(request),
-        Request::Meta(meta) => meta.verb == Verb::Noop,
-        Request::Version
-        | Request::Verbosity { .. }
-        | Request::Quit
-        | Request::Shutdown { .. }
-        | Request::Bind { .. }
-        | Request::Refused { .. } => true,
-        _ => false,
-    }
-}
-
-/// Whether a request empties a container: it runs alone.
-pub fn is_flush(request: &Request<'_>) -> bool {
-    matches!(
-        request,
-        Request::FlushAll { .. } | Request::Binary(packets::Request { command: packets::Command::Flush { .. }, .. })
-    )
-}
-
-/// Whether the connection ends behind the answer to a request, which may be that it is not allowed.
-pub fn closes(request: &Request<'_>, denial: Option<Denial>) -> bool {
-    match (request, denial) {
-        // As in memcached; in text a stranger may try again.
-        (Request::Binary(_), Some(Denial::Stranger(_))) => true,
-        (_, Some(_)) => false,
-        (Request::Binary(request), None) => request.closes(),
-        (request, None) => matches!(request, Request::Quit),
-    }
-}
-
-/// How many values the answer to a request may carry.
-pub fn values_of(request: &Request<'_>) -> usize {
-    match request {
-        Request::Get { keys, .. } | Request::GetAndTouch { keys, .. } => keys.len_hint(),
-        Request::Binary(packets::Request { command: packets::Command::Get { .. }, .. }) => 1,
-        Request::Meta(meta) => usize::from(meta.has(b'v')),
-        _ => 0,
-    }
-}
-
-/// Whether the cache policies of its container keep a request that is no plain read away from the table.
-pub fn spares_table(request: &Request<'_>, config: &Config, container: ContainerId) -> bool {
-    let Some(policies) = config.container(container).map(Container::policies) else { return false };
-    let policy = match request {
-        Request::Store { .. } | Request::Arith { .. } | Request::Touch { .. } => policies.set,
-        Request::GetAndTouch { keys, .. } if keys.is_single() => policies.set,
-        Request::Delete { .. } => policies.delete,
-        Request::Meta(meta) if meta.verb == Verb::Delete && !meta.has(b'x') => policies.delete,
-        Request::Meta(_) if !is_read(request) => policies.set,
-        Request::FlushAll { .. } => policies.flush,
-        Request::Binary(request) => return binary::policy(request, &policies).is_some_and(Policy::spares_table),
-        _ => return false,
-    };
-    policy.spares_table()
-}
-
-/// The key by which a request of the write phase is sorted; `None` for requests that end a run.
-pub fn sort_key<'a>(request: &Request<'a>) -> Option<&'a [u8]> {
-    match request {
-        Request::Store { key, .. }
-        | Request::Arith { key, .. }
-        | Request::Delete { key, .. }
-        | Request::Touch { key, .. } => Some(key),
-        Request::Get { keys, .. } | Request::GetAndTouch { keys, .. } if keys.is_single() => Some(keys.first()),
-        Request::Binary(request) => request.key(),
-        // An encoded key sorts elsewhere than the same key unencoded. An `mn` has the empty key, and ends no run.
-        Request::Meta(meta) if !meta.has(b'b') => Some(meta.written_key),
-        _ => None,
-    }
-}
-
-/// What a request stores unconditionally, if that is all it does.
-pub fn plain_set<'a>(request: &Request<'a>) -> Option<NewItem<'a>> {
-    match *request {
-        Request::Store { verb: StoreVerb::Set, flags, exptime, value, .. } => {
-            Some(NewItem { flags, exptime, value, cas: None })
-        }
-        Request::Binary(ref request) => binary::plain_set(request),
-        Request::Meta(ref request) => meta::plain_set(request),
-        _ => None,
-    }
-}
-
-/// Whether the answer to a plain set needs more than the set tells: a cas number where no column has it.
-pub fn needs_row(request: &Request<'_>, container: &Container) -> bool {
-    matches!(request, Request::Meta(request) if request.has(b'c')) && !container.has_cas()
-}
-
-/// Whether a request streams rows for many ticks; it is planned alone.
-pub fn is_stream(request: &Request<'_>) -> bool {
-    match request {
-        Request::Get { keys, .. } => KeyRange::is_range(keys.first()),
-        Request::KeyDump { .. } => true,
-        _ => false,
-    }
 }
 
 /// Why a request was not done, for its protocol to word.
@@ -233,7 +45,7 @@ pub enum Refusal {
 impl Refusal {
     /// Appends it as text.
     #[cold]
-    fn write_text(&self, out: &mut Vec<u8>) {
+    fn write_text(&self, out: &mut Out) {
         match self {
             Refusal::Client(text) => reply::client_error(out, text),
             Refusal::TooLarge => out.extend_from_slice(reply::TOO_LARGE),
@@ -245,7 +57,7 @@ impl Refusal {
 
 /// Answers a request that the tick gave up, in its own protocol.
 #[cold]
-pub fn give_up(request: &Request<'_>, reason: &str, out: &mut Vec<u8>) {
+pub fn give_up(request: &Request<'_>, reason: &str, out: &mut Out) {
     match request {
         Request::Binary(request) => packets::reply::refusal(out, request, Status::Temporary, reason),
         request if is_silent(request) => {}
@@ -255,7 +67,7 @@ pub fn give_up(request: &Request<'_>, reason: &str, out: &mut Vec<u8>) {
 
 /// Answers a request that is not allowed, in its own protocol.
 #[cold]
-pub fn deny(request: &Request<'_>, denial: Denial, out: &mut Vec<u8>) {
+pub fn deny(request: &Request<'_>, denial: Denial, out: &mut Out) {
     match request {
         Request::Binary(request) => binary::deny(request, denial, out),
         _ => denial.write_text(is_silent(request), out),
@@ -271,19 +83,6 @@ fn condition(verb: StoreVerb) -> Condition {
         StoreVerb::Append => Condition::Append,
         StoreVerb::Prepend => Condition::Prepend,
     }
-}
-
-/// Whether a text client wants no answer, whatever happens.
-fn is_silent(request: &Request<'_>) -> bool {
-    matches!(
-        request,
-        Request::Store { noreply: true, .. }
-            | Request::Arith { noreply: true, .. }
-            | Request::Delete { noreply: true, .. }
-            | Request::Touch { noreply: true, .. }
-            | Request::FlushAll { noreply: true, .. }
-            | Request::MemoryLimit { noreply: true, .. }
-    )
 }
 
 /// What a request runs with.
@@ -310,7 +109,7 @@ impl<'w, R: Rows> Executor<'w, R> {
     /// # Errors
     /// The transaction is lost; what `out` got is void.
     #[inline]
-    pub fn run(&mut self, request: &Request<'_>, resume: &Resume, out: &mut Vec<u8>) -> Result<Progress, Abort> {
+    pub fn run(&mut self, request: &Request<'_>, resume: &Resume, out: &mut Out) -> Result<Progress, Abort> {
         match request {
             Request::Binary(request) => self.run_binary(request, out).map(|()| Progress::Done),
             Request::Meta(meta) => self.run_meta(meta, out).map(|()| Progress::Done),
@@ -319,7 +118,7 @@ impl<'w, R: Rows> Executor<'w, R> {
     }
 
     /// Answers a plain set that was stored together with others and got this cas number.
-    pub fn stored_together(&mut self, container: &Container, request: &Request<'_>, cas: u64, out: &mut Vec<u8>) {
+    pub fn stored_together(&mut self, container: &Container, request: &Request<'_>, cas: u64, out: &mut Out) {
         self.count(container).operations += 1;
         self.stats.one(Counter::CmdSet);
         match request {

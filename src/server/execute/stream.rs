@@ -1,9 +1,11 @@
 //! Answers that stream rows for many ticks: ranges and key dumps. Each tick sends a segment from a view of its own and goes on behind
 //! the last key.
 
-use super::{Abort, Executor, Progress, Resume};
+use super::Executor;
+use crate::protocol::reply::Out;
 use crate::protocol::{DumpFormat, Keys, reply};
 use crate::rows::Rows;
+use crate::server::outcome::{Abort, Progress, Resume};
 use crate::server::stats::Counter;
 use crate::store::{Container, Item, KeyRange, Policy, RangeProgress};
 use std::ops::ControlFlow;
@@ -29,7 +31,7 @@ impl<R: Rows> Executor<'_, R> {
         keys: Keys<'_>,
         with_cas: bool,
         resume: &Resume,
-        out: &mut Vec<u8>,
+        out: &mut Out,
     ) -> Result<Progress, Abort> {
         let mut words = keys.iter();
         let text = words.next().unwrap_or_default();
@@ -66,7 +68,7 @@ impl<R: Rows> Executor<'_, R> {
         format: DumpFormat,
         limit: u64,
         resume: &Resume,
-        out: &mut Vec<u8>,
+        out: &mut Out,
     ) -> Result<Progress, Abort> {
         let Some(container) = self.config.container(self.container) else {
             reply::client_error(out, "no such container");
@@ -96,7 +98,7 @@ impl<R: Rows> Executor<'_, R> {
         container: &Container,
         stream: &Stream<'_>,
         resume: &Resume,
-        out: &mut Vec<u8>,
+        out: &mut Out,
         mut write: impl FnMut(&[u8], Item<'_>, &mut Vec<u8>),
     ) -> Result<(Progress, u64), Abort> {
         let (after, mut sent) = match resume {

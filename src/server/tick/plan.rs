@@ -2,9 +2,10 @@
 
 use crate::auth::{Right, User};
 use crate::protocol::{KEY_MAX, LINE_MAX, Parsed, Parser, Request};
+use crate::server::admission::{Access, Attempt, Demand, Entry, VALUE_MAX, demand, entry};
 use crate::server::conn::Conn;
-use crate::server::execute::{Abort, Resume, closes, is_idle, is_read, is_stream, sort_key, spares_table, values_of};
-use crate::server::login::{Access, Attempt, Demand, Denial, Entry, VALUE_MAX, demand, entry};
+use crate::server::operation::{closes, is_idle, is_read, is_stream, sort_key, spares_table, values_of};
+use crate::server::outcome::{Abort, Denial, Resume};
 use crate::store::{Config, ContainerId, Target};
 use std::ops::Range;
 

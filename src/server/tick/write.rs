@@ -5,9 +5,11 @@ mod sets;
 use super::Tick;
 use super::plan::{Plan, Planned};
 use crate::rows::Rows;
-use crate::server::execute::{Abort, Executor, Progress, Resume, deny, give_up, is_flush};
+use crate::server::batch::batch_failed;
+use crate::server::execute::{Executor, deny, give_up};
+use crate::server::operation::is_flush;
+use crate::server::outcome::{Abort, Progress, Resume};
 use crate::server::stats::{Counter, Delta};
-use crate::server::worker::batch_failed;
 use std::time::{Duration, Instant};
 
 /// How often a tick that is a deadlock's victim runs again whole before it is halved.

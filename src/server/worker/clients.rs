@@ -2,8 +2,8 @@
 
 use super::Worker;
 use crate::protocol::Parser;
+use crate::server::admission::{self, Access, Attempt, Verdict};
 use crate::server::conn::Conn;
-use crate::server::login::{self, Access, Attempt, Verdict};
 use crate::server::stats::Counter;
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
@@ -15,7 +15,7 @@ impl Worker<'_> {
         let mut conn = Conn::new(socket, Parser::new(self.shared.options.item_size_max, self.shared.options.dialect));
         if self.shared.logins.is_some() {
             conn.access = Access::Stranger;
-            conn.parser.set_item_size_max(login::VALUE_MAX);
+            conn.parser.set_item_size_max(admission::VALUE_MAX);
         }
         if let Some(certificates) = self.shared.tls.as_ref().filter(|_| tls) {
             match certificates.session() {
@@ -116,7 +116,7 @@ impl Worker<'_> {
             None => {
                 self.stats.one(Counter::AuthErrors);
                 conn.failures += 1;
-                conn.closing |= conn.failures >= login::TRIES;
+                conn.closing |= conn.failures >= admission::TRIES;
                 pending.refused
             }
         };

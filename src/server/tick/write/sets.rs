@@ -2,7 +2,9 @@
 
 use super::WritePhase;
 use crate::rows::Rows;
-use crate::server::execute::{Abort, Executor, needs_row, plain_set};
+use crate::server::execute::Executor;
+use crate::server::operation::{needs_row, plain_set};
+use crate::server::outcome::Abort;
 use crate::server::stats::Delta;
 use crate::server::tick::Tick;
 use crate::store::ContainerId;

@@ -1,0 +1,81 @@
+//! The daemon: one at a time in a process, whichever way it was started.
+
+use super::variables;
+use crate::host::{Callbacks, Host, log_sink};
+use crate::server::options::{Options, Settings};
+use crate::server::{Observer, Server, StartError};
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether a daemon runs in this process.
+static RUNNING: AtomicBool = AtomicBool::new(false);
+
+/// The one that a server started.
+pub(super) static DAEMON: Mutex<Option<Daemon>> = Mutex::new(None);
+
+/// Why a daemon did not start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// A process runs one at a time.
+    AlreadyRunning,
+    /// The option string is wrong.
+    Option(String),
+    /// The host hands over nothing that can be used.
+    Table(String),
+    /// See there.
+    Start(StartError),
+}
+
+impl Refusal {
+    /// The sentence.
+    pub fn message(&self) -> &str {
+        match self {
+            Refusal::AlreadyRunning => "a memcached daemon already runs in this process",
+            Refusal::Option(text) | Refusal::Table(text) => text,
+            Refusal::Start(error) => error.message(),
+        }
+    }
+}
+
+/// A daemon and the log lines it sends to its host.
+pub struct Daemon {
+    pub(super) server: Option<Server>,
+}
+
+impl Daemon {
+    /// Starts a daemon; `make_host` is called once nothing else can refuse.
+    ///
+    /// # Errors
+    /// What was refused and why; nothing keeps running.
+    pub fn start(
+        callbacks: Callbacks,
+        option: &str,
+        settings: Settings,
+        observer: Option<Observer>,
+        make_host: impl FnOnce() -> Result<Host, String>,
+    ) -> Result<Daemon, Refusal> {
+        if RUNNING.swap(true, Ordering::AcqRel) {
+            return Err(Refusal::AlreadyRunning);
+        }
+        // From here on the drop of `daemon` undoes what was done.
+        let mut daemon = Daemon { server: None };
+        let mut options = Options::parse(option).map_err(Refusal::Option)?;
+        options.settings = settings;
+        log_sink::install(callbacks, options.verbose);
+        let host = make_host().map_err(Refusal::Table)?;
+        let server = Server::start(host, options, observer).map_err(Refusal::Start)?;
+        log::info!("listening on {}", variables::listening(server.addresses()));
+        daemon.server = Some(server);
+        Ok(daemon)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.stop();
+        }
+        log_sink::remove();
+        RUNNING.store(false, Ordering::Release);
+    }
+}

@@ -1,0 +1,69 @@
+//! The acceptor: the thread that takes connections.
+
+use super::listen::Listener;
+use super::mailbox::Mailbox;
+use super::shared::Shared;
+use crate::protocol::reply;
+use std::io::ErrorKind;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Takes connections and hands them to the workers in turn; refuses those over the limit.
+pub fn accept(mut poll: mio::Poll, listeners: &[Listener], shared: &Shared, mailboxes: &[Arc<Mailbox>]) {
+    let mut events = mio::Events::with_capacity(64);
+    for (i, listener) in listeners.iter().enumerate() {
+        let fd = listener.as_raw_fd();
+        let watched = poll.registry().register(&mut mio::unix::SourceFd(&fd), mio::Token(i), mio::Interest::READABLE);
+        if let Err(error) = watched {
+            log::error!("cannot watch {}: {error}", listener.address);
+        }
+    }
+    let mut retry = None;
+    let mut turn = 0;
+    while !shared.stopping() {
+        if let Err(error) = poll.poll(&mut events, retry)
+            && error.kind() != ErrorKind::Interrupted
+        {
+            return log::error!("the acceptor cannot poll: {error}");
+        }
+        retry = None;
+        for listener in listeners {
+            if let Err(error) = accept_from(listener, shared, mailboxes, &mut turn) {
+                shared.complain(|| format!("cannot accept a connection on {}: {error}", listener.address));
+                // Descriptors ran out: connections that wait bring no new event.
+                retry = Some(Duration::from_millis(100));
+            }
+        }
+    }
+}
+
+fn accept_from(
+    listener: &Listener,
+    shared: &Shared,
+    mailboxes: &[Arc<Mailbox>],
+    turn: &mut usize,
+) -> std::io::Result<()> {
+    while !shared.stopping()
+        && let Some(socket) = listener.accept()?
+    {
+        shared.connections_total.fetch_add(1, Ordering::Relaxed);
+        if shared.connections.load(Ordering::Relaxed) >= shared.options.max_connections {
+            shared.connections_refused.fetch_add(1, Ordering::Relaxed);
+            if listener.tls {
+                continue;
+            }
+            let refusal = reply::TOO_MANY_CONNECTIONS;
+            // SAFETY: the socket is open, the bytes are readable.
+            unsafe {
+                libc::send(socket.as_raw_fd(), refusal.as_ptr().cast(), refusal.len(), libc::MSG_NOSIGNAL);
+            }
+            continue;
+        }
+        shared.connections.fetch_add(1, Ordering::Relaxed);
+        mailboxes[*turn % mailboxes.len()].give(socket, listener.tls);
+        *turn += 1;
+    }
+    Ok(())
+}

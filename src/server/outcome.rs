@@ -1,0 +1,90 @@
+//! What may become of a request.
+
+use crate::protocol::reply;
+use crate::protocol::reply::Out;
+use crate::rows::Error;
+use crate::store::Failure;
+
+/// Bytes of replies after which a connection waits for the next tick.
+pub const REPLY_BUDGET: usize = 8 << 20;
+
+/// The transaction is lost; the tick decides what runs again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Abort {
+    /// Chosen as a deadlock's victim.
+    Deadlock,
+    /// A lock was not granted in time.
+    LockTimeout,
+    /// Somebody killed the session or the statement.
+    Interrupted,
+    /// The table was altered under requests that ran together.
+    Altered,
+    /// The table was altered since the containers were read: they are to be read anew.
+    Stale,
+}
+
+impl Abort {
+    /// What a failure means for the transaction; `None`: nothing.
+    pub fn of(failure: &Failure) -> Option<Abort> {
+        match failure {
+            Failure::Rows(Error::Deadlock) => Some(Abort::Deadlock),
+            Failure::Rows(Error::LockTimeout) => Some(Abort::LockTimeout),
+            Failure::Rows(Error::Interrupted) => Some(Abort::Interrupted),
+            Failure::Rows(Error::Altered) => Some(Abort::Altered),
+            _ => None,
+        }
+    }
+
+    /// What the client is told when its request is given up for this.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Abort::LockTimeout => "lock wait timeout",
+            Abort::Deadlock => "deadlock, try again",
+            Abort::Interrupted => "interrupted",
+            Abort::Altered | Abort::Stale => "the table was altered, try again",
+        }
+    }
+}
+
+/// How much of a request earlier ticks have answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Resume {
+    /// Nothing.
+    #[default]
+    Start,
+    /// So many keys of a get.
+    Keys(usize),
+    /// A range up to this key; so many items were sent.
+    Range(Vec<u8>, u64),
+}
+
+/// How far a request came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// Answered.
+    Done,
+    /// The rest waits for the next tick.
+    Part(Resume),
+}
+
+/// Why a request is not allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denial {
+    /// The connection has to log in first; with the words of the text protocol.
+    Stranger(&'static str),
+    /// The user has no right to it.
+    Forbidden,
+}
+
+impl Denial {
+    /// Answers a text request.
+    #[cold]
+    pub fn write_text(self, silent: bool, out: &mut Out) {
+        match self {
+            // As in memcached this is said even to `noreply`.
+            Denial::Stranger(text) => reply::client_error(out, text),
+            Denial::Forbidden if silent => {}
+            Denial::Forbidden => reply::server_error(out, "permission denied"),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What all threads of the daemon share.
+
+use super::detail::Detail;
+use super::login::Logins;
+use super::mailbox::Mailbox;
+use super::options::Options;
+use super::peers::Peers;
+use super::stats::{self, WorkerStats};
+use super::tls::Tls;
+use crate::cache::MemoryStore;
+use crate::host::Host;
+use crate::store::{Batch, Config, ContainerId, Marks};
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// What `version` answers: the memcached whose protocol this is, then our own.
+pub const VERSION: &str = concat!("1.6.45-daemon_memcached-", env!("CARGO_PKG_VERSION"));
+
+/// Milliseconds in a write phase after which a worker is taken to wait for a lock.
+const LOCK_WAIT_SUSPECTED_MS: u64 = 50;
+
+/// What all threads of the daemon share. Nothing in it is written per request.
+pub struct Shared {
+    pub(super) host: Host,
+    pub(super) options: Options,
+    /// One per worker.
+    pub(super) stats: Vec<WorkerStats>,
+    /// Where the counters stood at the last `stats reset`.
+    pub(super) reset: [AtomicU64; stats::COUNT],
+    pub(super) stop: AtomicBool,
+    pub(super) connections: AtomicUsize,
+    /// The same, one by one.
+    pub(super) peers: Peers,
+    pub(super) connections_total: AtomicU64,
+    pub(super) connections_refused: AtomicU64,
+    pub(super) started: Instant,
+    /// Items of the policies cache_only and caching, and the bytes they may take.
+    pub(super) memory: Arc<MemoryStore>,
+    pub(super) memory_limit: AtomicUsize,
+    /// `stats detail`.
+    pub(super) detail: Detail,
+    /// What meta commands know of items beside their rows.
+    pub(super) marks: Arc<Marks>,
+    /// The newest configuration; workers take it over when its version changes.
+    pub(super) config: Mutex<Arc<Config>>,
+    pub(super) config_version: AtomicU64,
+    /// Changes whenever somebody waits for what other workers' batches hold.
+    pub(super) commit_wanted: AtomicU64,
+    pub(super) mailboxes: OnceLock<Vec<Arc<Mailbox>>>,
+    /// Who may log in, where somebody has to.
+    pub(super) logins: Option<Logins>,
+    /// What TLS listeners show.
+    pub(super) tls: Option<Tls>,
+    /// By worker: milliseconds since the start at which its write phase began, 0 outside one. Kept in batch mode only.
+    pub(super) busy: Vec<AtomicU64>,
+    /// The first worker is to read the configuration again.
+    pub(super) reload: AtomicBool,
+    /// The first worker is to delete expired rows.
+    pub(super) sweep: AtomicBool,
+    /// Seconds between two sweeps, 0 for never.
+    pub(super) sweep_interval: AtomicU32,
+    /// Containers with a delayed flush_all, and the Unix time at which it is due.
+    pub(super) flushes: Mutex<Vec<(ContainerId, i64)>>,
+    /// Second in which the last complaint was logged: a client's mistakes must not fill the host's log.
+    pub(super) complained: AtomicI64,
+    /// Milliseconds since the start until which no tick reads the containers, because a table did not suit its container although
+    /// that had just been read.
+    pub(super) misfit: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(
+        host: Host,
+        options: Options,
+        config: Config,
+        (logins, tls): (Option<Logins>, Option<Tls>),
+    ) -> Shared {
+        Shared {
+            host,
+            stats: (0..options.threads).map(|_| WorkerStats::new()).collect(),
+            reset: [const { AtomicU64::new(0) }; stats::COUNT],
+            stop: AtomicBool::new(false),
+            connections: AtomicUsize::new(0),
+            peers: Peers::default(),
+            connections_total: AtomicU64::new(0),
+            connections_refused: AtomicU64::new(0),
+            started: Instant::now(),
+            memory: Arc::new(MemoryStore::new(options.memory_limit, options.evict)),
+            memory_limit: AtomicUsize::new(options.memory_limit),
+            detail: Detail::new(options.prefix_delimiter.unwrap_or(b':'), options.prefix_delimiter.is_some()),
+            marks: Arc::default(),
+            config: Mutex::new(Arc::new(config)),
+            config_version: AtomicU64::new(0),
+            commit_wanted: AtomicU64::new(0),
+            mailboxes: OnceLock::new(),
+            logins,
+            tls,
+            busy: (0..options.threads).map(|_| AtomicU64::new(0)).collect(),
+            reload: AtomicBool::new(false),
+            sweep: AtomicBool::new(false),
+            sweep_interval: AtomicU32::new(options.settings.sweep_interval),
+            flushes: Mutex::default(),
+            options,
+            complained: AtomicI64::new(0),
+            misfit: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Whether transactions stay open across ticks.
+    pub(super) fn batches(&self) -> bool {
+        let Batch { reads, writes } = self.options.settings.batch;
+        reads > 1 || writes > 1
+    }
+
+    /// Asks every worker to commit its batch.
+    pub(super) fn commit_batches(&self) {
+        if self.batches() {
+            self.commit_wanted.fetch_add(1, Ordering::Release);
+            for mailbox in self.mailboxes.get().into_iter().flatten() {
+                mailbox.wake();
+            }
+        }
+    }
+
+    /// Makes every thread look at the flags.
+    pub(super) fn wake_all(&self, mailboxes: &[Arc<Mailbox>], acceptor: &mio::Waker) {
+        for mailbox in mailboxes {
+            mailbox.wake();
+        }
+        let _ = acceptor.wake();
+        if let Some(logins) = &self.logins {
+            logins.wake();
+        }
+    }
+
+    pub(super) fn uptime_ms(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64 + 1
+    }
+
+    pub(super) fn uptime_seconds(&self) -> u64 {
+        self.started.elapsed().as_secs()
+    }
+
+    /// Whether a worker has been in a write phase for so long that it probably waits for a lock.
+    pub(super) fn somebody_waits(&self) -> bool {
+        let now = self.uptime_ms();
+        self.busy
+            .iter()
+            .map(|since| since.load(Ordering::Relaxed))
+            .any(|since| since != 0 && now > since + LOCK_WAIT_SUSPECTED_MS)
+    }
+
+    /// The configuration tables are read again soon; until then, and if they break a rule, everything stays as it is.
+    pub fn reload_containers(&self) {
+        self.reload.store(true, Ordering::Relaxed);
+    }
+
+    /// Seconds between two sweeps that delete expired rows, 0 for never; takes effect within that time.
+    pub fn set_sweep_interval(&self, seconds: u32) {
+        self.sweep_interval.store(seconds, Ordering::Relaxed);
+    }
+
+    pub(super) fn flush_later(&self, container: ContainerId, delay: i64) {
+        let mut flushes = self.flushes.lock();
+        flushes.retain(|(other, _)| *other != container);
+        flushes.push((container, unix_time().saturating_add(delay)));
+    }
+
+    /// As in memcached, a new flush_all takes the place of an earlier one.
+    pub(super) fn cancel_flush(&self, container: ContainerId) {
+        self.flushes.lock().retain(|(other, _)| *other != container);
+    }
+
+    pub(super) fn flush_is_due(&self) -> bool {
+        let now = unix_time();
+        self.flushes.lock().iter().any(|(_, at)| *at <= now)
+    }
+
+    /// Takes the flushes that are due.
+    pub(super) fn due_flushes(&self) -> Vec<ContainerId> {
+        let now = unix_time();
+        self.flushes.lock().extract_if(.., |(_, at)| *at <= now).map(|(container, _)| container).collect()
+    }
+
+    /// Changes the budget of the memory store, in bytes; one that evicts has shrunk to it afterwards.
+    pub(super) fn limit_memory(&self, bytes: usize) {
+        self.memory.set_limit(bytes);
+        self.memory_limit.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Logs a warning about a client's request, at most one a second.
+    pub(super) fn complain(&self, text: impl FnOnce() -> String) {
+        let now = unix_time();
+        if self.complained.swap(now, Ordering::Relaxed) != now {
+            log::warn!("{}", text());
+        }
+    }
+}
+
+/// Seconds since 1970.
+pub fn unix_time() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs() as i64)
+}

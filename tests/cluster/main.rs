@@ -1,0 +1,7 @@
+//! More than one machine: network namespaces with addresses of their own, disks that are images. Needs root; `tests/run --cluster`
+//! runs it.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod failover;
+mod machines;
