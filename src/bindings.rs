@@ -903,5 +903,7 @@ const _: () = {
     ["Offset of field: sqlserver_config::socket"][::std::mem::offset_of!(sqlserver_config, socket) - 16usize];
     ["Offset of field: sqlserver_config::max_connections"]
         [::std::mem::offset_of!(sqlserver_config, max_connections) - 24usize];
+    ["Offset of field: sqlserver_config::ssl_cert"][::std::mem::offset_of!(sqlserver_config, ssl_cert) - 32usize];
+    ["Offset of field: sqlserver_config::ssl_key"][::std::mem::offset_of!(sqlserver_config, ssl_key) - 40usize];
 };
 pub type sqlserver_config_t = sqlserver_config;

@@ -12,7 +12,7 @@ use super::text;
 use super::tls::Certificates;
 use crate::refengine::codes;
 use crate::refengine::ffi::Parts;
-use crate::refengine::sql::{Entered, Host, Session, SqlError};
+use crate::refengine::sql::{Entered, Host, HostStatement, Session, SqlError, name_value_rows};
 
 /// connect_timeout: how long the login may take.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(10);
@@ -143,7 +143,8 @@ impl Connection<'_> {
             }
             command::STATISTICS => {
                 // The one answer that is plain text.
-                self.channel.write(b"Threads: see SHOW PROCESSLIST")?;
+                let text = self.statistics();
+                self.channel.write(text.as_bytes())?;
                 self.channel.flush()
             }
             _ => self.ok_or(Err(unknown_command())),
@@ -166,7 +167,7 @@ impl Connection<'_> {
     }
 
     fn query(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut results = Results::new(self.channel, self.session.status(), false);
+        let mut results = Results::new(self.channel, self.session.status(), false).of_text(bytes);
         let result = text::statement(bytes).and_then(|text| self.session.execute(&text, self.host, &mut results));
         results.finish(result)
     }
@@ -209,6 +210,19 @@ impl Connection<'_> {
             .execution(packet)
             .and_then(|(text, parameters)| self.session.execute_prepared(text, &parameters, self.host, &mut results));
         results.finish(result)
+    }
+
+    /// What `mysqladmin status` prints. Statements are not counted here, SHOW STATUS has what is.
+    fn statistics(&self) -> String {
+        let uptime = name_value_rows(self.host, HostStatement::ShowStatus).ok().and_then(|rows| {
+            rows.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("Uptime")).map(|(_, value)| value)
+        });
+        let threads = self.session.processes().list().len();
+        format!(
+            "Uptime: {}  Threads: {threads}  Questions: 0  Slow queries: 0  Opens: 0  Flush tables: 0  Open tables: 0  \
+             Queries per second avg: 0",
+            uptime.unwrap_or_else(|| "0".to_owned())
+        )
     }
 
     /// The old way to ask for a table's columns; its pattern is left to the client, as MySQL 8 does.

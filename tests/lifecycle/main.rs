@@ -7,4 +7,5 @@ mod adapters;
 mod crash;
 mod host;
 mod install;
+mod options;
 mod standby;

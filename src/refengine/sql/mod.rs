@@ -61,7 +61,7 @@ pub use accounts::{Credentials, find_account};
 pub use datum::Datum;
 pub use error::{Result, SqlError};
 pub use function::VERSION;
-pub use host::{Host, HostReply, HostStatement};
+pub use host::{Host, HostReply, HostStatement, name_value_rows};
 pub use identity::{Identity, ROOT};
 pub use password::{NATIVE, Password, SHA2};
 pub use processes::{Entered, Processes};

@@ -50,8 +50,8 @@ impl Front<'_> {
         if self.word("DATABASE") || self.word("SCHEMA") {
             let if_not_exists = self.if_not_exists();
             let name = self.ident()?;
-            self.database_options()?;
-            return Ok(Statement::CreateDatabase { name, if_not_exists });
+            let unkept = self.database_options()?;
+            return Ok(Statement::CreateDatabase { name, if_not_exists, unkept });
         }
         if self.word("USER") {
             let if_not_exists = self.if_not_exists();
@@ -71,16 +71,18 @@ impl Front<'_> {
         self.create_table()
     }
 
-    /// Every database's default is the one of a dump made here.
-    fn database_options(&mut self) -> Parsed<()> {
+    /// Every database has the same default, and tables say their own: another one is read and not kept.
+    fn database_options(&mut self) -> Parsed<Option<String>> {
         let mut options = CreateTable::scratch();
         let start = self.position();
         while self.table_option(&mut options)? {}
         let charset = charset::resolve(options.charset.as_deref(), options.collation.as_deref())?;
-        if options.engine.is_some() || options.has_comment || charset.is_some_and(|given| given != Charset::Utf8mb4) {
+        if options.engine.is_some() || options.has_comment || !options.ignored.is_empty() {
             return Err(SqlError::unsupported(self.text_since(start)).into());
         }
-        Ok(())
+        let kept = charset.is_none_or(|given| given == Charset::Utf8mb4)
+            && !options.collation.as_deref().is_some_and(charset::is_folding);
+        Ok(options.collation.or(options.charset).filter(|_| !kept))
     }
 
     /// `IDENTIFIED [WITH method] BY 'password'`, or AS and what SHOW CREATE USER shows of it. Every account may use both methods,
@@ -91,7 +93,9 @@ impl Front<'_> {
         }
         let method = if self.word("WITH") { self.name_or_string()? } else { NATIVE.to_owned() };
         if ![NATIVE, SHA2].iter().any(|known| method.eq_ignore_ascii_case(known)) {
-            return Err(SqlError::new(codes::ER_PLUGIN_IS_NOT_LOADED, format!("Plugin '{method}' is not loaded")).into());
+            return Err(
+                SqlError::new(codes::ER_PLUGIN_IS_NOT_LOADED, format!("Plugin '{method}' is not loaded")).into()
+            );
         }
         if self.word("BY") {
             return Ok(Some(Password::of(&self.string()?)));
@@ -213,7 +217,11 @@ impl Front<'_> {
         } else {
             return Err(Refusal::Here);
         };
-        Ok(Statement::Show(show))
+        if self.word("WHERE") {
+            Ok(Statement::ShowWhere(show, Box::new(self.expr()?)))
+        } else {
+            Ok(Statement::Show(show))
+        }
     }
 
     /// Behind SHOW [FULL].
@@ -372,6 +380,15 @@ impl Front<'_> {
     /// A value in SET: a lone word (ON, OFF, utf8mb4) is a string.
     fn set_value(&mut self) -> Parsed<Expr> {
         let ends = matches!(self.parser.peek_nth_token_ref(1).token, Token::EOF | Token::Comma);
+        // Strings side by side are one.
+        if let Token::SingleQuotedString(_) = self.parser.peek_nth_token_ref(1).token
+            && let Some(mut text) = self.optional_string()
+        {
+            while let Some(more) = self.optional_string() {
+                text.push_str(&more);
+            }
+            return Ok(Expr::Value(Value::SingleQuotedString(text).with_span(Span::empty())));
+        }
         if let Token::Word(word) = &self.parser.peek_token_ref().token
             && ends
             && !word.value.starts_with('@')
