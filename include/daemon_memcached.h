@@ -47,6 +47,9 @@ typedef struct dm_config {
     void (*thread_detach)(void *arg, void *state);
     /* 1 once the host has begun to shut down; polled every 100 ms. */
     int (*is_shutting_down)(void *arg);
+    /* Called on threads that touch tables: from here to the next call on a thread, the waits of its transactions for
+     * locks shall end together, when the first of them would have to.  NULL: each wait takes its own time. */
+    void (*lock_wait_restart)(void *arg);
 } dm_config;
 
 /* Reads the containers, binds, starts the workers.  On failure nothing keeps running and a sentence

@@ -46,6 +46,10 @@ const ib_cb_t *refengine_api(refengine_t *engine);
 /* 1 if this datadir was created by this refengine_open(). */
 int refengine_is_new(const refengine_t *engine);
 
+/* From here to the next call on this thread, the waits of its transactions for locks end together: when the first of
+ * them would have to by itself (innodb_api_lock_wait_timeout).  Without a call each wait takes its own time. */
+void refengine_lock_wait_restart(void);
+
 /* A session: current database, open transaction, last error. */
 refengine_result_t refengine_session_open(refengine_t *engine, refengine_session_t **out);
 /* Rolls back what is open and frees.  NULL is allowed. */

@@ -525,6 +525,34 @@ pub mod dm_var_flags {
     pub const DM_VAR_READONLY: Type = 512;
     pub const DM_VAR_MEMALLOC: Type = 32768;
 }
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct dm_value {
+    pub value_type: ::std::option::Option<unsafe extern "C" fn(value: *mut dm_value) -> ::std::os::raw::c_int>,
+    pub val_str: ::std::option::Option<
+        unsafe extern "C" fn(
+            value: *mut dm_value,
+            room: *mut ::std::os::raw::c_char,
+            length: *mut ::std::os::raw::c_int,
+        ) -> *const ::std::os::raw::c_char,
+    >,
+    pub val_real:
+        ::std::option::Option<unsafe extern "C" fn(value: *mut dm_value, out: *mut f64) -> ::std::os::raw::c_int>,
+    pub val_int: ::std::option::Option<
+        unsafe extern "C" fn(value: *mut dm_value, out: *mut ::std::os::raw::c_longlong) -> ::std::os::raw::c_int,
+    >,
+    pub is_unsigned: ::std::option::Option<unsafe extern "C" fn(value: *mut dm_value) -> ::std::os::raw::c_int>,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of dm_value"][::std::mem::size_of::<dm_value>() - 40usize];
+    ["Alignment of dm_value"][::std::mem::align_of::<dm_value>() - 8usize];
+    ["Offset of field: dm_value::value_type"][::std::mem::offset_of!(dm_value, value_type) - 0usize];
+    ["Offset of field: dm_value::val_str"][::std::mem::offset_of!(dm_value, val_str) - 8usize];
+    ["Offset of field: dm_value::val_real"][::std::mem::offset_of!(dm_value, val_real) - 16usize];
+    ["Offset of field: dm_value::val_int"][::std::mem::offset_of!(dm_value, val_int) - 24usize];
+    ["Offset of field: dm_value::is_unsigned"][::std::mem::offset_of!(dm_value, is_unsigned) - 32usize];
+};
 pub type dm_var_check_fn = ::std::option::Option<
     unsafe extern "C" fn(
         thd: *mut ::std::os::raw::c_void,
@@ -658,10 +686,11 @@ pub struct dm_host_service {
     pub thread_detach: ::std::option::Option<
         unsafe extern "C" fn(arg: *mut ::std::os::raw::c_void, state: *mut ::std::os::raw::c_void),
     >,
+    pub lock_wait_restart: ::std::option::Option<unsafe extern "C" fn(arg: *mut ::std::os::raw::c_void)>,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of dm_host_service"][::std::mem::size_of::<dm_host_service>() - 56usize];
+    ["Size of dm_host_service"][::std::mem::size_of::<dm_host_service>() - 64usize];
     ["Alignment of dm_host_service"][::std::mem::align_of::<dm_host_service>() - 8usize];
     ["Offset of field: dm_host_service::struct_size"][::std::mem::offset_of!(dm_host_service, struct_size) - 0usize];
     ["Offset of field: dm_host_service::arg"][::std::mem::offset_of!(dm_host_service, arg) - 8usize];
@@ -673,6 +702,8 @@ const _: () = {
         [::std::mem::offset_of!(dm_host_service, thread_attach) - 40usize];
     ["Offset of field: dm_host_service::thread_detach"]
         [::std::mem::offset_of!(dm_host_service, thread_detach) - 48usize];
+    ["Offset of field: dm_host_service::lock_wait_restart"]
+        [::std::mem::offset_of!(dm_host_service, lock_wait_restart) - 56usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -748,10 +779,11 @@ pub struct dm_config {
     >,
     pub is_shutting_down:
         ::std::option::Option<unsafe extern "C" fn(arg: *mut ::std::os::raw::c_void) -> ::std::os::raw::c_int>,
+    pub lock_wait_restart: ::std::option::Option<unsafe extern "C" fn(arg: *mut ::std::os::raw::c_void)>,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of dm_config"][::std::mem::size_of::<dm_config>() - 88usize];
+    ["Size of dm_config"][::std::mem::size_of::<dm_config>() - 96usize];
     ["Alignment of dm_config"][::std::mem::align_of::<dm_config>() - 8usize];
     ["Offset of field: dm_config::struct_size"][::std::mem::offset_of!(dm_config, struct_size) - 0usize];
     ["Offset of field: dm_config::abi_version"][::std::mem::offset_of!(dm_config, abi_version) - 8usize];
@@ -766,6 +798,7 @@ const _: () = {
     ["Offset of field: dm_config::thread_attach"][::std::mem::offset_of!(dm_config, thread_attach) - 64usize];
     ["Offset of field: dm_config::thread_detach"][::std::mem::offset_of!(dm_config, thread_detach) - 72usize];
     ["Offset of field: dm_config::is_shutting_down"][::std::mem::offset_of!(dm_config, is_shutting_down) - 80usize];
+    ["Offset of field: dm_config::lock_wait_restart"][::std::mem::offset_of!(dm_config, lock_wait_restart) - 88usize];
 };
 pub type dm_status_fn = ::std::option::Option<
     unsafe extern "C" fn(

@@ -2,7 +2,6 @@
 
 use argon2::password_hash::phc::{Output, PasswordHash};
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier};
-use std::io::Read;
 
 /// Bytes of salt.
 const SALT: usize = 16;
@@ -22,9 +21,7 @@ impl Hash {
     /// The system gives no random bytes or no memory.
     pub fn new(password: &[u8]) -> Result<Hash, String> {
         let mut salt = [0; SALT];
-        std::fs::File::open("/dev/urandom")
-            .and_then(|mut random| random.read_exact(&mut salt))
-            .map_err(|e| format!("cannot read /dev/urandom for a salt: {e}"))?;
+        getrandom::fill(&mut salt).map_err(|e| format!("the system gives no random bytes for a salt: {e}"))?;
         let hashed = Argon2::default().hash_password_with_salt(password, &salt);
         hashed.map(Hash).map_err(|e| format!("cannot hash the password: {e}"))
     }

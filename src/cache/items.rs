@@ -10,7 +10,7 @@
 
 use slab::Slab;
 
-use super::{CachedItem, OutOfMemory};
+use super::{CachedItem, Data, NewItem, OutOfMemory};
 
 /// Number of a slab slot. 32 bits: a shard holds fewer than 2^32 - 1 items.
 pub(super) type Slot = u32;
@@ -31,15 +31,13 @@ pub(super) struct Address<'k> {
 /// One stored item.
 pub(super) struct Item {
     hash: u64,
-    /// Key, then value.
-    data: Box<[u8]>,
+    data: Data,
     pub(super) cas: u64,
     pub(super) deadline: i64,
     /// The shard's flush count when the item was stored.
     pub(super) epoch: u64,
     container: u32,
     pub(super) flags: u32,
-    key_len: u32,
     /// Next slot of the same chain.
     chain: Slot,
     newer: Slot,
@@ -47,26 +45,11 @@ pub(super) struct Item {
 }
 
 impl Item {
-    /// An item in no list yet; flags, cas, deadline and epoch are the caller's to fill in.
-    pub(super) fn new(at: Address<'_>, value: &[u8]) -> Result<Item, OutOfMemory> {
-        let key_len = u32::try_from(at.key.len()).map_err(|_| OutOfMemory)?;
-        let mut data = Vec::new();
-        data.try_reserve_exact(at.key.len().saturating_add(value.len())).map_err(|_| OutOfMemory)?;
-        data.extend_from_slice(at.key);
-        data.extend_from_slice(value);
-        Ok(Item {
-            hash: at.hash,
-            data: data.into_boxed_slice(),
-            cas: 0,
-            deadline: 0,
-            epoch: 0,
-            container: at.container,
-            flags: 0,
-            key_len,
-            chain: NIL,
-            newer: NIL,
-            older: NIL,
-        })
+    /// An item in no list yet. `at` is the address of the key in `new`.
+    pub(super) fn new(at: Address<'_>, new: NewItem, epoch: u64) -> Item {
+        let NewItem { flags, cas, deadline, data } = new;
+        let (hash, container) = (at.hash, at.container);
+        Item { hash, data, cas, deadline, epoch, container, flags, chain: NIL, newer: NIL, older: NIL }
     }
 
     pub(super) fn container(&self) -> u32 {
@@ -78,36 +61,18 @@ impl Item {
         self.data.len()
     }
 
-    fn key(&self) -> &[u8] {
-        self.data.get(..self.key_len as usize).unwrap_or_default()
-    }
-
-    fn value(&self) -> &[u8] {
-        self.data.get(self.key_len as usize..).unwrap_or_default()
-    }
-
-    /// Replaces the value in place; false, and nothing changed, when its length differs.
-    pub(super) fn overwrite(&mut self, value: &[u8]) -> bool {
-        match self.data.get_mut(self.key_len as usize..) {
-            Some(old) if old.len() == value.len() => {
-                old.copy_from_slice(value);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Takes the other item's key and value; both have the same address.
-    pub(super) fn take_data(&mut self, other: Item) {
-        self.data = other.data;
+    /// Becomes the new item, which has the same address.
+    pub(super) fn replace(&mut self, new: NewItem, epoch: u64) {
+        let NewItem { flags, cas, deadline, data } = new;
+        (self.flags, self.cas, self.deadline, self.data, self.epoch) = (flags, cas, deadline, data, epoch);
     }
 
     pub(super) fn seen(&self) -> CachedItem<'_> {
-        CachedItem { flags: self.flags, cas: self.cas, deadline: self.deadline, value: self.value() }
+        CachedItem { flags: self.flags, cas: self.cas, deadline: self.deadline, data: &self.data }
     }
 
     fn is_at(&self, at: Address<'_>) -> bool {
-        self.hash == at.hash && self.container == at.container && self.key() == at.key
+        self.hash == at.hash && self.container == at.container && self.data.key() == at.key
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! One [`MemoryStore`] is shared by all worker threads (in an `Arc`); it has no thread of its own and
 //! takes the time from its callers. A key's hash chooses a shard; every call on a key holds that
-//! shard's lock, is atomic under it, and never takes a second one. A shard has its share of the
+//! shard's lock, is atomic under it, and never takes a second one. No value is copied under a lock: what
+//! goes in was copied before, what comes out is shared. A shard has its share of the
 //! memory limit and its own order from most to least recently used.
 //!
 //! ```text
@@ -38,7 +39,7 @@ mod shard;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
+use bytes::Bytes;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -50,9 +51,9 @@ use shard::Shard;
 
 /// Bytes an item costs beyond its key and value: its slab slot, its share of the hash chains' heads,
 /// the spare room of both (they double), and what the allocator adds to the one allocation that
-/// holds key and value. Measured with glibc's allocator over 1,000 to 300,000 items and values of 1
-/// to 10,000 bytes: 92 to 165, less the fuller the doubling parts are, 135 in the mean.
-pub const ITEM_OVERHEAD: usize = 144;
+/// holds key and value and the one that counts who shares it, once somebody did. Measured with glibc's allocator over 1,000 to
+/// 300,000 items and values of 1 to 10,000 bytes: 122 to 225, less the fuller the doubling parts are, 186 in the mean.
+pub const ITEM_OVERHEAD: usize = 192;
 
 /// Shards of a large store.
 const MAX_SHARD_BITS: u32 = 6;
@@ -71,7 +72,50 @@ const CHANGE: u64 = 1 << 24;
 const _: () = assert!(BUCKET_BITS >= MAX_SHARD_BITS, "a bucket lies within one shard");
 const _: () = assert!(size_of::<Item>() + size_of::<u32>() * 2 + 16 <= ITEM_OVERHEAD);
 
-/// An item as a caller sees it, under the shard's lock.
+/// A key and a value in one piece of memory, which clones share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Data {
+    /// Key, then value.
+    bytes: Bytes,
+    key_len: u32,
+}
+
+impl Data {
+    /// Copies a key, and a value that comes in parts.
+    ///
+    /// # Errors
+    /// The process got no memory.
+    pub fn new(key: &[u8], value: &[&[u8]]) -> Result<Data, OutOfMemory> {
+        let key_len = u32::try_from(key.len()).map_err(|_| OutOfMemory)?;
+        let length = value.iter().fold(key.len(), |sum, part| sum.saturating_add(part.len()));
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(length).map_err(|_| OutOfMemory)?;
+        bytes.extend_from_slice(key);
+        value.iter().for_each(|part| bytes.extend_from_slice(part));
+        Ok(Data { bytes: bytes.into(), key_len })
+    }
+
+    /// The value.
+    pub fn value(&self) -> &[u8] {
+        self.bytes.get(self.key_len as usize..).unwrap_or_default()
+    }
+
+    /// Whether both are clones of one: while either lives, no other has its memory.
+    pub fn is_same(&self, other: &Data) -> bool {
+        std::ptr::eq(self.bytes.as_ptr(), other.bytes.as_ptr())
+    }
+
+    fn key(&self) -> &[u8] {
+        self.bytes.get(..self.key_len as usize).unwrap_or_default()
+    }
+
+    /// Bytes of both.
+    fn len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// An item as a caller sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CachedItem<'a> {
     /// The client's flags.
@@ -80,32 +124,39 @@ pub struct CachedItem<'a> {
     pub cas: u64,
     /// Unix seconds from which on it is absent; 0 = never.
     pub deadline: i64,
+    /// Its key and value.
+    pub data: &'a Data,
+}
+
+impl<'a> CachedItem<'a> {
     /// The value's bytes.
-    pub value: &'a [u8],
+    pub fn value(&self) -> &'a [u8] {
+        self.data.value()
+    }
 }
 
 /// An item to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewItem<'a> {
+pub struct NewItem {
     /// The client's flags.
     pub flags: u32,
     /// Chosen by the caller, who keeps it unique.
     pub cas: u64,
     /// Unix seconds from which on it is absent; 0 = never, negative = at once.
     pub deadline: i64,
-    /// The value's bytes; always copied.
-    pub value: Cow<'a, [u8]>,
+    /// The key that it is stored under, and the value.
+    pub data: Data,
 }
 
 /// What [`MemoryStore::update`] shall do, and what it shall return.
 #[derive(Debug)]
-pub enum Change<'a, T> {
+pub enum Change<T> {
     /// Nothing, not even count as a use.
     Keep(T),
     /// Store this item instead of the one there, if any.
     Put {
         /// The new item.
-        item: NewItem<'a>,
+        item: NewItem,
         /// Returned once it is stored.
         result: T,
     },
@@ -189,25 +240,27 @@ impl MemoryStore {
     }
 
     /// Shows the item to `found` and returns what that returns; `None` when there is none at `now`
-    /// (Unix seconds). Counts as a use. `found` runs under the shard's lock: it must be short and
-    /// must not call the store.
+    /// (Unix seconds). Counts as a use. `found` runs when the shard's lock is free again.
     pub fn get<T>(&self, container: u32, key: &[u8], now: i64, found: impl FnOnce(CachedItem<'_>) -> T) -> Option<T> {
         let at = self.address(container, key);
         let mut shard = self.shard(at);
         let slot = shard.find(at, now)?;
         shard.mark_used(slot);
-        shard.get(slot).map(|item| found(item.seen()))
+        let CachedItem { flags, cas, deadline, data } = shard.get(slot)?.seen();
+        let data = data.clone();
+        drop(shard);
+        Some(found(CachedItem { flags, cas, deadline, data: &data }))
     }
 
     /// Shows the item there at `now`, if any, to `change` and does what that answers, all under the
     /// shard's lock: `change` must be short and must not call the store. On error the item there is
     /// unchanged. Whatever changes the item also changes the key's version.
-    pub fn update<'a, T>(
+    pub fn update<T>(
         &self,
         container: u32,
         key: &[u8],
         now: i64,
-        change: impl FnOnce(Option<CachedItem<'_>>) -> Change<'a, T>,
+        change: impl FnOnce(Option<CachedItem<'_>>) -> Change<T>,
     ) -> Result<T, OutOfMemory> {
         let at = self.address(container, key);
         let mut shard = self.shard(at);
@@ -215,7 +268,7 @@ impl MemoryStore {
         let result = match change(old.and_then(|slot| shard.get(slot)).map(Item::seen)) {
             Change::Keep(result) => return Ok(result),
             Change::Put { item, result } => {
-                shard.put(at, &item, old)?;
+                shard.put(at, item, old)?;
                 result
             }
             Change::Touch { deadline, result } => {
@@ -258,7 +311,7 @@ impl MemoryStore {
     /// Stores what was read from the table, unless the key may have changed since `version` was
     /// taken, an item is there already, or there is no room. Returns whether it was stored (true
     /// also for one whose deadline has passed, which needs no memory).
-    pub fn fill(&self, container: u32, key: &[u8], version: Version, item: &NewItem<'_>) -> bool {
+    pub fn fill(&self, container: u32, key: &[u8], version: Version, item: NewItem) -> bool {
         let at = self.address(container, key);
         let mut shard = self.shard(at);
         let unchanged = self.bucket(at).load(Ordering::Relaxed) / CHANGE == version.0 / CHANGE;
@@ -272,7 +325,7 @@ impl MemoryStore {
     /// Leaves the item of a committed row, if nobody else changed or filled the key since `version`
     /// was taken under the row's lock and there is room; else only makes sure that nothing older
     /// remains. To be called after the commit and before it is acknowledged.
-    pub fn replace_committed(&self, container: u32, key: &[u8], version: Version, item: &NewItem<'_>) {
+    pub fn replace_committed(&self, container: u32, key: &[u8], version: Version, item: NewItem) {
         let at = self.address(container, key);
         let mut shard = self.shard(at);
         let unchanged = self.bucket(at).load(Ordering::Relaxed) == version.0;

@@ -72,47 +72,33 @@ impl Shard {
 
     /// Stores an item where `old`, a live one, was found. On error nothing has changed there. An
     /// item whose deadline has passed is not stored: it only removes the old one.
-    pub(super) fn put(&mut self, at: Address<'_>, new: &NewItem<'_>, old: Option<Slot>) -> Result<(), OutOfMemory> {
+    pub(super) fn put(&mut self, at: Address<'_>, new: NewItem, old: Option<Slot>) -> Result<(), OutOfMemory> {
         if is_past(new.deadline, self.clock) {
             self.remove(old);
             return Ok(());
         }
-        let size = cost(at.key.len().saturating_add(new.value.len()));
+        let (size, deadline) = (cost(new.data.len()), new.deadline);
         if size > self.limit {
             return Err(OutOfMemory);
         }
         match old.and_then(|slot| self.items.get(slot).map(|item| (slot, cost(item.data_len())))) {
-            Some((slot, old_size)) => self.overwrite(at, new, slot, old_size, size)?,
+            Some((slot, old_size)) => self.replace(new, slot, old_size, size)?,
             None => {
-                let mut item = Item::new(at, &new.value)?;
                 self.make_room(0, size)?;
-                set_attributes(&mut item, new, self.epoch);
-                self.items.insert(item)?;
+                self.items.insert(Item::new(at, new, self.epoch))?;
                 self.bytes += size;
             }
         }
-        self.next_deadline_is_at_most(new.deadline);
+        self.next_deadline_is_at_most(deadline);
         Ok(())
     }
 
-    fn overwrite(
-        &mut self,
-        at: Address<'_>,
-        new: &NewItem<'_>,
-        slot: Slot,
-        old_size: usize,
-        size: usize,
-    ) -> Result<(), OutOfMemory> {
-        let fresh = if size == old_size { None } else { Some(Item::new(at, &new.value)?) };
+    fn replace(&mut self, new: NewItem, slot: Slot, old_size: usize, size: usize) -> Result<(), OutOfMemory> {
         // Before room is made: the last item to be evicted is this one, and it alone always fits.
         self.items.mark_used(slot);
         self.make_room(old_size, size)?;
         let Some(item) = self.items.get_mut(slot) else { return Err(OutOfMemory) };
-        match fresh {
-            Some(fresh) => item.take_data(fresh),
-            None => _ = item.overwrite(&new.value),
-        }
-        set_attributes(item, new, self.epoch);
+        item.replace(new, self.epoch);
         self.bytes = self.bytes - old_size + size;
         Ok(())
     }
@@ -224,11 +210,4 @@ impl Shard {
         }
         self.flushed.clear();
     }
-}
-
-fn set_attributes(item: &mut Item, new: &NewItem<'_>, epoch: u64) {
-    item.flags = new.flags;
-    item.cas = new.cas;
-    item.deadline = new.deadline;
-    item.epoch = epoch;
 }

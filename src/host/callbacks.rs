@@ -25,6 +25,7 @@ pub struct Callbacks {
     is_shutting_down: Option<unsafe extern "C" fn(*mut c_void) -> c_int>,
     attach: Option<unsafe extern "C" fn(*mut c_void, *mut *mut c_void) -> c_int>,
     detach: Option<unsafe extern "C" fn(*mut c_void, *mut c_void)>,
+    lock_wait_restart: Option<unsafe extern "C" fn(*mut c_void)>,
 }
 
 // SAFETY: both headers say that the functions may be called from any thread with `arg`.
@@ -41,6 +42,7 @@ impl Callbacks {
         is_shutting_down: None,
         attach: None,
         detach: None,
+        lock_wait_restart: None,
     };
 
     /// The functions of a server whose side of them is in this library.
@@ -58,6 +60,7 @@ impl Callbacks {
             is_shutting_down: Some(is_shutting_down),
             attach: Some(attach),
             detach: Some(detach),
+            lock_wait_restart: None,
         }
     }
 
@@ -70,6 +73,7 @@ impl Callbacks {
             is_shutting_down: config.is_shutting_down,
             attach: config.thread_attach,
             detach: config.thread_detach,
+            lock_wait_restart: config.lock_wait_restart,
         }
     }
 
@@ -82,6 +86,7 @@ impl Callbacks {
             is_shutting_down: service.is_shutting_down,
             attach: service.thread_attach,
             detach: service.thread_detach,
+            lock_wait_restart: service.lock_wait_restart,
         }
     }
 
@@ -100,6 +105,14 @@ impl Callbacks {
             let message = c_line(message);
             // SAFETY: as for `log`.
             unsafe { init_error(self.arg, message.as_ptr()) };
+        }
+    }
+
+    /// From here to the next call on this thread, the waits of its transactions for locks end together, where the host knows how.
+    pub fn lock_wait_restart(&self) {
+        if let Some(restart) = self.lock_wait_restart {
+            // SAFETY: the host's function and its argument.
+            unsafe { restart(self.arg) };
         }
     }
 

@@ -2,10 +2,11 @@
 //!
 //! `plugin` builds a [`Host`] from whatever the process offers; `server` uses it on every thread. One file per kind of
 //! host: [`callbacks`] serves the bundled C host and C embedders, who both bring C functions and the canonical table;
-//! [`mysql`] serves MySQL servers.
+//! [`mysql`] serves MySQL servers, [`mariadb`] MariaDB's.
 
 pub mod callbacks;
 pub mod log_sink;
+pub mod mariadb;
 pub mod mysql;
 
 use crate::bindings::ib_cb_t;
@@ -15,14 +16,63 @@ pub use callbacks::Callbacks;
 use std::ffi::c_void;
 
 /// Rows as a worker of the daemon reaches them.
-pub type RowSession = rows::RowSession<mysql::command::CommandSession>;
+pub type RowSession = rows::RowSession<mysql::command::CommandSession, mariadb::session::TextSession>;
+
+/// A server that loaded this library.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    /// MySQL.
+    MySql(mysql::version::Version),
+    /// MariaDB.
+    MariaDb(mariadb::version::Version),
+}
+
+impl Server {
+    /// The server that this process is; `None` in any other program.
+    pub fn of_process() -> Option<Server> {
+        let mysql = mysql::version::Version::of_server().map(Server::MySql);
+        mysql.or_else(|| mariadb::version::Version::of_server().map(Server::MariaDb))
+    }
+
+    /// What a daemon says it was built for; nothing that is used depends on it.
+    pub fn version_id(self) -> i32 {
+        match self {
+            Server::MySql(version) => version.id(),
+            Server::MariaDb(version) => version.id(),
+        }
+    }
+
+    /// Its functions for log, messages, threads and shutdown.
+    pub fn callbacks(self) -> Callbacks {
+        match self {
+            Server::MySql(_) => mysql::callbacks(),
+            Server::MariaDb(_) => mariadb::callbacks(),
+        }
+    }
+
+    /// Whether it has started and takes sessions.
+    pub fn takes_sessions(self) -> bool {
+        match self {
+            Server::MySql(_) => mysql::session::server_is_available(),
+            Server::MariaDb(_) => mariadb::server_has_started(),
+        }
+    }
+}
+
+/// How workers reach rows.
+enum Access {
+    /// Through a table that works on any thread that is attached.
+    Table(Api),
+    /// Through a MySQL server's table and sessions.
+    MySql(Api, mysql::Access),
+    /// Through a MariaDB server's sessions.
+    MariaDb(mysql::Settings),
+}
 
 /// A host, shared by all threads of the daemon.
 pub struct Host {
     callbacks: Callbacks,
-    api: Api,
-    /// `None`: the table works on any thread that is attached.
-    server: Option<mysql::Access>,
+    access: Access,
 }
 
 impl Host {
@@ -37,20 +87,34 @@ impl Host {
     pub unsafe fn new(callbacks: Callbacks, table: *const ib_cb_t, entries: usize) -> Result<Host, String> {
         // SAFETY: the caller's promise.
         let api = unsafe { Api::new(table, entries) }?;
-        Ok(Host { callbacks, api, server: None })
+        Ok(Host { callbacks, access: Access::Table(api) })
     }
 
-    /// A MySQL server.
+    /// A server.
     ///
     /// # Errors
-    /// The table that it offers is not complete.
+    /// The server is not one that the daemon knows how to use; the sentence says why.
     ///
     /// # Safety
-    /// The offer was made by this process's server for the plugin that is being initialised.
-    pub unsafe fn of_server(callbacks: Callbacks, offer: mysql::Offer) -> Result<Host, String> {
+    /// `data` is what this process's server put into `st_plugin_int.data` of the plugin that is being initialised.
+    pub unsafe fn of_server(server: Server, data: *mut c_void, settings: mysql::Settings) -> Result<Host, String> {
+        let callbacks = server.callbacks();
+        let version = match server {
+            Server::MySql(version) => version,
+            Server::MariaDb(version) => {
+                mariadb::check(version)?;
+                return Ok(Host { callbacks, access: Access::MariaDb(settings) });
+            }
+        };
         // SAFETY: the caller's promise.
-        let host = unsafe { Host::new(callbacks, offer.table, offer.entries) }?;
-        Ok(Host { server: offer.access, ..host })
+        let offer = unsafe { mysql::offer(version, data, settings) }?;
+        // SAFETY: the offer was made by this process's server.
+        let api = unsafe { Api::new(offer.table, offer.entries) }?;
+        let access = match offer.access {
+            Some(access) => Access::MySql(api, access),
+            None => Access::Table(api),
+        };
+        Ok(Host { callbacks, access })
     }
 
     /// Rows for this thread, which is attached. Nothing of it may outlive the attachment.
@@ -58,20 +122,45 @@ impl Host {
     /// # Errors
     /// The host opened no session.
     pub fn session(&self) -> Result<RowSession, String> {
-        let Some(access) = self.server else { return Ok(RowSession::Table(rows::table::TableRows::new(self.api))) };
-        let sql = mysql::command::CommandSession::open(access.settings)?;
-        let table = rows::table::TableRows::new(self.api);
-        Ok(RowSession::Hybrid(Box::new(rows::Hybrid::new(table, sql, access.writes_in_sql))))
+        Ok(match &self.access {
+            Access::Table(api) => RowSession::Table(rows::table::TableRows::new(*api)),
+            Access::MySql(api, access) => {
+                let sql = mysql::command::CommandSession::open(access.settings)?;
+                let table = rows::table::TableRows::new(*api);
+                RowSession::Hybrid(Box::new(rows::Hybrid::new(table, sql, access.writes_in_sql)))
+            }
+            Access::MariaDb(settings) => {
+                let session = mariadb::session::TextSession::open(*settings)?;
+                RowSession::Handler(Box::new(rows::handler::HandlerRows::new(session)))
+            }
+        })
     }
 
     /// Whether what is written goes through the host's SQL layer.
     pub fn writes_in_sql(&self) -> bool {
-        self.server.is_some_and(|access| access.writes_in_sql)
+        match &self.access {
+            Access::Table(_) => false,
+            Access::MySql(_, access) => access.writes_in_sql,
+            Access::MariaDb(_) => true,
+        }
     }
 
     /// Whether somebody killed a session of a worker: each should look after its own.
     pub fn sessions_were_killed(&self) -> bool {
-        self.server.is_some() && mysql::session::any_killed()
+        match &self.access {
+            Access::Table(_) | Access::MariaDb(_) => false,
+            Access::MySql(..) => mysql::session::any_killed(),
+        }
+    }
+
+    /// From here to the next call on this thread, waits for locks through the table end together, where the host knows how.
+    pub fn restart_lock_wait(&self) {
+        self.callbacks.lock_wait_restart();
+    }
+
+    /// Why a statement fails, for the client that gave it: on that client's thread.
+    pub fn tell_client(&self, message: &str) {
+        self.callbacks.init_error(message);
     }
 
     /// Whether the host has begun to shut down.

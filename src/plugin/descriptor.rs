@@ -1,10 +1,10 @@
-//! What a server finds in the shared library: the plugin's descriptor.
+//! What a server finds in the shared library: the plugin's descriptor for MySQL.
 
 use super::exported::Exported;
 use super::lifecycle::{check_uninstall, deinit, init};
 use super::variables;
 use crate::bindings::*;
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 use std::ptr;
 
 /// Version of MySQL's plugin interface that the descriptor follows.
@@ -22,17 +22,22 @@ pub static _mysql_plugin_declarations_: Exported<[dm_mysql_plugin; 2]> = Exporte
 /// `MYSQL_VERSION_ID << 8` of the server that the descriptor pretends to be built for.
 pub(super) static INFO: Exported<c_int> = Exported::new(80000 << 8);
 
+pub(super) const AUTHOR: &CStr = c"the daemon_memcached developers";
+pub(super) const DESCRIPTION: &CStr = c"memcached's protocol in front of table rows";
+/// 0.1, as servers show it.
+pub(super) const VERSION: u32 = 0x0001;
+
 const DESCRIPTOR: dm_mysql_plugin = dm_mysql_plugin {
     type_: DM_PLUGIN_TYPE_DAEMON as c_int,
     info: INFO.get().cast(),
     name: DM_PLUGIN_NAME.as_ptr().cast(),
-    author: c"the daemon_memcached developers".as_ptr(),
-    descr: c"memcached's protocol in front of table rows".as_ptr(),
+    author: AUTHOR.as_ptr(),
+    descr: DESCRIPTION.as_ptr(),
     license: DM_PLUGIN_LICENSE_GPL as c_int,
     init: Some(init),
     check_uninstall: Some(check_uninstall),
     deinit: Some(deinit),
-    version: 0x0001,
+    version: VERSION,
     status_vars: variables::STATUS.get().cast(),
     system_vars: variables::SYSTEM.get().cast(),
     reserved1: ptr::null_mut(),

@@ -5,12 +5,11 @@
 
 use super::daemon::{DAEMON, Daemon};
 use super::exported::daemon_memcached_host_service;
-use super::{guard, variables};
+use super::variables;
 use crate::bindings::{DM_HOST_SERVICE_VERSION, IB_CB_ENTRIES, dm_host_service, dm_plugin_int};
+use crate::boundary::guard;
 use crate::host::callbacks::Severity;
-use crate::host::mysql::version::Version;
-use crate::host::{Callbacks, Host, mysql};
-use crate::server::Server;
+use crate::host::{Callbacks, Host, Server, mysql};
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
@@ -25,14 +24,14 @@ pub unsafe extern "C" fn init(plugin: *mut c_void) -> c_int {
         // SAFETY: the caller's promise.
         let (plugin, service) = unsafe { (plugin.cast::<dm_plugin_int>().as_ref(), service()) };
         let data = plugin.map_or(ptr::null_mut(), |p| p.data);
-        let server = Version::of_server();
-        let callbacks = if server.is_some() { mysql::callbacks() } else { service };
+        let server = Server::of_process();
+        let callbacks = server.map_or(service, Server::callbacks);
         variables::reset_status();
         // SAFETY: the server filled the variables before init.
         let start = Start { callbacks, server, data, settings: unsafe { variables::Settings::read() } };
-        let result = match server.is_none() || mysql::session::server_is_available() {
-            true => start.run(),
-            false => wait::begin(start),
+        let result = match server {
+            Some(server) if !server.takes_sessions() => wait::begin(start, server),
+            _ => start.run(),
         };
         match result {
             Ok(()) => 0,
@@ -48,7 +47,7 @@ pub unsafe extern "C" fn init(plugin: *mut c_void) -> c_int {
 /// What init found, for a start now or later.
 struct Start {
     callbacks: Callbacks,
-    server: Option<Version>,
+    server: Option<Server>,
     data: *mut c_void,
     settings: variables::Settings,
 }
@@ -62,10 +61,8 @@ impl Start {
         let mut slot = DAEMON.lock();
         let observer = Some(Box::new(variables::observe) as crate::server::Observer);
         let daemon = Daemon::start(callbacks, &settings.option, settings.server, observer, || match server {
-            Some(version) => {
-                // SAFETY: init got `data` from this server.
-                unsafe { Host::of_server(callbacks, mysql::offer(version, data, settings.sessions)?) }
-            }
+            // SAFETY: init got `data` from this server.
+            Some(server) => unsafe { Host::of_server(server, data, settings.sessions) },
             None if data.is_null() => {
                 Err("this host hands over no InnoDB API table; daemon_memcached does not support it".into())
             }
@@ -73,7 +70,7 @@ impl Start {
             None => unsafe { Host::new(callbacks, data.cast(), IB_CB_ENTRIES as usize) },
         })
         .map_err(|refusal| refusal.message().to_owned())?;
-        settings.warn(daemon.server.as_ref().is_some_and(Server::host_has_sql));
+        settings.warn(daemon.server.as_ref().is_some_and(crate::server::Server::host_has_sql));
         if let Some(server) = &daemon.server {
             variables::publish_listening(server.addresses());
         }
@@ -120,7 +117,7 @@ pub unsafe extern "C" fn check_uninstall(_plugin: *mut c_void) -> c_int {
 
 /// The thread that waits for a host which loads the plugin while it starts.
 mod wait {
-    use super::{Severity, Start, guard, mysql};
+    use super::{Server, Severity, Start, guard};
     use parking_lot::Mutex;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread::{JoinHandle, park_timeout};
@@ -132,11 +129,11 @@ mod wait {
     static THREAD: Mutex<Option<JoinHandle<()>>> = Mutex::new(None);
 
     /// Starts the daemon once the server takes sessions. What is wrong then goes to the log: nobody waits for an answer.
-    pub fn begin(start: Start) -> Result<(), String> {
+    pub fn begin(start: Start, server: Server) -> Result<(), String> {
         STOP.store(false, Ordering::Relaxed);
         let callbacks = start.callbacks;
         let wait = move || {
-            while !mysql::session::server_is_available() {
+            while !server.takes_sessions() {
                 if STOP.load(Ordering::Relaxed) {
                     return;
                 }

@@ -3,7 +3,8 @@
 
 use super::descriptor::{self, INFO};
 use crate::bindings::*;
-use crate::host::mysql::version::Version;
+use crate::boundary::catch;
+use crate::host::Server;
 use std::ffi::c_int;
 use std::ptr;
 
@@ -19,14 +20,15 @@ const COUNT: usize = 2;
 const FIRST_WITH_CHECK_UNINSTALL: c_int = 80000;
 
 extern "C" fn on_load() {
-    let _ = std::panic::catch_unwind(|| {
-        let Some(version) = Version::of_server() else { return };
+    let _ = catch(|| {
+        let Some(server) = Server::of_process() else { return };
         // SAFETY: the linker is still loading us: nobody else reads or writes these yet.
         unsafe {
             // A server takes only daemons that were built for exactly its own version; nothing we use depends on it.
-            *INFO.get() = version.id() << 8;
-            if version.id() < FIRST_WITH_CHECK_UNINSTALL {
-                lay_out_57();
+            *INFO.get() = server.version_id() << 8;
+            match server {
+                Server::MySql(version) if version.id() < FIRST_WITH_CHECK_UNINSTALL => lay_out_57(),
+                _ => {}
             }
         }
     });

@@ -1,6 +1,6 @@
 //! The C boundary: a plugin for servers that know INSTALL PLUGIN, and functions for C programs that do not.
 //!
-//! - [`descriptor`]: what a server finds in the shared library, [`exported`]: what it writes there;
+//! - [`descriptor`]: what a server finds in the shared library, [`mariadb`]: what MariaDB finds, [`exported`]: what they write there;
 //! - [`lifecycle`]: init and deinit;
 //! - `daemon`: the one daemon of this process;
 //! - [`connections`]: what a host asks of the daemon's clients;
@@ -8,7 +8,7 @@
 //! - [`variables`]: system and status variables;
 //! - [`embed`]: the functions of `daemon_memcached.h`.
 //!
-//! Every function that C calls goes through [`guard`]: a panic becomes the function's error value. A process runs one
+//! Every function that C calls goes through `boundary::guard`: a panic becomes the function's error value. A process runs one
 //! daemon at a time, whichever way it was started.
 
 pub mod connections;
@@ -18,17 +18,5 @@ pub mod embed;
 pub mod exported;
 pub mod lifecycle;
 mod load;
+pub mod mariadb;
 mod variables;
-
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-/// Runs `body`; a panic is logged and becomes `on_panic`.
-fn guard<T>(on_panic: T, body: impl FnOnce() -> T) -> T {
-    match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(value) => value,
-        Err(_) => {
-            log::error!("a defect of the daemon was caught at the boundary");
-            on_panic
-        }
-    }
-}

@@ -3,10 +3,11 @@
 //! Every constant is a whole line. Strings are memcached 1.6.45's.
 
 use super::DumpFormat;
-use std::io::Write;
+use bytes::{BufMut, BytesMut};
+use std::fmt::Write;
 
 /// What replies are appended to.
-pub type Out = Vec<u8>;
+pub type Out = BytesMut;
 
 /// The value was stored.
 pub const STORED: &[u8] = b"STORED\r\n";
@@ -58,12 +59,12 @@ pub fn value_header(out: &mut Out, key: &[u8], flags: u32, len: usize, cas: Opti
     let mut digits = itoa::Buffer::new();
     out.extend_from_slice(b"VALUE ");
     out.extend_from_slice(key);
-    out.push(b' ');
+    out.put_u8(b' ');
     out.extend_from_slice(digits.format(flags).as_bytes());
-    out.push(b' ');
+    out.put_u8(b' ');
     out.extend_from_slice(digits.format(len).as_bytes());
     if let Some(cas) = cas {
-        out.push(b' ');
+        out.put_u8(b' ');
         out.extend_from_slice(digits.format(cas).as_bytes());
     }
     out.extend_from_slice(CRLF);
@@ -116,7 +117,7 @@ pub fn dumped_key(out: &mut Out, format: DumpFormat, key: &[u8], item: (u32, u64
 fn url_encoded(out: &mut Out, key: &[u8]) {
     for byte in key {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(*byte),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.put_u8(*byte),
             _ => {
                 let _ = write!(out, "%{byte:02X}");
             }
@@ -171,10 +172,10 @@ fn text_line(out: &mut Out, prefix: &str, text: &str) {
 mod tests {
     use super::*;
 
-    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
-        let mut out = Vec::from(b"|");
+    fn written(write: impl FnOnce(&mut Out)) -> String {
+        let mut out = Out::from(&b"|"[..]);
         write(&mut out);
-        String::from_utf8(out).expect("replies are text")
+        String::from_utf8(out.to_vec()).expect("replies are text")
     }
 
     #[test]

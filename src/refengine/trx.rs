@@ -12,9 +12,10 @@
 //! `Transaction`. One thread at a time.
 
 use super::codec;
-use super::engine::Core;
+use super::core::Core;
 use super::error::{Error, Result};
 use super::lock::{Lock, LockMode};
+use super::lock_wait;
 use super::mdl;
 use super::span::Span;
 use super::storage::{Change, Slice, Snapshot};
@@ -101,6 +102,14 @@ impl Trx {
         self.isolation
     }
 
+    /// Reads from here on follow another level. A view that was opened for REPEATABLE READ is its own, so it goes.
+    pub(crate) fn set_isolation(&mut self, isolation: Isolation) {
+        if self.isolation != isolation {
+            self.snapshot = None;
+        }
+        self.isolation = isolation;
+    }
+
     pub(crate) fn is_read_write(&self) -> bool {
         self.read_write
     }
@@ -110,7 +119,7 @@ impl Trx {
     }
 
     pub(crate) fn deadline(&self) -> Instant {
-        Instant::now() + self.timeout
+        lock_wait::deadline(self.timeout)
     }
 
     /// The metadata lock of `table` if the transaction holds it until its end.
@@ -179,7 +188,7 @@ impl Trx {
     /// Locks a key of a table that is held until the transaction ends.
     pub(crate) fn lock_key(&mut self, table: u64, key: &[u8], mode: LockMode) -> Result<()> {
         let (trx, timeout) = (self.id(), self.timeout);
-        let granted = self.core.locks().point(trx, table, key, mode, || Instant::now() + timeout);
+        let granted = self.core.locks().point(trx, table, key, mode, || lock_wait::deadline(timeout));
         self.locked(granted)
     }
 

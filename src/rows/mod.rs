@@ -4,13 +4,15 @@
 //! how to reach rows and nothing about containers or the protocol:
 //!
 //! - [`table`]: safe Rust over the InnoDB API callback table; every raw call of the table lives there;
-//! - [`sql`]: prepared statements in a session of the host.
+//! - [`sql`]: prepared statements in a session of the host;
+//! - [`handler`]: reads through the handlers behind such a session.
 //!
-//! [`RowSession`] is what a worker holds: the one, or both together.
+//! [`RowSession`] is what a worker holds: one of them, or two together.
 //!
 //! A session holds at most one transaction. Tables are opened at their first use in a transaction
 //! and closed when it ends, so that between transactions nothing stays locked or pinned.
 
+pub mod handler;
 mod session;
 pub mod sql;
 pub mod table;
@@ -286,6 +288,10 @@ pub trait Rows {
     /// Outside a transaction: gives back what is kept of tables that are no longer used; `stays` tells for a [`Table::id`] and a
     /// [`Table::stamp`].
     fn keep(&mut self, _stays: &dyn Fn(usize, u32) -> bool) {}
+
+    /// From here to the next call, waits for locks take together no longer than one may: behind the first that ended without the
+    /// lock, none is waited for. Rows that cannot do that wait each time.
+    fn restart_lock_wait(&mut self) {}
 
     /// Looks after a session that may have been idle for long: one that was killed gives its locks back and is replaced.
     /// `true`: a transaction that was open was undone with it.

@@ -1,5 +1,6 @@
 //! The rows of a worker, whichever way its host offers them.
 
+use super::handler::{self, HandlerRows};
 use super::sql::{SqlRows, SqlSession};
 use super::table::TableRows;
 use super::{Cell, Column, Error, Index, Mode, Result, Rows, Table};
@@ -7,11 +8,13 @@ use std::ffi::CStr;
 use std::ops::{Bound, ControlFlow};
 
 /// What a worker of the daemon holds: decided by the host at the start, one branch per call.
-pub enum RowSession<S> {
+pub enum RowSession<S, M> {
     /// Everything through the callback table.
     Table(TableRows),
     /// Through the callback table and a SQL session of the same thread.
     Hybrid(Box<Hybrid<S>>),
+    /// Through a SQL session and the handlers behind it.
+    Handler(Box<HandlerRows<M>>),
 }
 
 /// Reads through the table, the rest through SQL. At any time at most one of the two has a transaction, and the table has nothing open
@@ -114,21 +117,22 @@ impl<S: SqlSession> Hybrid<S> {
     }
 }
 
-impl<S: SqlSession> RowSession<S> {
+impl<S: SqlSession, M: SqlSession> RowSession<S, M> {
     /// The host's `innodb_api_trx_level`, 0 to 3.
     pub fn host_trx_level(&self) -> u8 {
-        self.table().host_trx_level()
+        self.table().map_or(handler::TRX_LEVEL, TableRows::host_trx_level)
     }
 
     /// The host's `innodb_api_bk_commit_interval` in seconds, at least 1.
     pub fn host_commit_interval(&self) -> i64 {
-        self.table().host_commit_interval()
+        self.table().map_or(handler::COMMIT_INTERVAL, TableRows::host_commit_interval)
     }
 
-    fn table(&self) -> &TableRows {
+    fn table(&self) -> Option<&TableRows> {
         match self {
-            RowSession::Table(table) => table,
-            RowSession::Hybrid(both) => &both.table,
+            RowSession::Table(table) => Some(table),
+            RowSession::Hybrid(both) => Some(&both.table),
+            RowSession::Handler(_) => None,
         }
     }
 
@@ -137,7 +141,11 @@ impl<S: SqlSession> RowSession<S> {
     /// # Errors
     /// The ways disagree: the host is not what the daemon takes it for.
     pub fn check(&mut self, path: &CStr) -> Result<()> {
-        let RowSession::Hybrid(both) = self else { return Ok(()) };
+        let both = match self {
+            RowSession::Table(_) => return Ok(()),
+            RowSession::Handler(rows) => return rows.check(path),
+            RowSession::Hybrid(both) => both,
+        };
         both.begin(Mode { level: 1, read_write: false })?;
         let columns = both.describe(path);
         both.table.rollback();
@@ -164,6 +172,7 @@ macro_rules! either {
     ($self:ident, $table:ident => $on_table:expr, $sql:ident => $in_sql:expr) => {
         match $self {
             RowSession::Table($table) => $on_table,
+            RowSession::Handler($table) => $on_table,
             RowSession::Hybrid(both) if both.sql.active() => {
                 let Hybrid { sql: $sql, .. } = &mut **both;
                 $in_sql
@@ -176,10 +185,11 @@ macro_rules! either {
     };
 }
 
-impl<S: SqlSession> Rows for RowSession<S> {
+impl<S: SqlSession, M: SqlSession> Rows for RowSession<S, M> {
     fn begin(&mut self, mode: Mode) -> Result<()> {
         match self {
             RowSession::Table(rows) => rows.begin(mode),
+            RowSession::Handler(rows) => rows.begin(mode),
             RowSession::Hybrid(both) => both.begin(mode),
         }
     }
@@ -187,6 +197,7 @@ impl<S: SqlSession> Rows for RowSession<S> {
     fn active(&self) -> bool {
         match self {
             RowSession::Table(rows) => rows.active(),
+            RowSession::Handler(rows) => rows.active(),
             RowSession::Hybrid(both) => both.table.active() || both.sql.active(),
         }
     }
@@ -194,6 +205,7 @@ impl<S: SqlSession> Rows for RowSession<S> {
     fn describe(&mut self, path: &CStr) -> Result<Vec<Column>> {
         match self {
             RowSession::Table(rows) => rows.describe(path),
+            RowSession::Handler(rows) => rows.describe(path),
             RowSession::Hybrid(both) => both.describe(path),
         }
     }
@@ -201,6 +213,7 @@ impl<S: SqlSession> Rows for RowSession<S> {
     fn describe_index(&mut self, path: &CStr, name: &CStr) -> Result<Index> {
         match self {
             RowSession::Table(rows) => rows.describe_index(path, name),
+            RowSession::Handler(rows) => rows.describe_index(path, name),
             RowSession::Hybrid(both) => both.describe_index(path, name),
         }
     }
@@ -219,6 +232,7 @@ impl<S: SqlSession> Rows for RowSession<S> {
     fn bytes(&self, table: &Table, column: usize) -> Option<&[u8]> {
         match self {
             RowSession::Table(rows) => rows.bytes(table, column),
+            RowSession::Handler(rows) => rows.bytes(table, column),
             RowSession::Hybrid(both) if both.sql.active() => both.sql.bytes(column),
             RowSession::Hybrid(both) => both.table.bytes(table, column),
         }
@@ -228,6 +242,7 @@ impl<S: SqlSession> Rows for RowSession<S> {
     fn int(&self, table: &Table, column: usize) -> Option<i128> {
         match self {
             RowSession::Table(rows) => rows.int(table, column),
+            RowSession::Handler(rows) => rows.int(table, column),
             RowSession::Hybrid(both) if both.sql.active() => both.sql.int(table, column),
             RowSession::Hybrid(both) => both.table.int(table, column),
         }
@@ -246,12 +261,14 @@ impl<S: SqlSession> Rows for RowSession<S> {
         match self {
             RowSession::Table(_) => false,
             RowSession::Hybrid(both) => both.writes_in_sql && both.sql.upserts(table),
+            RowSession::Handler(rows) => rows.upserts(table),
         }
     }
 
     fn upsert(&mut self, table: &Table, rows: usize, cells: &[(usize, Cell<'_>)]) -> Result<()> {
         match self {
             RowSession::Hybrid(both) if both.sql.active() => both.sql.upsert(table, rows, cells),
+            RowSession::Handler(handler) => handler.upsert(table, rows, cells),
             _ => Err(super::one_by_one(table)),
         }
     }
@@ -271,6 +288,7 @@ impl<S: SqlSession> Rows for RowSession<S> {
     fn truncate(&mut self, table: &Table) -> Result<()> {
         match self {
             RowSession::Table(rows) => rows.truncate(table),
+            RowSession::Handler(rows) => rows.truncate(table),
             RowSession::Hybrid(both) => both.truncate(table),
         }
     }
@@ -287,6 +305,13 @@ impl<S: SqlSession> Rows for RowSession<S> {
         match self {
             RowSession::Table(_) => {}
             RowSession::Hybrid(both) => both.sql.keep(stays),
+            RowSession::Handler(rows) => rows.keep(stays),
+        }
+    }
+
+    fn restart_lock_wait(&mut self) {
+        if let RowSession::Hybrid(both) = self {
+            both.sql.restart_lock_wait();
         }
     }
 
@@ -294,6 +319,7 @@ impl<S: SqlSession> Rows for RowSession<S> {
         match self {
             RowSession::Table(_) => false,
             RowSession::Hybrid(both) => both.tend(),
+            RowSession::Handler(rows) => rows.tend(),
         }
     }
 }

@@ -10,6 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+/// Pause before what the system refused is tried again.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// Takes connections and hands them to the workers in turn; refuses those over the limit.
 pub fn accept(mut poll: mio::Poll, listeners: &[Listener], shared: &Shared, mailboxes: &[Arc<Mailbox>]) {
     let mut events = mio::Events::with_capacity(64);
@@ -26,14 +29,15 @@ pub fn accept(mut poll: mio::Poll, listeners: &[Listener], shared: &Shared, mail
         if let Err(error) = poll.poll(&mut events, retry)
             && error.kind() != ErrorKind::Interrupted
         {
-            return log::error!("the acceptor cannot poll: {error}");
+            shared.complain(|| format!("the acceptor cannot poll: {error}"));
+            std::thread::sleep(PAUSE);
         }
         retry = None;
         for listener in listeners {
             if let Err(error) = accept_from(listener, shared, mailboxes, &mut turn) {
                 shared.complain(|| format!("cannot accept a connection on {}: {error}", listener.address));
                 // Descriptors ran out: connections that wait bring no new event.
-                retry = Some(Duration::from_millis(100));
+                retry = Some(PAUSE);
             }
         }
     }
@@ -55,10 +59,7 @@ fn accept_from(
                 continue;
             }
             let refusal = reply::TOO_MANY_CONNECTIONS;
-            // SAFETY: the socket is open, the bytes are readable.
-            unsafe {
-                libc::send(socket.as_raw_fd(), refusal.as_ptr().cast(), refusal.len(), libc::MSG_NOSIGNAL);
-            }
+            let _ = socket.send_with_flags(refusal, libc::MSG_NOSIGNAL);
             continue;
         }
         shared.connections.fetch_add(1, Ordering::Relaxed);

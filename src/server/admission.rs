@@ -5,6 +5,7 @@ use super::outcome::Denial;
 use crate::auth::{Right, User};
 use crate::protocol::binary::reply::Answer;
 use crate::protocol::binary::{self, Command, Status};
+use crate::protocol::reply::Out;
 use crate::protocol::{Request, StoreVerb, reply};
 use std::sync::Arc;
 
@@ -43,9 +44,9 @@ pub struct Attempt {
     /// As sent.
     pub password: Vec<u8>,
     /// The whole reply if they are right.
-    pub accepted: Vec<u8>,
+    pub accepted: Out,
     /// The whole reply if not.
-    pub refused: Vec<u8>,
+    pub refused: Out,
 }
 
 /// How a request stands to logging in.
@@ -64,9 +65,9 @@ pub enum Entry {
 pub struct Pending {
     ticket: Arc<()>,
     /// See [`Attempt`].
-    pub accepted: Vec<u8>,
+    pub accepted: Out,
     /// See [`Attempt`].
-    pub refused: Vec<u8>,
+    pub refused: Out,
 }
 
 /// The verdict on an attempt.
@@ -88,7 +89,7 @@ impl Verdict {
 
 impl Pending {
     /// What a connection keeps whose attempt goes to the login thread with the other half of `ticket`.
-    pub fn new(ticket: Arc<()>, accepted: Vec<u8>, refused: Vec<u8>) -> Pending {
+    pub fn new(ticket: Arc<()>, accepted: Out, refused: Out) -> Pending {
         Pending { ticket, accepted, refused }
     }
 
@@ -111,8 +112,8 @@ pub fn entry(request: &Request<'_>, stranger: bool) -> Entry {
                     Entry::Login(Box::new(Attempt {
                         name: name.to_vec(),
                         password: password.to_vec(),
-                        accepted: reply::STORED.to_vec(),
-                        refused: b"CLIENT_ERROR authentication failure\r\n".to_vec(),
+                        accepted: reply::STORED.into(),
+                        refused: b"CLIENT_ERROR authentication failure\r\n"[..].into(),
                     }))
                 }
                 _ => Entry::Denied(Denial::Stranger("bad authentication token format")),
@@ -144,8 +145,8 @@ fn packet_entry(request: &binary::Request<'_>, stranger: bool) -> Entry {
 }
 
 /// A whole answer to a login.
-fn verdict(request: &binary::Request<'_>, status: Status, text: &str) -> Vec<u8> {
-    let mut packet = Vec::new();
+fn verdict(request: &binary::Request<'_>, status: Status, text: &str) -> Out {
+    let mut packet = Out::new();
     let value = text.as_bytes();
     binary::reply::answer(&mut packet, request, &Answer { status, value, ..Answer::SUCCESS });
     packet

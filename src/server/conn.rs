@@ -7,8 +7,12 @@ use super::socket::Filled;
 use super::tls::Session;
 use crate::protocol::Parser;
 use crate::store::ContainerId;
-use std::io::{Error, ErrorKind, Result};
-use std::os::fd::{AsRawFd, OwnedFd};
+use bytes::{Buf, Bytes, BytesMut};
+use socket2::Socket;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{ErrorKind, IoSlice, Read, Result};
+use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 
 /// Size of a pooled input buffer in bytes; one read per tick takes at most what is free in it.
@@ -16,6 +20,12 @@ const INPUT_SIZE: usize = 16 << 10;
 
 /// Buffers that a worker keeps for its next ticks: as many as one poll reports connections.
 const POOLED: usize = 1024;
+
+/// Pieces of replies that one call of the system takes; it may refuse more.
+const PIECES_MAX: usize = 1024;
+
+/// Of what waits, pieces that one call of the system is offered.
+const PIECES_PER_FLUSH: usize = 16;
 
 /// Input buffers of idle connections, lent to whoever has something to read.
 #[derive(Default)]
@@ -42,17 +52,47 @@ struct Input {
     end: usize,
 }
 
+/// Replies that the client has yet to take, in pieces that share memory with the buffers they were written into.
+#[derive(Default)]
+struct Queue {
+    pieces: VecDeque<Bytes>,
+    /// Bytes in all of them.
+    length: usize,
+}
+
+impl Queue {
+    /// Keeps a piece of a buffer. One that is smaller than what it would hold on to is copied.
+    fn push(&mut self, piece: Bytes, buffer: usize) {
+        if !piece.is_empty() {
+            self.length += piece.len();
+            let small = piece.len() < buffer / 2;
+            self.pieces.push_back(if small { Bytes::copy_from_slice(&piece) } else { piece });
+        }
+    }
+
+    /// Drops what was sent.
+    fn advance(&mut self, mut sent: usize) {
+        self.length -= sent;
+        while let Some(piece) = self.pieces.front_mut() {
+            if sent < piece.len() {
+                return piece.advance(sent);
+            }
+            sent -= piece.len();
+            self.pieces.pop_front();
+        }
+    }
+}
+
 /// One client.
 pub struct Conn {
-    socket: OwnedFd,
+    socket: Arc<Socket>,
     /// Where the client speaks TLS.
     tls: Option<Box<Session>>,
     input: Input,
     /// Bytes that the request at the head of the input is known to need, 0 when unknown.
     wanted: usize,
-    /// Replies that wait, from `sent` on unsent.
-    output: Vec<u8>,
-    sent: usize,
+    /// In a cell, because replies go out while requests borrow the input.
+    output: RefCell<Queue>,
     /// State of the parser at the head of the input.
     pub parser: Parser,
     /// How much of the request at the head of the input is answered.
@@ -90,14 +130,15 @@ impl Conn {
     }
 
     /// A fresh connection.
-    pub fn new(socket: OwnedFd, parser: Parser) -> Conn {
+    pub fn new(socket: Socket, parser: Parser) -> Conn {
+        let socket = Arc::new(socket);
         Conn {
+            peer: Arc::new(Peer::new(Arc::clone(&socket))),
             socket,
             tls: None,
             input: Input::default(),
             wanted: 0,
-            output: Vec::new(),
-            sent: 0,
+            output: RefCell::default(),
             parser,
             resume: Resume::Start,
             access: Access::Open,
@@ -109,14 +150,13 @@ impl Conn {
             readable: true,
             end_announced: false,
             half_closed: false,
-            peer: Arc::default(),
             awaits_writable: false,
             closing: false,
         }
     }
 
     /// The socket's descriptor.
-    pub fn fd(&self) -> i32 {
+    pub fn fd(&self) -> RawFd {
         self.socket.as_raw_fd()
     }
 
@@ -127,7 +167,12 @@ impl Conn {
 
     /// Whether anything waits for the client to read.
     pub fn has_output(&self) -> bool {
-        !self.output.is_empty() || self.tls.as_ref().is_some_and(|tls| tls.waits())
+        self.unsent() > 0 || self.tls.as_ref().is_some_and(|tls| tls.waits())
+    }
+
+    /// Bytes that wait for the client to read.
+    pub fn unsent(&self) -> usize {
+        self.output.borrow().length
     }
 
     /// Whether client and server have not agreed on TLS yet.
@@ -138,7 +183,7 @@ impl Conn {
     /// Says goodbye where the protocol has a word for it.
     pub fn say_goodbye(&mut self) {
         if let Some(tls) = &mut self.tls {
-            tls.close(self.socket.as_raw_fd());
+            tls.close(&self.socket);
         }
     }
 
@@ -148,14 +193,12 @@ impl Conn {
         let free = &mut self.input.buffer[self.input.end..];
         let asked = free.len();
         if let Some(tls) = &mut self.tls {
-            let (n, filled) = tls.fill(self.socket.as_raw_fd(), free)?;
+            let (n, filled) = tls.fill(&self.socket, free)?;
             self.input.end += n;
             *received += n as u64;
             return Ok(filled);
         }
-        // SAFETY: the descriptor is open and `free` is writable for `asked` bytes.
-        let n = unsafe { libc::recv(self.socket.as_raw_fd(), free.as_mut_ptr().cast(), asked, 0) };
-        match usize::try_from(n) {
+        match (&*self.socket).read(free) {
             Ok(0) => Ok(Filled::Closed),
             Ok(n) => {
                 self.input.end += n;
@@ -163,11 +206,9 @@ impl Conn {
                 // The poller is edge-triggered: a short read means that the next bytes bring a new event.
                 Ok(if n < asked { Filled::Drained } else { Filled::More })
             }
-            Err(_) => match Error::last_os_error() {
-                error if error.kind() == ErrorKind::WouldBlock => Ok(Filled::Drained),
-                error if error.kind() == ErrorKind::Interrupted => Ok(Filled::More),
-                error => Err(error),
-            },
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Filled::Drained),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(Filled::More),
+            Err(error) => Err(error),
         }
     }
 
@@ -202,34 +243,86 @@ impl Conn {
         }
     }
 
-    /// Sends without blocking and without SIGPIPE; tells how much went.
-    pub fn send(&self, bytes: &[u8]) -> Result<usize> {
-        if let Some(tls) = &self.tls {
-            return tls.send(self.socket.as_raw_fd(), bytes);
+    /// Sends what was written, and keeps what the socket does not take. The buffer is empty afterwards.
+    ///
+    /// # Errors
+    /// The socket is broken.
+    pub fn reply(&self, written: &mut BytesMut) -> Result<()> {
+        let waits = self.unsent() > 0;
+        let sent = if waits { 0 } else { self.send(&mut [IoSlice::new(written)])? };
+        if sent == written.len() {
+            written.clear();
+            return Ok(());
         }
-        // SAFETY: the descriptor is open and `bytes` is readable.
-        let n = unsafe { libc::send(self.socket.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL) };
-        match usize::try_from(n) {
-            Ok(n) => Ok(n),
-            Err(_) => match Error::last_os_error() {
-                error if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => Ok(0),
-                error => Err(error),
-            },
-        }
+        let all = written.split().freeze();
+        let buffer = all.len();
+        self.output.borrow_mut().push(all.slice(sent..), buffer);
+        Ok(())
     }
 
-    /// Keeps replies that could not be sent yet.
-    pub fn keep(&mut self, unsent: &[u8]) {
-        self.output.extend_from_slice(unsent);
+    /// Sends `pieces` of `all`, and keeps what the socket does not take.
+    ///
+    /// # Errors
+    /// The socket is broken.
+    pub fn reply_with(&self, all: &Bytes, pieces: &mut [IoSlice<'_>]) -> Result<()> {
+        let mut rest = pieces;
+        if self.unsent() == 0 {
+            let sent = self.send(rest)?;
+            IoSlice::advance_slices(&mut rest, sent);
+        }
+        if !rest.is_empty() {
+            let mut queue = self.output.borrow_mut();
+            let length: usize = rest.iter().map(|piece| piece.len()).sum();
+            match length < all.len() / 2 {
+                // Less than what it would hold on to.
+                true => {
+                    let mut copy = BytesMut::with_capacity(length);
+                    rest.iter().for_each(|piece| copy.extend_from_slice(piece));
+                    queue.push(copy.freeze(), length);
+                }
+                false => rest.iter().for_each(|piece| queue.push(all.slice_ref(piece), piece.len())),
+            }
+        }
+        Ok(())
     }
 
     /// Sends what was kept; `true` when nothing is left.
-    pub fn flush(&mut self) -> Result<bool> {
-        self.sent += self.send(&self.output[self.sent..])?;
-        if self.sent < self.output.len() {
-            return Ok(false);
+    ///
+    /// # Errors
+    /// The socket is broken.
+    pub fn flush(&self) -> Result<bool> {
+        loop {
+            let mut queue = self.output.borrow_mut();
+            let mut pieces = [IoSlice::new(&[]); PIECES_PER_FLUSH];
+            let offered = pieces.iter_mut().zip(&queue.pieces).map(|(piece, kept)| *piece = IoSlice::new(kept)).count();
+            let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+            let sent = self.send(&mut pieces[..offered])?;
+            queue.advance(sent);
+            if sent < length || queue.pieces.is_empty() {
+                break;
+            }
         }
-        (self.output, self.sent) = (Vec::new(), 0);
         Ok(!self.has_output())
+    }
+
+    /// Sends without blocking and without SIGPIPE; tells how much went.
+    fn send(&self, pieces: &mut [IoSlice<'_>]) -> Result<usize> {
+        if let Some(tls) = &self.tls {
+            return tls.send(&self.socket, pieces);
+        }
+        let mut total = 0;
+        for some in pieces.chunks(PIECES_MAX) {
+            let length: usize = some.iter().map(|piece| piece.len()).sum();
+            let sent = match self.socket.send_vectored_with_flags(some, libc::MSG_NOSIGNAL) {
+                Ok(sent) => sent,
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => 0,
+                Err(error) => return Err(error),
+            };
+            total += sent;
+            if sent < length {
+                break;
+            }
+        }
+        Ok(total)
     }
 }

@@ -3,7 +3,7 @@
 use super::options::Options;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -53,7 +53,7 @@ impl Listener {
     }
 
     /// Takes one waiting connection; `None` if there is none.
-    pub fn accept(&self) -> std::io::Result<Option<OwnedFd>> {
+    pub fn accept(&self) -> std::io::Result<Option<Socket>> {
         match self.socket.accept() {
             Ok((socket, _)) => {
                 socket.set_nonblocking(true)?;
@@ -61,7 +61,7 @@ impl Listener {
                     socket.set_tcp_nodelay(true)?;
                     socket.set_keepalive(true)?;
                 }
-                Ok(Some(socket.into()))
+                Ok(Some(socket))
             }
             Err(error) => match error.kind() {
                 std::io::ErrorKind::WouldBlock => Ok(None),
@@ -138,10 +138,10 @@ fn bind_unix(path: &Path, options: &Options) -> Result<Listener, String> {
     let bind = || {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
         // The new file takes its mode from the socket: nobody can connect between bind and chmod.
-        // SAFETY: the descriptor is open.
-        unsafe { libc::fchmod(socket.as_raw_fd(), options.socket_mode) };
+        let mode = || std::fs::Permissions::from_mode(options.socket_mode);
+        std::fs::File::from(socket.as_fd().try_clone_to_owned()?).set_permissions(mode())?;
         socket.bind(&address)?;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(options.socket_mode))?;
+        std::fs::set_permissions(path, mode())?;
         finish(socket, options.backlog)
     };
     Ok(Listener { socket: bind().map_err(refuse)?, address: Address::Unix(path.to_path_buf()), tls: false })

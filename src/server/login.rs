@@ -2,24 +2,24 @@
 //! is neither read nor answered until the verdict is in its worker's mailbox, and holds up nobody else.
 //!
 //! ```text
-//!   worker: tick meets credentials ─► queue (bounded) ─► login thread: argon2id ─► mailbox of the worker: reply, go on
+//!   worker: tick meets credentials ─► queue (bounded, addresses take turns) ─► login thread: argon2id ─► mailbox of the worker: reply, go on
 //! ```
 //!
 //! A wrong password is answered after a second, and after [`TRIES`](super::admission::TRIES) of them the connection is closed. A right one counts for the
 //! connection alone. The supervisor reloads a users file that changed; connections keep what they had until they log in again.
 
+mod queue;
 pub mod thread;
 
 use super::admission::{Attempt, Pending};
 use super::watched::Watched;
 use crate::auth::Users;
+use crate::protocol::reply::Out;
 use parking_lot::{Condvar, Mutex};
-use std::collections::VecDeque;
+pub use queue::Origin;
+use queue::Queue;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Attempts that wait for the login thread.
-const QUEUE_MAX: usize = 1024;
 
 /// An attempt on its way to the login thread.
 struct Question {
@@ -35,7 +35,7 @@ pub struct Logins {
     path: PathBuf,
     users: Mutex<Arc<Users>>,
     watched: Mutex<Watched>,
-    queue: Mutex<VecDeque<Question>>,
+    queue: Mutex<Queue>,
     news: Condvar,
 }
 
@@ -56,22 +56,17 @@ impl Logins {
         })
     }
 
-    /// Hands an attempt to the login thread.
+    /// Hands an attempt of a client at `origin` to the login thread.
     ///
     /// # Errors
-    /// Too many wait already; the attempt comes back.
-    pub fn submit(&self, worker: usize, conn: usize, attempt: Attempt) -> Result<Pending, Attempt> {
-        let mut queue = self.queue.lock();
-        // Whoever left meanwhile takes no place.
-        if queue.len() >= QUEUE_MAX {
-            queue.retain(|question| !question.abandoned());
-        }
-        if queue.len() >= QUEUE_MAX {
-            return Err(attempt);
-        }
+    /// Too many wait already, of all clients or of those there; the refusal comes back.
+    pub fn submit(&self, worker: usize, conn: usize, origin: Origin, attempt: Attempt) -> Result<Pending, Out> {
         let Attempt { name, password, accepted, refused } = attempt;
         let ticket = Arc::new(());
-        queue.push_back(Question { worker, conn, ticket: Arc::clone(&ticket), name, password });
+        let question = Question { worker, conn, ticket: Arc::clone(&ticket), name, password };
+        if !self.queue.lock().push(origin, question) {
+            return Err(refused);
+        }
         self.news.notify_one();
         Ok(Pending::new(ticket, accepted, refused))
     }

@@ -3,12 +3,12 @@
 use super::admission::Verdict;
 use mio::Waker;
 use parking_lot::Mutex;
-use std::os::fd::OwnedFd;
+use socket2::Socket;
 
 /// What waits for a worker.
 pub struct Mailbox {
     /// New connections, and whether they speak TLS.
-    pub(super) sockets: Mutex<Vec<(OwnedFd, bool)>>,
+    pub(super) sockets: Mutex<Vec<(Socket, bool)>>,
     /// How attempts to log in ended.
     pub(super) verdicts: Mutex<Vec<Verdict>>,
     waker: Waker,
@@ -21,7 +21,7 @@ impl Mailbox {
     }
 
     /// Hands a new connection over, which may speak TLS.
-    pub fn give(&self, socket: OwnedFd, tls: bool) {
+    pub fn give(&self, socket: Socket, tls: bool) {
         self.sockets.lock().push((socket, tls));
         self.wake();
     }

@@ -101,6 +101,8 @@ pub struct Options {
     pub idle_timeout: u32,
     /// Seconds without progress after which a connection that does not read its replies is closed, 0 for never.
     pub output_timeout: u32,
+    /// Bytes of replies that may wait for clients to read, over all connections.
+    pub output_limit: usize,
     /// Number of `-v`.
     pub verbose: u8,
     /// What system variables say.
@@ -134,6 +136,7 @@ impl Default for Options {
             tls_wanted: false,
             idle_timeout: 0,
             output_timeout: 60,
+            output_limit: 256 << 20,
             verbose: 0,
             settings: Settings::default(),
             without_meaning: Vec::new(),
@@ -279,13 +282,13 @@ mod tests {
         assert_eq!((options.without_meaning, options.memory_limit), (vec!["-u".to_owned()], 64 << 20));
         let options = Options::parse(
             "-Z -o ssl_chain_cert=c.pem,ssl_key=k.pem,ssl_verify_mode=1,ssl_ca_cert=a.pem,ssl_min_version=3,ssl_session_cache \
-             -o modern,no_lru_crawler,hashpower=20,idle_timeout=7,output_timeout=0,modern",
+             -o modern,no_lru_crawler,hashpower=20,idle_timeout=7,output_timeout=0,output_mem_limit=32,modern",
         )
         .unwrap();
         let clients = Some(ClientCertificates { authorities: "a.pem".into(), required: false });
         let (chain, key) = ("c.pem".into(), Some("k.pem".into()));
         assert_eq!(options.tls, Some(TlsFiles { chain, key, clients, tls13_only: true, session_cache: true }));
-        assert_eq!((options.idle_timeout, options.output_timeout), (7, 0));
+        assert_eq!((options.idle_timeout, options.output_timeout, options.output_limit), (7, 0, 32 << 20));
         assert_eq!(options.without_meaning, ["-o modern", "-o no_lru_crawler", "-o hashpower"]);
         assert!(!Options::parse("-s /tmp/x -p 0").unwrap().listens_on_tcp());
         assert!(Options::parse("-s /tmp/x -p 11212").unwrap().listens_on_tcp());
@@ -306,6 +309,7 @@ mod tests {
             ("-o ssl_chain_cert=c", "-Z"),
             ("-o idle_timeout", "idle_timeout needs"),
             ("-o idle_timeout=x", "idle_timeout"),
+            ("-o output_mem_limit=0", "output_mem_limit"),
             ("-o modern,ext_path=/tmp/x:1G", "ext_path is unknown"),
             ("-o proxy_config=x", "proxy_config is unknown"),
             ("-U 11211", "-U"),

@@ -4,29 +4,44 @@
 use super::admission::Access;
 use crate::store::{Config, ContainerId};
 use parking_lot::Mutex;
-use socket2::{SockAddr, SockRef};
+use socket2::{SockAddr, Socket};
 use std::collections::BTreeMap;
-use std::net::Shutdown;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::net::{Shutdown, SocketAddr};
+use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 /// What others may know of a connection; its worker keeps it up to date.
 #[derive(Debug)]
 pub struct Peer {
+    socket: Arc<Socket>,
     /// Second of the daemon's life in which the client last asked, or took something of what waits for it.
     pub active: AtomicU64,
     /// Whether it logged in, and the container it is bound to.
     place: Mutex<(Access, ContainerId)>,
-}
-
-impl Default for Peer {
-    fn default() -> Peer {
-        Peer { active: AtomicU64::default(), place: Mutex::new((Access::Open, ContainerId::DEFAULT)) }
-    }
+    /// Bytes that wait for the client to read.
+    unsent: AtomicUsize,
+    /// It is being closed for them: what it holds is as good as free.
+    condemned: AtomicBool,
 }
 
 impl Peer {
+    /// A connection that was just accepted.
+    pub fn new(socket: Arc<Socket>) -> Peer {
+        Peer {
+            socket,
+            active: AtomicU64::default(),
+            place: Mutex::new((Access::Open, ContainerId::DEFAULT)),
+            unsent: AtomicUsize::default(),
+            condemned: AtomicBool::default(),
+        }
+    }
+
+    /// Where the client is; `None` behind a UNIX socket.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.socket.peer_addr().ok().and_then(|address| address.as_socket())
+    }
+
     /// The connection is another user's or another container's from now on.
     pub fn place(&self, access: &Access, container: ContainerId) {
         *self.place.lock() = (access.clone(), container);
@@ -52,7 +67,11 @@ pub struct Connection {
 
 /// Open connections.
 #[derive(Debug, Default)]
-pub struct Peers(Mutex<Open>);
+pub struct Peers {
+    open: Mutex<Open>,
+    /// Bytes that wait for clients to read, over all connections.
+    unsent: AtomicUsize,
+}
 
 #[derive(Debug, Default)]
 struct Open {
@@ -64,7 +83,7 @@ struct Open {
 impl Peers {
     /// Enters a connection.
     pub fn enter(&self, fd: RawFd, peer: &Arc<Peer>) {
-        let mut open = self.0.lock();
+        let mut open = self.open.lock();
         open.last += 1;
         let number = open.last;
         open.by_descriptor.insert(fd, (number, Arc::clone(peer)));
@@ -72,15 +91,61 @@ impl Peers {
 
     /// Takes a connection out, before its descriptor is closed.
     pub fn leave(&self, fd: RawFd) {
-        self.0.lock().by_descriptor.remove(&fd);
+        if let Some((_, peer)) = self.open.lock().by_descriptor.remove(&fd) {
+            self.note_unsent(&peer, 0);
+        }
+    }
+
+    /// Notes how many bytes wait for a client to read.
+    pub fn note_unsent(&self, peer: &Peer, bytes: usize) {
+        if bytes == 0 && peer.unsent.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let before = peer.unsent.swap(bytes, Ordering::Relaxed);
+        // Wrapping additions of differences: the sum is right whatever their order.
+        self.unsent.fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
+    }
+
+    /// Bytes that wait for clients to read, over all connections.
+    pub fn unsent(&self) -> usize {
+        self.unsent.load(Ordering::Relaxed)
+    }
+
+    /// Ends the connections whose clients have the most to read, until what waits for the others is within `limit` bytes. Their workers
+    /// find that the clients have gone. Tells how many were ended.
+    pub fn shed(&self, limit: usize) -> usize {
+        if self.unsent() <= limit {
+            return 0;
+        }
+        let open = self.open.lock();
+        let mut debtors = Vec::new();
+        let mut total = 0;
+        for (_, peer) in open.by_descriptor.values() {
+            let bytes = peer.unsent.load(Ordering::Relaxed);
+            if bytes > 0 && !peer.condemned.load(Ordering::Relaxed) {
+                total += bytes;
+                debtors.push((bytes, peer));
+            }
+        }
+        debtors.sort_unstable_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
+        let mut ended = 0;
+        for (bytes, peer) in debtors {
+            if total <= limit {
+                break;
+            }
+            total -= bytes;
+            ended += 1;
+            peer.condemned.store(true, Ordering::Relaxed);
+            // It may have ended by itself.
+            let _ = peer.socket.shutdown(Shutdown::Both);
+        }
+        ended
     }
 
     /// Calls `tell` with what memcached tells of each connection; `now` is the present second of the daemon's life.
     pub fn tell(&self, now: u64, tell: &mut dyn FnMut(&str, &str)) {
-        for (fd, (_, peer)) in &self.0.lock().by_descriptor {
-            // SAFETY: whoever closes the descriptor takes it out first, and waits for this lock to do so.
-            let open = unsafe { BorrowedFd::borrow_raw(*fd) };
-            let socket = SockRef::from(&open);
+        for (fd, (_, peer)) in &self.open.lock().by_descriptor {
+            let socket = &peer.socket;
             if let Ok(address) = socket.peer_addr() {
                 tell(&format!("{fd}:addr"), &shown(&address));
             }
@@ -96,11 +161,9 @@ impl Peers {
     /// Calls `tell` with each connection, the oldest first; `now` as for [`Peers::tell`].
     pub fn list(&self, now: u64, config: &Config, tell: &mut dyn FnMut(&Connection)) {
         let mut all = Vec::new();
-        for (fd, (id, peer)) in &self.0.lock().by_descriptor {
-            // SAFETY: as in `tell`.
-            let open = unsafe { BorrowedFd::borrow_raw(*fd) };
+        for (id, peer) in self.open.lock().by_descriptor.values() {
             // Without a peer any more it is about to leave.
-            let Ok(address) = SockRef::from(&open).peer_addr() else { continue };
+            let Ok(address) = peer.socket.peer_addr() else { continue };
             let (access, container) = peer.place.lock().clone();
             all.push(Connection {
                 id: *id,
@@ -117,14 +180,10 @@ impl Peers {
 
     /// Ends a connection: its worker finds that the client has gone. `false`: there is none of that number.
     pub fn kill(&self, id: u64) -> bool {
-        let open = self.0.lock();
-        let Some(fd) = open.by_descriptor.iter().find_map(|(fd, (known, _))| (*known == id).then_some(*fd)) else {
-            return false;
-        };
-        // SAFETY: as in `tell`.
-        let descriptor = unsafe { BorrowedFd::borrow_raw(fd) };
+        let open = self.open.lock();
+        let Some((_, peer)) = open.by_descriptor.values().find(|(known, _)| *known == id) else { return false };
         // It may have ended by itself.
-        let _ = SockRef::from(&descriptor).shutdown(Shutdown::Both);
+        let _ = peer.socket.shutdown(Shutdown::Both);
         true
     }
 }

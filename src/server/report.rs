@@ -81,6 +81,9 @@ impl Shared {
             let (operations, errors) =
                 counts.fold((0, 0), |sum, count| (sum.0 + count.operations, sum.1 + count.errors));
             tell(&format!("{name}:table"), &container.table.display());
+            if let Some(error) = container.refused() {
+                tell(&format!("{name}:refused"), &error.rule.to_string());
+            }
             tell(&format!("{name}:operations"), &operations.to_string());
             tell(&format!("{name}:errors"), &errors.to_string());
         }
@@ -116,6 +119,7 @@ impl Shared {
         number("total_connections", self.connections_total.load(Ordering::Relaxed));
         number("rejected_connections", self.connections_refused.load(Ordering::Relaxed));
         number("threads", self.options.threads as u64);
+        number("output_bytes", self.peers.unsent() as u64);
         for (counter, name) in ALL.iter().zip(NAMES) {
             number(name, self.total(*counter));
         }
@@ -161,6 +165,7 @@ impl Shared {
         tell("auth_enabled_ascii", &users.map_or("no".into(), |path| path.display().to_string()));
         tell("idle_timeout", &options.idle_timeout.to_string());
         tell("output_timeout", &options.output_timeout.to_string());
+        tell("output_mem_limit", &(options.output_limit >> 20).to_string());
         tell("ssl_enabled", yes(options.tls.is_some()));
         if let Some(tls) = &options.tls {
             tell("ssl_chain_cert", &tls.chain.display().to_string());

@@ -38,6 +38,7 @@ counters! {
     TouchMisses "touch_misses",
     IdleKicks "idle_kicks",
     OutputKicks "output_kicks",
+    OutputLimitKicks "output_limit_kicks",
     BytesRead "bytes_read",
     BytesWritten "bytes_written",
     Ticks "ticks",

@@ -27,6 +27,8 @@ use crate::store::{Config, ContainerId, Store};
 pub use plan::Plan;
 use plan::{Planned, Planner, order, recycle};
 use slab::Slab;
+use std::io::IoSlice;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use write::WritePhase;
@@ -38,13 +40,16 @@ const LONG_COMMIT: Duration = Duration::from_micros(200);
 /// done; not where the commit takes longer than they do.
 const WRITES_BESIDE_READERS: usize = 8;
 
+/// Memory for replies that a worker keeps from tick to tick.
+const OUT_KEPT: usize = 1 << 20;
+
 /// Buffers that live from tick to tick.
 #[derive(Default)]
 pub struct Buffers {
     planned: Vec<Planned<'static>>,
     order: Vec<usize>,
-    out: Vec<u8>,
-    arena: Vec<u8>,
+    /// Replies of one connection after the other in the read phase, of all of them in the write phase.
+    out: Out,
 }
 
 /// Parts of a worker that a tick works with; connections are only borrowed.
@@ -128,23 +133,30 @@ impl<R: Rows> Tick<'_, R> {
         self.read_phase(&planned, plans, &mut buffers.out);
         order(&planned, plans, &mut buffers.order);
         if !buffers.order.is_empty() {
-            let Buffers { order, arena, out, .. } = buffers;
-            arena.clear();
+            let Buffers { order, out, .. } = buffers;
             self.store.set_read_write(true);
+            self.restart_lock_wait();
             self.this.writers = plans.iter().filter(|plan| plan.writes).count();
-            WritePhase { tick: self, planned: &mut planned, plans, arena }.run(order);
-            self.answer_writes(&planned, plans, arena, out);
+            WritePhase { tick: self, planned: &mut planned, plans, out, first_timeout: None }.run(order);
+            self.answer_writes(&planned, plans, out);
         }
         self.stats.one(Counter::Ticks);
         buffers.planned = recycle(planned);
-        buffers.out.shrink_to(REPLY_BUDGET);
-        buffers.arena.shrink_to(REPLY_BUDGET);
+        if buffers.out.capacity() > OUT_KEPT {
+            buffers.out = Out::new();
+        }
         Ok(())
     }
 
     fn executor(&mut self, container: ContainerId) -> Executor<'_, R> {
         let Tick { store, config, shared, stats, counts, fresh, .. } = self;
         Executor { store, config, container, shared, stats, counts, fresh: *fresh }
+    }
+
+    /// From here on the waits for locks end together.
+    fn restart_lock_wait(&mut self) {
+        self.shared.host.restart_lock_wait();
+        self.store.restart_lock_wait();
     }
 
     /// Follows an ALTER TABLE: takes the newest mapping, and reads it anew if that is the one at hand. Outside any transaction.
@@ -195,7 +207,9 @@ impl<R: Rows> Tick<'_, R> {
                 // A close that was asked for behind requests that are not answered yet comes with them.
                 plan.close = false;
             }
-            self.send(plan, out);
+            let written = out.len();
+            let sent = self.conns[plan.conn].reply(out);
+            self.sent(plan, written, sent);
         }
         let reads = plans.iter().filter(|plan| !plan.writes).map(|plan| plan.requests.len()).sum();
         if reads > 0
@@ -205,27 +219,34 @@ impl<R: Rows> Tick<'_, R> {
         }
     }
 
-    fn answer_writes(&mut self, planned: &[Planned<'_>], plans: &mut [Plan], arena: &[u8], out: &mut Out) {
+    /// Sends what the write phase wrote to `out`, each connection its pieces in the order of its requests.
+    fn answer_writes(&mut self, planned: &[Planned<'_>], plans: &mut [Plan], out: &mut Out) {
+        let all = out.split().freeze();
+        let mut pieces = Vec::new();
         for plan in plans.iter_mut().filter(|plan| plan.writes && !plan.drop) {
-            out.clear();
+            pieces.clear();
+            let (mut written, mut open) = (0, 0..0);
             for planned in &planned[plan.requests.clone()] {
-                out.extend_from_slice(&arena[planned.reply.clone()]);
+                let Range { start, end } = planned.reply;
+                written += end - start;
+                if start == open.end {
+                    open.end = end;
+                } else if start < end {
+                    pieces.push(IoSlice::new(&all[open]));
+                    open = start..end;
+                }
             }
+            pieces.push(IoSlice::new(&all[open]));
             (plan.consumed, plan.parser) = plan.tail;
             plan.container = planned[plan.requests.end - 1].after;
-            self.send(plan, out);
+            let sent = self.conns[plan.conn].reply_with(&all, &mut pieces);
+            self.sent(plan, written, sent);
         }
     }
 
-    fn send(&mut self, plan: &mut Plan, out: &[u8]) {
-        if out.is_empty() {
-            return;
-        }
-        match self.conns[plan.conn].send(out) {
-            Ok(sent) => {
-                self.stats.add(Counter::BytesWritten, out.len() as u64);
-                plan.unsent.extend_from_slice(&out[sent..]);
-            }
+    fn sent(&mut self, plan: &mut Plan, written: usize, result: std::io::Result<()>) {
+        match result {
+            Ok(()) => self.stats.add(Counter::BytesWritten, written as u64),
             Err(_) => plan.drop = true,
         }
     }

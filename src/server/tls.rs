@@ -13,9 +13,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
+use socket2::Socket;
 use std::cell::RefCell;
-use std::io::{Error, ErrorKind, Read, Result, Write};
-use std::os::fd::RawFd;
+use std::io::{Error, ErrorKind, IoSlice, Read, Result, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -142,7 +142,7 @@ impl Session {
     ///
     /// # Errors
     /// The socket is broken, or what came is no TLS that the listener accepts; the client was told.
-    pub fn fill(&mut self, socket: RawFd, free: &mut [u8]) -> Result<(usize, Filled)> {
+    pub fn fill(&mut self, socket: &Socket, free: &mut [u8]) -> Result<(usize, Filled)> {
         let session = self.0.get_mut();
         let mut wire = Wire { socket, drained: false };
         let mut goodbye = false;
@@ -172,14 +172,23 @@ impl Session {
     }
 
     /// Encrypts and sends as much as the socket takes. What this says it took may still wait here, see [`Session::waits`].
-    pub fn send(&self, socket: RawFd, bytes: &[u8]) -> Result<usize> {
+    pub fn send(&self, socket: &Socket, pieces: &[IoSlice<'_>]) -> Result<usize> {
         let mut session = self.0.borrow_mut();
         let mut wire = Wire { socket, drained: false };
         let mut taken = 0;
         // The session holds little: it asks for the socket to take that before it takes more.
-        while push(&mut session, &mut wire)? && taken < bytes.len() {
-            taken += session.writer().write(bytes.get(taken..).unwrap_or_default())?;
+        for piece in pieces {
+            let mut rest: &[u8] = piece;
+            while !rest.is_empty() {
+                if !push(&mut session, &mut wire)? {
+                    return Ok(taken);
+                }
+                let some = session.writer().write(rest)?;
+                rest = rest.get(some..).unwrap_or_default();
+                taken += some;
+            }
         }
+        push(&mut session, &mut wire)?;
         Ok(taken)
     }
 
@@ -194,7 +203,7 @@ impl Session {
     }
 
     /// Says goodbye, if the socket takes it.
-    pub fn close(&mut self, socket: RawFd) {
+    pub fn close(&mut self, socket: &Socket) {
         let session = self.0.get_mut();
         session.send_close_notify();
         let _ = push(session, &mut Wire { socket, drained: false });
@@ -202,7 +211,7 @@ impl Session {
 }
 
 /// Sends what waits in the session; `false` if the socket does not take all of it.
-fn push(session: &mut ServerConnection, wire: &mut Wire) -> Result<bool> {
+fn push(session: &mut ServerConnection, wire: &mut Wire<'_>) -> Result<bool> {
     while session.wants_write() {
         match session.write_tls(wire) {
             Ok(_) => {}
@@ -214,35 +223,26 @@ fn push(session: &mut ServerConnection, wire: &mut Wire) -> Result<bool> {
 }
 
 /// The socket as the session sees it.
-struct Wire {
-    socket: RawFd,
+struct Wire<'s> {
+    socket: &'s Socket,
     /// The socket had less than was asked for: the next bytes bring a new event.
     drained: bool,
 }
 
-impl Read for Wire {
+impl Read for Wire<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        // SAFETY: the descriptor is open as long as its connection, and `buffer` is writable.
-        let n = unsafe { libc::recv(self.socket, buffer.as_mut_ptr().cast(), buffer.len(), 0) };
-        match usize::try_from(n) {
-            Ok(n) => {
-                self.drained = n < buffer.len();
-                Ok(n)
-            }
-            Err(_) => {
-                let error = Error::last_os_error();
-                self.drained = error.kind() == ErrorKind::WouldBlock;
-                Err(error)
-            }
-        }
+        let read = self.socket.read(buffer);
+        self.drained = match &read {
+            Ok(n) => *n < buffer.len(),
+            Err(error) => error.kind() == ErrorKind::WouldBlock,
+        };
+        read
     }
 }
 
-impl Write for Wire {
+impl Write for Wire<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result<usize> {
-        // SAFETY: the descriptor is open as long as its connection, and `bytes` is readable.
-        let n = unsafe { libc::send(self.socket, bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL) };
-        usize::try_from(n).map_err(|_| Error::last_os_error())
+        self.socket.send_with_flags(bytes, libc::MSG_NOSIGNAL)
     }
 
     fn flush(&mut self) -> Result<()> {

@@ -14,6 +14,7 @@ use super::stats::{ContainerCount, Counter, Delta};
 use super::sweep::Sweep;
 use super::tick::{Buffers, Past, Plan, Tick};
 use crate::host::RowSession;
+use crate::protocol::reply::Out;
 use crate::store::{CasSource, Config, Store};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -24,7 +25,7 @@ use std::time::Duration;
 
 const WAKE: Token = Token(usize::MAX);
 
-/// Pause before a worker that got no session from its host asks again.
+/// Pause before a worker begins anew that got no session from its host, whose poller failed, or that met a defect.
 const RETRY: Duration = Duration::from_millis(100);
 
 /// What a worker is made of before its thread starts.
@@ -55,7 +56,6 @@ pub struct Worker<'s> {
     mailbox: &'s Mailbox,
     shared: &'s Shared,
     config: Arc<Config>,
-    config_version: u64,
     /// Seconds after which an open batch is committed.
     commit_interval: i64,
     /// The last request to commit batches that was seen.
@@ -85,26 +85,23 @@ pub fn run(mut seed: Seed, shared: &Shared, cas: CasSource) {
     };
     while !shared.stopping() {
         let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            shared.host.session().map(|session| Worker::new(&mut seed, shared, cas.clone(), session).serve())
+            Worker::new(&mut seed, shared, cas.clone(), shared.host.session()?).serve()
         }));
         match served {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                shared.complain(|| format!("worker {}: {error}", seed.index));
-                std::thread::sleep(RETRY);
-            }
+            Ok(Ok(())) => continue,
+            Ok(Err(error)) => shared.complain(|| format!("worker {}: {error}", seed.index)),
             Err(_) => {
                 log::error!("worker {} met a defect of the daemon: its connections are closed, it goes on", seed.index);
             }
         }
+        std::thread::sleep(RETRY);
     }
     drop(attached);
 }
 
 impl<'s> Worker<'s> {
     fn new(seed: &'s mut Seed, shared: &'s Shared, cas: CasSource, session: RowSession) -> Worker<'s> {
-        let config_version = shared.config_version.load(Ordering::Acquire);
-        let config = Arc::clone(&shared.config.lock());
+        let config = shared.mapping.take(seed.index);
         let commit_interval = session.host_commit_interval();
         let store = Store::new(
             session,
@@ -121,7 +118,6 @@ impl<'s> Worker<'s> {
             mailbox: &seed.mailbox,
             shared,
             config,
-            config_version,
             commit_interval,
             commit_seen: 0,
             store,
@@ -137,7 +133,9 @@ impl<'s> Worker<'s> {
         }
     }
 
-    fn serve(mut self) {
+    /// # Errors
+    /// The poller failed; the sentence says how.
+    fn serve(mut self) -> Result<(), String> {
         gather::sleep_precisely();
         let mut events = Events::with_capacity(1024);
         let mut buffers = Buffers::default();
@@ -155,7 +153,7 @@ impl<'s> Worker<'s> {
             if let Err(error) = self.poll.poll(&mut events, timeout)
                 && error.kind() != std::io::ErrorKind::Interrupted
             {
-                return log::error!("worker {}: polling failed: {error}", self.index);
+                return Err(format!("polling failed: {error}"));
             }
             for event in &events {
                 self.note(event);
@@ -173,6 +171,7 @@ impl<'s> Worker<'s> {
             }
         }
         self.commit_batch();
+        Ok(())
     }
 
     fn note(&mut self, event: &mio::event::Event) {
@@ -184,6 +183,7 @@ impl<'s> Worker<'s> {
                 self.logged_in(verdict);
             }
             self.store.tend();
+            self.follow_config();
             if self.index == 0 {
                 self.chores();
             }
@@ -217,7 +217,8 @@ impl<'s> Worker<'s> {
         self.store.set_now(unix_time());
         self.follow_config();
         if let Err(unknown) = self.run_tick(ready, buffers, plans, false) {
-            unknown.iter().for_each(|name| self.look_up(name));
+            self.shared.mapping.look_up(&unknown);
+            self.follow_config();
             let _ = self.run_tick(ready, buffers, plans, true);
         }
         let now = self.shared.uptime_seconds();
@@ -281,31 +282,12 @@ impl<'s> Worker<'s> {
 
     /// Takes the newest configuration; between ticks, so that one tick knows one configuration.
     fn follow_config(&mut self) {
-        let version = self.shared.config_version.load(Ordering::Acquire);
-        if version != self.config_version {
-            self.config_version = version;
-            self.config = Arc::clone(&self.shared.config.lock());
+        if self.shared.mapping.is_news(self.index) {
+            // A batch that is open belongs to the mapping with which it was begun.
+            self.commit_batch();
+            self.config = self.shared.mapping.take(self.index);
             self.store.set_config(Arc::clone(&self.config));
         }
-    }
-
-    /// A client names a container that is not known: it may have been configured since.
-    fn look_up(&mut self, name: &[u8]) {
-        // Whoever comes second finds it in the shared configuration.
-        let mut newest = self.shared.config.lock();
-        self.store.set_config(Arc::clone(&newest));
-        if newest.find(name).is_none() {
-            match self.store.find_new(name) {
-                Ok(Some(config)) => {
-                    log::info!("container {} was found", String::from_utf8_lossy(name));
-                    self.shared.renew(&mut newest, config);
-                }
-                Ok(None) => {}
-                Err(error) => self.shared.complain(|| error),
-            }
-        }
-        drop(newest);
-        self.follow_config();
     }
 
     /// Reads every queued socket before anything runs, so that the read phase's view is younger than all of them. Connections that
@@ -372,10 +354,10 @@ impl<'s> Worker<'s> {
             conn.peer.place(&conn.access, conn.container);
         }
         conn.closing |= plan.close || (conn.half_closed && !plan.more && plan.login.is_none());
-        conn.keep(&plan.unsent);
         if conn.has_output() {
             conn.awaits_writable = true;
             self.stalled = true;
+            self.owe(key);
             self.watch(key, Interest::READABLE | Interest::WRITABLE);
         } else if let Some(attempt) = plan.login {
             self.log_in(key, *attempt);
@@ -389,23 +371,16 @@ impl<'s> Worker<'s> {
     /// What the first worker does for all, when the supervisor wakes it.
     fn chores(&mut self) {
         self.flush_due();
-        if self.shared.reload.swap(false, Ordering::Relaxed) {
-            self.reload();
-        }
         if self.shared.sweep.swap(false, Ordering::Relaxed) && self.sweep.is_none() {
             self.sweep = Some(Sweep::new(&self.config));
         }
     }
 
-    fn reload(&mut self) {
-        if let Err(error) = self.shared.read_containers(&mut self.shared.config.lock(), &mut self.store) {
-            log::error!("the containers stay as they were: {error}");
-        }
-        self.follow_config();
-    }
-
     /// A step of the sweep that is under way, between two ticks.
     fn sweep_on(&mut self) {
+        if self.sweep.is_some() {
+            self.commit_batch();
+        }
         if let Some(sweep) = &mut self.sweep {
             self.store.set_now(unix_time());
             if !sweep.step(&mut self.store, &self.config, self.shared) {
@@ -429,7 +404,7 @@ impl<'s> Worker<'s> {
                 fresh: true,
             };
             let request = crate::protocol::Request::FlushAll { delay: 0, noreply: true };
-            let _ = executor.run(&request, &Resume::Start, &mut Vec::new());
+            let _ = executor.run(&request, &Resume::Start, &mut Out::new());
         }
     }
 }
@@ -437,6 +412,7 @@ impl<'s> Worker<'s> {
 impl Drop for Worker<'_> {
     fn drop(&mut self) {
         self.store.rollback();
+        self.shared.busy[self.index].store(0, Ordering::Relaxed);
         self.conns.iter().for_each(|(_, conn)| self.shared.peers.leave(conn.fd()));
         self.shared.connections.fetch_sub(self.conns.len(), Ordering::Relaxed);
     }

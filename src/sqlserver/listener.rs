@@ -19,10 +19,11 @@ use super::channel::{Channel, Stream};
 use super::connection::{self, Service};
 use super::login::Origin;
 use super::tls::Certificates;
+use crate::boundary::catch;
 use crate::refengine::codes;
 use crate::refengine::ffi::Parts;
-use crate::refengine::signals::SignalsBlocked;
 use crate::refengine::sql::SqlError;
+use crate::signals::SignalsBlocked;
 
 const WAKE: Token = Token(usize::MAX);
 /// How long to wait after an accept that failed for lack of descriptors or memory.
@@ -262,9 +263,8 @@ fn start_connection(stream: Stream, names: Vec<String>, place: String, shared: &
         let (shared, stream) = theirs;
         let _registered = Registered { shared: &shared, id };
         let channel = Channel::new(stream);
-        let served = std::panic::AssertUnwindSafe(|| connection::serve(channel, &shared.service, id, &origin));
-        if let Err(panic) = std::panic::catch_unwind(served) {
-            crate::refengine::guard::report("the connection of the SQL end", panic);
+        if let Err(defect) = catch(|| connection::serve(channel, &shared.service, id, &origin)) {
+            log::error!("connection {id} of the SQL end: {defect}");
         }
     };
     if let Err(error) = std::thread::Builder::new().name(format!("sql-{id}")).spawn(work) {

@@ -6,3 +6,4 @@ mod common;
 mod dumps;
 mod programs;
 mod sql;
+mod suites;

@@ -263,6 +263,10 @@ fn check_threads(dir: &Path) {
             for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGALRM, libc::SIGUSR1, libc::SIGCHLD] {
                 assert!(blocked & (1 << (signal - 1)) != 0, "signal {signal}: {status}");
             }
+            // Whoever reports crashes sees where they happen.
+            for signal in [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGABRT] {
+                assert!(blocked & (1 << (signal - 1)) == 0, "signal {signal}: {status}");
+            }
         }
         remove(&engine, 1);
         engine.close().unwrap();

@@ -19,13 +19,8 @@ const TABLES: [(&str, &str); 3] = [
     ("test.flushed", "SUM(CRC32(k)), SUM(CRC32(v)), SUM(LENGTH(v))"),
 ];
 
-/// A server that replicates or is replicated; `id` keeps the two apart.
 fn config(id: u32) -> Config {
-    Config::new()
-        .arg(format!("--server-id={id}"))
-        .arg("--gtid-mode=ON")
-        .arg("--enforce-gtid-consistency=ON")
-        .arg("--innodb-redo-log-capacity=256M")
+    Config::new().replicating(id).redo_log("256M")
 }
 
 /// A server that a replica can reach.
@@ -58,32 +53,11 @@ fn set_up(primary: &Mysqld) {
     );
 }
 
-/// Makes a server the replica of the one at `port`, from its first transaction on.
-fn follow(replica: &Mysqld, port: u16) {
-    replica.sql(&format!(
-        "CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={port}, SOURCE_USER='replica', SOURCE_PASSWORD='replica',
-           SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1, SOURCE_CONNECT_RETRY=1, SOURCE_RETRY_COUNT=100;
-         SET GLOBAL super_read_only=ON; START REPLICA"
-    ));
-}
-
-/// What the replica's threads complain about.
-fn complaints(replica: &Mysqld) -> String {
-    replica.sql(
-        "SELECT LAST_ERROR_NUMBER, LAST_ERROR_MESSAGE FROM performance_schema.replication_applier_status_by_worker WHERE LAST_ERROR_NUMBER
-         UNION ALL SELECT LAST_ERROR_NUMBER, LAST_ERROR_MESSAGE FROM performance_schema.replication_connection_status WHERE LAST_ERROR_NUMBER",
-    )
-}
-
 /// Waits until the replica has all that the primary has, then compares their tables.
 fn compare(primary: &Mysqld, replica: &Mysqld) {
-    let executed = primary.sql("SELECT REPLACE(@@GLOBAL.gtid_executed, '\\n', '')");
     let start = Instant::now();
-    let waited = replica.sql(&format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{executed}', {CATCH_UP_SECONDS})"));
-    assert_eq!(waited, "0", "the replica stays behind: {}\n{}", complaints(replica), replica.log());
-    let extra = replica.sql(&format!("SELECT GTID_SUBTRACT(@@GLOBAL.gtid_executed, '{executed}')"));
-    assert_eq!(extra, "", "the replica has transactions that the primary does not have");
-    println!("caught up after another {} ms: {executed}", start.elapsed().as_millis());
+    replica.catch_up(primary, CATCH_UP_SECONDS);
+    println!("caught up after another {} ms", start.elapsed().as_millis());
     for (table, sums) in TABLES {
         for sql in [format!("CHECKSUM TABLE {table}"), format!("SELECT COUNT(*), {sums} FROM {table}")] {
             let expected = primary.sql(&sql);
@@ -101,7 +75,7 @@ fn replicates(format: &str, writes: u64) {
     let (config_1, config_2) = (relaxed(config_1), relaxed(config_2));
     let (primary, replica) = (config_1.start(), config_2.start());
     set_up(&primary);
-    follow(&replica, port);
+    replica.follow(port, "replica", "replica");
     let start = Instant::now();
     let models = crate::load::run(primary.port(), CLIENTS, writes);
     println!("{format}: {writes} writes in {:?}", start.elapsed());
@@ -146,7 +120,7 @@ fn a_killed_primary_loses_nothing_acknowledged_and_its_replica_is_equal() {
         let primary = config_1.start();
         if round == 0 {
             set_up(&primary);
-            follow(&replica, port);
+            replica.follow(port, "replica", "replica");
         }
         let daemon = primary.port();
         for (i, client) in acknowledged.iter_mut().enumerate() {
@@ -184,7 +158,7 @@ fn without_the_binary_log_nothing_is_written_there_and_the_log_says_so() {
     let server = config.start();
     set_up(&server);
     server.wait_log("daemon_memcached_enable_binlog is OFF");
-    let state = || server.sql("SHOW BINARY LOG STATUS");
+    let state = || server.binary_log();
     let before = state();
     let mut client = server.client();
     client.ask("set a 0 0 1\r\n1\r\nincr a 4\r\nappend a 0 0 1\r\n0\r\n", "STORED\r\n5\r\nSTORED\r\n");
@@ -205,8 +179,7 @@ fn a_server_that_logs_statements_gets_rows_from_the_daemon() {
     let config = config(1).arg("--binlog-format=STATEMENT");
     let server = config.start();
     set_up(&server);
-    let log = server.sql("SHOW BINARY LOG STATUS");
-    let (file, position) = log.split_once('\t').map(|(file, rest)| (file, rest.split('\t').next().unwrap())).unwrap();
+    let (file, position) = server.binary_log();
     server.client().ask("set a 0 0 1\r\n1\r\nincr a 2\r\ndelete a\r\n", "STORED\r\n3\r\nDELETED\r\n");
     let events = server.sql(&format!("SHOW BINLOG EVENTS IN '{file}' FROM {position}"));
     for kind in ["Write_rows", "Update_rows", "Delete_rows", "Xid"] {

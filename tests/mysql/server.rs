@@ -1,4 +1,4 @@
-//! A real mysqld of the tree that `tests/mysql/make-tree` made, as a child process.
+//! A real server of a tree that `tests/mysql/make-tree` or `tests/mariadb/make-tree` made, as a child process.
 
 use crate::common::{Client, PATIENCE};
 use std::io::{BufRead, BufReader, Write};
@@ -19,10 +19,23 @@ fn tree() -> &'static Path {
     })
 }
 
-/// The plugin as it is built for a server.
+/// Whether the tree's server is MariaDB.
+pub fn is_mariadb() -> bool {
+    tree().join("usr/sbin/mariadbd").exists()
+}
+
+/// What is said differently to the two kinds of server.
+pub fn either<T>(mysql: T, mariadb: T) -> T {
+    if is_mariadb() { mariadb } else { mysql }
+}
+
+/// The plugin as it is built for a server: now, or the one that the variable names.
 fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
+        if let Some(built) = std::env::var_os("DM_MYSQL_PLUGIN") {
+            return built.into();
+        }
         let target = crate::common::library_folder().parent().unwrap().join("plugin-only");
         let status = Command::new(env!("CARGO"))
             .args(["build", "--release", "--quiet", "--lib", "--no-default-features", "--target-dir"])
@@ -48,12 +61,28 @@ impl Config {
         let copied =
             Command::new("cp").arg("-a").arg(tree().join("data/template")).arg(folder.path().join("db")).status();
         assert!(copied.unwrap().success(), "cannot copy the data directory");
-        // Two servers that replicate must not take each other for themselves.
-        std::fs::remove_file(folder.path().join("db/auto.cnf")).unwrap();
+        if !is_mariadb() {
+            // Two servers that replicate must not take each other for themselves.
+            std::fs::remove_file(folder.path().join("db/auto.cnf")).unwrap();
+        }
         std::fs::create_dir(folder.path().join("plugin")).unwrap();
         let config = Config { folder, args: Vec::new() };
         config.place_library();
-        config.arg("--loose-daemon-memcached-option=-p 0").arg("--loose-daemon-memcached-enable-binlog=ON")
+        let config =
+            config.arg("--loose-daemon-memcached-option=-p 0").arg("--loose-daemon-memcached-enable-binlog=ON");
+        // MariaDB writes no binary log unless told to.
+        if is_mariadb() { config.arg("--log-bin=binlog").redo_log("8M") } else { config.redo_log("8M") }
+    }
+
+    /// A server that replicates or is replicated by GTID; `id` keeps the two apart.
+    pub fn replicating(self, id: u32) -> Config {
+        let config = self.arg(format!("--server-id={id}"));
+        if is_mariadb() { config } else { config.arg("--gtid-mode=ON").arg("--enforce-gtid-consistency=ON") }
+    }
+
+    /// Size of the redo log.
+    pub fn redo_log(self, size: &str) -> Config {
+        self.arg(format!("{}={size}", either("--innodb-redo-log-capacity", "--innodb-log-file-size")))
     }
 
     /// One more argument for mysqld.
@@ -77,8 +106,11 @@ impl Config {
 
     fn command(&self) -> Command {
         let mut command = Command::new("chroot");
-        command.arg(tree()).args(["mysqld", "--no-defaults", "--user=root", "--bind-address=127.0.0.1"]);
-        command.args(["--mysqlx=OFF", "--secure-file-priv=NULL", "--innodb-redo-log-capacity=8M"]);
+        command.arg(tree()).arg(either("mysqld", "mariadbd"));
+        command.args(["--no-defaults", "--user=root", "--bind-address=127.0.0.1"]);
+        if !is_mariadb() {
+            command.args(["--mysqlx=OFF", "--secure-file-priv=NULL"]);
+        }
         for (option, file) in [
             ("datadir", "db"),
             ("socket", "my.sock"),
@@ -130,7 +162,8 @@ impl<'c> Mysqld<'c> {
 
     fn client_command(&self) -> Command {
         let mut command = Command::new("chroot");
-        command.arg(tree()).args(["mysql", "--no-defaults", "-uroot", "--batch", "--skip-column-names", "--raw"]);
+        command.arg(tree()).arg(either("mysql", "mariadb"));
+        command.args(["--no-defaults", "-uroot", "--batch", "--skip-column-names", "--raw"]);
         command.arg(format!("--socket={}", self.config.inside("my.sock")));
         command
     }
@@ -176,6 +209,52 @@ impl<'c> Mysqld<'c> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let (stdin, stdout) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
         Session { child, stdin, stdout, asked: 0 }
+    }
+
+    /// The binary log's file and position.
+    pub fn binary_log(&self) -> (String, String) {
+        let row = self.sql(either("SHOW BINARY LOG STATUS", "SHOW MASTER STATUS"));
+        let mut words = row.split('\t').map(str::to_owned);
+        (words.next().unwrap(), words.next().unwrap())
+    }
+
+    /// Makes this server the replica of the one at `port`, from its first transaction on.
+    pub fn follow(&self, port: u16, user: &str, password: &str) {
+        self.sql(&match is_mariadb() {
+            false => format!(
+                "CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={port}, SOURCE_USER='{user}', \
+                 SOURCE_PASSWORD='{password}', SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1, SOURCE_CONNECT_RETRY=1, \
+                 SOURCE_RETRY_COUNT=100; SET GLOBAL super_read_only=ON; START REPLICA"
+            ),
+            true => format!(
+                "CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={port}, MASTER_USER='{user}', MASTER_PASSWORD='{password}', \
+                 MASTER_USE_GTID=slave_pos, MASTER_CONNECT_RETRY=1; SET GLOBAL read_only=ON; START SLAVE"
+            ),
+        });
+    }
+
+    /// Waits until this replica has all that its primary has.
+    #[track_caller]
+    pub fn catch_up(&self, primary: &Mysqld, seconds: u32) {
+        let executed =
+            primary.sql(either("SELECT REPLACE(@@GLOBAL.gtid_executed, '\\n', '')", "SELECT @@GLOBAL.gtid_binlog_pos"));
+        let wait = either("WAIT_FOR_EXECUTED_GTID_SET", "MASTER_GTID_WAIT");
+        let waited = self.sql(&format!("SELECT {wait}('{executed}', {seconds})"));
+        assert_eq!(waited, "0", "the replica stays behind: {}\n{}", self.complaints(), self.log());
+        if !is_mariadb() {
+            let extra = self.sql(&format!("SELECT GTID_SUBTRACT(@@GLOBAL.gtid_executed, '{executed}')"));
+            assert_eq!(extra, "", "the replica has transactions that the primary does not have");
+        }
+    }
+
+    /// What a replica's threads complain about.
+    fn complaints(&self) -> String {
+        self.sql(either(
+            "SELECT LAST_ERROR_NUMBER, LAST_ERROR_MESSAGE FROM performance_schema.replication_applier_status_by_worker \
+             WHERE LAST_ERROR_NUMBER UNION ALL SELECT LAST_ERROR_NUMBER, LAST_ERROR_MESSAGE \
+             FROM performance_schema.replication_connection_status WHERE LAST_ERROR_NUMBER",
+            "SHOW SLAVE STATUS",
+        ))
     }
 
     /// A status variable's value.

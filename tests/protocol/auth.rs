@@ -275,3 +275,36 @@ fn the_subcommand_makes_lines_and_refuses_what_cannot_be_one() {
         );
     }
 }
+
+/// Wrong passwords by the hundred from one address: a user at another one waits for his own and the one that is being checked.
+#[test]
+fn a_flood_of_wrong_passwords_delays_nobody_elsewhere() {
+    const FLOOD: usize = 200;
+    let host = host(&[("alice", "secret", "*=rw")]);
+    let from = |address: &str| {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        let at = |ip: &str, port: u16| std::net::SocketAddr::new(ip.parse().unwrap(), port).into();
+        socket.bind(&at(address, 0)).unwrap();
+        socket.connect(&at("127.0.0.1", host.port())).unwrap();
+        socket.set_read_timeout(Some(crate::common::PATIENCE)).unwrap();
+        Client::over(std::net::TcpStream::from(socket))
+    };
+    let mut flood: Vec<Client> = (0..FLOOD).map(|_| from("127.0.0.2")).collect();
+    for client in &mut flood {
+        client.send(credentials("alice", "wrong"));
+    }
+    // Some wait for their verdicts, the others are refused and closed.
+    let mut alice = host.client();
+    wait_until("those over the limit are refused", || host.log().contains("too many logins at a time"));
+    alice.log_in("alice", "secret");
+    let stats = alice.stats("");
+    let told = stats.iter().find(|(n, _)| n == "auth_errors").unwrap().1.parse::<usize>().unwrap();
+    assert!(told < 10, "{told} wrong passwords were answered before the right one");
+    let mut closed = 0;
+    for client in &mut flood {
+        client.expect(FAILED);
+        let open = client.try_send("version\r\n").is_ok() && client.try_read_line().is_ok_and(|line| line.is_some());
+        closed += usize::from(!open);
+    }
+    assert!((FLOOD - 20..FLOOD).contains(&closed), "{closed} of {FLOOD} were closed");
+}

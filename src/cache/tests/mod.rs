@@ -9,16 +9,21 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::*;
 
-fn item(value: &[u8], deadline: i64) -> NewItem<'_> {
-    NewItem { flags: 0, cas: 0, deadline, value: Cow::Borrowed(value) }
+fn item(key: &[u8], value: &[u8], deadline: i64) -> NewItem {
+    NewItem { flags: 0, cas: 0, deadline, data: Data::new(key, &[value]).unwrap() }
 }
 
 fn set(store: &MemoryStore, container: u32, key: &str, value: &[u8], deadline: i64, now: i64) -> bool {
-    store.update(container, key.as_bytes(), now, |_| Change::Put { item: item(value, deadline), result: () }).is_ok()
+    store
+        .update(container, key.as_bytes(), now, |_| Change::Put {
+            item: item(key.as_bytes(), value, deadline),
+            result: (),
+        })
+        .is_ok()
 }
 
 fn get(store: &MemoryStore, container: u32, key: &str, now: i64) -> Option<String> {
-    store.get(container, key.as_bytes(), now, |found| String::from_utf8_lossy(found.value).into_owned())
+    store.get(container, key.as_bytes(), now, |found| String::from_utf8_lossy(found.value()).into_owned())
 }
 
 #[test]
@@ -27,9 +32,10 @@ fn an_item_keeps_all_its_parts() {
     let values: [&[u8]; 4] = [b"", b"one", b"two", &[0; 5000]];
     for (number, value) in values.into_iter().enumerate() {
         let (flags, cas, deadline) = (number as u32 + 7, u64::MAX - number as u64, 50 + number as i64);
-        let new = NewItem { flags, cas, deadline, value: Cow::Borrowed(value) };
+        let data = Data::new(b"k", &[value]).unwrap();
+        let new = NewItem { flags, cas, deadline, data: data.clone() };
         store.update(1, b"k", 1, |_| Change::Put { item: new, result: () }).unwrap();
-        let seen = CachedItem { flags, cas, deadline, value };
+        let seen = CachedItem { flags, cas, deadline, data: &data };
         assert_eq!(store.get(1, b"k", 1, |found| found == seen), Some(true));
         assert_eq!(store.update(1, b"k", 1, |old| Change::Keep(old == Some(seen))), Ok(true));
         assert_eq!(store.stats().bytes, (1 + value.len() + ITEM_OVERHEAD) as u64);
@@ -44,17 +50,17 @@ fn an_item_keeps_all_its_parts() {
 type Between = fn(&MemoryStore);
 const AFTER: &[(&str, Between, Option<&str>, Option<&str>)] = &[
     ("nothing", |_| (), Some("filled"), Some("replaced")),
-    ("another fill", |s| assert!(s.fill(1, b"k", s.version(1, b"k"), &item(b"other", 0))), Some("other"), None),
+    ("another fill", |s| assert!(s.fill(1, b"k", s.version(1, b"k"), item(b"k", b"other", 0))), Some("other"), None),
     ("invalidation", |s| s.invalidate(1, b"k"), None, None),
     (
         "another replacement",
-        |s| s.replace_committed(1, b"k", s.version(1, b"k"), &item(b"other", 0)),
+        |s| s.replace_committed(1, b"k", s.version(1, b"k"), item(b"k", b"other", 0)),
         Some("other"),
         None,
     ),
     (
         "a replacement without room",
-        |s| s.replace_committed(1, b"k", s.version(1, b"k"), &item(&[0; 9000], 0)),
+        |s| s.replace_committed(1, b"k", s.version(1, b"k"), item(b"k", &[0; 9000], 0)),
         None,
         None,
     ),
@@ -81,7 +87,7 @@ fn versions() {
         let version = store.version(1, b"k");
         between(&store);
         let before = get(&store, 1, "k", 1);
-        let stored = store.fill(1, b"k", version, &item(b"filled", 0));
+        let stored = store.fill(1, b"k", version, item(b"k", b"filled", 0));
         assert_eq!(get(&store, 1, "k", 1).as_deref(), after_fill, "fill after {name}");
         assert_eq!(stored, before.is_none() && after_fill.is_some(), "fill after {name}");
 
@@ -94,7 +100,7 @@ fn versions() {
             store.set_limit(8000);
         }
         between(&store);
-        store.replace_committed(1, b"k", version, &item(b"replaced", 0));
+        store.replace_committed(1, b"k", version, item(b"k", b"replaced", 0));
         assert_eq!(get(&store, 1, "k", 1).as_deref(), after_replace, "replacement after {name}");
         assert_ne!(store.version(1, b"k"), version, "replacement after {name}");
     }
@@ -106,7 +112,7 @@ fn a_failed_or_panicking_change_leaves_the_item() {
     assert!(set(&store, 1, "k", b"old", 0, 1));
     let version = store.version(1, b"k");
     assert!(!set(&store, 1, "k", &[0; 1000], 0, 1));
-    let panics = || store.update(1, b"k", 1, |_| -> Change<'_, ()> { std::panic::panic_any("on purpose") });
+    let panics = || store.update(1, b"k", 1, |_| -> Change<()> { std::panic::panic_any("on purpose") });
     assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
     assert_eq!(get(&store, 1, "k", 1).as_deref(), Some("old"));
     assert_eq!(store.version(1, b"k"), version, "nothing changed");
@@ -135,7 +141,10 @@ fn many_items_in_many_shards() {
     let versions: Vec<Version> = keys.iter().map(|key| store.version(1, key.as_bytes())).collect();
     store.flush(1);
     for (key, version) in keys.iter().zip(versions) {
-        assert!(!store.fill(1, key.as_bytes(), version, &item(b"old", 0)), "a fill from before the flush");
+        assert!(
+            !store.fill(1, key.as_bytes(), version, item(key.as_bytes(), b"old", 0)),
+            "a fill from before the flush"
+        );
         assert_eq!(get(&store, 1, key, 1), None);
         assert_eq!(get(&store, 2, key, 1).as_deref(), Some(""));
     }
@@ -157,12 +166,12 @@ fn chains_of_one_hash() {
     for gone in keys {
         let mut items = items::Items::new();
         for key in keys {
-            items.insert(Item::new(at(key), key).unwrap()).unwrap();
+            items.insert(Item::new(at(key), item(key, key, 0), 0)).unwrap();
         }
         let slot = items.find(at(gone)).unwrap();
         assert!(items.remove(slot).is_some());
         for key in keys {
-            let found = items.find(at(key)).and_then(|slot| items.get(slot)).map(|item| item.seen().value.to_vec());
+            let found = items.find(at(key)).and_then(|slot| items.get(slot)).map(|item| item.seen().value().to_vec());
             assert_eq!(found.as_deref(), (key != gone).then_some(key));
         }
         assert_eq!(items.find(Address { hash: 42, container: 2, key: b"a" }), None);

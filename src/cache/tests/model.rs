@@ -179,8 +179,9 @@ fn keys(store: &MemoryStore) -> Vec<String> {
     keys
 }
 
-fn new(held: &Held) -> NewItem<'_> {
-    NewItem { flags: held.flags, cas: 1, deadline: held.deadline, value: Cow::Borrowed(&held.value) }
+fn new(key: &[u8], held: &Held) -> NewItem {
+    let data = Data::new(key, &[&held.value]).unwrap();
+    NewItem { flags: held.flags, cas: 1, deadline: held.deadline, data }
 }
 
 /// The store and its model, called alike.
@@ -220,7 +221,7 @@ impl Both {
 
     fn get(&mut self, name: Name) -> Result<bool, TestCaseError> {
         let key = self.keys[name.1].as_bytes();
-        let parts = |found: CachedItem<'_>| (found.flags, found.deadline, found.value.to_vec());
+        let parts = |found: CachedItem<'_>| (found.flags, found.deadline, found.value().to_vec());
         let seen = self.store.get(name.0, key, self.model.now, parts);
         let there = seen.is_some();
         prop_assert_eq!(seen, self.model.get(name).map(|held| (held.flags, held.deadline, held.value)));
@@ -229,13 +230,13 @@ impl Both {
 
     fn update(&mut self, name: Name, call: &Call) -> Result<(), TestCaseError> {
         let held = if let Call::Put(item) = call { Some(self.made(name, *item)) } else { None };
+        let key = self.keys[name.1].as_bytes();
         let change = |was: bool| match (call, &held) {
-            (Call::Put(_), Some(held)) => Change::Put { item: new(held), result: was },
+            (Call::Put(_), Some(held)) => Change::Put { item: new(key, held), result: was },
             (Call::Touch(deadline), _) => Change::Touch { deadline: self.until(*deadline), result: was },
             (Call::Remove, _) => Change::Remove(was),
             _ => Change::Keep(was),
         };
-        let key = self.keys[name.1].as_bytes();
         let was = self.store.update(name.0, key, self.model.now, |old| change(old.is_some()));
         let there = self.model.find(name).is_some();
         prop_assert!(was.is_err() || was == Ok(there));
@@ -258,11 +259,11 @@ impl Both {
         let key = self.keys[name.1].as_bytes();
         let counts = *self.model.counts(name);
         if fill {
-            let stored = self.store.fill(name.0, key, version, &new(&held));
+            let stored = self.store.fill(name.0, key, version, new(key, &held));
             prop_assert_eq!(stored, counts.0 == then.0 && !there && self.model.put(held));
             self.model.counts(name).1 += u64::from(stored);
         } else {
-            self.store.replace_committed(name.0, key, version, &new(&held));
+            self.store.replace_committed(name.0, key, version, new(key, &held));
             if counts != then || !self.model.put(held) {
                 self.model.take(name);
             }

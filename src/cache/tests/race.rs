@@ -63,7 +63,7 @@ fn write(store: &MemoryStore, rows: &[Row], leaves: &[Leaves], chance: &mut Chan
     drop(guard);
     chance.pause();
     match leaves[chance.below(leaves.len() as u64) as usize] {
-        Leaves::Item => store.replace_committed(1, key, version, &item(&value.to_le_bytes(), 0)),
+        Leaves::Item => store.replace_committed(1, key, version, item(key, &value.to_le_bytes(), 0)),
         Leaves::Nothing => store.invalidate(1, key),
         Leaves::EmptyContainer => store.flush(1),
     }
@@ -76,7 +76,7 @@ fn read(store: &MemoryStore, rows: &[Row], evicts: bool, chance: &mut Chance) ->
     let (key, row) = (KEYS[which], &rows[which]);
     let acknowledged = row.acknowledged.load(SeqCst);
     let shown = row.shown.load(SeqCst);
-    if let Some(value) = store.get(1, key, 1, |found| number(found.value)) {
+    if let Some(value) = store.get(1, key, 1, |found| number(found.value())) {
         assert!(value >= acknowledged, "hit {value}, acknowledged {acknowledged}");
         assert!(evicts || value >= shown, "hit {value} after a hit {shown}");
         row.shown.fetch_max(value, SeqCst);
@@ -86,7 +86,7 @@ fn read(store: &MemoryStore, rows: &[Row], evicts: bool, chance: &mut Chance) ->
     chance.pause();
     let value = row.committed.load(SeqCst);
     chance.pause();
-    store.fill(1, key, version, &item(&value.to_le_bytes(), 0));
+    store.fill(1, key, version, item(key, &value.to_le_bytes(), 0));
     0
 }
 
@@ -120,7 +120,7 @@ fn race(limit: usize, evicts: bool, leaves: &[Leaves]) {
     assert!(hits.load(SeqCst) > 0, "{leaves:?}: the store was never used");
     for (key, row) in KEYS.iter().zip(&rows) {
         let last = row.committed.load(SeqCst);
-        let kept = store.get(1, key, 1, |found| number(found.value));
+        let kept = store.get(1, key, 1, |found| number(found.value()));
         assert!(kept.is_none_or(|kept| kept == last), "{leaves:?}: {kept:?} is left, {last} is the row");
     }
 }

@@ -13,7 +13,7 @@ pub struct Service<T>(UnsafeCell<*const T>);
 unsafe impl<T> Sync for Service<T> {}
 
 impl<T> Service<T> {
-    const fn version(number: usize) -> Service<T> {
+    pub(in crate::host) const fn version(number: usize) -> Service<T> {
         Service(UnsafeCell::new(ptr::without_provenance(number)))
     }
 

@@ -2,6 +2,7 @@
 
 use super::reply::{self, Answer};
 use super::*;
+use crate::protocol::reply::Out;
 use crate::protocol::{Dialect, Parsed, Parser, Request as Any};
 
 const ITEM_MAX: usize = 100;
@@ -251,8 +252,8 @@ fn the_first_byte_decides_unless_the_dialect_does() {
 fn answers() {
     let command = Command::Noop;
     let request = Request { opcode: 0x0c, quiet: false, opaque: OPAQUE, cas: 3, command };
-    let written = |write: &dyn Fn(&mut Vec<u8>)| {
-        let mut out = Vec::from(b"|");
+    let written = |write: &dyn Fn(&mut Out)| {
+        let mut out = Out::from(&b"|"[..]);
         write(&mut out);
         out.escape_ascii().to_string()
     };

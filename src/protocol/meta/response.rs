@@ -3,6 +3,7 @@
 use super::Request;
 use crate::protocol::reply::CRLF;
 use crate::protocol::reply::Out;
+use bytes::BufMut;
 
 /// The first word of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +112,7 @@ pub fn debug(out: &mut Out, request: &Request<'_>, facts: &Facts, size: usize) {
 }
 
 fn echo(out: &mut Out, flag: u8, token: &[u8]) {
-    out.push(b' ');
-    out.push(flag);
+    out.put_u8(b' ');
+    out.put_u8(flag);
     out.extend_from_slice(token);
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::protocol::ascii::tests::check;
+use crate::protocol::reply::Out;
 use std::fmt;
 
 /// The verb, the key that it means, the flags, an `ms` with its mode and value.
@@ -190,14 +191,14 @@ fn replies() {
         (" k", Code::Exists, none, "EX"),
         (" k c", Code::NotFound, none, "NF"),
     ] {
-        let mut out = Vec::from(b"|");
+        let mut out = Out::from(&b"|"[..]);
         response(&mut out, &parsed(line), code, &facts);
-        assert_eq!(String::from_utf8(out).unwrap(), format!("|{expected}\r\n"));
+        assert_eq!(String::from_utf8(out.to_vec()).unwrap(), format!("|{expected}\r\n"));
     }
-    let mut out = Vec::new();
+    let mut out = Out::new();
     debug(&mut out, &parsed(" YQ== b"), &all, 9);
     debug(&mut out, &parsed(" a"), &none, 9);
     let expected = "ME YQ== exp=-1 la=3 cas=18446744073709551615 fetch=yes cls=1 size=9\r\n\
                     ME a exp=-1 la=0 cas=0 fetch=no cls=1 size=9\r\n";
-    assert_eq!(String::from_utf8(out).unwrap(), expected);
+    assert_eq!(String::from_utf8(out.to_vec()).unwrap(), expected);
 }

@@ -2,8 +2,10 @@
 //! defaults, and respects read-only servers and locked tables.
 //!
 //! [`SqlRows`] turns the operations of [`super::Rows`] into prepared statements; a host brings an [`SqlSession`] that runs them. All
-//! of it belongs to one thread. The session is in autocommit=0 mode: a transaction begins with its first statement.
+//! of it belongs to one thread. The session is in autocommit=0 mode, where a transaction begins with its first statement, or begins
+//! transactions when it is told to.
 
+mod dictionary;
 mod result;
 mod statements;
 #[cfg(test)]
@@ -15,6 +17,7 @@ pub use result::RowSet;
 use statements::{Charset, Statements};
 use std::ffi::CStr;
 use std::ops::{Bound, ControlFlow};
+use std::time::{Duration, Instant};
 
 /// A value for a placeholder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +43,7 @@ pub struct SqlError {
     pub message: String,
 }
 
-/// A SQL session of a host, for one thread, with autocommit off.
+/// A SQL session of a host, for one thread, with autocommit off or a [`begin`](SqlSession::begin) that does.
 pub trait SqlSession {
     /// Whether the session can no longer be used as it is and must be [reopened](SqlSession::reopen): somebody killed it.
     fn is_lost(&self) -> bool;
@@ -48,11 +51,19 @@ pub trait SqlSession {
     /// Replaces the session by a new one; statements of the old one are gone.
     fn reopen(&mut self) -> std::result::Result<(), SqlError>;
 
+    /// How long the session waits for a lock.
+    fn lock_wait(&self) -> Duration;
+
     /// Whether the host refuses applications' writes now, in case it would not refuse this session's by itself.
     fn is_read_only(&self) -> bool;
 
     /// Makes the session the thread's current one: other users of the host's functions on this thread then work in its name.
     fn enter(&mut self) -> std::result::Result<(), SqlError>;
+
+    /// Begins a transaction, where the session needs a word for it.
+    fn begin(&mut self) -> std::result::Result<(), SqlError> {
+        Ok(())
+    }
 
     /// Prepares a statement and returns its handle.
     fn prepare(&mut self, sql: &str) -> std::result::Result<u64, SqlError>;
@@ -76,6 +87,9 @@ pub trait SqlSession {
     fn query(&mut self, sql: &str, rows: &mut RowSet) -> std::result::Result<u64, SqlError>;
 }
 
+/// What takes less did not wait for a lock.
+const A_WAIT: Duration = Duration::from_millis(5);
+
 /// Rows that a scan fetches at a time.
 const SCAN_ROWS: usize = 64;
 
@@ -95,6 +109,8 @@ pub struct SqlRows<S> {
     wrote: bool,
     /// Key that [`SqlRows::read_for_update`] found last.
     key: Key,
+    /// How long statements waited for locks since [`super::Rows::restart_lock_wait`].
+    waited: Duration,
     /// Declared last: statements die with their session.
     sql: S,
 }
@@ -149,6 +165,7 @@ impl<S: SqlSession> SqlRows<S> {
             active: false,
             wrote: false,
             key: Key::default(),
+            waited: Duration::ZERO,
             sql,
         }
     }
@@ -187,6 +204,7 @@ impl<S: SqlSession> SqlRows<S> {
             self.query(&format!("SET SESSION TRANSACTION ISOLATION LEVEL {name}"))?;
             self.level = Some(mode.level);
         }
+        self.sql.begin().map_err(error)?;
         (self.active, self.wrote) = (true, false);
         Ok(())
     }
@@ -353,8 +371,11 @@ impl<S: SqlSession> SqlRows<S> {
         }
         self.statements(table)?;
         let key = self.param(table, table.key, key);
-        self.run(table, kind, &[key])?;
-        Ok(!self.rows.is_empty())
+        match self.run(table, kind, &[key]) {
+            // Neither has one that the column's character set does not know.
+            Err(Error::TooLong(_)) => Ok(false),
+            found => found.map(|_| !self.rows.is_empty()),
+        }
     }
 
     /// See [`super::Rows::read`].
@@ -365,7 +386,33 @@ impl<S: SqlSession> SqlRows<S> {
     /// See [`super::Rows::read_for_update`].
     pub fn read_for_update(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
         self.key.set(key);
-        self.find(table, key, statements::Kind::Lock)
+        if self.has_waited() {
+            return self.find(table, key, statements::Kind::LockNow);
+        }
+        self.waiting(|rows| rows.find(table, key, statements::Kind::Lock))
+    }
+
+    /// See [`super::Rows::restart_lock_wait`].
+    pub fn restart_lock_wait(&mut self) {
+        self.waited = Duration::ZERO;
+    }
+
+    /// Whether no lock is waited for any more.
+    fn has_waited(&self) -> bool {
+        self.waited >= self.sql.lock_wait()
+    }
+
+    /// Runs statements that may wait for locks.
+    fn waiting<T>(&mut self, run: impl FnOnce(&mut SqlRows<S>) -> Result<T>) -> Result<T> {
+        let begun = Instant::now();
+        let result = run(self);
+        let took = begun.elapsed();
+        if matches!(result, Err(Error::LockTimeout)) {
+            self.waited = Duration::MAX;
+        } else if took >= A_WAIT {
+            self.waited = self.waited.saturating_add(took);
+        }
+        result
     }
 
     /// See [`super::Rows::bytes`].
@@ -474,15 +521,16 @@ fn error_on(table: &Table, sql: SqlError) -> Error {
 fn error(sql: SqlError) -> Error {
     match sql.code {
         1062 | 1586 => Error::Duplicate,
-        1213 | 3058 => Error::Deadlock,
+        // MariaDB's 1020: the row has changed since the transaction's view was opened.
+        1213 | 3058 | 1020 => Error::Deadlock,
         1205 | 3572 => Error::LockTimeout,
-        // Read-only transaction, --read-only, super_read_only, innodb_read_only.
-        1792 | 1290 | 1836 | 1874 => Error::ReadOnly,
+        // Read-only transaction, --read-only, super_read_only, innodb_read_only, a table opened read only.
+        1792 | 1290 | 1836 | 1874 | 1036 => Error::ReadOnly,
         // Data too long, out of range, wrong bytes for the character set, row too large.
-        1406 | 1264 | 1366 | 1118 | 1301 | 3854 => Error::TooLong(column_of(&sql.message)),
-        1048 | 1364 | 1216 | 1217 | 1451 | 1452 | 3819 | 1644 | 1701 => Error::Constraint(sql.message),
+        1406 | 1264 | 1366 | 1300 | 1118 | 1301 | 3854 => Error::TooLong(column_of(&sql.message)),
+        1048 | 1364 | 1216 | 1217 | 1451 | 1452 | 3819 | 4025 | 1644 | 1701 => Error::Constraint(sql.message),
         1021 | 1114 | 3 => Error::DiskFull,
-        1053 | 1317 | 3169 | 3024 => Error::Interrupted,
+        1053 | 1317 | 1927 | 1969 | 3169 | 3024 => Error::Interrupted,
         1146 => Error::NotFound(sql.message),
         code => Error::Engine(format!("{} (SQL error {code})", sql.message)),
     }

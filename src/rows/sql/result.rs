@@ -46,17 +46,32 @@ impl RowSet {
 
     /// The next column is a number; columns that are not expected are dropped.
     pub fn push_int(&mut self, value: i128) {
-        let kind = match self.kinds.len() {
-            0 => None,
-            columns => self.kinds.get(self.cells.len() % columns).copied(),
-        };
-        match kind {
+        match self.next_kind() {
             Some(ColumnKind::Int { bytes, unsigned }) => {
                 let bytes = u32::from(bytes.clamp(1, 8));
                 let shifted = if unsigned { value } else { value + (1i128 << (8 * bytes - 1)) };
                 self.push_bytes(&(shifted as u64).to_be_bytes()[8 - bytes as usize..]);
             }
             _ => self.push_bytes(value.to_string().as_bytes()),
+        }
+    }
+
+    /// The next column as a host writes it in text.
+    pub fn push_text(&mut self, text: &[u8]) {
+        let number = match self.next_kind() {
+            Some(ColumnKind::Int { .. }) => str::from_utf8(text).ok().and_then(|text| text.parse().ok()),
+            _ => None,
+        };
+        match number {
+            Some(number) => self.push_int(number),
+            None => self.push_bytes(text),
+        }
+    }
+
+    fn next_kind(&self) -> Option<ColumnKind> {
+        match self.kinds.len() {
+            0 => None,
+            columns => self.kinds.get(self.cells.len() % columns).copied(),
         }
     }
 

@@ -49,6 +49,8 @@ pub enum Kind<'c> {
     Read,
     /// The same, locked.
     Lock,
+    /// The same, locked at once or not at all.
+    LockNow,
     /// Rows in key order from the start.
     First,
     /// Rows from a key on.
@@ -79,6 +81,7 @@ impl Kind<'_> {
             Kind::From => Some(3),
             Kind::Behind => Some(4),
             Kind::Delete => Some(5),
+            Kind::LockNow => Some(6),
             Kind::Insert(_) | Kind::Update(_) | Kind::Upsert(..) => None,
         }
     }
@@ -128,7 +131,7 @@ pub struct Statements {
     names: Vec<String>,
     kinds: Vec<ColumnKind>,
     charsets: Vec<Charset>,
-    fixed: [Option<u64>; 6],
+    fixed: [Option<u64>; 7],
     named: Vec<Named>,
     /// What the dictionary said of upserts.
     pub upserts: Upserts,
@@ -142,7 +145,7 @@ impl Statements {
             names: table.columns.iter().map(|column| column.name.clone()).collect(),
             kinds: table.columns.iter().map(|column| column.kind).collect(),
             charsets,
-            fixed: [None; 6],
+            fixed: [None; 7],
             named: Vec::new(),
             upserts: Upserts::Unknown,
         }
@@ -188,9 +191,9 @@ impl Statements {
         let mut sql = String::new();
         match kind {
             Kind::Read => self.select(table, " WHERE ", Some("="), &mut sql),
-            Kind::Lock => {
+            Kind::Lock | Kind::LockNow => {
                 self.select(table, " WHERE ", Some("="), &mut sql);
-                sql.push_str(" FOR UPDATE");
+                sql.push_str(if matches!(kind, Kind::Lock) { " FOR UPDATE" } else { " FOR UPDATE NOWAIT" });
             }
             Kind::First => self.select_in_order(table, None, &mut sql),
             Kind::From => self.select_in_order(table, Some(">="), &mut sql),
@@ -309,7 +312,8 @@ pub fn table_name(path: &CStr) -> String {
     sql
 }
 
-fn parts(path: &CStr) -> (String, String) {
+/// Database and table of a path.
+pub fn parts(path: &CStr) -> (String, String) {
     let path = path.to_string_lossy();
     let (schema, table) = path.split_once('/').unwrap_or(("", &path));
     (schema.to_owned(), table.to_owned())
@@ -361,7 +365,7 @@ pub fn upserts_query(path: &CStr) -> String {
 }
 
 /// A string literal that means the same in every sql_mode.
-fn literal(text: &str) -> String {
+pub fn literal(text: &str) -> String {
     let digits = text.bytes().fold(String::new(), |mut digits, byte| {
         let _ = write!(digits, "{byte:02x}");
         digits
@@ -402,6 +406,7 @@ mod tests {
         for (kind, text) in [
             (Kind::Read, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=?")),
             (Kind::Lock, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=? FOR UPDATE")),
+            (Kind::LockNow, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=? FOR UPDATE NOWAIT")),
             (Kind::First, format!("SELECT {columns} FROM `my db`.`t` ORDER BY `k` LIMIT 64")),
             (Kind::Behind, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`>? ORDER BY `k` LIMIT 64")),
             (Kind::Delete, "DELETE FROM `my db`.`t` WHERE `k`=?".into()),

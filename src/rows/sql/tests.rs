@@ -2,6 +2,7 @@
 
 use super::{Param, RowSet, SqlError, SqlRows, SqlSession, error_on};
 use crate::rows::{Cell, Column, ColumnKind, Error, Mode, Table};
+use std::time::Duration;
 
 /// Remembers what was asked; a SELECT by key finds the row `found`.
 #[derive(Default)]
@@ -48,6 +49,10 @@ impl Scripted {
 }
 
 impl SqlSession for Scripted {
+    fn lock_wait(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
     fn is_lost(&self) -> bool {
         self.lost
     }
@@ -293,4 +298,25 @@ fn an_upsert_fails_as_any_statement() {
         assert_eq!(session.upsert(&table, 2, ROWS), Err(expected));
         session.upsert(&table, 2, ROWS).unwrap();
     }
+}
+
+#[test]
+fn behind_the_first_lock_that_was_not_granted_nothing_waits() {
+    let table = table();
+    let mut session =
+        session(Scripted { reprepared: Some(0), fail: Some(("SELECT `k`", 1205)), ..Scripted::default() });
+    let last = |session: &SqlRows<Scripted>| session.sql.prepared.last().cloned().unwrap_or_default();
+    assert_eq!(session.read_for_update(&table, Cell::Bytes(b"a")), Err(Error::LockTimeout));
+    assert!(last(&session).ends_with(" FOR UPDATE"));
+    for _ in 0..2 {
+        session.rollback();
+        session.begin(WRITE).unwrap();
+        session.read_for_update(&table, Cell::Bytes(b"b")).unwrap();
+        assert!(last(&session).ends_with(" FOR UPDATE NOWAIT") && !session.upserts(&table));
+    }
+    session.restart_lock_wait();
+    assert!(session.upserts(&table));
+    let before = session.sql.prepared.len();
+    session.read_for_update(&table, Cell::Bytes(b"b")).unwrap();
+    assert_eq!(session.sql.prepared.len(), before, "the statement that waits is still there");
 }

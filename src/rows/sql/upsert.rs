@@ -23,7 +23,7 @@ impl<S: SqlSession> SqlRows<S> {
     /// See [`crate::rows::Rows::upserts`].
     pub fn upserts(&self, table: &Table) -> bool {
         let Some(count) = self.sql.reprepared() else { return false };
-        self.level <= Some(LEVEL_MAX) && self.verdict(table) != Upserts::Refused(count)
+        !self.has_waited() && self.level <= Some(LEVEL_MAX) && self.verdict(table) != Upserts::Refused(count)
     }
 
     /// See [`crate::rows::Rows::upsert`].
@@ -39,7 +39,7 @@ impl<S: SqlSession> SqlRows<S> {
         }
         self.ask_dictionary(table)?;
         let params: Vec<_> = cells.iter().map(|(column, cell)| self.param(table, *column, *cell)).collect();
-        self.run(table, kind, &params)?;
+        self.waiting(|rows| rows.run(table, kind, &params))?;
         self.ask_dictionary(table).map_err(|error| if error.aborts() { error } else { Error::Altered })
     }
 

@@ -206,7 +206,12 @@ impl<'w, R: Rows> Executor<'w, R> {
         if let Some(abort) = Abort::of(&failure) {
             return Err(abort);
         }
-        if !self.fresh && matches!(&failure, Failure::Rows(Error::Changed(_) | Error::NotFound(_))) {
+        let misfit = match &failure {
+            Failure::Rows(Error::Changed(_) | Error::NotFound(_)) => true,
+            Failure::Refused(_) => self.shared.mapping.may_heal(),
+            _ => false,
+        };
+        if misfit && !self.fresh {
             return Err(Abort::Stale);
         }
         Ok(match failure {
@@ -224,6 +229,15 @@ impl<'w, R: Rows> Executor<'w, R> {
             }
             Failure::Rows(error) => self.refused_by_table(container, &error),
             Failure::Client(text) => Refusal::Client(text.into()),
+            // The log knows.
+            Failure::Refused(error) => {
+                self.stats.one(Counter::ServerErrors);
+                self.count(container).errors += 1;
+                if misfit {
+                    self.shared.note_misfit();
+                }
+                Refusal::Server(error.to_string())
+            }
         })
     }
 

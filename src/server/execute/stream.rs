@@ -99,7 +99,7 @@ impl<R: Rows> Executor<'_, R> {
         stream: &Stream<'_>,
         resume: &Resume,
         out: &mut Out,
-        mut write: impl FnMut(&[u8], Item<'_>, &mut Vec<u8>),
+        mut write: impl FnMut(&[u8], Item<'_>, &mut Out),
     ) -> Result<(Progress, u64), Abort> {
         let (after, mut sent) = match resume {
             Resume::Range(after, sent) => (Some(after.as_slice()), *sent),

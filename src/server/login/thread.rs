@@ -56,5 +56,5 @@ fn next(shared: &Shared, logins: &Logins, due: Option<Instant>) -> Option<Questi
             None => logins.news.wait(&mut queue),
         }
     }
-    queue.pop_front()
+    queue.pop()
 }

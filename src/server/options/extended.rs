@@ -76,6 +76,9 @@ impl Options {
         match name {
             "idle_timeout" => self.idle_timeout = seconds()?,
             "output_timeout" => self.output_timeout = seconds()?,
+            "output_mem_limit" => {
+                self.output_limit = (number(format!("o {name}"), needed()?, 1, 1 << 20)? as usize) << 20;
+            }
             "ssl_chain_cert" => self.ssl.chain = Some(needed()?.into()),
             "ssl_key" => self.ssl.key = Some(needed()?.into()),
             "ssl_ca_cert" => self.ssl.authorities = Some(needed()?.into()),

@@ -7,6 +7,7 @@ use crate::server::conn::Conn;
 use crate::server::operation::{closes, is_idle, is_read, is_stream, sort_key, spares_table, values_of};
 use crate::server::outcome::{Abort, Denial, Resume};
 use crate::store::{Config, ContainerId, Target};
+use bytes::Bytes;
 use std::ops::Range;
 
 /// Keys of gets that one connection may have in a write phase, whose replies all wait in memory for the commit.
@@ -24,7 +25,7 @@ pub(super) struct Planned<'t> {
     /// Input that is consumed once this request is answered, and the parser behind it.
     pub(super) end: usize,
     pub(super) parser: Parser,
-    /// Its reply in the write phase's arena.
+    /// Its reply among those of the write phase.
     pub(super) reply: Range<usize>,
     /// It does not run: the connection or its user may not ask for it.
     pub(super) denial: Option<Denial>,
@@ -32,7 +33,7 @@ pub(super) struct Planned<'t> {
     pub(super) verdict: Option<Abort>,
     /// It works on memory alone: no rollback undoes it, so it never runs again; its reply is kept.
     pub(super) memory_only: bool,
-    pub(super) kept: Option<Vec<u8>>,
+    pub(super) kept: Option<Bytes>,
 }
 
 /// What becomes of a connection in this tick.
@@ -56,8 +57,6 @@ pub struct Plan {
     pub resume: Resume,
     /// Credentials that it sent; behind them nothing was looked at.
     pub login: Option<Box<Attempt>>,
-    /// Replies that the socket did not take.
-    pub unsent: Vec<u8>,
     /// Close once everything is sent.
     pub close: bool,
     /// Close at once, without a reply: the outcome is unknown, or the socket is broken.
@@ -97,7 +96,6 @@ impl<'t> Planner<'_, 't> {
             container: conn.container,
             resume: Resume::Start,
             login: None,
-            unsent: Vec::new(),
             close: false,
             drop: false,
             more: false,

@@ -4,12 +4,14 @@ mod sets;
 
 use super::Tick;
 use super::plan::{Plan, Planned};
+use crate::protocol::reply::Out;
 use crate::rows::Rows;
 use crate::server::batch::batch_failed;
 use crate::server::execute::{Executor, deny, give_up};
-use crate::server::operation::is_flush;
+use crate::server::operation::{is_flush, is_read};
 use crate::server::outcome::{Abort, Progress, Resume};
 use crate::server::stats::{Counter, Delta};
+use bytes::Bytes;
 use std::time::{Duration, Instant};
 
 /// How often a tick that is a deadlock's victim runs again whole before it is halved.
@@ -19,15 +21,20 @@ const DEADLOCK_ATTEMPTS: u32 = 3;
 /// head-on gets out of the way.
 pub(super) const DEADLOCK_ATTEMPTS_ALONE: u32 = 9;
 
+/// What takes less behind a lock's time-out did not wait for another lock.
+const NO_WAIT: Duration = Duration::from_millis(300);
+
 /// Pause before a request that is alone runs again; doubled each time.
 const DEADLOCK_PAUSE: Duration = Duration::from_micros(20);
 
-/// The requests of the write phase; replies go to the arena until they may be sent.
+/// The requests of the write phase; replies wait in `out` until they may be sent.
 pub(super) struct WritePhase<'w, 't, 'p, R> {
     pub(super) tick: &'w mut Tick<'t, R>,
     pub(super) planned: &'w mut [Planned<'p>],
     pub(super) plans: &'w mut [Plan],
-    pub(super) arena: &'w mut Vec<u8>,
+    pub(super) out: &'w mut Out,
+    /// When a wait for a lock first ended without it.
+    pub(super) first_timeout: Option<Instant>,
 }
 
 impl<R: Rows> WritePhase<'_, '_, '_, R> {
@@ -49,7 +56,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     /// Runs and commits, again without the guilty after a lock wait timeout, again whole and then in halves
     /// after deadlocks.
     fn segment(&mut self, requests: &[usize]) {
-        let start = self.arena.len();
+        let start = self.out.len();
         let (mut deadlocks, mut asked, mut together) = (0, !self.tick.shared.batches(), true);
         loop {
             let mut stats = Delta::ZERO;
@@ -58,12 +65,19 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 Err(aborted) => aborted,
             };
             self.tick.store.rollback();
-            self.arena.truncate(start);
+            self.out.truncate(start);
             match abort {
                 // The lock may belong to a batch that another worker keeps open.
                 Abort::LockTimeout if !asked => {
                     asked = true;
                     self.tick.shared.commit_batches();
+                    self.tick.restart_lock_wait();
+                }
+                // The rows waited although a wait was over: what is left could go on like that.
+                Abort::LockTimeout if self.waits_again() => {
+                    let locks = |i: &&usize| !is_read(&self.planned[**i].request);
+                    let all: Vec<_> = requests.iter().filter(locks).copied().collect();
+                    all.into_iter().for_each(|i| self.give_up(i, abort));
                 }
                 // One of those that ran together met the lock: one by one it will tell.
                 Abort::LockTimeout if guilty.len() > 1 => together = false,
@@ -86,6 +100,12 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 }
             }
         }
+    }
+
+    /// Whether a lock was waited for although another wait of this tick had ended without its lock.
+    fn waits_again(&mut self) -> bool {
+        let now = Instant::now();
+        now.duration_since(*self.first_timeout.get_or_insert(now)) > NO_WAIT
     }
 
     fn give_up(&mut self, guilty: usize, abort: Abort) {
@@ -120,20 +140,20 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
 
     fn one_by_one<'r>(&mut self, requests: &'r [usize], stats: &mut Delta) -> Result<(), (&'r [usize], Abort)> {
         for i in requests {
-            let start = self.arena.len();
+            let start = self.out.len();
             let planned = &mut self.planned[*i];
             let plan = &self.plans[planned.plan];
             if plan.drop {
                 continue;
             }
             if let Some(kept) = &planned.kept {
-                self.arena.extend_from_slice(kept);
-                planned.reply = start..self.arena.len();
+                self.out.extend_from_slice(kept);
+                planned.reply = start..self.out.len();
                 continue;
             }
             match (planned.denial, planned.verdict) {
-                (Some(denial), _) => deny(&planned.request, denial, self.arena),
-                (None, Some(abort)) => give_up(&planned.request, abort.reason(), self.arena),
+                (Some(denial), _) => deny(&planned.request, denial, self.out),
+                (None, Some(abort)) => give_up(&planned.request, abort.reason(), self.out),
                 (None, None) => {
                     let mut resume = match *i == plan.requests.start {
                         true => self.tick.conns[plan.conn].resume.clone(),
@@ -145,7 +165,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                         let container = planned.before;
                         let mut executor = Executor { store, config, container, shared, stats, counts, fresh: *fresh };
                         match executor
-                            .run(&planned.request, &resume, self.arena)
+                            .run(&planned.request, &resume, self.out)
                             .map_err(|abort| (std::slice::from_ref(i), abort))?
                         {
                             Progress::Done => break,
@@ -154,9 +174,9 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                     }
                 }
             }
-            planned.reply = start..self.arena.len();
+            planned.reply = start..self.out.len();
             if planned.memory_only {
-                planned.kept = Some(self.arena[start..].to_vec());
+                planned.kept = Some(Bytes::copy_from_slice(&self.out[start..]));
             }
         }
         Ok(())
@@ -180,9 +200,9 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 }
                 for i in requests {
                     let planned = &mut self.planned[*i];
-                    let start = self.arena.len();
-                    give_up(&planned.request, &reason, self.arena);
-                    planned.reply = start..self.arena.len();
+                    let start = self.out.len();
+                    give_up(&planned.request, &reason, self.out);
+                    planned.reply = start..self.out.len();
                     self.tick.stats.one(Counter::ServerErrors);
                 }
             }

@@ -2,16 +2,18 @@
 
 use super::Worker;
 use crate::protocol::Parser;
+use crate::protocol::reply::Out;
 use crate::server::admission::{self, Access, Attempt, Verdict};
 use crate::server::conn::Conn;
+use crate::server::login::Origin;
 use crate::server::stats::Counter;
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
-use std::os::fd::OwnedFd;
+use socket2::Socket;
 use std::sync::atomic::Ordering;
 
 impl Worker<'_> {
-    pub(super) fn adopt(&mut self, socket: OwnedFd, tls: bool) {
+    pub(super) fn adopt(&mut self, socket: Socket, tls: bool) {
         let mut conn = Conn::new(socket, Parser::new(self.shared.options.item_size_max, self.shared.options.dialect));
         if self.shared.logins.is_some() {
             conn.access = Access::Stranger;
@@ -56,7 +58,9 @@ impl Worker<'_> {
     pub(super) fn resume_output(&mut self, key: usize) -> bool {
         let Some(conn) = self.conns.get_mut(key) else { return false };
         conn.peer.active.store(self.shared.uptime_seconds(), Ordering::Relaxed);
-        match conn.flush() {
+        let flushed = conn.flush();
+        self.shared.peers.note_unsent(&conn.peer, conn.unsent());
+        match flushed {
             Ok(false) => {
                 self.stalled = true;
                 true
@@ -76,6 +80,19 @@ impl Worker<'_> {
         }
     }
 
+    /// A client has replies to read. Those with the most are ended where all of them together have too much.
+    pub(super) fn owe(&mut self, key: usize) {
+        let Some(conn) = self.conns.get(key) else { return };
+        self.shared.peers.note_unsent(&conn.peer, conn.unsent());
+        let ended = self.shared.peers.shed(self.shared.options.output_limit);
+        if ended > 0 {
+            self.stats.add(Counter::OutputLimitKicks, ended as u64);
+            self.shared.complain(|| {
+                "replies that clients do not read exceed output_mem_limit: the connections with most of them are closed".into()
+            });
+        }
+    }
+
     pub(super) fn watch(&mut self, key: usize, interest: Interest) -> bool {
         let fd = self.conns[key].fd();
         let watched = self.poll.registry().reregister(&mut SourceFd(&fd), Token(key), interest).is_ok();
@@ -90,12 +107,12 @@ impl Worker<'_> {
         let (Some(logins), Some(conn)) = (&self.shared.logins, self.conns.get_mut(key)) else { return };
         conn.access = Access::Stranger;
         conn.peer.place(&conn.access, conn.container);
-        match logins.submit(self.index, key, attempt) {
+        match logins.submit(self.index, key, Origin::of(conn.peer.address()), attempt) {
             Ok(pending) => conn.login = Some(Box::new(pending)),
-            Err(attempt) => {
+            Err(refused) => {
                 self.shared.complain(|| "too many logins at a time: a connection is closed".into());
                 conn.closing = true;
-                self.answer(key, &attempt.refused);
+                self.answer(key, refused);
             }
         }
     }
@@ -121,14 +138,17 @@ impl Worker<'_> {
             }
         };
         self.shared.stats[self.index].publish(&mut self.stats);
-        self.answer(verdict.conn, &reply);
+        self.answer(verdict.conn, reply);
     }
 
     /// Sends a reply outside a tick, or keeps what the socket does not take; then the connection goes on.
-    pub(super) fn answer(&mut self, key: usize, reply: &[u8]) {
+    pub(super) fn answer(&mut self, key: usize, mut reply: Out) {
         let Some(conn) = self.conns.get_mut(key) else { return };
-        conn.keep(reply);
+        if conn.reply(&mut reply).is_err() {
+            return self.close(key);
+        }
         conn.awaits_writable = true;
+        self.owe(key);
         if self.watch(key, Interest::READABLE | Interest::WRITABLE) && self.resume_output(key) {
             self.enqueue(key);
         }

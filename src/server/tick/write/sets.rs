@@ -75,9 +75,9 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         };
         let mut executor = Executor { store, config, container: id, shared, stats, counts, fresh: *fresh };
         for (i, cas) in requests.iter().zip(numbers) {
-            let start = self.arena.len();
-            executor.stored_together(container, &planned[*i].request, cas, self.arena);
-            planned[*i].reply = start..self.arena.len();
+            let start = self.out.len();
+            executor.stored_together(container, &planned[*i].request, cas, self.out);
+            planned[*i].reply = start..self.out.len();
         }
         Ok(true)
     }

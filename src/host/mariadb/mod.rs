@@ -1,0 +1,106 @@
+//! MariaDB servers, 10.7 and later.
+//!
+//! MariaDB has no InnoDB API. Its SQL service and the functions that its background threads use are exported, and so is the layer
+//! between SQL and the storage engines:
+//!
+//! - [`service`], [`session`], [`text`]: SQL as text in a session per thread;
+//! - [`thread`]: the server's state of those threads;
+//! - [`version`]: which server this is.
+
+mod service;
+pub mod session;
+mod text;
+mod thread;
+pub mod version;
+
+use super::callbacks::{Callbacks, Severity};
+use super::mysql::symbols;
+use crate::boundary::{catch, guard};
+use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::mem::transmute;
+use std::ptr;
+pub use thread::server_has_started;
+use version::Version;
+
+/// Whether the daemon can run on this server.
+///
+/// # Errors
+/// It cannot; the sentence says why.
+pub fn check(server: Version) -> Result<(), String> {
+    if !server.has_sql() {
+        return Err(format!("daemon_memcached does not support MariaDB {server}; use 10.11 or later"));
+    }
+    if service::sql_service.get().is_none() {
+        return Err(format!("MariaDB {server} offers plugins no SQL that daemon_memcached knows how to use"));
+    }
+    if !server.tested() {
+        log::warn!("daemon_memcached was not tested on MariaDB {}.{}", server.major, server.minor);
+    }
+    Ok(())
+}
+
+/// The server's functions for log, messages, threads and shutdown.
+pub fn callbacks() -> Callbacks {
+    Callbacks::new(log, init_error, is_shutting_down, attach, detach)
+}
+
+/// The plugin's name in front, as each line of the error log has its own.
+const LINE: &CStr = c"daemon_memcached: %s";
+
+/// A panic in here is not logged: the log is this function.
+unsafe extern "C" fn log(_: *mut c_void, level: c_int, line: *const c_char) {
+    // SAFETY: the caller gives a NUL-terminated line.
+    let _ = catch(|| unsafe { write_line(level, line) });
+}
+
+/// # Safety
+/// `line` is NUL-terminated.
+unsafe fn write_line(level: c_int, line: *const c_char) {
+    let name = match level {
+        _ if level == Severity::Error as c_int => c"_Z15sql_print_errorPKcz",
+        _ if level == Severity::Warning as c_int => c"_Z17sql_print_warningPKcz",
+        _ => c"_Z21sql_print_informationPKcz",
+    };
+    let address = symbols::find(name);
+    if !address.is_null() {
+        // SAFETY: the server's function of this signature; a constant format, a NUL-terminated line.
+        unsafe {
+            transmute::<*mut c_void, unsafe extern "C" fn(*const c_char, ...)>(address)(LINE.as_ptr(), line);
+        }
+    }
+}
+
+/// `ER_UNKNOWN_ERROR`, which takes the reason as its text.
+const PLUGIN_ERROR: c_uint = 1105;
+
+unsafe extern "C" fn init_error(_: *mut c_void, line: *const c_char) {
+    // SAFETY: the caller gives a NUL-terminated line.
+    guard((), || unsafe { print_error(line) });
+}
+
+/// # Safety
+/// `line` is NUL-terminated.
+unsafe fn print_error(line: *const c_char) {
+    let address = symbols::find(c"my_printf_error");
+    if !address.is_null() {
+        type Print = unsafe extern "C" fn(c_uint, *const c_char, usize, ...);
+        // SAFETY: the server's function of this signature; a constant format, a NUL-terminated line.
+        unsafe { transmute::<*mut c_void, Print>(address)(PLUGIN_ERROR, LINE.as_ptr(), 0, line) };
+    }
+}
+
+unsafe extern "C" fn is_shutting_down(_: *mut c_void) -> c_int {
+    guard(0, || c_int::from(thread::server_is_shutting_down()))
+}
+
+unsafe extern "C" fn attach(_: *mut c_void, state: *mut *mut c_void) -> c_int {
+    guard(1, || {
+        // SAFETY: the caller gives a writable pointer.
+        unsafe { *state = ptr::null_mut() };
+        c_int::from(thread::init().is_err())
+    })
+}
+
+unsafe extern "C" fn detach(_: *mut c_void, _: *mut c_void) {
+    guard((), thread::end);
+}

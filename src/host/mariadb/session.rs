@@ -1,0 +1,165 @@
+//! SQL in a session of our own, as text.
+
+use super::service::Connection;
+use super::text::Template;
+use super::thread::Thd;
+use crate::host::mysql::{Settings, symbols};
+use crate::rows::sql::{Param, RowSet, SqlError, SqlSession};
+use parking_lot::Mutex;
+use std::ptr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Memory for the text of statements that is kept from one to the next, in bytes.
+const KEPT: usize = 1 << 20;
+
+/// What `ER_UNKNOWN_STMT_HANDLER` says.
+const UNKNOWN_STATEMENT: u32 = 1243;
+
+/// Taken for each statement on a server that does not let us number our threads.
+static ONE_BY_ONE: Mutex<()> = Mutex::new(());
+
+/// The session of one thread. It acts for no account and holds every right.
+pub struct TextSession {
+    settings: Settings,
+    /// The server's `read_only`: it does not bind a session that holds all rights.
+    read_only: *const u8,
+    /// What was prepared; by handle. Empty where it was given back.
+    statements: Vec<Option<Template>>,
+    text: Vec<u8>,
+    /// `None` only while it is being replaced.
+    open: Option<Open>,
+}
+
+/// A connection and the state it runs on; dropped in this order.
+struct Open {
+    connection: Connection,
+    thd: Thd,
+}
+
+impl TextSession {
+    /// Opens a session on this thread, which was initialised for it.
+    ///
+    /// # Errors
+    /// A service or symbol is missing, or the server refused.
+    pub fn open(settings: Settings) -> Result<TextSession, String> {
+        let read_only = symbols::require(c"opt_readonly")?.cast();
+        let mut opened = TextSession { settings, read_only, statements: Vec::new(), text: Vec::new(), open: None };
+        opened.connect()?;
+        Ok(opened)
+    }
+
+    fn connect(&mut self) -> Result<(), String> {
+        // The old one goes first: a thread has one at a time.
+        self.open = None;
+        let thd = Thd::attach()?;
+        let connection = Connection::open()?;
+        self.open = Some(Open { connection, thd });
+        for text in session_statements(self.settings) {
+            self.query(&text, &mut RowSet::default()).map_err(|e| format!("{text}: {}", e.message))?;
+        }
+        Ok(())
+    }
+
+    fn run(&self, sql: &[u8], rows: &mut RowSet) -> Result<u64, SqlError> {
+        let Some(open) = &self.open else { return Err(failure("the daemon's session is gone")) };
+        open.thd.next_query();
+        // Threads that cannot be told apart would take each other's temporary tables.
+        let _alone = (!open.thd.is_numbered()).then(|| ONE_BY_ONE.lock());
+        open.connection.query(sql, rows)
+    }
+}
+
+/// Statements that make a new session what the daemon expects, whatever the server's defaults are. Values are sent and returned as their
+/// columns keep them. Statements cannot be written safely to a log of statements.
+fn session_statements(settings: Settings) -> [String; 3] {
+    let wait = settings.lock_wait_timeout;
+    [
+        "SET NAMES utf8mb4, character_set_results=NULL".into(),
+        format!("SET SESSION sql_log_bin={}, binlog_format='ROW'", u8::from(settings.binlog)),
+        format!(
+            "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', lock_wait_timeout={wait}, \
+             innodb_lock_wait_timeout={wait}, sql_safe_updates=0, sql_select_limit=DEFAULT, max_statement_time=0, \
+             completion_type='NO_CHAIN', tx_read_only=0, foreign_key_checks=1, unique_checks=1, autocommit=1"
+        ),
+    ]
+}
+
+/// An error that no server numbered.
+fn failure(text: &str) -> SqlError {
+    SqlError { code: 0, message: text.into() }
+}
+
+impl SqlSession for TextSession {
+    fn is_lost(&self) -> bool {
+        self.open.as_ref().is_none_or(|open| open.thd.is_killed())
+    }
+
+    fn reopen(&mut self) -> Result<(), SqlError> {
+        log::info!("a session of the daemon was killed; it gets a new one");
+        self.statements.clear();
+        self.connect().map_err(|text| failure(&text))
+    }
+
+    fn lock_wait(&self) -> Duration {
+        Duration::from_secs(self.settings.lock_wait_timeout.into())
+    }
+
+    fn is_read_only(&self) -> bool {
+        // SAFETY: the server's variable, a boolean of one byte, found at the start; any moment's value will do.
+        unsafe { ptr::read_volatile(self.read_only) != 0 }
+    }
+
+    /// Sets the clock that statements see: on a state of our own the server does not.
+    fn enter(&mut self) -> Result<(), SqlError> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let sql = format!("SET timestamp={}.{:06}", now.as_secs(), now.subsec_micros());
+        self.query(&sql, &mut RowSet::default()).map(|_| ())
+    }
+
+    fn begin(&mut self) -> Result<(), SqlError> {
+        self.enter()?;
+        self.query("BEGIN", &mut RowSet::default()).map(|_| ())
+    }
+
+    fn reprepared(&self) -> Option<u64> {
+        None
+    }
+
+    fn prepare(&mut self, sql: &str) -> Result<u64, SqlError> {
+        let statement = Some(Template::new(sql));
+        // The number of a statement that was given back is used again.
+        match self.statements.iter().position(Option::is_none) {
+            Some(free) => {
+                self.statements[free] = statement;
+                Ok(free as u64)
+            }
+            None => {
+                self.statements.push(statement);
+                Ok(self.statements.len() as u64 - 1)
+            }
+        }
+    }
+
+    fn close(&mut self, statement: u64) {
+        if let Some(slot) = self.statements.get_mut(statement as usize) {
+            *slot = None;
+        }
+    }
+
+    fn execute(&mut self, statement: u64, params: &[Param<'_>], rows: &mut RowSet) -> Result<u64, SqlError> {
+        let mut text = std::mem::take(&mut self.text);
+        let filled = self.statements.get(statement as usize).and_then(Option::as_ref);
+        let done = match filled.and_then(|template| template.fill(params, &mut text)) {
+            Some(()) => self.run(&text, rows),
+            None => Err(SqlError { code: UNKNOWN_STATEMENT, message: "unknown statement".into() }),
+        };
+        text.clear();
+        text.shrink_to(KEPT);
+        self.text = text;
+        done
+    }
+
+    fn query(&mut self, sql: &str, rows: &mut RowSet) -> Result<u64, SqlError> {
+        self.run(sql.as_bytes(), rows)
+    }
+}

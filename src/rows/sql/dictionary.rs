@@ -1,0 +1,126 @@
+//! Tables as information_schema describes them, for hosts that describe them no other way.
+
+use super::statements::{literal, parts};
+use super::{Result, SqlRows, SqlSession, error};
+use crate::rows::{Column, ColumnKind, Error, Index};
+use std::ffi::CStr;
+
+impl<S: SqlSession> SqlRows<S> {
+    /// Runs a query of text columns; the answer row by row.
+    fn texts<const N: usize>(&mut self, sql: &str) -> Result<Vec<[String; N]>> {
+        self.aside.expect(&[ColumnKind::VarChar; N]);
+        self.sql.query(sql, &mut self.aside).map_err(error)?;
+        let text =
+            |row, column| String::from_utf8_lossy(self.aside.bytes(row, column).unwrap_or_default()).into_owned();
+        Ok((0..self.aside.len()).map(|row| std::array::from_fn(|column| text(row, column))).collect())
+    }
+
+    /// See [`crate::rows::Rows::describe`].
+    pub fn describe(&mut self, path: &CStr) -> Result<Vec<Column>> {
+        let (schema, table) = parts(path);
+        let of_table = format!("TABLE_SCHEMA = {} AND TABLE_NAME = {}", literal(&schema), literal(&table));
+        let is_base = self.texts::<1>(&format!(
+            "SELECT TABLE_NAME FROM information_schema.TABLES WHERE {of_table} \
+             AND TABLE_TYPE = 'BASE TABLE' AND ENGINE = 'InnoDB' AND CREATE_OPTIONS NOT LIKE '%partitioned%'"
+        ))?;
+        if is_base.is_empty() {
+            return Err(Error::NotFound(path.to_string_lossy().into_owned()));
+        }
+        let rows = self.texts::<6>(&format!(
+            "SELECT COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE, IFNULL(CHARACTER_OCTET_LENGTH, 0), \
+             IF(COLUMN_DEFAULT IS NULL, '0', '1'), EXTRA \
+             FROM information_schema.COLUMNS WHERE {of_table} ORDER BY ORDINAL_POSITION"
+        ))?;
+        Ok(rows.into_iter().map(column).collect())
+    }
+
+    /// See [`crate::rows::Rows::describe_index`].
+    pub fn describe_index(&mut self, path: &CStr, name: &CStr) -> Result<Index> {
+        let (schema, table) = parts(path);
+        let unique = self.texts::<1>(&format!(
+            "SELECT DISTINCT NON_UNIQUE FROM information_schema.STATISTICS \
+             WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {} AND INDEX_NAME = {}",
+            literal(&schema),
+            literal(&table),
+            literal(&name.to_string_lossy())
+        ))?;
+        let [[non_unique]] = &unique[..] else {
+            return Err(Error::NotFound(format!("{} of {}", name.to_string_lossy(), path.to_string_lossy())));
+        };
+        let unique = non_unique == "0";
+        let clustered = name.to_bytes().eq_ignore_ascii_case(b"PRIMARY");
+        Ok(Index { columns: self.index_columns(path, name)?, unique, clustered })
+    }
+}
+
+fn column([name, kind, nullable, octets, default, extra]: [String; 6]) -> Column {
+    let (kind, bytes) = column_kind(&kind.to_ascii_lowercase());
+    let extra = extra.to_ascii_lowercase();
+    let generated = extra.contains("virtual generated") || extra.contains("stored generated");
+    Column {
+        name,
+        kind,
+        not_null: nullable != "YES",
+        max_bytes: bytes.unwrap_or_else(|| octets.parse().unwrap_or(u32::MAX)),
+        has_default: generated || extra.contains("auto_increment") || default == "1",
+        generated,
+    }
+}
+
+/// The kind of a `COLUMN_TYPE`, and its length in bytes where the type alone tells.
+fn column_kind(text: &str) -> (ColumnKind, Option<u32>) {
+    let name = text.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    let int = |bytes: u8| {
+        (ColumnKind::Int { bytes, unsigned: text.split(' ').any(|word| word == "unsigned") }, Some(u32::from(bytes)))
+    };
+    match name {
+        "tinyint" => int(1),
+        "smallint" => int(2),
+        "mediumint" => int(3),
+        "int" => int(4),
+        "bigint" => int(8),
+        "char" => (ColumnKind::Char, None),
+        "varchar" => (ColumnKind::VarChar, None),
+        "binary" => (ColumnKind::Binary, None),
+        "varbinary" => (ColumnKind::VarBinary, None),
+        "tinyblob" | "blob" | "mediumblob" | "longblob" | "tinytext" | "text" | "mediumtext" | "longtext" => {
+            (ColumnKind::Blob, None)
+        }
+        _ => (ColumnKind::Other, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_what_their_types_say() {
+        let int = |bytes, unsigned| ColumnKind::Int { bytes, unsigned };
+        for (text, kind, bytes) in [
+            ("tinyint(1)", int(1, false), 1),
+            ("smallint(5) unsigned", int(2, true), 2),
+            ("mediumint(9)", int(3, false), 3),
+            ("int(10) unsigned zerofill", int(4, true), 4),
+            ("bigint(20)", int(8, false), 8),
+            ("char(10)", ColumnKind::Char, 40),
+            ("varchar(10)", ColumnKind::VarChar, 40),
+            ("binary(40)", ColumnKind::Binary, 40),
+            ("varbinary(40)", ColumnKind::VarBinary, 40),
+            ("tinytext", ColumnKind::Blob, 40),
+            ("longblob", ColumnKind::Blob, 40),
+            ("enum('int unsigned','b')", ColumnKind::Other, 40),
+            ("decimal(10,0) unsigned", ColumnKind::Other, 40),
+            ("bit(4)", ColumnKind::Other, 40),
+            ("interval", ColumnKind::Other, 40),
+        ] {
+            let described = column(["n", text, "NO", "40", "0", ""].map(String::from));
+            assert_eq!((described.kind, described.max_bytes), (kind, bytes), "{text}");
+            assert!(described.not_null && !described.has_default && !described.generated);
+        }
+        for (extra, generated) in [("auto_increment", false), ("VIRTUAL GENERATED", true), ("STORED GENERATED", true)] {
+            let described = column(["n", "int(11)", "YES", "0", "0", extra].map(String::from));
+            assert!(!described.not_null && described.has_default && described.generated == generated, "{extra}");
+        }
+    }
+}
