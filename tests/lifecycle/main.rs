@@ -8,4 +8,5 @@ mod crash;
 mod host;
 mod install;
 mod options;
+mod soak;
 mod standby;

@@ -4,8 +4,13 @@
 mod common;
 
 mod bench;
+mod configuration;
 mod daemon;
+mod functions;
 mod load;
+#[path = "../udf/memcached.rs"]
+mod memcached;
 mod replication;
+mod secondary;
 mod server;
 mod upserts;

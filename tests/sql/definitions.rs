@@ -178,6 +178,7 @@ fn what_dumps_say_of_other_servers_is_read_with_a_warning() {
         ("/*!100616 SET @@nothing = 1 */", none),
         ("/*M!100616 SET @OLD_NOTE_VERBOSITY=@@NOTE_VERBOSITY, NOTE_VERBOSITY=0 */", none),
     ] {
+        session.ok("SELECT 1");
         session.ok(sql);
         let warnings = session.ok("SHOW WARNINGS").to_lowercase();
         assert!(

@@ -310,6 +310,23 @@ impl<S: SqlSession> SqlRows<S> {
         Ok(extras)
     }
 
+    /// Why the InnoDB API finds no table where the dictionary has one; `None`: it has none either.
+    pub fn unfit(&mut self, path: &CStr) -> Result<Option<String>> {
+        self.aside.expect(&[super::ColumnKind::VarChar; 3]);
+        self.sql.query(&statements::unfit_query(path), &mut self.aside).map_err(error)?;
+        let text = |column| String::from_utf8_lossy(self.aside.bytes(0, column).unwrap_or_default()).into_owned();
+        let name = path.to_string_lossy();
+        let reason = match (self.aside.len(), text(0).as_str(), text(1).as_str(), text(2).as_str()) {
+            (0, ..) => None,
+            (_, kind, ..) if kind != "BASE TABLE" => Some(format!("{name} is a view; a container needs a table")),
+            (_, _, "InnoDB", "1") => Some(format!("table {name} is partitioned, which the InnoDB API cannot open")),
+            (_, _, "InnoDB", _) => None,
+            (_, _, engine, _) => Some(format!("table {name} has engine {engine}; a container needs InnoDB")),
+        };
+        self.query("COMMIT")?;
+        Ok(reason)
+    }
+
     /// The columns of an index as they were defined; one that is indexed by a prefix comes with its length.
     pub fn index_columns(&mut self, path: &CStr, name: &CStr) -> Result<Vec<String>> {
         self.aside.expect(&[super::ColumnKind::VarChar]);

@@ -268,6 +268,12 @@ impl Statements {
 
     fn select_in_order(&self, table: &Table, operator: Option<&str>, sql: &mut String) {
         self.select(table, " WHERE ", operator, sql);
+        if operator.is_none() && table.columns.get(table.key).is_some_and(|column| !column.not_null) {
+            // A row without a key is no item.
+            sql.push_str(" WHERE ");
+            self.column(table.key, sql);
+            sql.push_str(" IS NOT NULL");
+        }
         sql.push_str(" ORDER BY ");
         self.column(table.key, sql);
         let _ = write!(sql, " LIMIT {SCAN_ROWS}");
@@ -336,6 +342,17 @@ pub fn charsets_query(path: &CStr) -> String {
 /// Name, whether there is a default, and remarks of a table's columns.
 pub fn extras_query(path: &CStr) -> String {
     columns_query("COLUMN_NAME, IF(COLUMN_DEFAULT IS NULL, '0', '1'), EXTRA", path)
+}
+
+/// Kind, engine and whether it is partitioned, of a table.
+pub fn unfit_query(path: &CStr) -> String {
+    let (schema, table) = parts(path);
+    format!(
+        "SELECT TABLE_TYPE, IFNULL(ENGINE, ''), IF(CREATE_OPTIONS LIKE '%partitioned%', '1', '0') FROM information_schema.TABLES \
+         WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
+        literal(&schema),
+        literal(&table)
+    )
 }
 
 /// The columns of an index, each with the length of its prefix if it has one.
@@ -407,7 +424,7 @@ mod tests {
             (Kind::Read, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=?")),
             (Kind::Lock, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=? FOR UPDATE")),
             (Kind::LockNow, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=? FOR UPDATE NOWAIT")),
-            (Kind::First, format!("SELECT {columns} FROM `my db`.`t` ORDER BY `k` LIMIT 64")),
+            (Kind::First, format!("SELECT {columns} FROM `my db`.`t` WHERE `k` IS NOT NULL ORDER BY `k` LIMIT 64")),
             (Kind::Behind, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`>? ORDER BY `k` LIMIT 64")),
             (Kind::Delete, "DELETE FROM `my db`.`t` WHERE `k`=?".into()),
             (Kind::Insert(&cells), format!("INSERT INTO `my db`.`t` (`a``b`, `n`) VALUES ({value}, ?)")),

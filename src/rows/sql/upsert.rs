@@ -34,7 +34,13 @@ impl<S: SqlSession> SqlRows<S> {
         self.statements(table)?;
         let kind = Kind::Upsert(rows, cells);
         if !self.is_prepared(table, kind) {
-            self.prepared(table, kind)?;
+            if let Err(refused) = self.prepared(table, kind) {
+                // An old server does not know the statement; asking for each row would be dear.
+                if let (Error::Engine(_), Some(count)) = (&refused, self.sql.reprepared()) {
+                    self.set_verdict(table, Upserts::Refused(count));
+                }
+                return Err(refused);
+            }
             self.set_verdict(table, Upserts::Unknown);
         }
         self.ask_dictionary(table)?;

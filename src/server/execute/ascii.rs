@@ -171,6 +171,11 @@ impl<'w, R: Rows> Executor<'w, R> {
                     self.stats.one(if hit { Counter::GetHits } else { Counter::GetMisses });
                     self.shared.detail.note(name, Operation::Get(hit));
                 }
+                // Some clients wait for END whatever else a get is answered, and there is no such item indeed. The log says why.
+                Err(failure) if failure.is_table_gone() => {
+                    self.refusal(container, failure)?;
+                    self.stats.one(Counter::GetMisses);
+                }
                 // In the middle of a multi-get this line stands instead of END.
                 Err(failure) => return self.fail(container, failure, false, out).map(|()| Progress::Done),
             }
@@ -191,6 +196,10 @@ impl<'w, R: Rows> Executor<'w, R> {
                     match found {
                         Ok(true) => (Counter::GetHits, Counter::TouchHits),
                         Ok(false) => (Counter::GetMisses, Counter::TouchMisses),
+                        Err(failure) if failure.is_table_gone() => {
+                            self.refusal(container, failure)?;
+                            (Counter::GetMisses, Counter::TouchMisses)
+                        }
                         Err(failure) => return self.fail(container, failure, false, out),
                     }
                 }

@@ -5,7 +5,7 @@ mod sets;
 use super::Tick;
 use super::plan::{Plan, Planned};
 use crate::protocol::reply::Out;
-use crate::rows::Rows;
+use crate::rows::{Error, Rows};
 use crate::server::batch::batch_failed;
 use crate::server::execute::{Executor, deny, give_up};
 use crate::server::operation::{is_flush, is_read};
@@ -61,7 +61,10 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         loop {
             let mut stats = Delta::ZERO;
             let (guilty, abort) = match self.attempt(requests, together, &mut stats) {
-                Ok(()) => return self.commit(requests, &mut stats),
+                Ok(()) => match self.commit(requests, &mut stats) {
+                    Some(abort) => (requests, abort),
+                    None => return,
+                },
                 Err(aborted) => aborted,
             };
             self.tick.store.rollback();
@@ -182,7 +185,8 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         Ok(())
     }
 
-    fn commit(&mut self, requests: &[usize], stats: &mut Delta) {
+    /// Commits, and says what became of requests whose commit failed, unless they may run again.
+    fn commit(&mut self, requests: &[usize], stats: &mut Delta) -> Option<Abort> {
         let begun = Instant::now();
         let committed = self.tick.store.end_phase(requests.len());
         self.tick.this.commit = begun.elapsed();
@@ -191,6 +195,8 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 self.tick.stats.one(Counter::Commits);
                 self.tick.stats.merge(stats);
             }
+            // Others in a group of servers changed the same rows first. Where nobody was answered yet, it can run again.
+            Err(Error::Deadlock) if !self.tick.shared.batches() => return Some(Abort::Deadlock),
             Err(error) if error.refuses_commit() => {
                 // It certainly did not happen; the host refuses commits at the moment, so it is not tried again.
                 let reason = error.to_string();
@@ -217,5 +223,6 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 }
             }
         }
+        None
     }
 }
