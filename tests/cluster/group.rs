@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 /// Load of each test.
 const LOAD: Duration = Duration::from_secs(15);
 
+/// Counters that every client of every member counts in.
+const SHARED: u64 = 20;
+
 /// A free TCP port that no kernel hands out by itself.
 fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
@@ -131,7 +134,7 @@ fn load(port: u16, name: &str, stop: &AtomicBool) -> Told {
             break;
         }
         if told
-            .ask(&mut client, port, &format!("incr shared{} 1\r\n", i % 5))
+            .ask(&mut client, port, &format!("incr shared{} 1\r\n", i % SHARED))
             .is_some_and(|line| line.parse::<u64>().is_ok())
         {
             told.increments += 1;
@@ -188,7 +191,7 @@ fn members_that_all_take_writes_agree_and_count_once() {
     servers.iter().for_each(|server| drop(server.install().unwrap()));
     join(&servers);
     let mut client = servers[0].client();
-    for i in 0..5 {
+    for i in 0..SHARED {
         client.ask(format!("set shared{i} 0 0 1\r\n0\r\n"), "STORED\r\n");
     }
     settle(&servers.iter().collect::<Vec<_>>());
