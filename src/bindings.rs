@@ -146,6 +146,7 @@ pub mod ib_col_attr {
     pub const IB_COL_CUSTOM1: Type = 8;
     pub const IB_COL_CUSTOM2: Type = 16;
     pub const IB_COL_CUSTOM3: Type = 32;
+    pub const IB_COL_FILLED: Type = 65536;
 }
 pub use self::ib_col_attr::Type as ib_col_attr_t;
 #[repr(C)]

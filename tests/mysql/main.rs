@@ -4,6 +4,7 @@
 mod common;
 
 mod bench;
+mod configuration;
 mod daemon;
 mod functions;
 mod load;
