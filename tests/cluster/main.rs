@@ -6,5 +6,6 @@ mod common;
 mod failover;
 mod group;
 mod machines;
+mod proxies;
 #[path = "../mysql/server.rs"]
 mod server;
