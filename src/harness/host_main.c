@@ -181,14 +181,16 @@ static void take_up(host *h) {
 }
 
 /* Until a signal asks for the end. */
-static void wait_for_stop(host *h, const sigset_t *stop) {
+static void wait_for_stop(host *h, console *c, const sigset_t *stop) {
     sigset_t all = *stop;
     int signal_number;
     sigaddset(&all, SIGHUP);
     for (;;) {
         if (sigwait(&all, &signal_number) != 0) continue;
-        if (signal_number != SIGHUP) return;
-        take_up(h);
+        if (signal_number == SIGHUP)
+            take_up(h);
+        else if (signal_number != SIGINT || !console_interrupt(c))
+            return;
     }
 }
 
@@ -209,7 +211,7 @@ static bool serve(host *h, const sigset_t *stop) {
     announce(h);
     console *c = console_start(h);
     if (!c) return false;
-    wait_for_stop(h, stop);
+    wait_for_stop(h, c, stop);
     atomic_store(&h->stopping, 1);
     if (h->options.pid_file) unlink(h->options.pid_file);
     /* First the plugins: a statement of the console may wait for a row lock of theirs. */
