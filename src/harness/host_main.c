@@ -15,15 +15,16 @@ static bool complain(const char *message) {
     return false;
 }
 
-/* SIGTERM and SIGINT are taken by sigwait(); SIGTTIN must not stop a server in the background whose
+/* SIGTERM, SIGINT and SIGHUP are waited for by the main thread; SIGTTIN must not stop a server in the background whose
  * console reads the terminal.  Threads started later inherit the mask. */
 static sigset_t block_signals(void) {
-    sigset_t blocked, stop;
+    sigset_t blocked, stop; /* SIGHUP is added where it means something: a standby has nothing to reload */
     sigemptyset(&stop);
     sigaddset(&stop, SIGTERM);
     sigaddset(&stop, SIGINT);
     blocked = stop;
     sigaddset(&blocked, SIGTTIN);
+    sigaddset(&blocked, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &blocked, NULL);
     return stop;
 }
@@ -163,14 +164,52 @@ static void announce(host *h) {
     fflush(stdout);
 }
 
+/* Files of users and certificates are followed by themselves; this is for the rest. */
+static void reload(host *h) {
+    static const char sql[] = "SET GLOBAL daemon_memcached_reload_containers = ON";
+    host_error err;
+    service_reloading();
+    if (run_script(h, "SIGHUP", sql, &err))
+        log_line(LOG_NOTE, "The containers are read again");
+    else
+        log_line(LOG_WARNING, "Cannot read the containers again: %s", err.message);
+    service_notify("READY=1");
+}
+
+/* The supervisor hears that all is well as long as the engine answers. */
+static void report_health(host *h) {
+    host_error err;
+    if (run_script(h, "watchdog", "SELECT 1", &err))
+        service_notify("WATCHDOG=1");
+    else
+        log_line(LOG_WARNING, "The engine does not answer: %s", err.message);
+}
+
+static void await_stop(host *h, const sigset_t *stop) {
+    /* Without its terminal a program that was started in one ends, as others do. */
+    bool hangs_up = isatty(STDIN_FILENO);
+    struct timespec interval;
+    bool watched = service_watchdog(&interval);
+    sigset_t awaited = *stop;
+    sigaddset(&awaited, SIGHUP);
+    for (;;) {
+        int signal_number = watched ? sigtimedwait(&awaited, NULL, &interval) : sigwaitinfo(&awaited, NULL);
+        if (signal_number == SIGHUP && !hangs_up)
+            reload(h);
+        else if (signal_number > 0)
+            return;
+        if (watched) report_health(h);
+    }
+}
+
 static bool serve(host *h, const sigset_t *stop) {
-    int signal_number;
     if (!start_sql_end(h)) return false;
     announce(h);
     console *c = console_start(h);
     if (!c) return false;
-    while (sigwait(stop, &signal_number) != 0) {
-    }
+    service_notify("READY=1");
+    await_stop(h, stop);
+    service_notify("STOPPING=1");
     atomic_store(&h->stopping, 1);
     /* First the plugins: a statement of the console may wait for a row lock of theirs. */
     plugins_stop(h);

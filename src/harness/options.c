@@ -8,6 +8,7 @@
 #include "host.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,19 +18,28 @@ static const char usage[] =
     "       " HOST_NAME " passwd NAME [RIGHTS]   print a line for the users file of option -Y\n"
     "Serves memcached's protocol in front of tables of the bundled engine.\n"
     "\n"
+    "Data\n"
     "  --datadir=DIR         where the data lives, created if missing (default ./data)\n"
     "  --plugin-dir=DIR      where INSTALL PLUGIN looks (default: the folder of this program)\n"
     "  --wait-for-datadir=N  a standby: wait up to N seconds while another process has the data\n"
     "                        directory open, then recover and serve (default 0: refuse at once)\n"
     "  --init-file=FILE      SQL to run at every start, after the plugins are loaded\n"
     "  --no-defaults-sql     first start: create no configuration tables, install no plugin\n"
+    "\n"
+    "MySQL clients\n"
+    "  -P, --port=N          on this TCP port (default 13306, 0: any free one)\n"
+    "  --bind-address=IP     where that port is (default 127.0.0.1)\n"
+    "  --skip-networking     no TCP port\n"
+    "  -S, --socket=PATH     on this UNIX socket (default memcached-host.sock in the data directory;\n"
+    "                        empty: none)\n"
+    "\n"
+    "Other\n"
+    "  --defaults-file=FILE  options of the group [" HOST_NAME "] of a file, a line `name = value` each;\n"
+    "                        options behind it on the command line win\n"
     "  -e, --execute=SQL     run SQL, print its results as `mysql --batch` does, stop;\n"
     "                        exit status 1 if a statement failed\n"
-    "  -P, --port=N          MySQL clients on this TCP port (default 13306, 0: any free one)\n"
-    "  --bind-address=IP     where that port is (default 127.0.0.1)\n"
-    "  --skip-networking     no TCP port for MySQL clients\n"
-    "  -S, --socket=PATH     MySQL clients on this UNIX socket (default memcached-host.sock in the\n"
-    "                        data directory; empty: none)\n"
+    "  --ping[=ADDRESS]      ask whether a server of memcached's protocol answers at HOST:PORT or /PATH\n"
+    "                        (default 127.0.0.1:11211); exit status 1 if not\n"
     "  -h, --help            this text\n"
     "  -V, --version         the version\n"
     "\n"
@@ -39,7 +49,7 @@ static const char usage[] =
     "SHOW VARIABLES lists them.\n"
     "\n"
     "SQL is read from standard input; on a terminal there is a prompt.  SIGTERM and SIGINT stop\n"
-    "the program.\n";
+    "the program; SIGHUP reads the containers again.\n";
 
 #define PLUGIN_PREFIX DM_PLUGIN_NAME "_"
 
@@ -134,6 +144,8 @@ static bool may_be_empty(const word_option *word) {
     return word->slot == offsetof(host_options, execute) || word->slot == offsetof(host_options, socket);
 }
 
+static options_result defaults_file(host_options *o, const char *path);
+
 /* One `--name[=value]`. */
 static options_result long_option(host_options *o, const char *argument, char ***next) {
     const char *text = argument + 2;
@@ -154,6 +166,11 @@ static options_result long_option(host_options *o, const char *argument, char **
     } else if (strcmp(name, "skip_networking") == 0) {
         if (value) result = bad("option '--skip-networking' takes no value");
         o->skip_networking = true;
+    } else if (strcmp(name, "defaults_file") == 0) {
+        if (!value) value = **next ? *(*next)++ : NULL;
+        result = value && *value ? defaults_file(o, value) : bad("option '--defaults-file' needs a value");
+    } else if (strcmp(name, "ping") == 0) {
+        result = ping(value ? value : "127.0.0.1:11211") ? OPTIONS_EXIT : OPTIONS_BAD;
     } else if (strcmp(name, "help") == 0) {
         fputs(usage, stdout);
         result = OPTIONS_EXIT;
@@ -164,6 +181,58 @@ static options_result long_option(host_options *o, const char *argument, char **
         result = set_variable(o, name, value, argument);
     }
     free(name);
+    return result;
+}
+
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* A line without the blanks around it, cut in place. */
+static char *trimmed(char *line) {
+    while (is_blank(*line)) line++;
+    size_t length = strlen(line);
+    while (length && is_blank(line[length - 1])) line[--length] = '\0';
+    return line;
+}
+
+/* One line `name`, `name = value` or `name = "value"` of a file. */
+static options_result file_option(host_options *o, char *line) {
+    char *value = strchr(line, '=');
+    if (value) {
+        *value = '\0';
+        value = trimmed(value + 1);
+        size_t length = strlen(value);
+        if (length >= 2 && (*value == '"' || *value == '\'') && value[length - 1] == *value) {
+            value[length - 1] = '\0';
+            value++;
+        }
+    }
+    char *none = NULL, **next = &none;
+    char *argument = must_format("--%s%s%s", trimmed(line), value ? "=" : "", value ? value : "");
+    options_result result = long_option(o, argument, &next);
+    free(argument);
+    return result;
+}
+
+/* The group of this program in a file in the manner of my.cnf. */
+static options_result defaults_file(host_options *o, const char *path) {
+    size_t length;
+    char *text = read_file(path, &length), *rest = text, *line;
+    if (!text) return bad("cannot read the option file '%s': %s", path, strerror(errno));
+    bool ours = false;
+    int number = 0;
+    options_result result = OPTIONS_RUN;
+    while (result == OPTIONS_RUN && (line = strsep(&rest, "\n"))) {
+        number++;
+        line = trimmed(line);
+        if (*line == '[')
+            ours = strcmp(line, "[" HOST_NAME "]") == 0;
+        else if (ours && *line && *line != '#' && *line != ';')
+            result = file_option(o, line);
+    }
+    if (result == OPTIONS_BAD) bad("that is line %d of '%s'", number, path);
+    free(text);
     return result;
 }
 

@@ -7,5 +7,6 @@ mod adapters;
 mod crash;
 mod host;
 mod install;
+mod service;
 mod soak;
 mod standby;
