@@ -351,7 +351,7 @@ impl Rows for TableRows {
                     kind: column_kind(&meta),
                     not_null: meta.attr & ib_col_attr::IB_COL_NOT_NULL != 0,
                     max_bytes: max_bytes(&meta),
-                    has_default: false,
+                    has_default: meta.attr & ib_col_attr::IB_COL_FILLED != 0,
                     generated: false,
                 })
             })

@@ -17,10 +17,11 @@ mod tests;
 mod write;
 
 use super::conn::Conn;
-use super::execute::{Executor, deny, give_up};
+use super::execute::Executor;
 use super::outcome::{Abort, Progress, REPLY_BUDGET, Resume};
 use super::shared::Shared;
 use super::stats::{ContainerCount, Counter, Delta};
+use crate::protocol::Outcome;
 use crate::protocol::reply::Out;
 use crate::rows::Rows;
 use crate::store::{Config, ContainerId, Store};
@@ -115,6 +116,7 @@ impl<R: Rows> Tick<'_, R> {
             if let Some(conn) = conns.get(*key) {
                 let planner = Planner {
                     config: self.config,
+                    scope: conn.scope,
                     limit,
                     limit_writes,
                     unknown: &mut unknown,
@@ -148,9 +150,10 @@ impl<R: Rows> Tick<'_, R> {
         Ok(())
     }
 
-    fn executor(&mut self, container: ContainerId) -> Executor<'_, R> {
+    fn executor(&mut self, conn: usize, container: ContainerId) -> Executor<'_, R> {
+        let scope = self.conns[conn].scope;
         let Tick { store, config, shared, stats, counts, fresh, .. } = self;
-        Executor { store, config, container, shared, stats, counts, fresh: *fresh }
+        Executor { store, config, container, scope, shared, stats, counts, fresh: *fresh }
     }
 
     /// From here on the waits for locks end together.
@@ -174,17 +177,17 @@ impl<R: Rows> Tick<'_, R> {
                     break;
                 }
                 if let Some(denial) = planned.denial {
-                    deny(&planned.request, denial, out);
+                    planned.request.answer(&Outcome::Denied(denial), out);
                     (plan.consumed, plan.parser) = (planned.end, planned.parser);
                     continue;
                 }
                 let (length, from) = (out.len(), std::mem::replace(&mut resume, &start));
-                let mut progress = self.executor(planned.before).run(&planned.request, from, out);
+                let mut progress = self.executor(plan.conn, planned.before).run(&planned.request, from, out);
                 while progress == Err(Abort::Stale) {
                     self.store.rollback();
                     out.truncate(length);
                     self.remap();
-                    progress = self.executor(planned.before).run(&planned.request, from, out);
+                    progress = self.executor(plan.conn, planned.before).run(&planned.request, from, out);
                 }
                 match progress {
                     Ok(Progress::Done) => {}
@@ -196,7 +199,7 @@ impl<R: Rows> Tick<'_, R> {
                     Err(abort) => {
                         self.store.rollback();
                         out.truncate(length);
-                        give_up(&planned.request, abort.reason(), out);
+                        planned.request.give_up(abort.reason(), out);
                     }
                 }
                 (plan.consumed, plan.parser, plan.container) = (planned.end, planned.parser, planned.after);

@@ -7,14 +7,13 @@ use super::batch::commit_open;
 use super::conn::{BufferPool, Conn};
 use super::execute::Executor;
 use super::mailbox::Mailbox;
-use super::outcome::Resume;
+use super::scope::Scope;
 use super::shared::{Shared, unix_time};
 use super::socket::Filled;
 use super::stats::{ContainerCount, Counter, Delta};
 use super::sweep::Sweep;
 use super::tick::{Buffers, Past, Plan, Tick};
 use crate::host::RowSession;
-use crate::protocol::reply::Out;
 use crate::store::{CasSource, Config, Store};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -180,8 +179,8 @@ impl<'s> Worker<'s> {
 
     fn note(&mut self, event: &mio::event::Event) {
         if event.token() == WAKE {
-            for (socket, tls) in std::mem::take(&mut *self.mailbox.sockets.lock()) {
-                self.adopt(socket, tls);
+            for (socket, service) in std::mem::take(&mut *self.mailbox.sockets.lock()) {
+                self.adopt(socket, service);
             }
             for verdict in std::mem::take(&mut *self.mailbox.verdicts.lock()) {
                 self.logged_in(verdict);
@@ -404,13 +403,13 @@ impl<'s> Worker<'s> {
                 store: &mut self.store,
                 config,
                 container,
+                scope: Scope::default(),
                 shared,
                 stats: &mut self.stats,
                 counts: &mut self.counts,
                 fresh: true,
             };
-            let request = crate::protocol::Request::FlushAll { delay: 0, noreply: true };
-            let _ = executor.run(&request, &Resume::Start, &mut Out::new());
+            executor.flush_due();
         }
     }
 }

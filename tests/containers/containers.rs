@@ -139,6 +139,29 @@ fn separators_are_kept_and_an_absent_field_is_null() {
 }
 
 #[test]
+fn columns_that_are_not_mapped_get_their_defaults() {
+    let host = host_with(
+        &HostConfig::new(),
+        "CREATE TABLE d (k VARCHAR(50) PRIMARY KEY, v VARCHAR(100), n INT NOT NULL DEFAULT 7, s VARCHAR(20) NOT NULL DEFAULT 'x',
+           u BIGINT UNSIGNED NOT NULL DEFAULT 0, c CHAR(5) NOT NULL DEFAULT 'ab', e ENUM('one', 'two') NOT NULL DEFAULT 'two', o INT);
+         CREATE TABLE needed (k VARCHAR(50) PRIMARY KEY, v VARCHAR(100), n INT NOT NULL);",
+        &["'default', 't', 'd', 'k', 'v', '0', '0', '0', 'PRIMARY'"],
+    );
+    let mut client = host.client();
+    client.ask("set a 0 0 1\r\n1\r\nadd b 0 0 1\r\n2\r\n", "STORED\r\nSTORED\r\n");
+    let columns = |key: &str| host.rows(&format!("SELECT v, n, s, u, c, e, o FROM t.d WHERE k = '{key}'")).remove(0);
+    assert_eq!(columns("a"), ["1", "7", "x", "0", "ab", "two", "NULL"]);
+    assert_eq!(columns("b"), ["2", "7", "x", "0", "ab", "two", "NULL"]);
+    // A row that is there keeps what it has.
+    host.sql("UPDATE t.d SET n = 8, s = 'y', e = 'one' WHERE k = 'a'").unwrap();
+    client.ask("set a 0 0 1\r\n3\r\nincr a 1\r\nappend a 0 0 1\r\nz\r\n", "STORED\r\n4\r\nSTORED\r\n");
+    assert_eq!(columns("a"), ["4z", "8", "y", "0", "ab", "one", "NULL"]);
+    host.sql("UPDATE innodb_memcache.containers SET db_table = 'needed'").unwrap();
+    let error = host.sql("SET GLOBAL daemon_memcached_reload_containers = ON").unwrap_err();
+    assert!(error.message.contains("column n is NOT NULL but not mapped and has no default"), "{error}");
+}
+
+#[test]
 fn separator_and_delimiter_are_configurable_and_may_be_long() {
     let config = HostConfig::new();
     let host = config.start();

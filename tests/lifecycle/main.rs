@@ -7,6 +7,7 @@ mod adapters;
 mod crash;
 mod host;
 mod install;
+mod options;
 mod service;
 mod soak;
 mod standby;

@@ -1,4 +1,4 @@
-//! What a supervisor sees of the program: notifications, the watchdog, reloads, options in a file, `--ping`.
+//! What a supervisor sees of the program: notifications, the watchdog, reloads, `--ping`.
 
 use crate::common::{HostConfig, PATIENCE, program};
 use std::os::unix::net::UnixDatagram;
@@ -28,7 +28,7 @@ fn a_supervisor_hears_of_start_reload_and_stop() {
     host.signal(libc::SIGHUP);
     assert!(heard(&socket).starts_with("RELOADING=1\nMONOTONIC_USEC="));
     assert_eq!(heard(&socket), "READY=1");
-    host.wait_log("The containers are read again");
+    host.wait_log("SIGHUP: ");
     host.client().ask("set k 0 0 1\r\nv\r\n", "STORED\r\n");
     host.signal(libc::SIGTERM);
     assert_eq!(heard(&socket), "STOPPING=1");
@@ -73,35 +73,4 @@ fn ping_tells_whether_a_server_answers() {
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && text.contains(reason), "{address}: {text}");
     }
-}
-
-#[test]
-fn options_come_from_a_file_too() {
-    let config = HostConfig::new();
-    let file = config.scratch().join("options.cnf");
-    std::fs::write(
-        &file,
-        "[mysqld]\nunknown = 1\n[memcached-host]\n# a comment\n; another\n  innodb-buffer-pool-size =  33554432 \r\n\
-         daemon_memcached_r_batch_size=\"7\"\nskip-networking\n[other]\nport = no\n",
-    )
-    .unwrap();
-    let host =
-        config.arg(format!("--defaults-file={}", file.display())).arg("--daemon-memcached-r-batch-size=9").start();
-    let value = |name: &str| host.rows(&format!("SHOW VARIABLES LIKE '{name}'")).remove(0).remove(1);
-    assert_eq!(value("innodb_buffer_pool_size"), "33554432");
-    assert_eq!(value("daemon_memcached_r_batch_size"), "9", "the command line wins");
-    assert!(host.terminate().success());
-    for (text, message) in [
-        ("[memcached-host]\n\nnonsense = 1\n", "that is line 3 of"),
-        ("[memcached-host]\nport =\n", "option '--port' needs a value"),
-    ] {
-        let config = HostConfig::new();
-        let file = config.scratch().join("options.cnf");
-        std::fs::write(&file, text).unwrap();
-        let output = Command::new(program()).arg(format!("--defaults-file={}", file.display())).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(!output.status.success() && said.contains(message), "{text}: {said}");
-    }
-    let output = Command::new(program()).arg("--defaults-file=/no/such/file").output().unwrap();
-    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot read the option file '/no/such/file'"));
 }
