@@ -61,7 +61,8 @@ impl<'w, R: Rows> Executor<'w, R> {
     /// Whether a key is a range of its container, which a name may stand before.
     #[cold]
     fn is_range(&self, name: &[u8]) -> bool {
-        matches!(self.config.resolve(self.container, name), Target::Key(_, key) if KeyRange::is_range(key))
+        let mut container = self.container;
+        matches!(self.scope.resolve(self.config, &mut container, name), Target::Key(_, key) if KeyRange::is_range(key))
     }
 
     /// Answers one key; `false`: there is no such item.

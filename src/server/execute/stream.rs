@@ -46,17 +46,14 @@ impl<R: Rows> Executor<'_, R> {
             (Some(word), None) => std::str::from_utf8(word).ok().and_then(|word| word.parse().ok()),
             _ => None,
         };
-        if let Target::Key(id, _) | Target::Name(id) = self.config.resolve(self.container, text) {
-            self.container = id;
-        }
-        let Target::Key(_, text) = self.config.resolve(self.container, text) else {
+        let Target::Key(id, text) = self.scope.resolve(self.config, &mut self.container, text) else {
             return Ok(refuse(request, "no such container", out));
         };
         let (Some(limit), Ok(range)) = (limit, KeyRange::parse(text)) else {
             let usage = "a range is @>k, @>=k, @<k, @<=k or two of them, e.g. get @>=a@<b, with a limit behind it";
             return Ok(refuse(request, usage, out));
         };
-        let Some(container) = self.config.container(self.container) else {
+        let Some(container) = self.config.container(id) else {
             return Ok(refuse(request, "no such container", out));
         };
         let stream = Stream { range, with_cas: get.with_cas, limit };
