@@ -8,7 +8,7 @@
 //! exptime may be any 64-bit number, where memcached's `touch`, `gat` and `flush_all` end in January 2038.
 
 use super::operation::{
-    Arith, Delete, DumpFormat, Get, Keys, Operation, Refused, Removal, Request, Store, StoreMode, Style, Tells,
+    Arith, Delete, DumpFormat, Get, Keys, Operation, Refused, Removal, Request, Store, StoreMode, Style,
 };
 use super::reply as words;
 use super::{BLOCK_MAX, KEY_MAX, meta};
@@ -20,58 +20,61 @@ pub(super) mod reply;
 #[cfg(test)]
 pub(super) mod tests;
 
-/// What a line says.
-#[derive(Debug, PartialEq)]
-pub(super) enum Line<'a> {
+/// What a line says, beside the request that it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line {
     /// All of a request.
-    Complete(Request<'a>),
+    Complete,
     /// A storage command; its data block of this many bytes follows.
-    Block { request: Request<'a>, length: usize },
+    Block { length: usize },
     /// A storage command that is wrong but for its length; its data block follows.
-    RefusedBlock { reply: &'static [u8], length: usize },
+    RefusedBlock { length: usize },
     /// Not memcached at all but HTTP.
     Foreign,
 }
 
-/// Reads one line, given without its end.
+/// Reads one line, given without its end, into `request`. `stranger`: a `set` logs in.
 #[inline]
-pub(super) fn line(line: &[u8]) -> Line<'_> {
+pub(super) fn line<'a>(line: &'a [u8], stranger: bool, request: &mut Request<'a>) -> Line {
     // Verbs are short: a search that is quick over long distances takes longer to begin than this to end.
     let (verb, rest) = line.split_at(line.iter().position(|byte| *byte == b' ').unwrap_or(line.len()));
-    let request = match verb {
+    *request = match verb {
         b"get" => get(rest, false),
-        b"set" => return store(StoreMode::Set, false, rest),
+        b"set" if stranger => return login(rest, request),
+        b"set" => return store(StoreMode::Set, false, rest, request),
         b"gets" => get(rest, true),
-        b"cas" => return store(StoreMode::Set, true, rest),
-        b"add" => return store(StoreMode::Add, false, rest),
+        b"cas" => return store(StoreMode::Set, true, rest, request),
+        b"add" => return store(StoreMode::Add, false, rest, request),
         b"incr" => arith(rest, true),
         b"decr" => arith(rest, false),
         b"delete" => delete(rest),
         b"touch" => touch(rest),
         b"gat" => get_and_touch(rest, false),
         b"gats" => get_and_touch(rest, true),
-        b"mg" => return meta::line(meta::Verb::Get, rest),
-        b"ms" => return meta::line(meta::Verb::Set, rest),
-        b"md" => return meta::line(meta::Verb::Delete, rest),
-        b"ma" => return meta::line(meta::Verb::Arith, rest),
-        b"mn" => return meta::line(meta::Verb::Noop, rest),
-        b"me" => return meta::line(meta::Verb::Debug, rest),
-        b"replace" => return store(StoreMode::Replace, false, rest),
-        b"append" => return store(StoreMode::Append, false, rest),
-        b"prepend" => return store(StoreMode::Prepend, false, rest),
+        b"mg" => return meta::line(meta::Verb::Get, rest, request),
+        b"ms" => return meta::line(meta::Verb::Set, rest, request),
+        b"md" => return meta::line(meta::Verb::Delete, rest, request),
+        b"ma" => return meta::line(meta::Verb::Arith, rest, request),
+        b"mn" => return meta::line(meta::Verb::Noop, rest, request),
+        b"me" => return meta::line(meta::Verb::Debug, rest, request),
+        b"replace" => return store(StoreMode::Replace, false, rest, request),
+        b"append" => return store(StoreMode::Append, false, rest, request),
+        b"prepend" => return store(StoreMode::Prepend, false, rest, request),
         b"flush_all" => flush_all(rest),
         b"version" => text(Operation::Version, false),
         b"verbosity" => verbosity(rest),
         b"stats" => stats(rest),
-        b"lru_crawler" => lru_crawler(rest),
+        b"lru_crawler" => lru_crawler(rest, line),
         b"cache_memlimit" => memory_limit(rest),
         b"bind" => bind(rest),
         b"refresh_certs" => text(Operation::RefreshCertificates, false),
         b"quit" => text(Operation::Quit, false),
         b"shutdown" => refused_unless(noreply(rest), words::SHUTDOWN_NOT_ENABLED),
-        _ => return unknown(line),
+        b"slabs" => slabs(rest, line),
+        b"lru" => lru(rest, line),
+        _ => return unknown(line, request),
     };
-    Line::Complete(request)
+    Line::Complete
 }
 
 fn text(operation: Operation<'_>, noreply: bool) -> Request<'_> {
@@ -104,14 +107,16 @@ fn get_and_touch(rest: &[u8], with_cas: bool) -> Request<'_> {
 
 /// `compares`: a cas number stands behind the length.
 #[inline]
-fn store(mode: StoreMode, compares: bool, rest: &[u8]) -> Line<'_> {
+fn store<'a>(mode: StoreMode, compares: bool, rest: &'a [u8], request: &mut Request<'a>) -> Line {
     let mut args = Args(rest);
     let (Some(key), Some(flags), Some(exptime), Some(length)) = (args.next(), args.next(), args.next(), args.next())
     else {
-        return Line::Complete(Request::refused(words::BAD_FORMAT));
+        *request = Request::refused(words::BAD_FORMAT);
+        return Line::Complete;
     };
     let Some(length) = block_length(length) else {
-        return Line::Complete(Request::refused(words::BAD_FORMAT));
+        *request = Request::refused(words::BAD_FORMAT);
+        return Line::Complete;
     };
     let noreply = noreply(args.0);
     // A `cas` without its number is wrong.
@@ -119,13 +124,29 @@ fn store(mode: StoreMode, compares: bool, rest: &[u8]) -> Line<'_> {
     let flags = unsigned(flags).and_then(|flags| u32::try_from(flags).ok());
     match (flags, signed(exptime), compare) {
         (Some(flags), Some(exptime), Some(compare)) if key.len() <= KEY_MAX => {
-            let (create, stale_if_older, tells) = (None, false, Tells::default());
-            let store =
-                Store { mode, key, value: b"", flags, exptime, compare, cas: None, create, stale_if_older, tells };
-            Line::Block { request: text(Operation::Store(store), noreply), length }
+            *request = text(Operation::Store(Store { flags, exptime, compare, ..Store::new(mode, key) }), noreply);
+            Line::Block { length }
         }
-        _ if noreply => Line::RefusedBlock { reply: b"", length },
-        _ => Line::RefusedBlock { reply: words::BAD_FORMAT, length },
+        _ => {
+            *request = refused_unless(noreply, words::BAD_FORMAT);
+            Line::RefusedBlock { length }
+        }
+    }
+}
+
+/// The `set` of a stranger: its value is name and password, and of its arguments only their number and the length count.
+#[cold]
+fn login<'a>(rest: &'a [u8], request: &mut Request<'a>) -> Line {
+    let mut args = Args(rest);
+    match (args.next(), args.nth(2).and_then(block_length)) {
+        (Some(key), Some(length)) => {
+            *request = text(Operation::Store(Store::new(StoreMode::Set, key)), false);
+            Line::Block { length }
+        }
+        _ => {
+            *request = Request::refused(words::BAD_FORMAT);
+            Line::Complete
+        }
     }
 }
 
@@ -140,8 +161,7 @@ fn arith(rest: &[u8], increment: bool) -> Request<'_> {
     }
     match unsigned(delta) {
         Some(delta) => {
-            let (create, tells) = (None, Tells::default());
-            let arith = Arith { increment, key, delta, compare: None, cas: None, exptime: None, create, tells };
+            let arith = Arith { delta, ..Arith::new(increment, key) };
             text(Operation::Arith(arith), noreply)
         }
         None => refused_unless(noreply, words::INVALID_DELTA),
@@ -233,25 +253,70 @@ fn dump(format: DumpFormat, limit: u64) -> Request<'static> {
     text(Operation::KeyDump { format, limit }, false)
 }
 
-/// Of memcached's crawler there are the two dumps; everything that steers it has nothing to steer.
-fn lru_crawler(rest: &[u8]) -> Request<'_> {
+/// Commands that steer what there is nothing of here are answered as if they had done it: clients go on.
+fn tune(line: &[u8]) -> Request<'_> {
+    text(Operation::Tune { line }, false)
+}
+
+fn slabs<'a>(rest: &'a [u8], line: &'a [u8]) -> Request<'a> {
+    let mut args = Args(rest);
+    match (args.next(), args.next(), args.next()) {
+        (Some(b"reassign"), Some(from), Some(to)) => match (signed(from), signed(to)) {
+            (Some(_), Some(_)) => Request::refused(b"NOSPARE source class has no spare pages\r\n"),
+            _ => Request::refused(words::BAD_FORMAT),
+        },
+        (Some(b"automove"), Some(level), _) if unsigned(level).is_some() => tune(line),
+        (Some(b"automove"), Some(_), _) => Request::refused(words::BAD_FORMAT),
+        _ => Request::refused(words::ERROR),
+    }
+}
+
+fn lru<'a>(rest: &'a [u8], line: &'a [u8]) -> Request<'a> {
+    let mut args = Args(rest);
+    match (args.next(), args.next()) {
+        (Some(b"mode"), Some(b"flat" | b"segmented")) => tune(line),
+        (Some(b"temp_ttl"), Some(seconds)) if signed(seconds).is_some() => tune(line),
+        (Some(b"tune"), Some(_)) if args.count() >= 3 => tune(line),
+        (Some(b"mode" | b"tune" | b"temp_ttl"), Some(_)) => Request::refused(words::BAD_FORMAT),
+        _ => Request::refused(words::ERROR),
+    }
+}
+
+fn lru_crawler<'a>(rest: &'a [u8], line: &'a [u8]) -> Request<'a> {
     let mut args = Args(rest);
     let format = match args.next() {
         Some(b"metadump") => DumpFormat::Meta,
         Some(b"mgdump") => DumpFormat::MetaGet,
+        Some(b"enable" | b"disable") => return tune(line),
+        Some(word @ (b"crawl" | b"sleep" | b"tocrawl")) => return crawler_argument(word, args.next(), line),
         _ => return Request::refused(words::ERROR),
     };
-    let class = |word: &[u8]| unsigned(word).filter(|class| (1..=SLAB_CLASS_MAX).contains(class));
     match args.next() {
         None => Request::refused(words::ERROR),
         Some(b"all" | b"hash") => dump(format, u64::MAX),
-        Some(classes) if classes.split(|byte| *byte == b',').any(|word| class(word).is_none()) => {
-            Request::refused(b"BADCLASS invalid class id\r\n")
-        }
-        Some(classes) => {
-            let first = classes.split(|byte| *byte == b',').any(|word| class(word) == Some(1));
-            dump(format, if first { u64::MAX } else { 0 })
-        }
+        Some(list) => match classes(list) {
+            None => Request::refused(BAD_CLASS),
+            Some(first) => dump(format, if first { u64::MAX } else { 0 }),
+        },
+    }
+}
+
+const BAD_CLASS: &[u8] = b"BADCLASS invalid class id\r\n";
+
+/// Whether a list of slab classes has the first one in it, which all rows are of; `None` if it is no list of classes.
+fn classes(list: &[u8]) -> Option<bool> {
+    let class = |word: &[u8]| unsigned(word).filter(|class| (1..=SLAB_CLASS_MAX).contains(class));
+    list.split(|byte| *byte == b',').try_fold(false, |first, word| Some(first | (class(word)? == 1)))
+}
+
+fn crawler_argument<'a>(word: &[u8], argument: Option<&[u8]>, line: &'a [u8]) -> Request<'a> {
+    let Some(argument) = argument else { return Request::refused(words::ERROR) };
+    match (word, unsigned(argument)) {
+        (b"crawl", _) if argument == b"all" || classes(argument).is_some() => tune(line),
+        (b"crawl", _) => Request::refused(BAD_CLASS),
+        (_, None) => Request::refused(words::BAD_FORMAT),
+        (b"sleep", Some(1_000_001..)) => Request::refused(b"CLIENT_ERROR sleep must be one second or less\r\n"),
+        _ => tune(line),
     }
 }
 
@@ -265,16 +330,14 @@ fn memory_limit(rest: &[u8]) -> Request<'_> {
     }
 }
 
-fn unknown(line: &[u8]) -> Line<'_> {
-    if line.len() < 2 {
-        return Line::Complete(Request::refused(words::BAD_FORMAT));
-    }
+fn unknown(line: &[u8], request: &mut Request<'_>) -> Line {
     let text = trim(line);
     let last = text.get(memchr::memrchr(b' ', text).map_or(0, |space| space + 1)..);
-    if last.is_some_and(|word| word.starts_with(b"HTTP/")) {
+    if line.len() >= 2 && last.is_some_and(|word| word.starts_with(b"HTTP/")) {
         return Line::Foreign;
     }
-    Line::Complete(Request::refused(words::ERROR))
+    *request = Request::refused(if line.len() < 2 { words::BAD_FORMAT } else { words::ERROR });
+    Line::Complete
 }
 
 fn refused_unless(noreply: bool, reply: &'static [u8]) -> Request<'static> {

@@ -9,7 +9,7 @@
 
 use super::KEY_MAX;
 use super::operation::{
-    Arith, Delete, Get, Initial, Keys, Operation, Refused, Removal, Request, Store, StoreMode, Style as AnyStyle, Tells,
+    Arith, Delete, Get, Initial, Keys, Operation, Refused, Removal, Request, Store, StoreMode, Style as AnyStyle,
 };
 
 pub(super) mod reply;
@@ -22,6 +22,9 @@ pub(super) const MAGIC: u8 = 0x80;
 
 /// Length of the header.
 const HEADER: usize = 24;
+
+/// Longest name of a mechanism that is looked at, in bytes.
+const MECHANISM_MAX: usize = 32;
 
 /// A body may announce so much more than the greatest item size; beyond that it is malformed.
 const VALUE_MAX: usize = 1 << 30;
@@ -123,7 +126,7 @@ pub(super) fn packet(input: &[u8], value_max: usize) -> Packet<'_> {
     let (verb, quiet) = Verb::of(header.opcode).map_or((None, false), |(verb, quiet)| (Some(verb), quiet));
     let verb = match header.check(verb, value_max) {
         Ok(verb) => verb,
-        Err(refused) => return header.refused(quiet, refused),
+        Err(refused) => return header.refused(verb, quiet, refused, input),
     };
     let end = HEADER + header.body;
     let Some(body) = input.get(HEADER..end) else { return Packet::Incomplete { wanted: end } };
@@ -183,7 +186,14 @@ impl Header {
     }
 
     #[cold]
-    fn refused(&self, quiet: bool, refused: Refused) -> Packet<'static> {
+    fn refused<'a>(&self, verb: Option<Verb>, quiet: bool, refused: Refused, input: &'a [u8]) -> Packet<'a> {
+        // A set of a value that is too large is told with its key: a cache must not go on showing the value before it.
+        if let (Some(Verb::Store(StoreMode::Set)), Refused::Packet { status: Status::TooLarge, .. }) = (verb, refused) {
+            let (start, end) = (HEADER + self.extras, HEADER + self.extras + self.key);
+            let Some(key) = input.get(start..end) else { return Packet::Incomplete { wanted: end } };
+            let request = self.request(quiet, false, Operation::Oversized { key });
+            return Packet::Request { request, consumed: end, swallow: (HEADER + self.body - end) as u64 };
+        }
         let swallow = if matches!(refused, Refused::Packet { close: true, .. }) { 0 } else { self.body as u64 };
         let request = self.request(quiet, false, Operation::Refused(refused));
         Packet::Request { request, consumed: HEADER, swallow }
@@ -217,7 +227,7 @@ enum Verb {
     Version,
     Verbosity,
     Mechanisms,
-    Login,
+    Login { step: bool },
 }
 
 impl Verb {
@@ -257,7 +267,8 @@ impl Verb {
             0x1d => (Verb::GetAndTouch { with_key: false }, false),
             0x1e => (Verb::GetAndTouch { with_key: false }, true),
             0x20 => (Verb::Mechanisms, false),
-            0x21 | 0x22 => (Verb::Login, false),
+            0x21 => (Verb::Login { step: false }, false),
+            0x22 => (Verb::Login { step: true }, false),
             0x23 => (Verb::GetAndTouch { with_key: true }, false),
             0x24 => (Verb::GetAndTouch { with_key: true }, true),
             _ => return None,
@@ -277,7 +288,7 @@ impl Verb {
             Verb::Stats => extras == 0 && !value,
             Verb::Verbosity => extras == 4 && !key && !value,
             Verb::Quit | Verb::Noop | Verb::Version | Verb::Mechanisms => extras == 0 && !key && !value,
-            Verb::Login => extras == 0 && key,
+            Verb::Login { .. } => extras == 0 && key,
         }
     }
 
@@ -297,21 +308,8 @@ impl Verb {
             let keys = Keys::one(key);
             Operation::Get(Get { keys, with_cas: true, with_value: true, touch, known: None, renewal: None })
         };
-        let store = |mode, flags, exptime| {
-            let (create, stale_if_older, tells) = (None, false, Tells::default());
-            Operation::Store(Store {
-                mode,
-                key,
-                value,
-                flags,
-                exptime,
-                compare,
-                cas: None,
-                create,
-                stale_if_older,
-                tells,
-            })
-        };
+        let store =
+            |mode, flags, exptime| Operation::Store(Store { value, flags, exptime, compare, ..Store::new(mode, key) });
         let exptime = |at| number(extras, at).map(i64::from);
         Some(match self {
             Verb::Get { .. } => get(None),
@@ -328,8 +326,7 @@ impl Verb {
                 let create = Some(number(extras, 16)?)
                     .filter(|exptime| *exptime != u32::MAX)
                     .map(|exptime| Initial { number: initial, exptime: exptime.into() });
-                let (cas, exptime, tells) = (None, None, Tells::default());
-                Operation::Arith(Arith { increment, key, delta, compare, cas, exptime, create, tells })
+                Operation::Arith(Arith { delta, compare, create, ..Arith::new(increment, key) })
             }
             Verb::Flush if extras.is_empty() => Operation::FlushAll { delay: 0 },
             Verb::Flush => Operation::FlushAll { delay: exptime(0)? },
@@ -343,7 +340,10 @@ impl Verb {
             Verb::Noop | Verb::Verbosity => Operation::Noop,
             Verb::Version => Operation::Version,
             Verb::Mechanisms => Operation::Mechanisms,
-            Verb::Login => Operation::Login { mechanism: key, data: value },
+            Verb::Login { .. } if key.len() > MECHANISM_MAX => {
+                Operation::Refused(Refused::Packet { status: Status::InvalidArguments, close: false })
+            }
+            Verb::Login { step } => Operation::Login { mechanism: key, data: value, step },
         })
     }
 }

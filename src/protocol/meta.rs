@@ -104,23 +104,28 @@ fn bit(letter: u8) -> u64 {
 }
 
 /// Reads what stands behind the verb.
-pub(super) fn line(verb: Verb, rest: &[u8]) -> Line<'_> {
+pub(super) fn line<'a>(verb: Verb, rest: &'a [u8], into: &mut Request<'a>) -> Line {
     let mut args = Args(rest);
     if verb == Verb::Noop {
         // Whatever else stands there.
         let style = Style { key: b"", flags: Flags { text: b"", set: 0 } };
-        return Line::Complete(Request { operation: Operation::Noop, style: AnyStyle::Meta(style) });
+        *into = Request { operation: Operation::Noop, style: AnyStyle::Meta(style) };
+        return Line::Complete;
     }
-    let Some(key) = args.next() else { return Line::Complete(Request::refused(words::BAD_FORMAT)) };
-    if verb != Verb::Set {
-        return Line::Complete(request(verb, key, args).unwrap_or_else(Request::refused));
-    }
-    let Some(length) = args.next().and_then(block_length) else {
-        return Line::Complete(Request::refused(words::BAD_FORMAT));
+    // What is wrong behind the length of an `ms` does not make commands of its data.
+    let (key, length) = (args.next(), if verb == Verb::Set { args.next().map(block_length) } else { None });
+    let (Some(key), Some(length)) = (key, if verb == Verb::Set { length.flatten().map(Some) } else { Some(None) })
+    else {
+        *into = Request::refused(words::BAD_FORMAT);
+        return Line::Complete;
     };
-    match request(verb, key, args) {
-        Ok(request) => Line::Block { request, length },
-        Err(reply) => Line::RefusedBlock { reply, length },
+    let made = request(verb, key, args);
+    let right = made.is_ok();
+    *into = made.unwrap_or_else(Request::refused);
+    match length {
+        None => Line::Complete,
+        Some(length) if right => Line::Block { length },
+        Some(length) => Line::RefusedBlock { length },
     }
 }
 
@@ -170,9 +175,6 @@ fn operation<'a>(verb: Verb, style: &Style<'a>, tokens: &Tokens<'a>) -> Result<O
             renewal: Some(Renewal { below: tokens.below, create, cas, reads: !style.has(b'u') }),
         }),
         Verb::Set => Operation::Store(Store {
-            mode: tokens.mode.map_or(Some(StoreMode::Set), store_mode).ok_or(BAD_SET_MODE)?,
-            key,
-            value: b"",
             flags,
             exptime: exptime.unwrap_or(0),
             compare,
@@ -180,6 +182,7 @@ fn operation<'a>(verb: Verb, style: &Style<'a>, tokens: &Tokens<'a>) -> Result<O
             create,
             stale_if_older: style.has(b'I'),
             tells,
+            ..Store::new(tokens.mode.map_or(Some(StoreMode::Set), store_mode).ok_or(BAD_SET_MODE)?, key)
         }),
         Verb::Delete => {
             let stale = style.has(b'I');

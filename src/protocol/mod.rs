@@ -49,16 +49,14 @@ pub enum Dialect {
 
 /// What [`Parser::parse`] found at the start of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Parsed<'a> {
+pub enum Parsed {
     /// The request is not all there; nothing was consumed.
     Incomplete {
         /// Bytes from the start of the input that this request needs in all, as far as known; 0 while its line has no end.
         wanted: usize,
     },
-    /// One request.
+    /// One request, in the place that was given for it.
     Request {
-        /// The request.
-        request: Request<'a>,
         /// Bytes of the input that it took.
         consumed: usize,
     },
@@ -84,6 +82,10 @@ pub struct Parser {
     /// Bytes at the start of the input that are known to hold no newline; counted for lines over [`LINE_MAX`] only, so that a long
     /// line that comes in small pieces is not searched from its start each time.
     searched: usize,
+    /// The client has to log in before anything else.
+    stranger: bool,
+    /// A conversation of SASL was begun, and its next step may come.
+    sasl_begun: bool,
 }
 
 enum LineEnd {
@@ -96,19 +98,26 @@ impl Parser {
     /// A parser at the start of a connection that speaks `dialect`. Values of up to `item_size_max` bytes are accepted; the key and what memcached adds for
     /// its own bookkeeping do not count.
     pub fn new(item_size_max: usize, dialect: Dialect) -> Self {
-        Parser { item_size_max, dialect, swallow: 0, searched: 0 }
+        Parser { item_size_max, dialect, swallow: 0, searched: 0, stranger: false, sasl_begun: false }
     }
 
-    /// From the next request on, values of up to `bytes` are accepted.
-    pub fn set_item_size_max(&mut self, bytes: usize) {
-        self.item_size_max = bytes;
+    /// From the next request on, the client has to log in first, with values of up to `bytes`: as in memcached the `set` that carries
+    /// name and password may have anything for its key, flags and exptime.
+    pub fn await_login(&mut self, bytes: usize) {
+        (self.item_size_max, self.stranger) = (bytes, true);
     }
 
-    /// Takes the next request from the start of `input`, which is everything that was received and not consumed.
+    /// From the next request on, the client has logged in, and values of up to `bytes` are accepted.
+    pub fn logged_in(&mut self, bytes: usize) {
+        (self.item_size_max, self.stranger) = (bytes, false);
+    }
+
+    /// Takes the next request from the start of `input`, which is everything that was received and not consumed, into `request`, which
+    /// means something only with [`Parsed::Request`]: a request is large, and made in its place it is not moved.
     ///
     /// Call it again behind the consumed bytes until it returns [`Parsed::Incomplete`] or [`Parsed::Close`].
     #[inline]
-    pub fn parse<'a>(&mut self, input: &'a [u8]) -> Parsed<'a> {
+    pub fn parse<'a>(&mut self, input: &'a [u8], request: &mut Request<'a>) -> Parsed {
         if self.swallow > 0 {
             return self.swallow(input);
         }
@@ -120,30 +129,36 @@ impl Parser {
             };
         }
         if self.dialect == Dialect::Binary {
-            return self.packet(input);
+            return self.packet(input, request);
         }
         match self.line_end(input) {
             LineEnd::At(newline) => {
                 self.searched = 0;
-                self.line(input, newline)
+                self.line(input, newline, request)
             }
             LineEnd::NotYet => Parsed::Incomplete { wanted: 0 },
             LineEnd::TooLong => Parsed::Close,
         }
     }
 
-    fn packet<'a>(&mut self, input: &'a [u8]) -> Parsed<'a> {
+    fn packet<'a>(&mut self, input: &'a [u8], request: &mut Request<'a>) -> Parsed {
         match binary::packet(input, self.item_size_max) {
             binary::Packet::Incomplete { wanted } => Parsed::Incomplete { wanted },
             binary::Packet::Foreign => Parsed::Close,
-            binary::Packet::Request { request, consumed, swallow } => {
+            binary::Packet::Request { request: found, consumed, swallow } => {
                 self.swallow = swallow;
-                Parsed::Request { request, consumed }
+                *request = found;
+                if let Operation::Login { data, step, .. } = &mut request.operation {
+                    // A step goes on with what was begun, or with nothing.
+                    let begun = std::mem::replace(&mut self.sasl_begun, !*step && data.is_empty());
+                    *step = *step && !begun;
+                }
+                Parsed::Request { consumed }
             }
         }
     }
 
-    fn swallow<'a>(&mut self, input: &'a [u8]) -> Parsed<'a> {
+    fn swallow(&mut self, input: &[u8]) -> Parsed {
         let consumed = usize::try_from(self.swallow).unwrap_or(usize::MAX).min(input.len());
         if consumed == 0 {
             return Parsed::Incomplete { wanted: 0 };
@@ -181,42 +196,49 @@ impl Parser {
     }
 
     #[inline]
-    fn line<'a>(&mut self, input: &'a [u8], newline: usize) -> Parsed<'a> {
+    fn line<'a>(&mut self, input: &'a [u8], newline: usize, request: &mut Request<'a>) -> Parsed {
         let line = input.get(..newline).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let consumed = newline + 1;
-        match ascii::line(line) {
-            ascii::Line::Complete(request) => Parsed::Request { request, consumed },
-            ascii::Line::Block { request, length } => {
-                let quiet = matches!(request.style, Style::Text { noreply: true });
-                if length > self.item_size_max {
-                    return self.refuse_block(if quiet { b"" } else { reply::TOO_LARGE }, length, consumed);
-                }
-                block(input, consumed, length, if quiet { b"" } else { reply::BAD_DATA_CHUNK }, request)
+        match ascii::line(line, self.stranger, request) {
+            ascii::Line::Complete => Parsed::Request { consumed },
+            ascii::Line::Block { length } if length > self.item_size_max => {
+                self.refuse_large_block(request, length, consumed)
             }
-            ascii::Line::RefusedBlock { reply, length } => self.refuse_block(reply, length, consumed),
+            ascii::Line::Block { length } => block(input, consumed, length, request),
+            ascii::Line::RefusedBlock { length } => self.pass_over_block(length, consumed),
             ascii::Line::Foreign => Parsed::Close,
         }
     }
 
-    /// Answers a storage command at its line and passes over the data block behind it, so that the data is not taken for commands.
+    /// Refuses a value that is over the limit. A `set` of it is told apart: a cache must not go on showing the value before it.
     #[cold]
-    fn refuse_block<'a>(&mut self, reply: &'static [u8], length: usize, consumed: usize) -> Parsed<'a> {
+    fn refuse_large_block(&mut self, request: &mut Request<'_>, length: usize, consumed: usize) -> Parsed {
+        match request.operation.plain_set() {
+            Some(store) => request.operation = Operation::Oversized { key: store.key },
+            None => request.refuse(reply::TOO_LARGE),
+        }
+        self.pass_over_block(length, consumed)
+    }
+
+    /// A storage command was answered at its line: the data block behind it must not be taken for commands.
+    #[cold]
+    fn pass_over_block(&mut self, length: usize, consumed: usize) -> Parsed {
         self.swallow = length as u64 + 2;
-        Parsed::Request { request: Request::refused(reply), consumed }
+        Parsed::Request { consumed }
     }
 }
 
 /// Completes a storage command whose line took `line` bytes with its data block: `length` bytes and the line end.
 #[inline]
-fn block<'a>(input: &'a [u8], line: usize, length: usize, refusal: &'static [u8], request: Request<'a>) -> Parsed<'a> {
+fn block<'a>(input: &'a [u8], line: usize, length: usize, request: &mut Request<'a>) -> Parsed {
     let consumed = line + length + 2;
     let Some(block) = input.get(line..consumed) else {
         return Parsed::Incomplete { wanted: consumed };
     };
-    let request = match block.strip_suffix(b"\r\n") {
-        Some(value) => request.with_value(value),
-        None => Request::refused(refusal),
-    };
-    Parsed::Request { request, consumed }
+    match (block.strip_suffix(b"\r\n"), &mut request.operation) {
+        (Some(value), Operation::Store(store)) => store.value = value,
+        _ => request.refuse(reply::BAD_DATA_CHUNK),
+    }
+    Parsed::Request { consumed }
 }

@@ -47,6 +47,12 @@ pub enum Operation<'a> {
     },
     /// Stores a value.
     Store(Store<'a>),
+    /// Would store a value that is larger than allowed: it is refused, and the value before it is no longer what the client wants to be
+    /// there.
+    Oversized {
+        /// Where to.
+        key: &'a [u8],
+    },
     /// Removes an item, its value or its freshness.
     Delete(Delete<'a>),
     /// Counts up or down.
@@ -97,6 +103,13 @@ pub enum Operation<'a> {
         mechanism: &'a [u8],
         /// What the mechanism says.
         data: &'a [u8],
+        /// Whether it is a step of a conversation that was not begun.
+        step: bool,
+    },
+    /// Steers what there is nothing of here.
+    Tune {
+        /// The command line.
+        line: &'a [u8],
     },
     /// Closes the connection after the replies before it.
     Quit,
@@ -188,6 +201,25 @@ pub struct Store<'a> {
     pub tells: Tells,
 }
 
+impl<'a> Store<'a> {
+    /// An empty value, as the plainest command of each mode stores it.
+    #[inline]
+    pub fn new(mode: StoreMode, key: &'a [u8]) -> Store<'a> {
+        Store {
+            mode,
+            key,
+            value: b"",
+            flags: 0,
+            exptime: 0,
+            compare: None,
+            cas: None,
+            create: None,
+            stale_if_older: false,
+            tells: Tells { cas: false, size: false, ttl: false },
+        }
+    }
+}
+
 /// What a reply tells beyond what the operation knows by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tells {
@@ -256,6 +288,15 @@ pub struct Arith<'a> {
     pub tells: Tells,
 }
 
+impl<'a> Arith<'a> {
+    /// A step of one, and nothing else.
+    #[inline]
+    pub fn new(increment: bool, key: &'a [u8]) -> Arith<'a> {
+        let (compare, cas, exptime, create) = (None, None, None, None);
+        Arith { increment, key, delta: 1, compare, cas, exptime, create, tells: Tells::default() }
+    }
+}
+
 /// A number that is stored where there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Initial {
@@ -302,13 +343,24 @@ pub enum Scope {
     Daemon,
 }
 
+impl Default for Request<'_> {
+    /// Nothing to do.
+    fn default() -> Self {
+        Request { operation: Operation::Noop, style: Style::Text { noreply: false } }
+    }
+}
+
 impl<'a> Operation<'a> {
     /// What it does to items.
     #[inline]
     pub fn kind(&self) -> Kind {
         match self {
             Operation::Get(get) if get.touch.is_none() && get.renewal.is_none_or(|r| r.create.is_none()) => Kind::Read,
-            Operation::Get(_) | Operation::Touch { .. } | Operation::Store(_) | Operation::Arith(_) => Kind::Set,
+            Operation::Get(_)
+            | Operation::Touch { .. }
+            | Operation::Store(_)
+            | Operation::Oversized { .. }
+            | Operation::Arith(_) => Kind::Set,
             Operation::Delete(Delete { removal: Removal::Value { .. }, .. }) => Kind::Set,
             Operation::Delete(_) => Kind::Delete,
             Operation::FlushAll { .. } => Kind::Flush,
@@ -322,6 +374,7 @@ impl<'a> Operation<'a> {
             | Operation::Version
             | Operation::Mechanisms
             | Operation::Login { .. }
+            | Operation::Tune { .. }
             | Operation::Quit
             | Operation::Refused(_) => Kind::Idle,
         }
@@ -354,6 +407,7 @@ impl<'a> Operation<'a> {
             | Operation::Arith(Arith { key, .. })
             | Operation::Delete(Delete { key, .. })
             | Operation::Touch { key, .. }
+            | Operation::Oversized { key }
             | Operation::Inspect { key } => Some(key),
             _ => None,
         }
@@ -402,6 +456,7 @@ impl<'a> Operation<'a> {
             Operation::Delete(delete) => Operation::Delete(Delete { key: new, ..delete }),
             Operation::Arith(arith) => Operation::Arith(Arith { key: new, ..arith }),
             Operation::Inspect { .. } => Operation::Inspect { key: new },
+            Operation::Oversized { .. } => Operation::Oversized { key: new },
             other => other,
         }
     }
@@ -448,13 +503,11 @@ impl<'a> Request<'a> {
         Request { operation: Operation::Refused(Refused::Line(reply)), style: Style::Text { noreply: false } }
     }
 
-    /// The request with a value, where it stores one.
-    #[inline]
-    pub(super) fn with_value(mut self, bytes: &'a [u8]) -> Request<'a> {
-        if let Operation::Store(store) = &mut self.operation {
-            store.value = bytes;
-        }
-        self
+    /// Makes it one that is wrong in itself, and told so unless the client wants no answer.
+    pub(super) fn refuse(&mut self, reply: &'static [u8]) {
+        let quiet = matches!(self.style, Style::Text { noreply: true });
+        self.operation = Operation::Refused(Refused::Line(if quiet { b"" } else { reply }));
+        self.style = Style::Text { noreply: quiet };
     }
 }
 

@@ -99,10 +99,12 @@ impl Pending {
 /// How a request of a connection stands to logging in. `stranger`: the connection has not logged in.
 pub fn entry(request: &Request<'_>, stranger: bool) -> Entry {
     match (&request.operation, &request.style) {
-        (Operation::Login { mechanism, data }, _) if mechanism.eq_ignore_ascii_case(b"PLAIN") => match plain(data) {
-            Some((name, password)) => login(request, name, password),
-            None => Entry::Free,
-        },
+        (Operation::Login { mechanism, data, step: false }, _) if mechanism.eq_ignore_ascii_case(b"PLAIN") => {
+            match plain(data) {
+                Some((name, password)) => login(request, name, password),
+                None => Entry::Free,
+            }
+        }
         _ if !stranger => Entry::Free,
         (_, Style::Packet(style)) if style.is_of_login() => Entry::Free,
         // As in memcached: key, flags and exptime may be anything, and the value is `name password`.
@@ -116,8 +118,11 @@ pub fn entry(request: &Request<'_>, stranger: bool) -> Entry {
             }
         }
         (Operation::Quit, Style::Text { .. }) => Entry::Free,
-        (Operation::Refused(Refused::Line(reply::TOO_LARGE)), _) => {
+        (Operation::Oversized { .. } | Operation::Refused(Refused::Line(reply::TOO_LARGE)), _) => {
             Entry::Denied(Denial::Stranger("auth token too long"))
+        }
+        (Operation::Refused(Refused::Line(reply::BAD_DATA_CHUNK)), _) => {
+            Entry::Denied(Denial::Stranger("bad command line termination"))
         }
         _ => Entry::Denied(Denial::Stranger("unauthenticated")),
     }

@@ -52,6 +52,7 @@ use options::Options;
 pub use peers::Connection;
 pub use shared::{Shared, VERSION};
 use std::fmt;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -130,6 +131,7 @@ impl Server {
             acceptor_waker: Arc::new(mio::Waker::new(poll.registry(), mio::Token(usize::MAX)).map_err(system)?),
             threads: Vec::new(),
         };
+        server.shared.peers.listen(listeners.iter().map(|l| (l.as_raw_fd(), l.address.clone())));
         match server.spawn_all(poll, listeners, observer) {
             Ok(()) => Ok(server),
             Err(error) => {

@@ -2,6 +2,7 @@
 //! of the system when somebody wants to know.
 
 use super::admission::Access;
+use super::listen::Address;
 use crate::store::{Config, ContainerId};
 use parking_lot::Mutex;
 use socket2::{SockAddr, Socket};
@@ -75,12 +76,23 @@ pub struct Peers {
 
 #[derive(Debug, Default)]
 struct Open {
+    /// Descriptors that listen, and where.
+    listening: Vec<(RawFd, String)>,
     by_descriptor: BTreeMap<RawFd, (u64, Arc<Peer>)>,
     /// The number given last.
     last: u64,
 }
 
 impl Peers {
+    /// Enters the sockets that listen as long as the daemon runs.
+    pub fn listen(&self, sockets: impl Iterator<Item = (RawFd, Address)>) {
+        let shown = |address| match address {
+            Address::Tcp(ip) => shown(&SockAddr::from(ip)),
+            Address::Unix(path) => format!("unix:{}", path.display()),
+        };
+        self.open.lock().listening = sockets.map(|(fd, address)| (fd, shown(address))).collect();
+    }
+
     /// Enters a connection.
     pub fn enter(&self, fd: RawFd, peer: &Arc<Peer>) {
         let mut open = self.open.lock();
@@ -144,7 +156,13 @@ impl Peers {
 
     /// Calls `tell` with what memcached tells of each connection; `now` is the present second of the daemon's life.
     pub fn tell(&self, now: u64, tell: &mut dyn FnMut(&str, &str)) {
-        for (fd, (_, peer)) in &self.open.lock().by_descriptor {
+        let open = self.open.lock();
+        for (fd, address) in &open.listening {
+            tell(&format!("{fd}:addr"), address);
+            tell(&format!("{fd}:state"), "conn_listening");
+            tell(&format!("{fd}:secs_since_last_cmd"), itoa::Buffer::new().format(now));
+        }
+        for (fd, (_, peer)) in &open.by_descriptor {
             let socket = &peer.socket;
             if let Ok(address) = socket.peer_addr() {
                 tell(&format!("{fd}:addr"), &shown(&address));

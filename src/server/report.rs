@@ -118,6 +118,10 @@ impl Shared {
         number("curr_connections", self.connections.load(Ordering::Relaxed) as u64);
         number("total_connections", self.connections_total.load(Ordering::Relaxed));
         number("rejected_connections", self.connections_refused.load(Ordering::Relaxed));
+        // A connection over the limit is taken and refused, so the listeners never rest.
+        number("accepting_conns", 1);
+        number("listen_disabled_num", 0);
+        number("time_in_listen_disabled_us", 0);
         number("threads", self.options.threads as u64);
         number("output_bytes", self.peers.unsent() as u64);
         for (counter, name) in ALL.iter().zip(NAMES) {
@@ -132,12 +136,16 @@ impl Shared {
         if let Some(tls) = &self.tls {
             number("time_since_server_cert_refresh", tls.age());
         }
+        let (user, system) = cpu_time();
+        tell("rusage_user", &user);
+        tell("rusage_system", &system);
         tell("version", VERSION);
     }
 
     fn settings(&self, tell: &mut dyn FnMut(&str, &str)) {
         let options = &self.options;
         let yes = |on: bool| if on { "yes" } else { "no" };
+        tell("maxbytes", &self.memory_limit.load(Ordering::Relaxed).to_string());
         tell("maxconns", &options.max_connections.to_string());
         tell("tcpport", &options.port.to_string());
         tell("udpport", "0");
@@ -146,8 +154,10 @@ impl Shared {
             if options.addresses.is_empty() { "127.0.0.1".into() } else { options.addresses.join(",") }.as_str(),
         );
         tell("verbosity", &options.verbose.to_string());
+        tell("evictions", if options.evict { "on" } else { "off" });
         tell("domain_socket", &options.socket.as_ref().map_or("NULL".into(), |path| path.display().to_string()));
         tell("umask", &format!("{:o}", options.socket_mode));
+        tell("shutdown_command", "no");
         tell("num_threads", &options.threads.to_string());
         tell("reqs_per_event", &options.requests_per_tick.to_string());
         tell("detail_enabled", yes(self.detail.is_on()));
@@ -170,13 +180,30 @@ impl Shared {
         if let Some(tls) = &options.tls {
             tell("ssl_chain_cert", &tls.chain.display().to_string());
             tell("ssl_key", &tls.key.as_ref().unwrap_or(&tls.chain).display().to_string());
+            tell("ssl_keyformat", "1");
+            tell("ssl_session_cache", yes(tls.session_cache));
             tell("ssl_min_version", if tls.tls13_only { "tlsv1.3" } else { "tlsv1.2" });
             let clients = tls.clients.as_ref();
             tell("ssl_verify_mode", clients.map_or("0", |clients| if clients.required { "2" } else { "1" }));
             tell("ssl_ca_cert", &clients.map_or("NULL".into(), |c| c.authorities.display().to_string()));
         }
         tell("item_size_max", &options.item_size_max.to_string());
+        tell("maxconns_fast", "yes");
         tell("flush_enabled", yes(!options.flush_disabled));
+        tell("dump_enabled", "yes");
+        tell("client_flags_size", "4");
         tell("storage", "table");
     }
+}
+
+/// Seconds that the process has computed for itself and that the system has for it, as memcached writes them.
+fn cpu_time() -> (String, String) {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the structure is writable, and zeroes are a value of it where the call fails.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    let text = |time: libc::timeval| format!("{}.{:06}", time.tv_sec, time.tv_usec);
+    (text(usage.ru_utime), text(usage.ru_stime))
 }

@@ -159,10 +159,10 @@ impl Shared {
         self.sweep_interval.store(seconds, Ordering::Relaxed);
     }
 
-    pub(super) fn flush_later(&self, container: ContainerId, delay: i64) {
+    pub(super) fn flush_at(&self, container: ContainerId, at: i64) {
         let mut flushes = self.flushes.lock();
         flushes.retain(|(other, _)| *other != container);
-        flushes.push((container, unix_time().saturating_add(delay)));
+        flushes.push((container, at));
     }
 
     /// As in memcached, a new flush_all takes the place of an earlier one.

@@ -127,6 +127,7 @@ impl<R: Rows> Tick<'_, R> {
                 plans.push(planner.plan(*key, conn, plans.len()));
             }
         }
+        self.stats.add(Counter::ConnYields, plans.iter().filter(|plan| plan.more).count() as u64);
         if !unknown.is_empty() && !sure {
             return Err(unknown);
         }

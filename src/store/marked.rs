@@ -14,6 +14,14 @@ impl<R: Rows> Store<R> {
         self.table.now
     }
 
+    /// Forgets an item where memory is all there is of its container.
+    pub fn drop_from_memory(&self, container: &Container, key: &[u8]) {
+        if container.policies.set == Policy::CacheOnly {
+            let (id, key) = container.memory_address(key);
+            self.memory.invalidate(id, &key);
+        }
+    }
+
     /// The version of an item, for its marks.
     pub fn version(&self, container: &Container, key: &[u8], cas: u64) -> Version {
         self.marks.version(container.table.id as u32, &container.memory_key(key), cas)
@@ -44,7 +52,7 @@ impl<R: Rows> Store<R> {
             }
         };
         if stored == Stored::Stored {
-            self.mark_stale(container, key, cas)?;
+            self.mark_stale(container, key, cas, false)?;
         }
         Ok((stored, cas))
     }
@@ -73,8 +81,9 @@ impl<R: Rows> Store<R> {
     }
 
     /// Marks the version of a live item as stale; `cas` 0 stands for the present one.
-    pub fn mark_stale(&mut self, container: &Container, key: &[u8], cas: u64) -> Result<()> {
-        self.mark(container, key, cas, Mark { stale: true, at: seconds(self.table.now), ..Mark::default() })
+    /// `sent`: a client was told to renew it.
+    pub fn mark_stale(&mut self, container: &Container, key: &[u8], cas: u64, sent: bool) -> Result<()> {
+        self.mark(container, key, cas, Mark { stale: true, sent, at: seconds(self.table.now), ..Mark::default() })
     }
 
     /// Notes a mark instead of what was noted; `cas` 0 stands for the present version.

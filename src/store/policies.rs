@@ -130,7 +130,7 @@ impl<R: Rows> Store<R> {
             Policy::Disabled => self.get(container, key, with_cas, found),
             Policy::CacheOnly => Ok(self.touch_memory(container, key, exptime, found)),
             // Where no column has a cas number this makes another version of it.
-            _ if self.marks.used() => {
+            _ if !container.has_cas() && self.marks.used() => {
                 Ok(self.touch(container, key, exptime)? && self.get(container, key, with_cas, found)?)
             }
             Policy::InnodbOnly | Policy::Caching => {

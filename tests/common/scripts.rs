@@ -89,12 +89,5 @@ pub const SCRIPTS: &[Script] = &[
             "STORED\r\nEND\r\nSTORED\r\nVALUE pa 0 1\r\n2\r\nVALUE pb 0 1\r\n1\r\nEND\r\n5\r\nDELETED\r\nVALUE pb 0 1\r\n5\r\nEND\r\nERROR\r\nEND\r\n",
         )],
     ),
-    (
-        "others",
-        &[
-            ("verbosity 1\r\n", "OK\r\n"),
-            ("shutdown\r\n", "ERROR: shutdown not enabled\r\n"),
-            ("nonsense\r\n", "ERROR\r\n"),
-        ],
-    ),
+    ("others", &[("verbosity 1\r\n", "OK\r\n"), ("nonsense\r\n", "ERROR\r\n")]),
 ];

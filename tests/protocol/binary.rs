@@ -320,7 +320,8 @@ fn sasl() {
         ("auth PLAIN reader\0alice\0secret", "1 auth 20 Auth failure.", false),
         ("auth PLAIN \0alice\0wrong", "1 auth 20 Auth failure.", false),
         ("auth PLAIN \0\0", "1 auth 20 Auth failure.", false),
-        ("step PLAIN", "1 step 21", false),
+        ("step PLAIN", "1 step 20 Auth failure.", false),
+        ("step PLAIN \0alice\0secret", "1 step 20 Auth failure.", false),
     ] {
         let mut client = client(&host);
         client.ask(send, expect);

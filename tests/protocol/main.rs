@@ -8,6 +8,7 @@ mod bad_input;
 mod binary;
 mod bounds;
 mod connections;
+mod expected;
 mod golden;
 mod memcached;
 mod meta;

@@ -32,7 +32,8 @@ fn events(input: &[u8]) -> Vec<String> {
     let mut parser = Parser::new(ITEM_MAX, Dialect::Auto);
     let (mut events, mut rest) = (Vec::new(), input);
     loop {
-        match parser.parse(rest) {
+        let mut request = Request::default();
+        match parser.parse(rest, &mut request) {
             Parsed::Incomplete { .. } if rest.is_empty() => return events,
             Parsed::Incomplete { wanted } => {
                 events.push(format!("wants {wanted}"));
@@ -46,7 +47,7 @@ fn events(input: &[u8]) -> Vec<String> {
                 events.push(format!("passes {consumed}"));
                 rest = &rest[consumed..];
             }
-            Parsed::Request { request, consumed } => {
+            Parsed::Request { consumed } => {
                 let AnyStyle::Packet(style) = request.style else { panic!("{request:?} is no packet") };
                 assert_eq!(style.opaque, OPAQUE);
                 let quiet = if style.quiet { "quiet " } else { "" };
@@ -80,7 +81,8 @@ fn shown(operation: &Operation<'_>, style: Style) -> String {
             format!("{verb} {} {} {:?}", text(arith.key), arith.delta, create.map(|c| (c.number, c.exptime)))
         }
         Operation::Stats { args } => format!("stats [{}]", text(args)),
-        Operation::Login { mechanism, data } => format!("login {} {}", text(mechanism), text(data)),
+        Operation::Login { mechanism, data, step } => format!("login {} {} {step}", text(mechanism), text(data)),
+        Operation::Oversized { key } => format!("too large {}", text(key)),
         Operation::Refused(Refused::Packet { status, .. }) => status.text().into(),
         ref other => format!("{other:?}"),
     }
@@ -133,8 +135,8 @@ fn every_opcode() {
         ((0x1d, EXPTIME, b"k", b""), "get k false Some(60)"),
         ((0x1e, EXPTIME, b"k", b""), "quiet get k false Some(60)"),
         ((0x20, b"", b"", b""), "Mechanisms"),
-        ((0x21, b"", b"PLAIN", b"\0a\0b"), "login PLAIN \\x00a\\x00b"),
-        ((0x22, b"", b"PLAIN", b""), "login PLAIN "),
+        ((0x21, b"", b"PLAIN", b"\0a\0b"), "login PLAIN \\x00a\\x00b false"),
+        ((0x22, b"", b"PLAIN", b""), "login PLAIN  true"),
         ((0x23, EXPTIME, b"k", b""), "get k true Some(60)"),
         ((0x24, EXPTIME, b"k", b""), "quiet get k true Some(60)"),
         ((0x00, b"", b"a b\nc\0\xff", b""), "get a b\\nc\\x00\\xff false None"),
@@ -223,13 +225,25 @@ fn what_is_refused_alone_is_passed_over() {
             let events = events(&input);
             let body = extras.len() + 1 + length;
             if length > ITEM_MAX {
-                let quiet = if opcode == 0x11 { "quiet " } else { "" };
-                assert_eq!(events, [format!("{quiet}Too large."), format!("passes {body}"), "Noop".into()]);
+                // Of a set the key is read, and counts.
+                let (quiet, set) = (if opcode == 0x11 { "quiet " } else { "" }, matches!(opcode, 0x01 | 0x11));
+                let (refused, passed) = if set { ("too large k", length) } else { ("Too large.", body) };
+                assert_eq!(events, [format!("{quiet}{refused}"), format!("passes {passed}"), "Noop".into()]);
             } else {
                 assert_eq!(events.len(), 2, "{events:?}");
             }
         }
     }
+}
+
+/// A step goes on with what was begun; a name that is too long is no mechanism.
+#[test]
+fn steps_of_a_login() {
+    let (begin, step) = (packet_of(0x21, b"", b"PLAIN", b""), packet_of(0x22, b"", b"PLAIN", b"\0a\0b"));
+    let (alone, follows) = ("login PLAIN \\x00a\\x00b true", "login PLAIN \\x00a\\x00b false");
+    assert_eq!(events(&[begin, step.clone(), step].concat()), ["login PLAIN  false", follows, alone]);
+    let long = packet_of(0x21, b"", &[b'x'; 33], b"a");
+    assert_eq!(events(&long.repeat(2)), ["Invalid arguments", "Invalid arguments"]);
 }
 
 #[test]
@@ -246,8 +260,9 @@ fn the_first_byte_decides_unless_the_dialect_does() {
         let mut parser = Parser::new(ITEM_MAX, dialect);
         let (mut rest, mut said) = (input.as_slice(), Vec::new());
         loop {
-            match parser.parse(rest) {
-                Parsed::Request { request, consumed } => {
+            let mut request = Request::default();
+            match parser.parse(rest, &mut request) {
+                Parsed::Request { consumed } => {
                     said.push(if matches!(request.style, AnyStyle::Packet(_)) { "packet" } else { "text" });
                     rest = &rest[consumed..];
                 }

@@ -215,16 +215,15 @@ mod tests {
     use super::*;
     use crate::protocol::ascii::Line;
     use crate::protocol::meta::{self, Verb};
-    use crate::protocol::operation::Style as AnyStyle;
+    use crate::protocol::operation::{Request, Style as AnyStyle};
 
     #[test]
     fn lines() {
-        let parsed = |line: &'static str| match meta::line(Verb::Get, line.as_bytes()) {
-            Line::Complete(request) => match request.style {
-                AnyStyle::Meta(style) => style,
-                other => panic!("{other:?}"),
-            },
-            other => panic!("{other:?}"),
+        let parsed = |line: &'static str| {
+            let mut request = Request::default();
+            assert_eq!(meta::line(Verb::Get, line.as_bytes(), &mut request), Line::Complete);
+            let AnyStyle::Meta(style) = request.style else { panic!("{request:?}") };
+            style
         };
         let all = Facts {
             cas: Some(u64::MAX),

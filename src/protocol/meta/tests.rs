@@ -12,6 +12,7 @@ pub(in crate::protocol) fn shown(operation: &Operation<'_>, style: &Style<'_>) -
         Operation::Arith(_) => "Arith",
         Operation::Inspect { .. } => "Debug",
         Operation::Noop => "Noop",
+        Operation::Oversized { .. } => "Oversized",
         other => panic!("{other:?} is no meta command"),
     };
     let request = Request { operation: *operation, style: AnyStyle::Meta(*style) };
@@ -63,7 +64,8 @@ fn data_blocks() {
         ("ms k 1 MP\r\nx\r\nms k 1 MR\r\nx\r\n", &["Set k MP Prepend [x]", "Set k MR Replace [x]"]),
         ("ms k 5\r\nab", &["waits for 15"]),
         ("ms k 1 q\r\nxy\r\n", &["CLIENT_ERROR bad data chunk", "bad format"]),
-        ("ms k 101 q\r\n", &["SERVER_ERROR object too large for cache"]),
+        ("ms k 101 q\r\n", &["Oversized k q"]),
+        ("ms k 101 ME\r\n", &["SERVER_ERROR object too large for cache"]),
         ("ms\r\nms k\r\nms k x\r\nms k -1\r\n", &["bad format", "bad format", "bad format", "bad format"]),
         ("ms k T5 1\r\n", BAD),
         ("ms k 2147483646\r\n", BAD),
@@ -172,9 +174,11 @@ fn encode(bytes: &[u8]) -> String {
 /// Flags become parts of the operation, whatever their order.
 #[test]
 fn tokens() {
-    let operation = |verb, text: &'static str| match line(verb, text.as_bytes()) {
-        Line::Complete(request) | Line::Block { request, .. } => request.operation,
-        other => panic!("{other:?}"),
+    let operation = |verb, text: &'static str| {
+        let mut request = Request::default();
+        let said = line(verb, text.as_bytes(), &mut request);
+        assert!(matches!(said, Line::Complete | Line::Block { .. }), "{said:?}");
+        request.operation
     };
     let (quiet, tells) = (Tells::default(), Tells { cas: true, size: true, ttl: true });
     let renewal = Some(Renewal { below: Some(30), create: Some(-1), cas: Some(8), reads: false });

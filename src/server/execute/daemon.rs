@@ -30,7 +30,13 @@ impl<R: Rows> Executor<'_, R> {
             },
             Operation::Version => Outcome::Text(VERSION),
             Operation::Mechanisms if has_logins => Outcome::Text("PLAIN"),
-            Operation::Login { mechanism, data } if has_logins => self.converse(mechanism, data),
+            Operation::Login { mechanism, data, step } if has_logins => self.converse(mechanism, data, step),
+            Operation::Tune { line } => {
+                self.shared.complain(|| {
+                    format!("\"{}\" was answered, but there is nothing here that it could steer", line.escape_ascii())
+                });
+                Outcome::Done
+            }
             Operation::Mechanisms | Operation::Login { .. } => Outcome::Unknown,
             // What is refused, a noop and a goodbye; the others are run elsewhere.
             _ => Outcome::Done,
@@ -67,8 +73,8 @@ impl<R: Rows> Executor<'_, R> {
     }
 
     /// Answers what is not yet, or cannot be, a login: credentials never come here, see [`crate::server::admission::entry`].
-    fn converse(&mut self, mechanism: &[u8], data: &[u8]) -> Outcome<'static> {
-        if mechanism.eq_ignore_ascii_case(b"PLAIN") && data.is_empty() {
+    fn converse(&mut self, mechanism: &[u8], data: &[u8], step: bool) -> Outcome<'static> {
+        if !step && mechanism.eq_ignore_ascii_case(b"PLAIN") && data.is_empty() {
             return Outcome::Continue;
         }
         self.stats.one(Counter::AuthCmds);

@@ -1,9 +1,9 @@
 //! Operations that change one item.
 
-use super::{Executor, Result, client};
+use super::{Executor, Result, Stop, client};
 use crate::protocol::operation::{Arith, Delete, Removal, Store, StoreMode};
 use crate::protocol::outcome::ttl;
-use crate::protocol::{Denial, Outcome, Request, reply::Out};
+use crate::protocol::{Denial, Fault, Outcome, Request, reply::Out};
 use crate::rows::Rows;
 use crate::server::detail::Event;
 use crate::server::stats::Counter;
@@ -12,6 +12,9 @@ use crate::store::{Arithmetic, Condition, Container, Deleted, Failure, NewItem, 
 
 /// How often an operation that lost a race for a new key looks again.
 pub(super) const ATTEMPTS: u32 = 3;
+
+/// Longest delay of a flush_all, 30 days in seconds; a greater number is a Unix time.
+const DELAY_MAX: i64 = 60 * 60 * 24 * 30;
 
 /// How an operation ended; `None`: it is answered already.
 type Done = Result<Option<Outcome<'static>>>;
@@ -51,9 +54,22 @@ impl<R: Rows> Executor<'_, R> {
         }
     }
 
+    /// A value that is larger than allowed. A table keeps the value before it, and nobody takes it for the new one who read the answer;
+    /// memory alone forgets it, as in memcached.
+    #[cold]
+    pub(super) fn refuse_oversized(&mut self, key: &[u8]) -> Done {
+        self.shared.detail.note(key, Event::Set);
+        self.stats.one(Counter::StoreTooLarge);
+        if let Ok((container, key)) = self.row(key) {
+            self.store.drop_from_memory(container, key);
+        }
+        Err(Stop::Fault(Fault::TooLarge))
+    }
+
     /// What is told of a value that was stored, with `cas` as its number or 0.
     #[inline]
     fn stored(&mut self, store: &Store<'_>, container: &Container, key: &[u8], cas: u64) -> Result<Outcome<'static>> {
+        self.stats.one(Counter::TotalItems);
         let (mut cas, mut size) = (cas, store.value.len());
         let extended = matches!(store.mode, StoreMode::Append | StoreMode::Prepend);
         if (cas == 0 && store.tells.cas) || (extended && store.tells.size) {
@@ -71,10 +87,18 @@ impl<R: Rows> Executor<'_, R> {
             return Ok((Stored::Exists, cas));
         }
         // The row is locked: nobody changes the number meanwhile.
-        let result = self.store.store(container, key, condition(store.mode), Some(cas), new_item(store));
+        let (marks, item_of) = (&self.shared.marks, self.store.version(container, key, 0));
+        let (mut exptime, mut sent) = (0, false);
+        let result = self.store.get(container, key, true, |item| {
+            (exptime, sent) = (item.deadline, marks.get(item_of.with_cas(item.cas)).sent);
+        });
+        self.done(container, result)?;
+        // As in memcached it lives as long as the one before, and whoever was told to renew that one still is.
+        let item = NewItem { exptime, ..new_item(store) };
+        let result = self.store.store(container, key, condition(store.mode), Some(cas), item);
         let (stored, cas) = self.done(container, result)?;
         if stored == Stored::Stored {
-            let result = self.store.mark_stale(container, key, cas);
+            let result = self.store.mark_stale(container, key, cas, sent);
             self.done(container, result)?;
         }
         Ok((stored, cas))
@@ -108,6 +132,7 @@ impl<R: Rows> Executor<'_, R> {
         let Some(store) = request.operation.plain_set() else { return };
         self.count(container).operations += 1;
         self.stats.one(Counter::CmdSet);
+        self.stats.one(Counter::TotalItems);
         self.shared.detail.note(store.key, Event::Set);
         request.answer(&Outcome::Stored { cas, size: store.value.len() }, out);
     }
@@ -125,7 +150,7 @@ impl<R: Rows> Executor<'_, R> {
                 let result = self.store.store(container, key, Condition::Replace, delete.compare, item);
                 let (stored, cas) = self.done(container, result)?;
                 if stale && stored == Stored::Stored {
-                    let result = self.store.mark_stale(container, key, cas);
+                    let result = self.store.mark_stale(container, key, cas, false);
                     self.done(container, result)?;
                 }
                 deleted(stored)
@@ -212,15 +237,18 @@ impl<R: Rows> Executor<'_, R> {
         let _ = self.flush(0);
     }
 
-    /// Empties the container, or notes that it is to be emptied `delay` seconds from now. Runs alone and outside any transaction:
+    /// Empties the container, or notes when it is to be emptied: `delay` is an exptime. Runs alone and outside any transaction:
     /// batches are committed first, this worker's and everybody's.
     pub(super) fn flush(&mut self, delay: i64) -> Done {
         if self.shared.options.flush_disabled {
             return Ok(Some(Outcome::Denied(Denial::Disabled("flush_all not allowed"))));
         }
         self.stats.one(Counter::CmdFlush);
-        if delay > 0 {
-            self.shared.flush_later(self.container, delay);
+        let now = self.store.now();
+        // As an exptime: what is too long for a delay is a time.
+        let at = if delay > DELAY_MAX { delay } else { now.saturating_add(delay) };
+        if at > now {
+            self.shared.flush_at(self.container, at);
             return Ok(Some(Outcome::Done));
         }
         let Some(container) = self.config.container(self.container) else {
@@ -233,9 +261,7 @@ impl<R: Rows> Executor<'_, R> {
                 Ok(Some(Outcome::Done))
             }
             // TRUNCATE is no part of a transaction and never runs again.
-            Err(Failure::Rows(error)) if error.aborts() => {
-                Err(super::Stop::Fault(self.refused_by_table(container, &error)))
-            }
+            Err(Failure::Rows(error)) if error.aborts() => Err(Stop::Fault(self.refused_by_table(container, &error))),
             Err(failure) => Err(self.stop(container, failure)),
         }
     }

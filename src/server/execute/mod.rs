@@ -14,7 +14,7 @@ use super::shared::Shared;
 use super::stats::{ContainerCount, Counter, Delta};
 use crate::protocol::operation::KeyBuffer;
 use crate::protocol::reply::Out;
-use crate::protocol::{Fault, KEY_MAX, Operation, Outcome, Request};
+use crate::protocol::{Fault, KEY_MAX, Operation, Outcome, Request, Style};
 use crate::rows::{Error, Rows};
 use crate::store::{Config, Container, ContainerId, Failure, Store, Target};
 
@@ -83,10 +83,14 @@ impl<'w, R: Rows> Executor<'w, R> {
         resume: &Resume,
         out: &mut Out,
     ) -> std::result::Result<Progress, Abort> {
+        if matches!(request.style, Style::Meta(_)) {
+            self.stats.one(Counter::CmdMeta);
+        }
         let result = match &request.operation {
             Operation::Get(get) => return self.get(request, get, resume, out),
             Operation::KeyDump { format, limit } => return self.key_dump(request, *format, *limit, resume, out),
             Operation::Store(store) => self.store(store),
+            Operation::Oversized { key } => self.refuse_oversized(key),
             Operation::Arith(arith) => self.arith(arith),
             Operation::Delete(delete) => self.delete(delete),
             Operation::Touch { key, exptime, tells_flags: false } => self.touch(key, *exptime),
@@ -161,8 +165,14 @@ impl<'w, R: Rows> Executor<'w, R> {
             return Stop::Abort(Abort::Stale);
         }
         Stop::Fault(match failure {
-            Failure::TooLarge => Fault::TooLarge,
-            Failure::OutOfMemory => Fault::OutOfMemory,
+            Failure::TooLarge => {
+                self.stats.one(Counter::StoreTooLarge);
+                Fault::TooLarge
+            }
+            Failure::OutOfMemory => {
+                self.stats.one(Counter::StoreNoMemory);
+                Fault::OutOfMemory
+            }
             Failure::Rows(Error::TooLong(column)) => {
                 self.shared.complain(|| {
                     format!(

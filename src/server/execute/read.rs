@@ -12,7 +12,7 @@ use crate::server::detail::Event;
 use crate::server::outcome::{Abort, Progress, REPLY_BUDGET, Resume};
 use crate::server::stats::Counter;
 use crate::server::terms::spares_table;
-use crate::store::{Condition, Container, Item, KeyRange, Mark, NewItem, Stored, Visit};
+use crate::store::{Condition, Container, Item, KeyRange, Mark, NewItem, Stored, Target, Visit};
 
 impl<'w, R: Rows> Executor<'w, R> {
     #[inline]
@@ -28,7 +28,7 @@ impl<'w, R: Rows> Executor<'w, R> {
             Resume::Keys(answered) => *answered,
             Resume::Range(..) => return self.range(request, get, resume, out),
         };
-        if KeyRange::is_range(get.keys.first()) {
+        if request.operation.is_stream() && self.is_range(get.keys.first()) {
             return self.range(request, get, resume, out);
         }
         let budget = out.len() + REPLY_BUDGET;
@@ -56,6 +56,13 @@ impl<'w, R: Rows> Executor<'w, R> {
         }
         request.answer(&Outcome::End, out);
         Ok(Progress::Done)
+    }
+
+    /// Whether a key is a range of its container, which a name may stand before.
+    #[cold]
+    fn is_range(&self, name: &[u8]) -> bool {
+        let mut container = self.container;
+        matches!(self.scope.resolve(self.config, &mut container, name), Target::Key(_, key) if KeyRange::is_range(key))
     }
 
     /// Answers one key; `false`: there is no such item.

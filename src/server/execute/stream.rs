@@ -9,7 +9,7 @@ use crate::protocol::{Fault, Outcome, Request};
 use crate::rows::Rows;
 use crate::server::outcome::{Abort, Progress, Resume};
 use crate::server::stats::Counter;
-use crate::store::{Container, KeyRange, Policy, RangeProgress};
+use crate::store::{Container, KeyRange, Policy, RangeProgress, Target};
 use std::ops::ControlFlow;
 
 /// Rows and bytes that one tick answers.
@@ -46,11 +46,14 @@ impl<R: Rows> Executor<'_, R> {
             (Some(word), None) => std::str::from_utf8(word).ok().and_then(|word| word.parse().ok()),
             _ => None,
         };
+        let Target::Key(id, text) = self.scope.resolve(self.config, &mut self.container, text) else {
+            return Ok(refuse(request, "no such container", out));
+        };
         let (Some(limit), Ok(range)) = (limit, KeyRange::parse(text)) else {
             let usage = "a range is @>k, @>=k, @<k, @<=k or two of them, e.g. get @>=a@<b, with a limit behind it";
             return Ok(refuse(request, usage, out));
         };
-        let Some(container) = self.config.container(self.container) else {
+        let Some(container) = self.config.container(id) else {
             return Ok(refuse(request, "no such container", out));
         };
         let stream = Stream { range, with_cas: get.with_cas, limit };
@@ -75,8 +78,13 @@ impl<R: Rows> Executor<'_, R> {
             return Ok(refuse(request, "no such container", out));
         };
         if container.policies().get == Policy::CacheOnly {
-            let text = "the items of this container are in memory only, where they have no order to dump";
-            return Ok(refuse(request, text, out));
+            // A client may wait for the end, whatever else it is answered.
+            self.shared.complain(|| {
+                format!("container {}: its items are in memory only and have no order to dump", container.name)
+            });
+            request.answer(&Outcome::Begin, out);
+            request.answer(&Outcome::End, out);
+            return Ok(Progress::Done);
         }
         if *resume == Resume::Start {
             request.answer(&Outcome::Begin, out);

@@ -105,6 +105,7 @@ impl<'t> Planner<'_, 't> {
             more: false,
         };
         let (mut parser, mut end, mut values, mut container) = (conn.parser, 0, 0, conn.container);
+        let mut request = Request::default();
         loop {
             let limit = if plan.writes { self.limit_writes } else { self.limit };
             if self.planned.len() - first >= limit || (plan.writes && values >= VALUES_PER_WRITE_PHASE) {
@@ -112,7 +113,7 @@ impl<'t> Planner<'_, 't> {
                 break;
             }
             let unparsed = parser;
-            match parser.parse(&input[end..]) {
+            match parser.parse(&input[end..], &mut request) {
                 Parsed::Incomplete { wanted } => {
                     plan.wanted = wanted;
                     // Nobody gets memory for long lines before it logged in.
@@ -124,7 +125,7 @@ impl<'t> Planner<'_, 't> {
                     plan.close = true;
                     break;
                 }
-                Parsed::Request { request, consumed } => {
+                Parsed::Request { consumed } => {
                     // A range streams for many ticks, each with a view of its own: it has its ticks for itself.
                     if request.operation.is_stream() && self.planned.len() > first {
                         (parser, plan.more) = (unparsed, true);

@@ -19,7 +19,7 @@ impl Worker<'_> {
         (conn.scope, conn.container) = (service.scope, service.container);
         if self.shared.logins.is_some() {
             conn.access = Access::Stranger;
-            conn.parser.set_item_size_max(admission::VALUE_MAX);
+            conn.parser.await_login(admission::VALUE_MAX);
         }
         if let Some(certificates) = self.shared.tls.as_ref().filter(|_| service.tls) {
             match certificates.session() {
@@ -130,7 +130,7 @@ impl Worker<'_> {
                 conn.access = Access::User(user);
                 conn.peer.place(&conn.access, conn.container);
                 conn.failures = 0;
-                conn.parser.set_item_size_max(self.shared.options.item_size_max);
+                conn.parser.logged_in(self.shared.options.item_size_max);
                 pending.accepted
             }
             None => {

@@ -175,7 +175,11 @@ const DIFFER: &[(Why, &str, &str)] = &[
     (Why::Newer, "get / HTTP/1.1\r\n\r\nversion\r\n", "END\r\n{bad}VERSION #\r\n"),
     (Why::Older, "get KEY251\r\n", "{bad}"),
     (Why::Older, "gat 0 KEY251 k\r\n", "{bad}"),
-    (Why::Older, "shutdown\r\nshutdown graceful\r\n", "ERROR: shutdown not enabled\r\nERROR: shutdown not enabled\r\n"),
+    (
+        Why::Older,
+        "shutdown\r\nshutdown graceful\r\n",
+        "SERVER_ERROR: shutdown not enabled\r\nSERVER_ERROR: shutdown not enabled\r\n",
+    ),
     (
         Why::EveryCommandIsAnswered,
         "set ea 0 0 1\r\nx\r\nget ea KEY251 ea\r\nversion\r\n",
