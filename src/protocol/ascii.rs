@@ -1,4 +1,4 @@
-//! The text commands: one line to one [`Command`], as memcached 1.6.45 reads it.
+//! The text commands: one line to one [`Line`], as memcached 1.6.45 reads it.
 //!
 //! Rules that hold for every command there and here: the verb starts the line and ends at the first space; arguments are separated by
 //! any number of spaces and nothing else; surplus arguments are ignored; `noreply` counts where it is the last argument; a line that
@@ -7,146 +7,144 @@
 //! Two rules are ours: flags are digits and beyond 32 bits they are refused, where memcached allows a sign and cuts them; and every
 //! exptime may be any 64-bit number, where memcached's `touch`, `gat` and `flush_all` end in January 2038.
 
-use super::{BLOCK_MAX, DumpFormat, KEY_MAX, Keys, Request, StoreVerb, meta, reply};
+use super::operation::{
+    Arith, Delete, DumpFormat, Get, Keys, Operation, Refused, Removal, Request, Store, StoreMode, Style, Tells,
+};
+use super::reply as words;
+use super::{BLOCK_MAX, KEY_MAX, meta};
 
 /// Highest slab class of memcached.
 const SLAB_CLASS_MAX: u64 = 63;
 
+pub(super) mod reply;
 #[cfg(test)]
 pub(super) mod tests;
 
 /// What a line says.
 #[derive(Debug, PartialEq)]
-pub(super) enum Command<'a> {
+pub(super) enum Line<'a> {
     /// All of a request.
     Complete(Request<'a>),
-    /// A storage command; its data block follows.
-    Store(Store<'a>),
-    /// A meta storage command; likewise.
-    MetaStore(meta::Store<'a>),
+    /// A storage command; its data block of this many bytes follows.
+    Block { request: Request<'a>, length: usize },
     /// A storage command that is wrong but for its length; its data block follows.
-    RefusedStore { reply: &'static [u8], length: usize },
+    RefusedBlock { reply: &'static [u8], length: usize },
     /// Not memcached at all but HTTP.
     Foreign,
 }
 
-/// The line of a storage command.
-#[derive(Debug, PartialEq)]
-pub(super) struct Store<'a> {
-    pub verb: StoreVerb,
-    pub key: &'a [u8],
-    pub flags: u32,
-    pub exptime: i64,
-    pub cas: u64,
-    pub length: usize,
-    pub noreply: bool,
-}
-
-impl<'a> Store<'a> {
-    /// The whole request.
-    #[inline]
-    pub(super) fn with_value(self, value: &'a [u8]) -> Request<'a> {
-        let Store { verb, key, flags, exptime, cas, noreply, .. } = self;
-        Request::Store { verb, key, flags, exptime, cas, value, noreply }
-    }
-}
-
 /// Reads one line, given without its end.
 #[inline]
-pub(super) fn command(line: &[u8]) -> Command<'_> {
+pub(super) fn line(line: &[u8]) -> Line<'_> {
     // Verbs are short: a search that is quick over long distances takes longer to begin than this to end.
     let (verb, rest) = line.split_at(line.iter().position(|byte| *byte == b' ').unwrap_or(line.len()));
     let request = match verb {
         b"get" => get(rest, false),
-        b"set" => return store(StoreVerb::Set, rest),
+        b"set" => return store(StoreMode::Set, false, rest),
         b"gets" => get(rest, true),
-        b"cas" => return store(StoreVerb::Cas, rest),
-        b"add" => return store(StoreVerb::Add, rest),
+        b"cas" => return store(StoreMode::Set, true, rest),
+        b"add" => return store(StoreMode::Add, false, rest),
         b"incr" => arith(rest, true),
         b"decr" => arith(rest, false),
         b"delete" => delete(rest),
         b"touch" => touch(rest),
         b"gat" => get_and_touch(rest, false),
         b"gats" => get_and_touch(rest, true),
-        b"mg" => return meta::command(meta::Verb::Get, rest),
-        b"ms" => return meta::command(meta::Verb::Set, rest),
-        b"md" => return meta::command(meta::Verb::Delete, rest),
-        b"ma" => return meta::command(meta::Verb::Arith, rest),
-        b"mn" => return meta::command(meta::Verb::Noop, rest),
-        b"me" => return meta::command(meta::Verb::Debug, rest),
-        b"replace" => return store(StoreVerb::Replace, rest),
-        b"append" => return store(StoreVerb::Append, rest),
-        b"prepend" => return store(StoreVerb::Prepend, rest),
+        b"mg" => return meta::line(meta::Verb::Get, rest),
+        b"ms" => return meta::line(meta::Verb::Set, rest),
+        b"md" => return meta::line(meta::Verb::Delete, rest),
+        b"ma" => return meta::line(meta::Verb::Arith, rest),
+        b"mn" => return meta::line(meta::Verb::Noop, rest),
+        b"me" => return meta::line(meta::Verb::Debug, rest),
+        b"replace" => return store(StoreMode::Replace, false, rest),
+        b"append" => return store(StoreMode::Append, false, rest),
+        b"prepend" => return store(StoreMode::Prepend, false, rest),
         b"flush_all" => flush_all(rest),
-        b"version" => Request::Version,
+        b"version" => text(Operation::Version, false),
         b"verbosity" => verbosity(rest),
         b"stats" => stats(rest),
         b"lru_crawler" => lru_crawler(rest),
         b"cache_memlimit" => memory_limit(rest),
         b"bind" => bind(rest),
-        b"refresh_certs" => Request::RefreshCertificates,
-        b"quit" => Request::Quit,
-        b"shutdown" => Request::Shutdown { noreply: noreply(rest) },
+        b"refresh_certs" => text(Operation::RefreshCertificates, false),
+        b"quit" => text(Operation::Quit, false),
+        b"shutdown" => refused_unless(noreply(rest), words::SHUTDOWN_NOT_ENABLED),
         _ => return unknown(line),
     };
-    Command::Complete(request)
+    Line::Complete(request)
+}
+
+fn text(operation: Operation<'_>, noreply: bool) -> Request<'_> {
+    Request { operation, style: Style::Text { noreply } }
+}
+
+/// A read as text commands know it.
+#[inline]
+fn read(keys: Keys<'_>, with_cas: bool, touch: Option<i64>) -> Request<'_> {
+    text(Operation::Get(Get { keys, with_cas, with_value: true, touch, known: None, renewal: None }), false)
 }
 
 #[inline]
 fn get(rest: &[u8], with_cas: bool) -> Request<'_> {
     match Keys::new(rest) {
-        Some(keys) => Request::Get { keys, with_cas },
-        None => refused(reply::BAD_FORMAT),
+        Some(keys) => read(keys, with_cas, None),
+        None => Request::refused(words::BAD_FORMAT),
     }
 }
 
 fn get_and_touch(rest: &[u8], with_cas: bool) -> Request<'_> {
     let mut args = Args(rest);
-    let Some(exptime) = args.next() else { return refused(reply::BAD_FORMAT) };
-    let Some(keys) = Keys::new(args.0) else { return refused(reply::BAD_FORMAT) };
+    let Some(exptime) = args.next() else { return Request::refused(words::BAD_FORMAT) };
+    let Some(keys) = Keys::new(args.0) else { return Request::refused(words::BAD_FORMAT) };
     match signed(exptime) {
-        Some(exptime) => Request::GetAndTouch { exptime, keys, with_cas },
-        None => refused(reply::INVALID_EXPTIME),
+        Some(exptime) => read(keys, with_cas, Some(exptime)),
+        None => Request::refused(words::INVALID_EXPTIME),
     }
 }
 
+/// `compares`: a cas number stands behind the length.
 #[inline]
-fn store(verb: StoreVerb, rest: &[u8]) -> Command<'_> {
+fn store(mode: StoreMode, compares: bool, rest: &[u8]) -> Line<'_> {
     let mut args = Args(rest);
     let (Some(key), Some(flags), Some(exptime), Some(length)) = (args.next(), args.next(), args.next(), args.next())
     else {
-        return Command::Complete(refused(reply::BAD_FORMAT));
+        return Line::Complete(Request::refused(words::BAD_FORMAT));
     };
     let Some(length) = block_length(length) else {
-        return Command::Complete(refused(reply::BAD_FORMAT));
+        return Line::Complete(Request::refused(words::BAD_FORMAT));
     };
     let noreply = noreply(args.0);
-    let cas = match verb {
-        StoreVerb::Cas => args.next().and_then(unsigned),
-        _ => Some(0),
-    };
+    // A `cas` without its number is wrong.
+    let compare = if compares { args.next().and_then(unsigned).map(Some) } else { Some(None) };
     let flags = unsigned(flags).and_then(|flags| u32::try_from(flags).ok());
-    match (flags, signed(exptime), cas) {
-        (Some(flags), Some(exptime), Some(cas)) if key.len() <= KEY_MAX => {
-            Command::Store(Store { verb, key, flags, exptime, cas, length, noreply })
+    match (flags, signed(exptime), compare) {
+        (Some(flags), Some(exptime), Some(compare)) if key.len() <= KEY_MAX => {
+            let (create, stale_if_older, tells) = (None, false, Tells::default());
+            let store =
+                Store { mode, key, value: b"", flags, exptime, compare, cas: None, create, stale_if_older, tells };
+            Line::Block { request: text(Operation::Store(store), noreply), length }
         }
-        _ if noreply => Command::RefusedStore { reply: b"", length },
-        _ => Command::RefusedStore { reply: reply::BAD_FORMAT, length },
+        _ if noreply => Line::RefusedBlock { reply: b"", length },
+        _ => Line::RefusedBlock { reply: words::BAD_FORMAT, length },
     }
 }
 
 fn arith(rest: &[u8], increment: bool) -> Request<'_> {
     let mut args = Args(rest);
     let (Some(key), Some(delta)) = (args.next(), args.next()) else {
-        return refused(reply::BAD_FORMAT);
+        return Request::refused(words::BAD_FORMAT);
     };
     let noreply = noreply(rest);
     if key.len() > KEY_MAX {
-        return refused_unless(noreply, reply::BAD_FORMAT);
+        return refused_unless(noreply, words::BAD_FORMAT);
     }
     match unsigned(delta) {
-        Some(delta) => Request::Arith { increment, key, delta, noreply },
-        None => refused_unless(noreply, reply::INVALID_DELTA),
+        Some(delta) => {
+            let (create, tells) = (None, Tells::default());
+            let arith = Arith { increment, key, delta, compare: None, cas: None, exptime: None, create, tells };
+            text(Operation::Arith(arith), noreply)
+        }
+        None => refused_unless(noreply, words::INVALID_DELTA),
     }
 }
 
@@ -155,24 +153,26 @@ fn delete(rest: &[u8]) -> Request<'_> {
     let noreply = noreply(rest);
     let mut args = Args(rest);
     match args.next() {
-        Some(key) if key.len() <= KEY_MAX && args.count() <= 2 => Request::Delete { key, noreply },
-        Some(_) => refused_unless(noreply, reply::BAD_FORMAT),
-        None => refused(reply::BAD_FORMAT),
+        Some(key) if key.len() <= KEY_MAX && args.count() <= 2 => {
+            text(Operation::Delete(Delete { key, compare: None, removal: Removal::Item }), noreply)
+        }
+        Some(_) => refused_unless(noreply, words::BAD_FORMAT),
+        None => Request::refused(words::BAD_FORMAT),
     }
 }
 
 fn touch(rest: &[u8]) -> Request<'_> {
     let mut args = Args(rest);
     let (Some(key), Some(exptime)) = (args.next(), args.next()) else {
-        return refused(reply::BAD_FORMAT);
+        return Request::refused(words::BAD_FORMAT);
     };
     let noreply = noreply(rest);
     if key.len() > KEY_MAX {
-        return refused_unless(noreply, reply::BAD_FORMAT);
+        return refused_unless(noreply, words::BAD_FORMAT);
     }
     match signed(exptime) {
-        Some(exptime) => Request::Touch { key, exptime, noreply },
-        None => refused_unless(noreply, reply::INVALID_EXPTIME),
+        Some(exptime) => text(Operation::Touch { key, exptime, tells_flags: false }, noreply),
+        None => refused_unless(noreply, words::INVALID_EXPTIME),
     }
 }
 
@@ -186,17 +186,18 @@ fn flush_all(rest: &[u8]) -> Request<'_> {
         Some(delay) => signed(delay),
     };
     match delay {
-        Some(delay) => Request::FlushAll { delay, noreply },
-        None => refused_unless(noreply, reply::INVALID_EXPTIME),
+        Some(delay) => text(Operation::FlushAll { delay }, noreply),
+        None => refused_unless(noreply, words::INVALID_EXPTIME),
     }
 }
 
 fn verbosity(rest: &[u8]) -> Request<'_> {
-    let Some(level) = Args(rest).next() else { return refused(reply::BAD_FORMAT) };
+    let Some(level) = Args(rest).next() else { return Request::refused(words::BAD_FORMAT) };
     let noreply = noreply(rest);
     match unsigned(level) {
-        Some(level) if level <= u64::from(u32::MAX) => Request::Verbosity { noreply },
-        _ => refused_unless(noreply, reply::BAD_FORMAT),
+        // It means nothing inside a host.
+        Some(level) if level <= u64::from(u32::MAX) => text(Operation::Noop, noreply),
+        _ => refused_unless(noreply, words::BAD_FORMAT),
     }
 }
 
@@ -204,8 +205,8 @@ fn verbosity(rest: &[u8]) -> Request<'_> {
 fn bind(rest: &[u8]) -> Request<'_> {
     let mut args = Args(rest);
     match (args.next(), args.next()) {
-        (Some(name), None) if name.len() <= KEY_MAX => Request::Bind { name },
-        _ => refused(reply::BAD_FORMAT),
+        (Some(name), None) if name.len() <= KEY_MAX => text(Operation::Bind { name }, false),
+        _ => Request::refused(words::BAD_FORMAT),
     }
 }
 
@@ -213,19 +214,23 @@ fn bind(rest: &[u8]) -> Request<'_> {
 fn stats(rest: &[u8]) -> Request<'_> {
     let mut args = Args(rest);
     if args.next() != Some(b"cachedump") {
-        return Request::Stats { args: trim(rest) };
+        return text(Operation::Stats { args: trim(rest) }, false);
     }
     let (Some(class), Some(limit)) = (args.next(), args.next()) else {
-        return refused(b"CLIENT_ERROR bad command line\r\n");
+        return Request::refused(b"CLIENT_ERROR bad command line\r\n");
     };
     match (unsigned(class), unsigned(limit)) {
         // A table is one class, as if all of its rows were of one size.
-        (Some(1), Some(0)) => Request::KeyDump { format: DumpFormat::Items, limit: u64::MAX },
-        (Some(1), Some(limit)) => Request::KeyDump { format: DumpFormat::Items, limit },
-        (Some(0..=SLAB_CLASS_MAX), Some(_)) => refused(reply::END),
-        (Some(_), Some(_)) => refused(b"CLIENT_ERROR Illegal slab id\r\n"),
-        _ => refused(reply::BAD_FORMAT),
+        (Some(1), Some(0)) => dump(DumpFormat::Items, u64::MAX),
+        (Some(1), Some(limit)) => dump(DumpFormat::Items, limit),
+        (Some(0..=SLAB_CLASS_MAX), Some(_)) => Request::refused(words::END),
+        (Some(_), Some(_)) => Request::refused(b"CLIENT_ERROR Illegal slab id\r\n"),
+        _ => Request::refused(words::BAD_FORMAT),
     }
+}
+
+fn dump(format: DumpFormat, limit: u64) -> Request<'static> {
+    text(Operation::KeyDump { format, limit }, false)
 }
 
 /// Of memcached's crawler there are the two dumps; everything that steers it has nothing to steer.
@@ -234,18 +239,18 @@ fn lru_crawler(rest: &[u8]) -> Request<'_> {
     let format = match args.next() {
         Some(b"metadump") => DumpFormat::Meta,
         Some(b"mgdump") => DumpFormat::MetaGet,
-        _ => return refused(reply::ERROR),
+        _ => return Request::refused(words::ERROR),
     };
     let class = |word: &[u8]| unsigned(word).filter(|class| (1..=SLAB_CLASS_MAX).contains(class));
     match args.next() {
-        None => refused(reply::ERROR),
-        Some(b"all" | b"hash") => Request::KeyDump { format, limit: u64::MAX },
+        None => Request::refused(words::ERROR),
+        Some(b"all" | b"hash") => dump(format, u64::MAX),
         Some(classes) if classes.split(|byte| *byte == b',').any(|word| class(word).is_none()) => {
-            refused(b"BADCLASS invalid class id\r\n")
+            Request::refused(b"BADCLASS invalid class id\r\n")
         }
         Some(classes) => {
             let first = classes.split(|byte| *byte == b',').any(|word| class(word) == Some(1));
-            Request::KeyDump { format, limit: if first { u64::MAX } else { 0 } }
+            dump(format, if first { u64::MAX } else { 0 })
         }
     }
 }
@@ -253,31 +258,27 @@ fn lru_crawler(rest: &[u8]) -> Request<'_> {
 fn memory_limit(rest: &[u8]) -> Request<'_> {
     let noreply = noreply(rest);
     match Args(rest).next().and_then(unsigned).and_then(|megabytes| u32::try_from(megabytes).ok()) {
-        None => refused_unless(noreply, reply::ERROR),
+        None => refused_unless(noreply, words::ERROR),
         Some(0..8) => refused_unless(noreply, b"MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n"),
-        Some(megabytes @ 8..=1_000_000_000) => Request::MemoryLimit { megabytes, noreply },
+        Some(megabytes @ 8..=1_000_000_000) => text(Operation::MemoryLimit { megabytes }, noreply),
         Some(_) => refused_unless(noreply, b"MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes\r\n"),
     }
 }
 
-fn unknown(line: &[u8]) -> Command<'_> {
+fn unknown(line: &[u8]) -> Line<'_> {
     if line.len() < 2 {
-        return Command::Complete(refused(reply::BAD_FORMAT));
+        return Line::Complete(Request::refused(words::BAD_FORMAT));
     }
     let text = trim(line);
     let last = text.get(memchr::memrchr(b' ', text).map_or(0, |space| space + 1)..);
     if last.is_some_and(|word| word.starts_with(b"HTTP/")) {
-        return Command::Foreign;
+        return Line::Foreign;
     }
-    Command::Complete(refused(reply::ERROR))
-}
-
-fn refused(reply: &'static [u8]) -> Request<'static> {
-    Request::Refused { reply }
+    Line::Complete(Request::refused(words::ERROR))
 }
 
 fn refused_unless(noreply: bool, reply: &'static [u8]) -> Request<'static> {
-    Request::Refused { reply: if noreply { b"" } else { reply } }
+    text(Operation::Refused(Refused::Line(if noreply { b"" } else { reply })), noreply)
 }
 
 /// Whether the last of the arguments is the word `noreply`. `rest` starts with the space before the first one.
@@ -349,24 +350,6 @@ impl<'a> Keys<'a> {
     #[inline]
     pub fn iter(&self) -> KeyIter<'a> {
         KeyIter { first: Some(self.first), rest: Args(self.rest), left: self.count }
-    }
-
-    /// How many there are, at no cost.
-    #[inline]
-    pub fn len_hint(&self) -> usize {
-        self.count
-    }
-
-    /// The first key.
-    #[inline]
-    pub fn first(&self) -> &'a [u8] {
-        self.first
-    }
-
-    /// Whether there is only one.
-    #[inline]
-    pub fn is_single(&self) -> bool {
-        self.count == 1
     }
 }
 

@@ -7,9 +7,12 @@
 //! Two rules are ours: surplus bytes behind the key of a touch or a stat are malformed, where memcached takes them for the next packet;
 //! and there is `verbosity`, which memcached's document describes and its program does not know.
 
-use super::{KEY_MAX, StoreVerb};
+use super::KEY_MAX;
+use super::operation::{
+    Arith, Delete, Get, Initial, Keys, Operation, Refused, Removal, Request, Store, StoreMode, Style as AnyStyle, Tells,
+};
 
-pub mod reply;
+pub(super) mod reply;
 
 #[cfg(test)]
 mod tests;
@@ -23,130 +26,24 @@ const HEADER: usize = 24;
 /// A body may announce so much more than the greatest item size; beyond that it is malformed.
 const VALUE_MAX: usize = 1 << 30;
 
-/// One packet, borrowing from the input.
+/// What an answer repeats of its packet, and what it leaves out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Request<'a> {
-    /// As sent; the answer repeats it.
+pub struct Style {
+    /// As sent.
     pub opcode: u8,
     /// Whether the client wants to hear only of errors or, where it reads, only of hits.
     pub quiet: bool,
-    /// As sent; the answer repeats it.
+    /// Whether the answer to a read carries the key.
+    pub with_key: bool,
+    /// As sent.
     pub opaque: [u8; 4],
-    /// The cas number that the item must have, 0 for any.
-    pub cas: u64,
-    /// What to do.
-    pub command: Command<'a>,
 }
 
-/// What a packet asks for.
-///
-/// Expiry times are 0 for never, up to 30 days relative, above absolute; there are no negative ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Command<'a> {
-    /// get, getk, gat, gatk.
-    Get {
-        /// What to read.
-        key: &'a [u8],
-        /// Whether the answer carries the key.
-        with_key: bool,
-        /// A new expiry for a hit.
-        exptime: Option<u32>,
-    },
-    /// touch.
-    Touch {
-        /// What to touch.
-        key: &'a [u8],
-        /// The new expiry.
-        exptime: u32,
-    },
-    /// set, add, replace, append, prepend.
-    Store {
-        /// Which of them; never [`StoreVerb::Cas`].
-        verb: StoreVerb,
-        /// Where to.
-        key: &'a [u8],
-        /// Opaque to the server; 0 for append and prepend.
-        flags: u32,
-        /// When the value expires; 0 for append and prepend.
-        exptime: u32,
-        /// Any bytes, at most the parser's `item_size_max`.
-        value: &'a [u8],
-    },
-    /// delete.
-    Delete {
-        /// What to delete.
-        key: &'a [u8],
-    },
-    /// increment, decrement.
-    Arith {
-        /// Whether to add `delta` (wrapping at 2^64) or to subtract it (stopping at 0).
-        increment: bool,
-        /// What to change.
-        key: &'a [u8],
-        /// How much.
-        delta: u64,
-        /// What to store where there is nothing.
-        initial: u64,
-        /// When that expires; `None` to store nothing.
-        exptime: Option<u32>,
-    },
-    /// flush.
-    Flush {
-        /// 0: now; otherwise an expiry time after which everything that is there now is gone.
-        delay: u32,
-    },
-    /// stat.
-    Stats {
-        /// What the text command has behind `stats`; empty for the general statistics.
-        args: &'a [u8],
-    },
-    /// quit: close the connection after the answers.
-    Quit,
-    /// noop: an answer that comes behind those of the quiet requests before it.
-    Noop,
-    /// version.
-    Version,
-    /// verbosity; its level means nothing inside a host.
-    Verbosity,
-    /// SASL list mechanisms.
-    Mechanisms,
-    /// SASL auth and step.
-    Login {
-        /// Name of the mechanism, 1 to [`KEY_MAX`] bytes.
-        mechanism: &'a [u8],
-        /// What the mechanism says, at most the parser's `item_size_max` bytes.
-        data: &'a [u8],
-    },
-    /// A packet that is wrong in itself. Nothing but its answer happens.
-    Refused {
-        /// What to answer.
-        status: Status,
-        /// Whether the connection ends with the answer.
-        close: bool,
-    },
-}
-
-impl<'a> Request<'a> {
-    /// The cas number to compare with, if any.
-    pub fn compare(&self) -> Option<u64> {
-        (self.cas != 0).then_some(self.cas)
-    }
-
-    /// The key, where the request has one that leads to an item.
-    pub fn key(&self) -> Option<&'a [u8]> {
-        match self.command {
-            Command::Get { key, .. }
-            | Command::Touch { key, .. }
-            | Command::Store { key, .. }
-            | Command::Delete { key }
-            | Command::Arith { key, .. } => Some(key),
-            _ => None,
-        }
-    }
-
-    /// Whether the connection ends behind it.
-    pub fn closes(&self) -> bool {
-        matches!(self.command, Command::Quit | Command::Refused { close: true, .. })
+impl Style {
+    /// Whether the packet belongs to logging in, which a client may do before it has: as in memcached the version is told, too,
+    /// and nothing else is answered, whatever is wrong with it.
+    pub fn is_of_login(&self) -> bool {
+        matches!(self.opcode, 0x0b | 0x20..=0x22)
     }
 }
 
@@ -230,14 +127,15 @@ pub(super) fn packet(input: &[u8], value_max: usize) -> Packet<'_> {
     };
     let end = HEADER + header.body;
     let Some(body) = input.get(HEADER..end) else { return Packet::Incomplete { wanted: end } };
-    let command = body
+    let operation = body
         .split_at_checked(header.extras)
-        .and_then(|(extras, rest)| verb.command(extras, rest.split_at_checked(header.key)?))
-        .unwrap_or(MALFORMED);
-    Packet::Request { request: header.request(quiet, command), consumed: end, swallow: 0 }
+        .and_then(|(extras, rest)| verb.operation(header.compare(), extras, rest.split_at_checked(header.key)?))
+        .unwrap_or(Operation::Refused(MALFORMED));
+    let request = header.request(quiet, verb.answers_with_key(), operation);
+    Packet::Request { request, consumed: end, swallow: 0 }
 }
 
-const MALFORMED: Command<'static> = Command::Refused { status: Status::InvalidArguments, close: true };
+const MALFORMED: Refused = Refused::Packet { status: Status::InvalidArguments, close: true };
 
 /// The parts of a header that mean something; lengths in bytes, the body holds extras, key and value.
 struct Header {
@@ -265,34 +163,41 @@ impl Header {
     /// # Errors
     /// What the packet is refused with; the rest of it need not be there.
     #[inline]
-    fn check(&self, verb: Option<Verb>, value_max: usize) -> Result<Verb, Command<'static>> {
+    fn check(&self, verb: Option<Verb>, value_max: usize) -> Result<Verb, Refused> {
         let Some(value) = self.body.checked_sub(self.key + self.extras) else {
-            return Err(Command::Refused { status: Status::UnknownCommand, close: true });
+            return Err(Refused::Packet { status: Status::UnknownCommand, close: true });
         };
         if self.key > KEY_MAX || value > VALUE_MAX {
             return Err(MALFORMED);
         }
         let Some(verb) = verb else {
-            return Err(Command::Refused { status: Status::UnknownCommand, close: false });
+            return Err(Refused::Packet { status: Status::UnknownCommand, close: false });
         };
         if !verb.takes(self.extras, self.key > 0, value > 0) {
             return Err(MALFORMED);
         }
         match value > value_max {
-            true => Err(Command::Refused { status: Status::TooLarge, close: false }),
+            true => Err(Refused::Packet { status: Status::TooLarge, close: false }),
             false => Ok(verb),
         }
     }
 
     #[cold]
-    fn refused(&self, quiet: bool, refused: Command<'static>) -> Packet<'static> {
-        let swallow = if matches!(refused, Command::Refused { close: true, .. }) { 0 } else { self.body as u64 };
-        Packet::Request { request: self.request(quiet, refused), consumed: HEADER, swallow }
+    fn refused(&self, quiet: bool, refused: Refused) -> Packet<'static> {
+        let swallow = if matches!(refused, Refused::Packet { close: true, .. }) { 0 } else { self.body as u64 };
+        let request = self.request(quiet, false, Operation::Refused(refused));
+        Packet::Request { request, consumed: HEADER, swallow }
     }
 
     #[inline]
-    fn request<'a>(&self, quiet: bool, command: Command<'a>) -> Request<'a> {
-        Request { opcode: self.opcode, quiet, opaque: self.opaque, cas: self.cas, command }
+    fn request<'a>(&self, quiet: bool, with_key: bool, operation: Operation<'a>) -> Request<'a> {
+        let style = Style { opcode: self.opcode, quiet, with_key, opaque: self.opaque };
+        Request { operation, style: AnyStyle::Packet(style) }
+    }
+
+    /// The cas number to compare with, if any.
+    fn compare(&self) -> Option<u64> {
+        (self.cas != 0).then_some(self.cas)
     }
 }
 
@@ -302,7 +207,7 @@ enum Verb {
     Get { with_key: bool },
     GetAndTouch { with_key: bool },
     Touch,
-    Store(StoreVerb),
+    Store(StoreMode),
     Delete,
     Arith { increment: bool },
     Flush,
@@ -321,9 +226,9 @@ impl Verb {
     fn of(opcode: u8) -> Option<(Verb, bool)> {
         Some(match opcode {
             0x00 => (Verb::Get { with_key: false }, false),
-            0x01 => (Verb::Store(StoreVerb::Set), false),
-            0x02 => (Verb::Store(StoreVerb::Add), false),
-            0x03 => (Verb::Store(StoreVerb::Replace), false),
+            0x01 => (Verb::Store(StoreMode::Set), false),
+            0x02 => (Verb::Store(StoreMode::Add), false),
+            0x03 => (Verb::Store(StoreMode::Replace), false),
             0x04 => (Verb::Delete, false),
             0x05 => (Verb::Arith { increment: true }, false),
             0x06 => (Verb::Arith { increment: false }, false),
@@ -334,19 +239,19 @@ impl Verb {
             0x0b => (Verb::Version, false),
             0x0c => (Verb::Get { with_key: true }, false),
             0x0d => (Verb::Get { with_key: true }, true),
-            0x0e => (Verb::Store(StoreVerb::Append), false),
-            0x0f => (Verb::Store(StoreVerb::Prepend), false),
+            0x0e => (Verb::Store(StoreMode::Append), false),
+            0x0f => (Verb::Store(StoreMode::Prepend), false),
             0x10 => (Verb::Stats, false),
-            0x11 => (Verb::Store(StoreVerb::Set), true),
-            0x12 => (Verb::Store(StoreVerb::Add), true),
-            0x13 => (Verb::Store(StoreVerb::Replace), true),
+            0x11 => (Verb::Store(StoreMode::Set), true),
+            0x12 => (Verb::Store(StoreMode::Add), true),
+            0x13 => (Verb::Store(StoreMode::Replace), true),
             0x14 => (Verb::Delete, true),
             0x15 => (Verb::Arith { increment: true }, true),
             0x16 => (Verb::Arith { increment: false }, true),
             0x17 => (Verb::Quit, true),
             0x18 => (Verb::Flush, true),
-            0x19 => (Verb::Store(StoreVerb::Append), true),
-            0x1a => (Verb::Store(StoreVerb::Prepend), true),
+            0x19 => (Verb::Store(StoreMode::Append), true),
+            0x1a => (Verb::Store(StoreMode::Prepend), true),
             0x1b => (Verb::Verbosity, false),
             0x1c => (Verb::Touch, false),
             0x1d => (Verb::GetAndTouch { with_key: false }, false),
@@ -365,7 +270,7 @@ impl Verb {
         match self {
             Verb::Get { .. } | Verb::Delete => extras == 0 && key && !value,
             Verb::GetAndTouch { .. } | Verb::Touch => extras == 4 && key && !value,
-            Verb::Store(StoreVerb::Append | StoreVerb::Prepend) => extras == 0 && key,
+            Verb::Store(StoreMode::Append | StoreMode::Prepend) => extras == 0 && key,
             Verb::Store(_) => extras == 8 && key,
             Verb::Arith { .. } => extras == 20 && key && !value,
             Verb::Flush => (extras == 0 || extras == 4) && !key && !value,
@@ -376,34 +281,69 @@ impl Verb {
         }
     }
 
+    fn answers_with_key(self) -> bool {
+        matches!(self, Verb::Get { with_key: true } | Verb::GetAndTouch { with_key: true })
+    }
+
     /// `None` if the extras are not as long as [`Verb::takes`] wants them.
     #[inline]
-    fn command<'a>(self, extras: &[u8], (key, value): (&'a [u8], &'a [u8])) -> Option<Command<'a>> {
+    fn operation<'a>(
+        self,
+        compare: Option<u64>,
+        extras: &[u8],
+        (key, value): (&'a [u8], &'a [u8]),
+    ) -> Option<Operation<'a>> {
+        let get = |touch| {
+            let keys = Keys::one(key);
+            Operation::Get(Get { keys, with_cas: true, with_value: true, touch, known: None, renewal: None })
+        };
+        let store = |mode, flags, exptime| {
+            let (create, stale_if_older, tells) = (None, false, Tells::default());
+            Operation::Store(Store {
+                mode,
+                key,
+                value,
+                flags,
+                exptime,
+                compare,
+                cas: None,
+                create,
+                stale_if_older,
+                tells,
+            })
+        };
+        let exptime = |at| number(extras, at).map(i64::from);
         Some(match self {
-            Verb::Get { with_key } => Command::Get { key, with_key, exptime: None },
-            Verb::GetAndTouch { with_key } => Command::Get { key, with_key, exptime: Some(number(extras, 0)?) },
-            Verb::Touch => Command::Touch { key, exptime: number(extras, 0)? },
-            Verb::Store(verb @ (StoreVerb::Append | StoreVerb::Prepend)) => {
-                Command::Store { verb, key, flags: 0, exptime: 0, value }
-            }
-            Verb::Store(verb) => {
-                Command::Store { verb, key, flags: number(extras, 0)?, exptime: number(extras, 4)?, value }
-            }
-            Verb::Delete => Command::Delete { key },
+            Verb::Get { .. } => get(None),
+            Verb::GetAndTouch { .. } => get(Some(exptime(0)?)),
+            // memcached answers with the flags, which its document does not mention.
+            Verb::Touch => Operation::Touch { key, exptime: exptime(0)?, tells_flags: true },
+            Verb::Store(mode @ (StoreMode::Append | StoreMode::Prepend)) => store(mode, 0, 0),
+            // As in memcached an add with a cas number is a cas.
+            Verb::Store(StoreMode::Add) if compare.is_some() => store(StoreMode::Set, number(extras, 0)?, exptime(4)?),
+            Verb::Store(mode) => store(mode, number(extras, 0)?, exptime(4)?),
+            Verb::Delete => Operation::Delete(Delete { key, compare, removal: Removal::Item }),
             Verb::Arith { increment } => {
-                let exptime = Some(number(extras, 16)?).filter(|exptime| *exptime != u32::MAX);
                 let (delta, initial) = (long_number(extras, 0)?, long_number(extras, 8)?);
-                Command::Arith { increment, key, delta, initial, exptime }
+                let create = Some(number(extras, 16)?)
+                    .filter(|exptime| *exptime != u32::MAX)
+                    .map(|exptime| Initial { number: initial, exptime: exptime.into() });
+                let (cas, exptime, tells) = (None, None, Tells::default());
+                Operation::Arith(Arith { increment, key, delta, compare, cas, exptime, create, tells })
             }
-            Verb::Flush if extras.is_empty() => Command::Flush { delay: 0 },
-            Verb::Flush => Command::Flush { delay: number(extras, 0)? },
-            Verb::Stats => Command::Stats { args: key },
-            Verb::Quit => Command::Quit,
-            Verb::Noop => Command::Noop,
-            Verb::Version => Command::Version,
-            Verb::Verbosity => Command::Verbosity,
-            Verb::Mechanisms => Command::Mechanisms,
-            Verb::Login => Command::Login { mechanism: key, data: value },
+            Verb::Flush if extras.is_empty() => Operation::FlushAll { delay: 0 },
+            Verb::Flush => Operation::FlushAll { delay: exptime(0)? },
+            // As in memcached only text clients are told who is connected.
+            Verb::Stats if key.starts_with(b"conns") => {
+                Operation::Refused(Refused::Packet { status: Status::NotFound, close: false })
+            }
+            Verb::Stats => Operation::Stats { args: key },
+            Verb::Quit => Operation::Quit,
+            // A level means nothing inside a host.
+            Verb::Noop | Verb::Verbosity => Operation::Noop,
+            Verb::Version => Operation::Version,
+            Verb::Mechanisms => Operation::Mechanisms,
+            Verb::Login => Operation::Login { mechanism: key, data: value },
         })
     }
 }

@@ -1,22 +1,23 @@
 //! The meta commands `mn me mg ms md ma`: one line to one [`Request`], and the replies.
 //!
 //! A flag is one letter and the token behind it. What memcached 1.6.45 does with them holds here: every command takes every flag that any
-//! of them knows and ignores those that mean nothing to it; each at most once; an error is answered with `q` too. A request keeps the
-//! text of its flags: they were checked when it was parsed, and are read again where they are needed, so that a request stays small.
+//! of them knows and ignores those that mean nothing to it; each at most once; an error is answered with `q` too. The tokens become
+//! parts of the operation; the text of the flags is kept for the reply, which repeats them in the client's order.
 //!
 //! Rules that are ours: tokens that are times may be any 64-bit number; an opaque may have the 32 bytes that protocol.txt promises, where
 //! memcached counts its letter too; a wrong flag of `ms` never leaves the data block to be taken for commands; a base64 key is answered
 //! as the client spelled it.
 
-use super::ascii::{Args, Command, block_length, signed, unsigned};
-use super::{KEY_MAX, reply};
+use super::ascii::{Args, Line, block_length, signed, unsigned};
+use super::operation::{
+    Arith, Delete, Get, Initial, Keys, Operation, Removal, Renewal, Request, Store, StoreMode, Style as AnyStyle, Tells,
+};
+use super::{KEY_MAX, reply as words};
 
 pub(super) mod base64;
-mod response;
+pub(super) mod reply;
 #[cfg(test)]
-mod tests;
-
-pub use response::{Code, Facts, debug, response};
+pub(super) mod tests;
 
 /// Longest opaque token in bytes.
 const OPAQUE_MAX: usize = 32;
@@ -65,79 +66,19 @@ pub enum Verb {
     Arith,
 }
 
-/// What an `ms` does with its value.
+/// What a reply repeats of its command, and what it leaves out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SetMode {
-    /// `S` or none: store it.
-    Set,
-    /// `E`: store it if the key is absent.
-    Add,
-    /// `R`: store it if the key is there.
-    Replace,
-    /// `A`: put it behind the value that is there.
-    Append,
-    /// `P`: put it before the value that is there.
-    Prepend,
-}
-
-/// A meta command. Its flags were checked: where one is there, its token is what the flag wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Request<'a> {
-    /// Which of them.
-    pub verb: Verb,
-    /// The key as the client wrote it, 1 to [`KEY_MAX`] bytes; empty for `mn`.
-    pub written_key: &'a [u8],
-    /// The value of an `ms`, at most the parser's `item_size_max`.
-    pub value: &'a [u8],
+pub struct Style<'a> {
+    /// The key as the client wrote it; empty for `mn`.
+    key: &'a [u8],
     flags: Flags<'a>,
 }
 
-/// Room for a key that had to be decoded.
-pub type KeyBuffer = [u8; KEY_MAX];
-
-impl<'a> Request<'a> {
+impl<'a> Style<'a> {
     /// Whether the flag of that letter is there.
     #[inline]
     pub fn has(&self, flag: u8) -> bool {
         self.flags.set & bit(flag) != 0
-    }
-
-    /// The key's bytes: decoded into `buffer` where flag `b` says that it is base64.
-    pub fn key<'b>(&self, buffer: &'b mut KeyBuffer) -> &'b [u8]
-    where
-        'a: 'b,
-    {
-        match self.has(b'b') {
-            true => base64::decode(self.written_key, buffer).unwrap_or_default(),
-            false => self.written_key,
-        }
-    }
-
-    /// The token of a flag that is a number (`C D E F J`), if it is there.
-    pub fn number(&self, flag: u8) -> Option<u64> {
-        unsigned(self.token(flag)?)
-    }
-
-    /// The token of a flag that is a time (`N R T`), if it is there: as an exptime of the text commands.
-    pub fn seconds(&self, flag: u8) -> Option<i64> {
-        signed(self.token(flag)?)
-    }
-
-    /// What an `ms` does.
-    pub fn set_mode(&self) -> SetMode {
-        self.token(b'M').and_then(set_mode).unwrap_or(SetMode::Set)
-    }
-
-    /// Whether an `ma` counts up.
-    pub fn increments(&self) -> bool {
-        self.token(b'M').and_then(increments).unwrap_or(true)
-    }
-
-    fn token(&self, flag: u8) -> Option<&'a [u8]> {
-        if !self.has(flag) {
-            return None;
-        }
-        self.flags().find(|(letter, _)| *letter == flag).map(|(_, token)| token)
     }
 
     /// The flags with their tokens, in the client's order.
@@ -162,44 +103,25 @@ fn bit(letter: u8) -> u64 {
     }
 }
 
-/// An `ms` whose data block follows.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Store<'a> {
-    request: Request<'a>,
-    pub length: usize,
-}
-
-impl<'a> Store<'a> {
-    /// The whole request.
-    pub(super) fn with_value(self, value: &'a [u8]) -> super::Request<'a> {
-        super::Request::Meta(Request { value, ..self.request })
-    }
-}
-
 /// Reads what stands behind the verb.
-pub(super) fn command(verb: Verb, rest: &[u8]) -> Command<'_> {
+pub(super) fn line(verb: Verb, rest: &[u8]) -> Line<'_> {
     let mut args = Args(rest);
     if verb == Verb::Noop {
         // Whatever else stands there.
-        let request = Request { verb, written_key: b"", value: b"", flags: Flags { text: b"", set: 0 } };
-        return complete(Ok(request));
+        let style = Style { key: b"", flags: Flags { text: b"", set: 0 } };
+        return Line::Complete(Request { operation: Operation::Noop, style: AnyStyle::Meta(style) });
     }
-    let Some(key) = args.next() else { return complete(Err(reply::BAD_FORMAT)) };
+    let Some(key) = args.next() else { return Line::Complete(Request::refused(words::BAD_FORMAT)) };
     if verb != Verb::Set {
-        return complete(request(verb, key, args));
+        return Line::Complete(request(verb, key, args).unwrap_or_else(Request::refused));
     }
-    let Some(length) = args.next().and_then(block_length) else { return complete(Err(reply::BAD_FORMAT)) };
+    let Some(length) = args.next().and_then(block_length) else {
+        return Line::Complete(Request::refused(words::BAD_FORMAT));
+    };
     match request(verb, key, args) {
-        Ok(request) => Command::MetaStore(Store { request, length }),
-        Err(reply) => Command::RefusedStore { reply, length },
+        Ok(request) => Line::Block { request, length },
+        Err(reply) => Line::RefusedBlock { reply, length },
     }
-}
-
-fn complete<'a>(request: Result<Request<'a>, &'static [u8]>) -> Command<'a> {
-    Command::Complete(match request {
-        Ok(request) => super::Request::Meta(request),
-        Err(reply) => super::Request::Refused { reply },
-    })
 }
 
 /// # Errors
@@ -207,24 +129,127 @@ fn complete<'a>(request: Result<Request<'a>, &'static [u8]>) -> Command<'a> {
 fn request<'a>(verb: Verb, key: &'a [u8], args: Args<'a>) -> Result<Request<'a>, &'static [u8]> {
     let text = args.0;
     if key.len() > KEY_MAX || !Args(text).all(|word| matches!(word.first(), Some(b'0'..=b'9' | b'A'..=b'z'))) {
-        return Err(reply::BAD_FORMAT);
+        return Err(words::BAD_FORMAT);
     }
     let set = match verb {
         // It ignores what it does not know.
         Verb::Debug => Args(text).fold(0, |set, word| set | word.first().map_or(0, |letter| bit(*letter))),
         _ => flag_set(text, WORDS_MAX - if verb == Verb::Set { 3 } else { 2 }).map_err(|error| worded(verb, error))?,
     };
-    let request = Request { verb, written_key: key, value: b"", flags: Flags { text, set } };
-    if request.has(b'b') && base64::decode(key, &mut [0; KEY_MAX]).is_none() {
+    let style = Style { key, flags: Flags { text, set } };
+    if style.has(b'b') && base64::decode(key, &mut [0; KEY_MAX]).is_none() {
         return Err(worded(verb, BAD_BASE64));
     }
+    let mut tokens = Tokens::default();
     if verb != Verb::Debug {
-        for (flag, token) in request.flags() {
-            check_token(flag, token).map_err(|error| worded(verb, error))?;
+        for (flag, token) in style.flags() {
+            tokens.take(flag, token).map_err(|error| worded(verb, error))?;
         }
-        check_mode(&request)?;
     }
-    Ok(request)
+    Ok(Request { operation: operation(verb, &style, &tokens)?, style: AnyStyle::Meta(style) })
+}
+
+/// # Errors
+/// The reply to a mode that the command does not know.
+fn operation<'a>(verb: Verb, style: &Style<'a>, tokens: &Tokens<'a>) -> Result<Operation<'a>, &'static [u8]> {
+    let key = style.key;
+    let Tokens { compare, cas, exptime, create, .. } = *tokens;
+    // A reply that nobody wants to see tells nothing.
+    let tells = |flag| style.has(flag) && !style.has(b'q');
+    let tells = Tells { cas: tells(b'c'), size: tells(b's'), ttl: tells(b't') };
+    let flags = tokens.flags.unwrap_or(0);
+    Ok(match verb {
+        Verb::Noop => Operation::Noop,
+        Verb::Debug => Operation::Inspect { key },
+        Verb::Get => Operation::Get(Get {
+            keys: Keys::one(key),
+            with_cas: true,
+            with_value: style.has(b'v'),
+            touch: exptime,
+            known: compare,
+            renewal: Some(Renewal { below: tokens.below, create, cas, reads: !style.has(b'u') }),
+        }),
+        Verb::Set => Operation::Store(Store {
+            mode: tokens.mode.map_or(Some(StoreMode::Set), store_mode).ok_or(BAD_SET_MODE)?,
+            key,
+            value: b"",
+            flags,
+            exptime: exptime.unwrap_or(0),
+            compare,
+            cas,
+            create,
+            stale_if_older: style.has(b'I'),
+            tells,
+        }),
+        Verb::Delete => {
+            let stale = style.has(b'I');
+            let removal = match (style.has(b'x'), stale) {
+                (true, stale) => Removal::Value { flags, exptime: exptime.unwrap_or(0), cas, stale },
+                (false, true) => Removal::Freshness { exptime, cas },
+                (false, false) => Removal::Item,
+            };
+            Operation::Delete(Delete { key, compare, removal })
+        }
+        Verb::Arith => Operation::Arith(Arith {
+            increment: tokens.mode.map_or(Some(true), increments).ok_or(BAD_ARITH_MODE)?,
+            key,
+            delta: tokens.delta.unwrap_or(1),
+            compare,
+            cas,
+            exptime,
+            create: create.map(|exptime| Initial { number: tokens.initial.unwrap_or(0), exptime }),
+            tells,
+        }),
+    })
+}
+
+/// What the flags say that have a token.
+#[derive(Debug, Default)]
+struct Tokens<'a> {
+    /// `C`.
+    compare: Option<u64>,
+    /// `E`.
+    cas: Option<u64>,
+    /// `T`.
+    exptime: Option<i64>,
+    /// `N`.
+    create: Option<i64>,
+    /// `R`.
+    below: Option<i64>,
+    /// `D`.
+    delta: Option<u64>,
+    /// `J`.
+    initial: Option<u64>,
+    /// `F`.
+    flags: Option<u32>,
+    /// `M`.
+    mode: Option<&'a [u8]>,
+}
+
+impl<'a> Tokens<'a> {
+    /// Reads the token of a flag.
+    ///
+    /// # Errors
+    /// The reply to a token that is wrong.
+    fn take(&mut self, flag: u8, token: &'a [u8]) -> Result<(), &'static [u8]> {
+        match flag {
+            b'C' => self.compare = Some(unsigned(token).ok_or(BAD_TOKEN)?),
+            b'E' => self.cas = Some(unsigned(token).ok_or(BAD_TOKEN)?),
+            b'N' => self.create = Some(signed(token).ok_or(BAD_TOKEN)?),
+            b'R' => self.below = Some(signed(token).ok_or(BAD_TOKEN)?),
+            b'T' => self.exptime = Some(signed(token).ok_or(BAD_TOKEN)?),
+            b'D' => self.delta = Some(unsigned(token).ok_or(BAD_DELTA)?),
+            b'J' => self.initial = Some(unsigned(token).ok_or(BAD_INITIAL)?),
+            b'F' => {
+                let flags = unsigned(token).and_then(|flags| u32::try_from(flags).ok());
+                self.flags = Some(flags.ok_or(words::BAD_FORMAT)?);
+            }
+            b'M' => self.mode = Some(token),
+            b'O' if token.len() > OPAQUE_MAX => return Err(OPAQUE_TOO_LONG),
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 /// `ma` has one sentence for what is wrong with a flag, an opaque excepted.
@@ -251,40 +276,19 @@ fn flag_set(text: &[u8], flags_max: usize) -> Result<u64, &'static [u8]> {
     Ok(set)
 }
 
-fn check_token(flag: u8, token: &[u8]) -> Result<(), &'static [u8]> {
-    let (right, error) = match flag {
-        b'C' | b'E' => (unsigned(token).is_some(), BAD_TOKEN),
-        b'N' | b'R' | b'T' => (signed(token).is_some(), BAD_TOKEN),
-        b'D' => (unsigned(token).is_some(), BAD_DELTA),
-        b'J' => (unsigned(token).is_some(), BAD_INITIAL),
-        b'F' => (unsigned(token).is_some_and(|flags| flags <= u64::from(u32::MAX)), reply::BAD_FORMAT),
-        b'O' => (token.len() <= OPAQUE_MAX, OPAQUE_TOO_LONG),
-        _ => return Ok(()),
-    };
-    if right { Ok(()) } else { Err(error) }
-}
-
-fn check_mode(request: &Request<'_>) -> Result<(), &'static [u8]> {
-    match (request.verb, request.token(b'M')) {
-        (Verb::Set, Some(token)) => set_mode(token).map(drop).ok_or(BAD_SET_MODE),
-        (Verb::Arith, Some(token)) => increments(token).map(drop).ok_or(BAD_ARITH_MODE),
-        _ => Ok(()),
-    }
-}
-
-/// The first letter counts.
-fn set_mode(token: &[u8]) -> Option<SetMode> {
+/// What an `ms` does: the first letter counts.
+fn store_mode(token: &[u8]) -> Option<StoreMode> {
     Some(match token.first()? {
-        b'S' => SetMode::Set,
-        b'E' => SetMode::Add,
-        b'R' => SetMode::Replace,
-        b'A' => SetMode::Append,
-        b'P' => SetMode::Prepend,
+        b'S' => StoreMode::Set,
+        b'E' => StoreMode::Add,
+        b'R' => StoreMode::Replace,
+        b'A' => StoreMode::Append,
+        b'P' => StoreMode::Prepend,
         _ => return None,
     })
 }
 
-/// Likewise.
+/// Whether an `ma` counts up: the first letter counts.
 fn increments(token: &[u8]) -> Option<bool> {
     match token.first()? {
         b'I' | b'+' => Some(true),

@@ -1,20 +1,25 @@
-//! memcached's wire protocol: bytes to [`Request`]s, replies to bytes.
+//! memcached's wire protocol: bytes to [`Request`]s, their [`Outcome`]s to bytes.
 //!
 //! Pure: no I/O, no clock, no allocation per request; requests borrow from the bytes they were parsed from. The server owns the
-//! sockets and buffers and calls [`Parser::parse`] on a connection's unconsumed input until it is told to wait; [`reply`] appends
-//! answers to a buffer of the server's. Nothing here has a thread or a lock.
+//! sockets and buffers and calls [`Parser::parse`] on a connection's unconsumed input until it is told to wait;
+//! [`Request::answer`] appends outcomes to a buffer of the server's. Nothing here has a thread or a lock.
 //!
 //! [`Parser`] decides between text and [`binary`] packets and cuts text into lines and data blocks; `ascii` understands the text
-//! commands and [`meta`] the meta commands between them.
+//! commands and [`meta`] the meta commands between them. All three make one [`Operation`] of it, and each has a `reply` that words an
+//! [`Outcome`].
 
 #![forbid(unsafe_code)]
 
 pub mod ascii;
 pub mod binary;
 pub mod meta;
+pub mod operation;
+pub mod outcome;
 pub mod reply;
 
 pub use ascii::KeyIter;
+pub use operation::{Keys, Operation, Request, Style};
+pub use outcome::{Denial, Fault, Outcome};
 
 /// Longest key in bytes. A key is at least one byte, any but space and newline.
 pub const KEY_MAX: usize = 250;
@@ -40,166 +45,6 @@ pub enum Dialect {
     Ascii,
     /// Binary packets.
     Binary,
-}
-
-/// What a storage command does with the value it carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StoreVerb {
-    /// Store it, whatever was there.
-    Set,
-    /// Store it if the key is absent.
-    Add,
-    /// Store it if the key is there.
-    Replace,
-    /// Put it behind the value that is there; flags and exptime of the request count for nothing.
-    Append,
-    /// Put it before the value that is there; flags and exptime of the request count for nothing.
-    Prepend,
-    /// Store it if the value there still has the cas number of the request.
-    Cas,
-}
-
-/// The line that a key dump writes for a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DumpFormat {
-    /// `ITEM <key> [<bytes> b; <deadline> s]`, ended by `END`.
-    Items,
-    /// `key=<key> exp=<deadline> ...`, the key URL-encoded; `OK` before, `END` behind.
-    Meta,
-    /// `mg <key>`, ended by `EN`; a key that would not stand in a line is in base64 with the flag `b`.
-    MetaGet,
-}
-
-/// The keys of a `get`: at least one, each 1 to [`KEY_MAX`] bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keys<'a> {
-    first: &'a [u8],
-    /// What follows the first key, from a space to the end of the last key.
-    rest: &'a [u8],
-    count: usize,
-}
-
-/// One command, borrowing from the input.
-///
-/// Expiry times are as the client wrote them: negative is expired at once, 0 never, up to 30 days relative, above absolute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Request<'a> {
-    /// `get`, `gets`.
-    Get {
-        /// What to read, answered in this order.
-        keys: Keys<'a>,
-        /// Whether the replies carry the cas number (`gets`).
-        with_cas: bool,
-    },
-    /// `gat`, `gats`: read and set the expiry of every hit.
-    GetAndTouch {
-        /// The new expiry.
-        exptime: i64,
-        /// What to read, answered in this order.
-        keys: Keys<'a>,
-        /// Whether the replies carry the cas number (`gats`).
-        with_cas: bool,
-    },
-    /// `set`, `add`, `replace`, `append`, `prepend`, `cas`.
-    Store {
-        /// Which of them.
-        verb: StoreVerb,
-        /// 1 to [`KEY_MAX`] bytes.
-        key: &'a [u8],
-        /// Opaque to the server.
-        flags: u32,
-        /// When the value expires.
-        exptime: i64,
-        /// The number to compare with; 0 unless `verb` is [`StoreVerb::Cas`].
-        cas: u64,
-        /// Any bytes, at most the parser's `item_size_max`.
-        value: &'a [u8],
-        /// Whether the client wants no answer.
-        noreply: bool,
-    },
-    /// `incr`, `decr`.
-    Arith {
-        /// Whether to add `delta` (wrapping at 2^64) or to subtract it (stopping at 0).
-        increment: bool,
-        /// 1 to [`KEY_MAX`] bytes.
-        key: &'a [u8],
-        /// How much.
-        delta: u64,
-        /// Whether the client wants no answer.
-        noreply: bool,
-    },
-    /// `delete`.
-    Delete {
-        /// 1 to [`KEY_MAX`] bytes.
-        key: &'a [u8],
-        /// Whether the client wants no answer.
-        noreply: bool,
-    },
-    /// `touch`.
-    Touch {
-        /// 1 to [`KEY_MAX`] bytes.
-        key: &'a [u8],
-        /// The new expiry.
-        exptime: i64,
-        /// Whether the client wants no answer.
-        noreply: bool,
-    },
-    /// `flush_all`.
-    FlushAll {
-        /// 0 or less: now; otherwise an expiry time after which everything that is there now is gone.
-        delay: i64,
-        /// Whether the client wants no answer.
-        noreply: bool,
-    },
-    /// `version`.
-    Version,
-    /// `verbosity`; its level was a number, and means nothing inside a host.
-    Verbosity {
-        /// Whether the client wants no answer.
-        noreply: bool,
-    },
-    /// `stats`.
-    Stats {
-        /// What stands behind `stats`, without spaces around it; empty for the general statistics.
-        args: &'a [u8],
-    },
-    /// `bind`: the container that this connection uses from here on.
-    Bind {
-        /// The container's name, 1 to [`KEY_MAX`] bytes.
-        name: &'a [u8],
-    },
-    /// `stats cachedump`, `lru_crawler metadump`, `lru_crawler mgdump`: every key of the container that the connection uses.
-    KeyDump {
-        /// How a key is told.
-        format: DumpFormat,
-        /// Keys at most.
-        limit: u64,
-    },
-    /// `cache_memlimit`: the budget of the memory store.
-    MemoryLimit {
-        /// 8 to 10^9 MiB.
-        megabytes: u32,
-        /// Whether the client wants no answer.
-        noreply: bool,
-    },
-    /// `refresh_certs`: read the certificates again.
-    RefreshCertificates,
-    /// `quit`: close the connection after the replies before it.
-    Quit,
-    /// `shutdown`, which no client may do here.
-    Shutdown {
-        /// Whether the client wants no answer.
-        noreply: bool,
-    },
-    /// A packet of the binary protocol.
-    Binary(binary::Request<'a>),
-    /// A meta command.
-    Meta(meta::Request<'a>),
-    /// A command that is wrong in itself. Nothing but its reply happens, and the connection goes on.
-    Refused {
-        /// The whole line with its end; empty when the client wants no answer.
-        reply: &'static [u8],
-    },
 }
 
 /// What [`Parser::parse`] found at the start of the input.
@@ -293,7 +138,7 @@ impl Parser {
             binary::Packet::Foreign => Parsed::Close,
             binary::Packet::Request { request, consumed, swallow } => {
                 self.swallow = swallow;
-                Parsed::Request { request: Request::Binary(request), consumed }
+                Parsed::Request { request, consumed }
             }
         }
     }
@@ -340,24 +185,17 @@ impl Parser {
         let line = input.get(..newline).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let consumed = newline + 1;
-        match ascii::command(line) {
-            ascii::Command::Complete(request) => Parsed::Request { request, consumed },
-            ascii::Command::Store(store) if store.length > self.item_size_max => {
-                let reply = if store.noreply { b"" } else { reply::TOO_LARGE };
-                self.refuse_block(reply, store.length, consumed)
+        match ascii::line(line) {
+            ascii::Line::Complete(request) => Parsed::Request { request, consumed },
+            ascii::Line::Block { request, length } => {
+                let quiet = matches!(request.style, Style::Text { noreply: true });
+                if length > self.item_size_max {
+                    return self.refuse_block(if quiet { b"" } else { reply::TOO_LARGE }, length, consumed);
+                }
+                block(input, consumed, length, if quiet { b"" } else { reply::BAD_DATA_CHUNK }, request)
             }
-            ascii::Command::Store(store) => {
-                let refusal = if store.noreply { b"" } else { reply::BAD_DATA_CHUNK };
-                block(input, consumed, store.length, refusal, |value| store.with_value(value))
-            }
-            ascii::Command::MetaStore(store) if store.length > self.item_size_max => {
-                self.refuse_block(reply::TOO_LARGE, store.length, consumed)
-            }
-            ascii::Command::MetaStore(store) => {
-                block(input, consumed, store.length, reply::BAD_DATA_CHUNK, |value| store.with_value(value))
-            }
-            ascii::Command::RefusedStore { reply, length } => self.refuse_block(reply, length, consumed),
-            ascii::Command::Foreign => Parsed::Close,
+            ascii::Line::RefusedBlock { reply, length } => self.refuse_block(reply, length, consumed),
+            ascii::Line::Foreign => Parsed::Close,
         }
     }
 
@@ -365,26 +203,20 @@ impl Parser {
     #[cold]
     fn refuse_block<'a>(&mut self, reply: &'static [u8], length: usize, consumed: usize) -> Parsed<'a> {
         self.swallow = length as u64 + 2;
-        Parsed::Request { request: Request::Refused { reply }, consumed }
+        Parsed::Request { request: Request::refused(reply), consumed }
     }
 }
 
 /// Completes a storage command whose line took `line` bytes with its data block: `length` bytes and the line end.
 #[inline]
-fn block<'a>(
-    input: &'a [u8],
-    line: usize,
-    length: usize,
-    refusal: &'static [u8],
-    request: impl FnOnce(&'a [u8]) -> Request<'a>,
-) -> Parsed<'a> {
+fn block<'a>(input: &'a [u8], line: usize, length: usize, refusal: &'static [u8], request: Request<'a>) -> Parsed<'a> {
     let consumed = line + length + 2;
     let Some(block) = input.get(line..consumed) else {
         return Parsed::Incomplete { wanted: consumed };
     };
     let request = match block.strip_suffix(b"\r\n") {
-        Some(value) => request(value),
-        None => Request::Refused { reply: refusal },
+        Some(value) => request.with_value(value),
+        None => Request::refused(refusal),
     };
     Parsed::Request { request, consumed }
 }

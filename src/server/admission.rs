@@ -1,12 +1,9 @@
 //! Who may ask for what: whether a connection has logged in, what a request demands, and what credentials look like.
 
-use super::operation::{is_idle, is_read};
-use super::outcome::Denial;
 use crate::auth::{Right, User};
-use crate::protocol::binary::reply::Answer;
-use crate::protocol::binary::{self, Command, Status};
-use crate::protocol::reply::Out;
-use crate::protocol::{Request, StoreVerb, reply};
+use crate::protocol::operation::{Refused, Scope, StoreMode};
+use crate::protocol::reply::{self, Out};
+use crate::protocol::{Denial, Operation, Outcome, Request, Style};
 use std::sync::Arc;
 
 /// Wrong passwords after which a connection is closed.
@@ -101,55 +98,43 @@ impl Pending {
 
 /// How a request of a connection stands to logging in. `stranger`: the connection has not logged in.
 pub fn entry(request: &Request<'_>, stranger: bool) -> Entry {
-    match request {
-        Request::Binary(request) => packet_entry(request, stranger),
+    match (&request.operation, &request.style) {
+        (Operation::Login { mechanism, data }, _) if mechanism.eq_ignore_ascii_case(b"PLAIN") => match plain(data) {
+            Some((name, password)) => login(request, name, password),
+            None => Entry::Free,
+        },
         _ if !stranger => Entry::Free,
+        (_, Style::Packet(style)) if style.is_of_login() => Entry::Free,
         // As in memcached: key, flags and exptime may be anything, and the value is `name password`.
-        Request::Store { verb: StoreVerb::Set, value, .. } => {
-            let space = memchr::memchr(b' ', value).unwrap_or(value.len());
-            match (value.get(..space), value.get(space + 1..)) {
+        (Operation::Store(store), Style::Text { .. }) if store.mode == StoreMode::Set && store.compare.is_none() => {
+            let space = memchr::memchr(b' ', store.value).unwrap_or(store.value.len());
+            match (store.value.get(..space), store.value.get(space + 1..)) {
                 (Some(name), Some(password)) if !name.is_empty() && !password.is_empty() => {
-                    Entry::Login(Box::new(Attempt {
-                        name: name.to_vec(),
-                        password: password.to_vec(),
-                        accepted: reply::STORED.into(),
-                        refused: b"CLIENT_ERROR authentication failure\r\n"[..].into(),
-                    }))
+                    login(request, name, password)
                 }
                 _ => Entry::Denied(Denial::Stranger("bad authentication token format")),
             }
         }
-        Request::Quit => Entry::Free,
-        Request::Refused { reply: reply::TOO_LARGE } => Entry::Denied(Denial::Stranger("auth token too long")),
+        (Operation::Quit, Style::Text { .. }) => Entry::Free,
+        (Operation::Refused(Refused::Line(reply::TOO_LARGE)), _) => {
+            Entry::Denied(Denial::Stranger("auth token too long"))
+        }
         _ => Entry::Denied(Denial::Stranger("unauthenticated")),
     }
 }
 
-fn packet_entry(request: &binary::Request<'_>, stranger: bool) -> Entry {
-    match request.command {
-        Command::Login { mechanism, data } if mechanism.eq_ignore_ascii_case(b"PLAIN") => match plain(data) {
-            Some((name, password)) => Entry::Login(Box::new(Attempt {
-                name: name.to_vec(),
-                password: password.to_vec(),
-                accepted: verdict(request, Status::Success, "Authenticated"),
-                refused: verdict(request, Status::AuthError, Status::AuthError.text()),
-            })),
-            None => Entry::Free,
-        },
-        // As in memcached nothing else is answered, whatever is wrong with it.
-        _ if stranger && !matches!(request.opcode, 0x0b | 0x20..=0x22) => {
-            Entry::Denied(Denial::Stranger("unauthenticated"))
-        }
-        _ => Entry::Free,
-    }
-}
-
-/// A whole answer to a login.
-fn verdict(request: &binary::Request<'_>, status: Status, text: &str) -> Out {
-    let mut packet = Out::new();
-    let value = text.as_bytes();
-    binary::reply::answer(&mut packet, request, &Answer { status, value, ..Answer::SUCCESS });
-    packet
+fn login(request: &Request<'_>, name: &[u8], password: &[u8]) -> Entry {
+    let worded = |outcome| {
+        let mut reply = Out::new();
+        request.answer(&outcome, &mut reply);
+        reply
+    };
+    Entry::Login(Box::new(Attempt {
+        name: name.to_vec(),
+        password: password.to_vec(),
+        accepted: worded(Outcome::LoggedIn),
+        refused: worded(Outcome::Denied(Denial::Login)),
+    }))
 }
 
 /// Name and password of SASL's mechanism PLAIN: `[on behalf of] NUL name NUL password`. Nobody may act on behalf of another.
@@ -172,22 +157,10 @@ pub enum Demand {
 }
 
 /// What a user must be allowed for a request.
-pub fn demand(request: &Request<'_>) -> Demand {
-    match request {
-        Request::MemoryLimit { .. } | Request::RefreshCertificates => Demand::Daemon,
-        Request::Stats { args } | Request::Binary(binary::Request { command: Command::Stats { args }, .. }) => {
-            match args.starts_with(b"reset") || args.starts_with(b"detail") {
-                true => Demand::Daemon,
-                false => Demand::Nothing,
-            }
-        }
-        Request::Binary(_) | Request::Meta(_) if is_idle(request) => Demand::Nothing,
-        Request::Version
-        | Request::Verbosity { .. }
-        | Request::Quit
-        | Request::Shutdown { .. }
-        | Request::Refused { .. } => Demand::Nothing,
-        request if is_read(request) => Demand::Container(Right::Read),
-        _ => Demand::Container(Right::Write),
+pub fn demand(operation: &Operation<'_>) -> Demand {
+    match operation.scope() {
+        Scope::Nothing => Demand::Nothing,
+        Scope::Daemon => Demand::Daemon,
+        Scope::Items => Demand::Container(if operation.is_read() { Right::Read } else { Right::Write }),
     }
 }

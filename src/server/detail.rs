@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Prefixes that are told apart; keys of further ones are not counted.
 const PREFIXES_MAX: usize = 1 << 16;
 
-/// An operation on a key.
+/// What happened to a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Operation {
+pub enum Event {
     /// A read, and whether it found the key.
     Get(bool),
     /// Any storage command, whatever became of it.
@@ -58,14 +58,14 @@ impl Detail {
 
     /// Counts an operation. A key without the delimiter has no prefix.
     #[inline]
-    pub fn note(&self, key: &[u8], operation: Operation) {
+    pub fn note(&self, key: &[u8], event: Event) {
         if self.is_on() {
-            self.count(key, operation);
+            self.count(key, event);
         }
     }
 
     #[cold]
-    fn count(&self, key: &[u8], operation: Operation) {
+    fn count(&self, key: &[u8], event: Event) {
         let Some(end) = memchr::memchr(self.delimiter, key) else { return };
         let prefix = &key[..end];
         let mut prefixes = self.prefixes.lock();
@@ -76,13 +76,13 @@ impl Detail {
             prefixes.insert(prefix.into(), Counts::default());
         }
         let Some(counts) = prefixes.get_mut(prefix) else { return };
-        match operation {
-            Operation::Get(hit) => {
+        match event {
+            Event::Get(hit) => {
                 counts.get += 1;
                 counts.hit += u64::from(hit);
             }
-            Operation::Set => counts.set += 1,
-            Operation::Delete => counts.del += 1,
+            Event::Set => counts.set += 1,
+            Event::Delete => counts.del += 1,
         }
     }
 
@@ -110,23 +110,23 @@ mod tests {
     #[test]
     fn keys_count_for_the_part_before_the_first_delimiter() {
         let detail = Detail::new(b':', false);
-        let note = |key: &str, operation| detail.note(key.as_bytes(), operation);
-        note("a:1", Operation::Set);
+        let note = |key: &str, event| detail.note(key.as_bytes(), event);
+        note("a:1", Event::Set);
         detail.switch(true);
-        for (key, operation) in [
-            ("a:1", Operation::Get(true)),
-            ("a:2:3", Operation::Get(false)),
-            ("a:1", Operation::Set),
-            ("a:1", Operation::Delete),
-            ("plain", Operation::Get(true)),
+        for (key, event) in [
+            ("a:1", Event::Get(true)),
+            ("a:2:3", Event::Get(false)),
+            ("a:1", Event::Set),
+            ("a:1", Event::Delete),
+            ("plain", Event::Get(true)),
         ] {
-            note(key, operation);
+            note(key, event);
         }
         let mut out = Vec::new();
         detail.dump(&mut out);
         assert_eq!(String::from_utf8(out).unwrap(), "PREFIX a get 2 hit 1 set 1 del 1\r\n");
         for i in 0..PREFIXES_MAX + 10 {
-            note(&format!("{i}:"), Operation::Set);
+            note(&format!("{i}:"), Event::Set);
         }
         assert_eq!(detail.prefixes.lock().len(), PREFIXES_MAX);
     }

@@ -1,7 +1,5 @@
 //! What may become of a request.
 
-use crate::protocol::reply;
-use crate::protocol::reply::Out;
 use crate::rows::Error;
 use crate::store::Failure;
 
@@ -65,26 +63,4 @@ pub enum Progress {
     Done,
     /// The rest waits for the next tick.
     Part(Resume),
-}
-
-/// Why a request is not allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Denial {
-    /// The connection has to log in first; with the words of the text protocol.
-    Stranger(&'static str),
-    /// The user has no right to it.
-    Forbidden,
-}
-
-impl Denial {
-    /// Answers a text request.
-    #[cold]
-    pub fn write_text(self, silent: bool, out: &mut Out) {
-        match self {
-            // As in memcached this is said even to `noreply`.
-            Denial::Stranger(text) => reply::client_error(out, text),
-            Denial::Forbidden if silent => {}
-            Denial::Forbidden => reply::server_error(out, "permission denied"),
-        }
-    }
 }

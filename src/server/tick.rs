@@ -17,10 +17,11 @@ mod tests;
 mod write;
 
 use super::conn::Conn;
-use super::execute::{Executor, deny, give_up};
+use super::execute::Executor;
 use super::outcome::{Abort, Progress, REPLY_BUDGET, Resume};
 use super::shared::Shared;
 use super::stats::{ContainerCount, Counter, Delta};
+use crate::protocol::Outcome;
 use crate::protocol::reply::Out;
 use crate::rows::Rows;
 use crate::store::{Config, ContainerId, Store};
@@ -174,7 +175,7 @@ impl<R: Rows> Tick<'_, R> {
                     break;
                 }
                 if let Some(denial) = planned.denial {
-                    deny(&planned.request, denial, out);
+                    planned.request.answer(&Outcome::Denied(denial), out);
                     (plan.consumed, plan.parser) = (planned.end, planned.parser);
                     continue;
                 }
@@ -196,7 +197,7 @@ impl<R: Rows> Tick<'_, R> {
                     Err(abort) => {
                         self.store.rollback();
                         out.truncate(length);
-                        give_up(&planned.request, abort.reason(), out);
+                        planned.request.give_up(abort.reason(), out);
                     }
                 }
                 (plan.consumed, plan.parser, plan.container) = (planned.end, planned.parser, planned.after);

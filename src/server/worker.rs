@@ -7,14 +7,12 @@ use super::batch::commit_open;
 use super::conn::{BufferPool, Conn};
 use super::execute::Executor;
 use super::mailbox::Mailbox;
-use super::outcome::Resume;
 use super::shared::{Shared, unix_time};
 use super::socket::Filled;
 use super::stats::{ContainerCount, Counter, Delta};
 use super::sweep::Sweep;
 use super::tick::{Buffers, Past, Plan, Tick};
 use crate::host::RowSession;
-use crate::protocol::reply::Out;
 use crate::store::{CasSource, Config, Store};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -409,8 +407,7 @@ impl<'s> Worker<'s> {
                 counts: &mut self.counts,
                 fresh: true,
             };
-            let request = crate::protocol::Request::FlushAll { delay: 0, noreply: true };
-            let _ = executor.run(&request, &Resume::Start, &mut Out::new());
+            executor.flush_due();
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What must hold for the parser whatever it is given.
 
-use daemon_memcached::protocol::meta::{SetMode, Verb};
-use daemon_memcached::protocol::{Dialect, GET_LINE_MAX, KEY_MAX, LINE_MAX, Parsed, Parser, Request, StoreVerb};
+use daemon_memcached::protocol::operation::{Delete, Get, Removal, Renewal, StoreMode};
+use daemon_memcached::protocol::{Dialect, GET_LINE_MAX, KEY_MAX, LINE_MAX, Operation, Parsed, Parser, Request, Style};
 use proptest::prelude::*;
 
 mod feed;
@@ -51,31 +51,52 @@ fn shown_keys(keys: &[Vec<u8>]) -> String {
 /// The same text for what was generated and for what was parsed.
 fn meaning(request: &Request) -> String {
     let show = |bytes: &[u8]| bytes.escape_ascii().to_string();
-    match *request {
-        Request::Get { keys, with_cas } => {
-            format!("get {with_cas} {}", shown_keys(&keys.iter().map(<[u8]>::to_vec).collect::<Vec<_>>()))
-        }
-        Request::GetAndTouch { exptime, keys, with_cas } => {
-            format!("gat {with_cas} {exptime} {}", shown_keys(&keys.iter().map(<[u8]>::to_vec).collect::<Vec<_>>()))
-        }
-        Request::Store { verb, key, flags, exptime, cas, value, noreply } => {
-            format!("{verb:?} {} {flags} {exptime} {cas} {noreply} {}", show(key), show(value))
-        }
-        Request::Arith { increment, key, delta, noreply } => format!("{increment} {} {delta} {noreply}", show(key)),
-        Request::Delete { key, noreply } => format!("delete {} {noreply}", show(key)),
-        Request::Touch { key, exptime, noreply } => format!("touch {} {exptime} {noreply}", show(key)),
-        Request::Meta(meta) => {
-            let mut buffer = [0; KEY_MAX];
-            let mut text = format!("{:?} {} {}", meta.verb, show(meta.key(&mut buffer)), show(meta.value));
-            for flag in *b"bqkvCEDJFNRT" {
-                let token = meta.number(flag).map(i128::from).or(meta.seconds(flag).map(i128::from));
-                if meta.has(flag) {
-                    text += &format!(" {}{}", char::from(flag), token.map_or(String::new(), |n| n.to_string()));
-                }
+    let noreply = match request.style {
+        Style::Text { noreply } => noreply,
+        Style::Meta(_) => return meta_meaning(request),
+        Style::Packet(packet) => panic!("{packet:?} is no text"),
+    };
+    match request.operation {
+        Operation::Get(Get { keys, with_cas, touch, .. }) => {
+            let keys = shown_keys(&keys.iter().map(<[u8]>::to_vec).collect::<Vec<_>>());
+            match touch {
+                None => format!("get {with_cas} {keys}"),
+                Some(exptime) => format!("gat {with_cas} {exptime} {keys}"),
             }
-            text + &format!(" {:?} {}", meta.set_mode(), meta.increments())
         }
+        Operation::Store(store) => {
+            let (mode, key, value) = (store.mode, show(store.key), show(store.value));
+            format!("{mode:?} {key} {} {} {:?} {noreply} {value}", store.flags, store.exptime, store.compare)
+        }
+        Operation::Arith(arith) => format!("{} {} {} {noreply}", arith.increment, show(arith.key), arith.delta),
+        Operation::Delete(delete) => format!("delete {} {noreply}", show(delete.key)),
+        Operation::Touch { key, exptime, .. } => format!("touch {} {exptime} {noreply}", show(key)),
         ref other => format!("{other:?}"),
+    }
+}
+
+/// The flags that make a difference to the operation.
+fn meta_meaning(request: &Request) -> String {
+    let mut buffer = [0; KEY_MAX];
+    let decoded = if request.is_encoded() { request.decoded(&mut buffer) } else { *request };
+    let key = decoded.operation.key().unwrap_or_default().escape_ascii();
+    match decoded.operation {
+        Operation::Get(Get { with_value, touch, known, renewal, .. }) => {
+            let Renewal { below, create, cas, reads } = renewal.expect("of a meta command");
+            format!("mg {key} {with_value} {touch:?} {known:?} {below:?} {create:?} {cas:?} {reads}")
+        }
+        Operation::Store(store) => {
+            let (value, mode) = (store.value.escape_ascii(), store.mode);
+            let numbers = (store.flags, store.exptime, store.compare, store.cas, store.create);
+            format!("ms {key} {value} {mode:?} {numbers:?}")
+        }
+        Operation::Delete(Delete { compare, removal: Removal::Item, .. }) => format!("md {key} {compare:?}"),
+        Operation::Arith(arith) => {
+            let create = arith.create.map(|create| (create.number, create.exptime));
+            let numbers = (arith.delta, arith.compare, arith.cas, arith.exptime, create);
+            format!("ma {key} {} {numbers:?}", arith.increment)
+        }
+        other => panic!("{other:?} is not what was sent"),
     }
 }
 
@@ -105,12 +126,12 @@ fn valid_get() -> impl Strategy<Value = Valid> {
 
 fn valid_store() -> impl Strategy<Value = Valid> {
     let verb = prop::sample::select(vec![
-        ("set", StoreVerb::Set),
-        ("add", StoreVerb::Add),
-        ("replace", StoreVerb::Replace),
-        ("append", StoreVerb::Append),
-        ("prepend", StoreVerb::Prepend),
-        ("cas", StoreVerb::Cas),
+        ("set", StoreMode::Set),
+        ("add", StoreMode::Add),
+        ("replace", StoreMode::Replace),
+        ("append", StoreMode::Append),
+        ("prepend", StoreMode::Prepend),
+        ("cas", StoreMode::Set),
     ]);
     let value = prop::collection::vec(any::<u8>(), 0..=ITEM_MAX);
     let numbers = (any::<u32>(), any::<i64>(), any::<u64>());
@@ -119,14 +140,14 @@ fn valid_store() -> impl Strategy<Value = Valid> {
             let numbers = [flags.to_string(), exptime.to_string(), value.len().to_string(), cas.to_string()];
             let [flags_text, exptime_text, length_text, cas_text] = numbers.each_ref().map(|text| text.as_bytes());
             let mut words = vec![word.as_bytes(), &key, flags_text, exptime_text, length_text];
-            let cas = if verb == StoreVerb::Cas { cas } else { 0 };
-            words.extend((verb == StoreVerb::Cas).then_some(cas_text));
+            let compare = (word == "cas").then_some(cas);
+            words.extend(compare.map(|_| cas_text));
             words.extend(Some(noreply_word(noreply)).filter(|word| !word.is_empty()));
             let mut text = line(&words, space, end);
             text.extend_from_slice(&value);
             text.extend_from_slice(b"\r\n");
             let (key, value) = (key.escape_ascii(), value.escape_ascii());
-            Valid { text, meaning: format!("{verb:?} {key} {flags} {exptime} {cas} {noreply} {value}") }
+            Valid { text, meaning: format!("{verb:?} {key} {flags} {exptime} {compare:?} {noreply} {value}") }
         },
     )
 }
@@ -147,10 +168,9 @@ fn valid_with_one_key() -> impl Strategy<Value = Valid> {
     )
 }
 
-/// Flags in the order in which `meaning` shows them, sent in another.
+/// A meta command with any of its flags, in one order or the other.
 fn valid_meta() -> impl Strategy<Value = Valid> {
-    let verb =
-        prop::sample::select(vec![("mg", Verb::Get), ("ms", Verb::Set), ("md", Verb::Delete), ("ma", Verb::Arith)]);
+    let verb = prop::sample::select(vec!["mg", "ms", "md", "ma"]);
     let number = prop::option::of(any::<u64>());
     let seconds = prop::option::of(any::<i64>());
     let numbers = (number.clone(), number.clone(), number.clone(), number, prop::option::of(any::<u32>()));
@@ -158,15 +178,15 @@ fn valid_meta() -> impl Strategy<Value = Valid> {
     let letters = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     let value = prop::collection::vec(any::<u8>(), 0..=ITEM_MAX);
     let mode = prop::sample::select(vec![
-        ("", SetMode::Set),
-        ("MS", SetMode::Set),
-        ("ME", SetMode::Add),
-        ("MA", SetMode::Append),
-        ("MP", SetMode::Prepend),
-        ("MR", SetMode::Replace),
+        ("", StoreMode::Set),
+        ("MS", StoreMode::Set),
+        ("ME", StoreMode::Add),
+        ("MA", StoreMode::Append),
+        ("MP", StoreMode::Prepend),
+        ("MR", StoreMode::Replace),
     ]);
     (verb, key(), numbers, times, letters, value, mode, any::<bool>(), spaces(), ends()).prop_map(
-        |((word, verb), key, numbers, times, letters, value, (mode, set_mode), backwards, space, end)| {
+        |(word, key, numbers, times, letters, value, (mode_text, mode), backwards, space, end)| {
             let (c, e, d, j, f) = numbers;
             let (n, r, t) = times;
             let flag = |letter: char, token: Option<String>| token.map(|token| format!("{letter}{token}"));
@@ -191,11 +211,11 @@ fn valid_meta() -> impl Strategy<Value = Valid> {
             // An encoded key may not be longer than another.
             let key = &key[..key.len().min(if letters.0 { KEY_MAX / 4 * 3 } else { KEY_MAX })];
             let written = if letters.0 { base64(key) } else { key.to_vec() };
-            let (is_set, value) = (verb == Verb::Set, if verb == Verb::Set { value } else { Vec::new() });
+            let (is_set, value) = (word == "ms", if word == "ms" { value } else { Vec::new() });
             let length = value.len().to_string();
             let mut words = vec![word.as_bytes(), &written];
             words.extend(is_set.then_some(length.as_bytes()));
-            words.extend(is_set.then_some(mode.as_bytes()).filter(|mode| !mode.is_empty()));
+            words.extend(is_set.then_some(mode_text.as_bytes()).filter(|mode| !mode.is_empty()));
             match backwards {
                 true => words.extend(flags.iter().rev().map(String::as_bytes)),
                 false => words.extend(flags.iter().map(String::as_bytes)),
@@ -205,12 +225,20 @@ fn valid_meta() -> impl Strategy<Value = Valid> {
                 text.extend_from_slice(&value);
                 text.extend_from_slice(b"\r\n");
             }
-            let mut meaning = format!("{verb:?} {} {}", key.escape_ascii(), value.escape_ascii());
-            for flag in &flags {
-                meaning += &format!(" {flag}");
-            }
-            let set_mode = if is_set { set_mode } else { SetMode::Set };
-            Valid { text, meaning: meaning + &format!(" {set_mode:?} true") }
+            let key = key.escape_ascii();
+            let meaning = match word {
+                "mg" => format!("mg {key} {} {t:?} {c:?} {r:?} {n:?} {e:?} true", letters.3),
+                "ms" => {
+                    let numbers = (f.unwrap_or(0), t.unwrap_or(0), c, e, n);
+                    format!("ms {key} {} {mode:?} {numbers:?}", value.escape_ascii())
+                }
+                "md" => format!("md {key} {c:?}"),
+                _ => {
+                    let create = n.map(|exptime| (j.unwrap_or(0), exptime));
+                    format!("ma {key} true {:?}", (d.unwrap_or(1), c, e, t, create))
+                }
+            };
+            Valid { text, meaning }
         },
     )
 }
@@ -331,7 +359,7 @@ proptest! {
         prop_assert_eq!(outcome.unconsumed, 0);
         let consumed: Vec<usize> = outcome.requests.iter().map(|(_, consumed)| *consumed).collect();
         prop_assert_eq!(consumed, [line, "version\r\n".len()]);
-        prop_assert_eq!(outcome.requests[0].0.contains("[]"), noreply);
+        prop_assert_eq!(outcome.requests[0].0.contains("Line([])"), noreply);
     }
 }
 

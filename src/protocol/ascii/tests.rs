@@ -38,37 +38,44 @@ fn events(parser: &mut Parser, input: &[u8]) -> Vec<String> {
 fn show(request: Request) -> String {
     let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
     let all = |keys: Keys| keys.iter().map(text).collect::<Vec<_>>().join(",");
-    let quiet = |noreply: bool| if noreply { " quiet" } else { "" };
-    match request {
-        Request::Get { keys, with_cas } => format!("get{} {}", if with_cas { "s" } else { "" }, all(keys)),
-        Request::GetAndTouch { exptime, keys, with_cas } => {
-            format!("gat{} {exptime} {}", if with_cas { "s" } else { "" }, all(keys))
+    let quiet = match request.style {
+        Style::Text { noreply } => noreply,
+        Style::Meta(style) => return meta::tests::shown(&request.operation, &style),
+        Style::Packet(packet) => panic!("{packet:?} is no text"),
+    };
+    let quiet = if quiet { " quiet" } else { "" };
+    match request.operation {
+        Operation::Get(get) => {
+            let cas = if get.with_cas { "s" } else { "" };
+            match get.touch {
+                None => format!("get{cas} {}", all(get.keys)),
+                Some(exptime) => format!("gat{cas} {exptime} {}", all(get.keys)),
+            }
         }
-        Request::Store { verb, key, flags, exptime, cas, value, noreply } => {
-            format!("{verb:?} {} {flags} {exptime} {cas} [{}]{}", text(key), text(value), quiet(noreply))
+        Operation::Store(Store { mode, key, value, flags, exptime, compare, .. }) => {
+            let compare = compare.map_or(String::new(), |cas| format!(" if {cas}"));
+            format!("{mode:?} {} {flags} {exptime}{compare} [{}]{quiet}", text(key), text(value))
         }
-        Request::Arith { increment, key, delta, noreply } => {
-            format!("{} {} {delta}{}", if increment { "incr" } else { "decr" }, text(key), quiet(noreply))
+        Operation::Arith(Arith { increment, key, delta, .. }) => {
+            format!("{} {} {delta}{quiet}", if increment { "incr" } else { "decr" }, text(key))
         }
-        Request::Delete { key, noreply } => format!("delete {}{}", text(key), quiet(noreply)),
-        Request::Touch { key, exptime, noreply } => format!("touch {} {exptime}{}", text(key), quiet(noreply)),
-        Request::FlushAll { delay, noreply } => format!("flush_all {delay}{}", quiet(noreply)),
-        Request::Version => "version".into(),
-        Request::Verbosity { noreply } => format!("verbosity{}", quiet(noreply)),
-        Request::Stats { args } => format!("stats [{}]", text(args)),
-        Request::KeyDump { format, limit } => format!("dump {format:?} {limit}"),
-        Request::MemoryLimit { megabytes, noreply } => format!("memory {megabytes}{}", quiet(noreply)),
-        Request::Bind { name } => format!("bind {}", text(name)),
-        Request::RefreshCertificates => "refresh certificates".into(),
-        Request::Binary(packet) => panic!("{packet:?} is no text"),
-        Request::Quit => "quit".into(),
-        Request::Shutdown { noreply } => format!("shutdown{}", quiet(noreply)),
-        Request::Meta(request) => format!("{request}"),
-        Request::Refused { reply } => match String::from_utf8_lossy(reply).strip_suffix("\r\n") {
+        Operation::Delete(Delete { key, .. }) => format!("delete {}{quiet}", text(key)),
+        Operation::Touch { key, exptime, .. } => format!("touch {} {exptime}{quiet}", text(key)),
+        Operation::FlushAll { delay } => format!("flush_all {delay}{quiet}"),
+        Operation::Version => "version".into(),
+        Operation::Noop => format!("nothing to do{quiet}"),
+        Operation::Stats { args } => format!("stats [{}]", text(args)),
+        Operation::KeyDump { format, limit } => format!("dump {format:?} {limit}"),
+        Operation::MemoryLimit { megabytes } => format!("memory {megabytes}{quiet}"),
+        Operation::Bind { name } => format!("bind {}", text(name)),
+        Operation::RefreshCertificates => "refresh certificates".into(),
+        Operation::Quit => "quit".into(),
+        Operation::Refused(Refused::Line(reply)) => match String::from_utf8_lossy(reply).strip_suffix("\r\n") {
             None => "nothing".into(),
             Some("CLIENT_ERROR bad command line format") => "bad format".into(),
             Some(reply) => reply.into(),
         },
+        other => panic!("{other:?} is no text"),
     }
 }
 
@@ -134,25 +141,25 @@ fn dumps_and_the_budget_of_memory() {
 #[test]
 fn stores() {
     check(&[
-        ("set a 0 0 1\r\nx\r\n", &["Set a 0 0 0 [x]"]),
-        ("set a 0 0 1\nx\r\n", &["Set a 0 0 0 [x]"]),
-        ("set a 0 0 0\r\n\r\n", &["Set a 0 0 0 []"]),
-        ("set a 0 0 -0\r\n\r\n", &["Set a 0 0 0 []"]),
-        ("set a 0 0 4\r\n\r\n\r\n\r\n", &["Set a 0 0 0 [\\r\\n\\r\\n]"]),
-        ("set  a  7  -1  1 \r\nx\r\n", &["Set a 7 -1 0 [x]"]),
-        ("set a 4294967295 99999999999 1\r\nx\r\n", &["Set a 4294967295 99999999999 0 [x]"]),
-        ("set a 007 0 01\r\nx\r\n", &["Set a 7 0 0 [x]"]),
-        ("add a 1 2 1 noreply\r\nx\r\n", &["Add a 1 2 0 [x] quiet"]),
-        ("add a 1 2 1  noreply \r\nx\r\n", &["Add a 1 2 0 [x] quiet"]),
-        ("replace a 1 2 1\r\nx\r\n", &["Replace a 1 2 0 [x]"]),
-        ("append a 1 2 1\r\nx\r\n", &["Append a 1 2 0 [x]"]),
-        ("prepend a 1 2 1\r\nx\r\n", &["Prepend a 1 2 0 [x]"]),
-        ("set a 0 0 1 foo\r\nx\r\n", &["Set a 0 0 0 [x]"]),
-        ("set a 0 0 1 foo noreply\r\nx\r\n", &["Set a 0 0 0 [x] quiet"]),
-        ("set a 0 0 1 noreply foo\r\nx\r\n", &["Set a 0 0 0 [x]"]),
-        ("cas a 0 0 1 5\r\nx\r\n", &["Cas a 0 0 5 [x]"]),
-        ("cas a 0 0 1 18446744073709551615 noreply\r\nx\r\n", &["Cas a 0 0 18446744073709551615 [x] quiet"]),
-        ("cas a 0 0 1 5 6 7\r\nx\r\n", &["Cas a 0 0 5 [x]"]),
+        ("set a 0 0 1\r\nx\r\n", &["Set a 0 0 [x]"]),
+        ("set a 0 0 1\nx\r\n", &["Set a 0 0 [x]"]),
+        ("set a 0 0 0\r\n\r\n", &["Set a 0 0 []"]),
+        ("set a 0 0 -0\r\n\r\n", &["Set a 0 0 []"]),
+        ("set a 0 0 4\r\n\r\n\r\n\r\n", &["Set a 0 0 [\\r\\n\\r\\n]"]),
+        ("set  a  7  -1  1 \r\nx\r\n", &["Set a 7 -1 [x]"]),
+        ("set a 4294967295 99999999999 1\r\nx\r\n", &["Set a 4294967295 99999999999 [x]"]),
+        ("set a 007 0 01\r\nx\r\n", &["Set a 7 0 [x]"]),
+        ("add a 1 2 1 noreply\r\nx\r\n", &["Add a 1 2 [x] quiet"]),
+        ("add a 1 2 1  noreply \r\nx\r\n", &["Add a 1 2 [x] quiet"]),
+        ("replace a 1 2 1\r\nx\r\n", &["Replace a 1 2 [x]"]),
+        ("append a 1 2 1\r\nx\r\n", &["Append a 1 2 [x]"]),
+        ("prepend a 1 2 1\r\nx\r\n", &["Prepend a 1 2 [x]"]),
+        ("set a 0 0 1 foo\r\nx\r\n", &["Set a 0 0 [x]"]),
+        ("set a 0 0 1 foo noreply\r\nx\r\n", &["Set a 0 0 [x] quiet"]),
+        ("set a 0 0 1 noreply foo\r\nx\r\n", &["Set a 0 0 [x]"]),
+        ("cas a 0 0 1 5\r\nx\r\n", &["Set a 0 0 if 5 [x]"]),
+        ("cas a 0 0 1 18446744073709551615 noreply\r\nx\r\n", &["Set a 0 0 if 18446744073709551615 [x] quiet"]),
+        ("cas a 0 0 1 5 6 7\r\nx\r\n", &["Set a 0 0 if 5 [x]"]),
     ]);
 }
 
@@ -260,8 +267,8 @@ fn the_other_commands() {
         ("flush_all noreply noreply\r\n", &["nothing"]),
         ("version\r\n", &["version"]),
         ("version foo\r\n", &["version"]),
-        ("verbosity 1\r\n", &["verbosity"]),
-        ("verbosity 1 noreply\r\n", &["verbosity quiet"]),
+        ("verbosity 1\r\n", &["nothing to do"]),
+        ("verbosity 1 noreply\r\n", &["nothing to do quiet"]),
         ("verbosity noreply\r\n", &["nothing"]),
         ("verbosity\r\n", &["bad format"]),
         ("verbosity -1\r\n", &["bad format"]),
@@ -274,8 +281,8 @@ fn the_other_commands() {
         ("bind a b\r\n", &["bad format"]),
         ("quit\r\n", &["quit"]),
         ("quit noreply\r\n", &["quit"]),
-        ("shutdown graceful\r\n", &["shutdown"]),
-        ("shutdown noreply\r\n", &["shutdown quiet"]),
+        ("shutdown graceful\r\n", &["ERROR: shutdown not enabled"]),
+        ("shutdown noreply\r\n", &["nothing"]),
     ]);
 }
 
@@ -359,7 +366,9 @@ fn line_length() {
     for length in [LINE_MAX, 100_000, GET_LINE_MAX - 6] {
         let input = keys(length) + "\r\n";
         let mut parser = Parser::new(ITEM_MAX, Dialect::Auto);
-        let Parsed::Request { request: Request::Get { keys, .. }, consumed } = parser.parse(input.as_bytes()) else {
+        let Parsed::Request { request: Request { operation: Operation::Get(Get { keys, .. }), .. }, consumed } =
+            parser.parse(input.as_bytes())
+        else {
             panic!("a get line of {length} bytes is refused");
         };
         assert_eq!((keys.len_hint(), keys.iter().count(), consumed), (length / 2, length / 2, input.len()));
@@ -387,7 +396,7 @@ fn item_size_and_wanted() {
     }
     assert!(matches!(
         parser.parse(fits.as_bytes()),
-        Parsed::Request { request: Request::Store { value, .. }, consumed } if value.len() == ITEM_MAX && consumed == fits.len()
+        Parsed::Request { request: Request { operation: Operation::Store(Store { value, .. }), .. }, consumed } if value.len() == ITEM_MAX && consumed == fits.len()
     ));
 
     let large = format!("set a 0 0 {}\r\n{}\r\nversion\r\n", ITEM_MAX + 1, "v".repeat(ITEM_MAX + 1));

@@ -2,22 +2,29 @@
 
 use super::*;
 use crate::protocol::ascii::tests::check;
-use crate::protocol::reply::Out;
-use std::fmt;
 
 /// The verb, the key that it means, the flags, an `ms` with its mode and value.
-impl fmt::Display for Request<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut buffer = [0; KEY_MAX];
-        write!(f, "{:?} {}", self.verb, self.key(&mut buffer).escape_ascii())?;
-        for (flag, token) in self.flags() {
-            write!(f, " {}{}", char::from(flag), token.escape_ascii())?;
-        }
-        match self.verb {
-            Verb::Set => write!(f, " {:?} [{}]", self.set_mode(), self.value.escape_ascii()),
-            Verb::Arith => write!(f, "{}", if self.increments() { " up" } else { " down" }),
-            _ => Ok(()),
-        }
+pub(in crate::protocol) fn shown(operation: &Operation<'_>, style: &Style<'_>) -> String {
+    let verb = match operation {
+        Operation::Get(_) => "Get",
+        Operation::Store(_) => "Set",
+        Operation::Delete(_) => "Delete",
+        Operation::Arith(_) => "Arith",
+        Operation::Inspect { .. } => "Debug",
+        Operation::Noop => "Noop",
+        other => panic!("{other:?} is no meta command"),
+    };
+    let request = Request { operation: *operation, style: AnyStyle::Meta(*style) };
+    let mut buffer = [0; KEY_MAX];
+    let key = if request.is_encoded() { request.decoded(&mut buffer).operation.key() } else { operation.key() };
+    let mut text = format!("{verb} {}", key.unwrap_or_default().escape_ascii());
+    for (flag, token) in style.flags() {
+        text += &format!(" {}{}", char::from(flag), token.escape_ascii());
+    }
+    match operation {
+        Operation::Store(store) => text + &format!(" {:?} [{}]", store.mode, store.value.escape_ascii()),
+        Operation::Arith(arith) => text + if arith.increment { " up" } else { " down" },
+        _ => text,
     }
 }
 
@@ -162,43 +169,48 @@ fn encode(bytes: &[u8]) -> String {
     bits.chunks(6).map(|six| DIGITS[six.iter().fold(0, |n, bit| n << 1 | usize::from(*bit))] as char).collect()
 }
 
+/// Flags become parts of the operation, whatever their order.
 #[test]
-fn replies() {
-    let parsed = |line: &'static str| match command(Verb::Get, line.as_bytes()) {
-        Command::Complete(crate::protocol::Request::Meta(request)) => request,
+fn tokens() {
+    let operation = |verb, text: &'static str| match line(verb, text.as_bytes()) {
+        Line::Complete(request) | Line::Block { request, .. } => request.operation,
         other => panic!("{other:?}"),
     };
-    let all = Facts {
-        cas: Some(u64::MAX),
-        flags: Some(7),
-        hit: Some(true),
-        idle: Some(3),
-        size: Some(5),
-        ttl: Some(-1),
-        sent: false,
-        stale: true,
-        won: true,
+    let (quiet, tells) = (Tells::default(), Tells { cas: true, size: true, ttl: true });
+    let renewal = Some(Renewal { below: Some(30), create: Some(-1), cas: Some(8), reads: false });
+    let get = Get { keys: Keys::one(b"k"), with_cas: true, with_value: true, touch: Some(5), known: Some(7), renewal };
+    assert_eq!(operation(Verb::Get, " k T5 R30 N-1 E8 C7 u v"), Operation::Get(get));
+    let plain = Renewal { below: None, create: None, cas: None, reads: true };
+    let get = Get { with_value: false, touch: None, known: None, renewal: Some(plain), ..get };
+    assert_eq!(operation(Verb::Get, " k q D3"), Operation::Get(get));
+    let store = Store {
+        mode: StoreMode::Append,
+        key: b"k",
+        value: b"",
+        flags: 9,
+        exptime: 5,
+        compare: Some(7),
+        cas: Some(8),
+        create: Some(6),
+        stale_if_older: true,
+        tells,
     };
-    let sent = Facts { sent: true, won: false, ..all };
-    let none = Facts::default();
-    for (line, code, facts, expected) in [
-        (" k", Code::Done, all, "HD X W"),
-        (" k v q u T5", Code::Value(12), sent, "VA 12 Z X"),
-        (" key k O1 t f", Code::Value(0), none, "VA 0 kkey O1"),
-        (" YQ== O b k", Code::Miss, none, "EN O kYQ== b"),
-        (" k s l h t c f", Code::Done, sent, "HD s5 l3 h1 t-1 c18446744073709551615 f7 Z X"),
-        (" k k", Code::NotStored, none, "NS kk"),
-        (" k", Code::Exists, none, "EX"),
-        (" k c", Code::NotFound, none, "NF"),
+    assert_eq!(operation(Verb::Set, " k 1 c s t MA F9 T5 C7 E8 N6 I"), Operation::Store(store));
+    assert_eq!(
+        operation(Verb::Set, " k 1 c q s t MA F9 T5 C7 E8 N6 I"),
+        Operation::Store(Store { tells: quiet, ..store })
+    );
+    let delete = |removal| Operation::Delete(Delete { key: b"k", compare: Some(7), removal });
+    for (flags, removal) in [
+        (" k C7 T5", Removal::Item),
+        (" k C7 T5 I E8", Removal::Freshness { exptime: Some(5), cas: Some(8) }),
+        (" k C7 T5 I E8 x F9", Removal::Value { flags: 9, exptime: 5, cas: Some(8), stale: true }),
+        (" k C7 x", Removal::Value { flags: 0, exptime: 0, cas: None, stale: false }),
     ] {
-        let mut out = Out::from(&b"|"[..]);
-        response(&mut out, &parsed(line), code, &facts);
-        assert_eq!(String::from_utf8(out.to_vec()).unwrap(), format!("|{expected}\r\n"));
+        assert_eq!(operation(Verb::Delete, flags), delete(removal), "{flags}");
     }
-    let mut out = Out::new();
-    debug(&mut out, &parsed(" YQ== b"), &all, 9);
-    debug(&mut out, &parsed(" a"), &none, 9);
-    let expected = "ME YQ== exp=-1 la=3 cas=18446744073709551615 fetch=yes cls=1 size=9\r\n\
-                    ME a exp=-1 la=0 cas=0 fetch=no cls=1 size=9\r\n";
-    assert_eq!(String::from_utf8(out.to_vec()).unwrap(), expected);
+    let create = Some(Initial { number: 4, exptime: 6 });
+    let (compare, cas, exptime) = (Some(7), Some(8), Some(5));
+    let arith = Arith { increment: false, key: b"k", delta: 3, compare, cas, exptime, create, tells };
+    assert_eq!(operation(Verb::Arith, " k MD D3 C7 E8 T5 J4 N6 t c s"), Operation::Arith(arith));
 }

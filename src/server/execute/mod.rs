@@ -1,89 +1,21 @@
-//! One request: protocol on one side, store on the other. Here stands what the protocols have in
-//! common; [`ascii`] runs the text commands, [`meta`] the meta commands, [`binary`] the binary ones, [`stream`] those whose answers last
-//! for many ticks.
+//! Runs one operation: its request on one side, the store on the other, whatever protocol asked.
+//!
+//! Here stands what all operations have in common; [`items`] runs those on items, [`read`] those that hand items out, [`stream`] those
+//! whose replies last for many ticks, [`daemon`] those that concern no item.
 
-mod ascii;
-mod binary;
-mod meta;
+mod daemon;
+mod items;
+mod read;
 mod stream;
 
-use super::operation::is_silent;
-use super::outcome::{Abort, Denial, Progress, Resume};
+use super::outcome::{Abort, Progress, Resume};
 use super::shared::Shared;
 use super::stats::{ContainerCount, Counter, Delta};
-use crate::protocol::binary::Status;
+use crate::protocol::operation::KeyBuffer;
 use crate::protocol::reply::Out;
-use crate::protocol::{Request, StoreVerb, binary as packets, reply};
+use crate::protocol::{Fault, KEY_MAX, Operation, Outcome, Request};
 use crate::rows::{Error, Rows};
-use crate::store::{Condition, Config, Container, ContainerId, Failure, Store, Stored, Target};
-use std::borrow::Cow;
-
-/// What a key leads to.
-enum Located<'w, 'k> {
-    Row(&'w Container, &'k [u8]),
-    /// A container's name without a key.
-    Name(&'w Container),
-    /// No such container.
-    Nowhere,
-}
-
-/// Why a request was not done, for its protocol to word.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
-    /// The request is wrong.
-    Client(Cow<'static, str>),
-    /// The value, or what it would have grown to, is larger than allowed.
-    TooLarge,
-    /// Memory is full.
-    OutOfMemory,
-    /// The request is right, and the table takes no writes at the moment.
-    Temporary(String),
-    /// The request is right, and failed.
-    Server(String),
-}
-
-impl Refusal {
-    /// Appends it as text.
-    #[cold]
-    fn write_text(&self, out: &mut Out) {
-        match self {
-            Refusal::Client(text) => reply::client_error(out, text),
-            Refusal::TooLarge => out.extend_from_slice(reply::TOO_LARGE),
-            Refusal::OutOfMemory => out.extend_from_slice(reply::OUT_OF_MEMORY_STORING),
-            Refusal::Temporary(text) | Refusal::Server(text) => reply::server_error(out, text),
-        }
-    }
-}
-
-/// Answers a request that the tick gave up, in its own protocol.
-#[cold]
-pub fn give_up(request: &Request<'_>, reason: &str, out: &mut Out) {
-    match request {
-        Request::Binary(request) => packets::reply::refusal(out, request, Status::Temporary, reason),
-        request if is_silent(request) => {}
-        _ => reply::server_error(out, reason),
-    }
-}
-
-/// Answers a request that is not allowed, in its own protocol.
-#[cold]
-pub fn deny(request: &Request<'_>, denial: Denial, out: &mut Out) {
-    match request {
-        Request::Binary(request) => binary::deny(request, denial, out),
-        _ => denial.write_text(is_silent(request), out),
-    }
-}
-
-/// The condition under which a storage command stores.
-fn condition(verb: StoreVerb) -> Condition {
-    match verb {
-        StoreVerb::Set | StoreVerb::Cas => Condition::Set,
-        StoreVerb::Add => Condition::Add,
-        StoreVerb::Replace => Condition::Replace,
-        StoreVerb::Append => Condition::Append,
-        StoreVerb::Prepend => Condition::Prepend,
-    }
-}
+use crate::store::{Config, Container, ContainerId, Failure, Store, Target};
 
 /// What a request runs with.
 pub struct Executor<'w, R> {
@@ -103,38 +35,74 @@ pub struct Executor<'w, R> {
     pub fresh: bool,
 }
 
+/// What a key leads to.
+enum Located<'w, 'k> {
+    Row(&'w Container, &'k [u8]),
+    /// A container's name without a key.
+    Name(&'w Container),
+    /// No such container.
+    Nowhere,
+}
+
+/// Why an operation was not done.
+enum Stop {
+    /// The transaction is lost.
+    Abort(Abort),
+    /// For a reason that the client is told.
+    Fault(Fault),
+}
+
+type Result<T> = std::result::Result<T, Stop>;
+
 impl<'w, R: Rows> Executor<'w, R> {
     /// Runs a request from where an earlier tick left it and appends its reply to `out`.
     ///
     /// # Errors
     /// The transaction is lost; what `out` got is void.
     #[inline]
-    pub fn run(&mut self, request: &Request<'_>, resume: &Resume, out: &mut Out) -> Result<Progress, Abort> {
-        match request {
-            Request::Binary(request) => self.run_binary(request, out).map(|()| Progress::Done),
-            Request::Meta(meta) => self.run_meta(meta, out).map(|()| Progress::Done),
-            request => self.run_ascii(request, resume, out),
+    pub fn run(
+        &mut self,
+        request: &Request<'_>,
+        resume: &Resume,
+        out: &mut Out,
+    ) -> std::result::Result<Progress, Abort> {
+        if request.is_encoded() {
+            let mut buffer: KeyBuffer = [0; KEY_MAX];
+            return self.run_decoded(&request.decoded(&mut buffer), resume, out);
         }
+        self.run_decoded(request, resume, out)
     }
 
-    /// Answers a plain set that was stored together with others and got this cas number.
-    pub fn stored_together(&mut self, container: &Container, request: &Request<'_>, cas: u64, out: &mut Out) {
-        self.count(container).operations += 1;
-        self.stats.one(Counter::CmdSet);
-        match request {
-            Request::Binary(request) => self.stored_together_binary(request, cas, out),
-            Request::Meta(request) => self.stored_together_meta(request, cas, out),
-            request => self.stored_together_ascii(request, out),
+    #[inline]
+    fn run_decoded(
+        &mut self,
+        request: &Request<'_>,
+        resume: &Resume,
+        out: &mut Out,
+    ) -> std::result::Result<Progress, Abort> {
+        let result = match &request.operation {
+            Operation::Get(get) => return self.get(request, get, resume, out),
+            Operation::KeyDump { format, limit } => return self.key_dump(request, *format, *limit, resume, out),
+            Operation::Store(store) => self.store(store),
+            Operation::Arith(arith) => self.arith(arith),
+            Operation::Delete(delete) => self.delete(delete),
+            Operation::Touch { key, exptime, tells_flags: false } => self.touch(key, *exptime),
+            Operation::Touch { key, exptime, tells_flags: true } => self.touch_and_tell(request, key, *exptime, out),
+            Operation::Inspect { key } => self.inspect(request, key, out),
+            Operation::FlushAll { delay } => self.flush(*delay),
+            _ => {
+                self.daemon(request, out);
+                return Ok(Progress::Done);
+            }
+        };
+        match result {
+            Ok(Some(outcome)) => request.answer(&outcome, out),
+            // It is answered already.
+            Ok(None) => {}
+            Err(Stop::Fault(fault)) => request.answer(&Outcome::Failed(&fault), out),
+            Err(Stop::Abort(abort)) => return Err(abort),
         }
-    }
-
-    /// Counts the outcome of a store that compared cas numbers.
-    fn count_compared(&mut self, stored: Stored) {
-        self.stats.one(match stored {
-            Stored::Exists => Counter::CasBadval,
-            Stored::NotFound => Counter::CasMisses,
-            _ => Counter::CasHits,
-        });
+        Ok(Progress::Done)
     }
 
     pub(super) fn count(&mut self, container: &Container) -> &mut ContainerCount {
@@ -163,48 +131,27 @@ impl<'w, R: Rows> Executor<'w, R> {
         }
     }
 
-    /// The same for a command that needs a row.
-    fn row_or_refusal<'k>(&mut self, key: &'k [u8]) -> Result<(&'w Container, &'k [u8]), Refusal> {
+    /// The same for an operation that needs a row.
+    #[inline]
+    fn row<'k>(&mut self, key: &'k [u8]) -> Result<(&'w Container, &'k [u8])> {
         match self.locate(key) {
             Located::Row(container, key) => Ok((container, key)),
-            Located::Name(_) => Err(Refusal::Client("a key must follow the name of a container".into())),
-            Located::Nowhere => Err(Refusal::Client("no such container".into())),
+            Located::Name(_) => Err(client("a key must follow the name of a container")),
+            Located::Nowhere => Err(client("no such container")),
         }
     }
 
-    /// Empties the container, or notes that it is to be emptied `delay` seconds from now. Runs alone and outside any transaction:
-    /// batches are committed first, this worker's and everybody's.
-    fn flush(&mut self, delay: i64) -> Result<Result<(), Refusal>, Abort> {
-        if self.shared.options.flush_disabled {
-            return Ok(Err(Refusal::Client("flush_all not allowed".into())));
-        }
-        self.stats.one(Counter::CmdFlush);
-        if delay > 0 {
-            self.shared.flush_later(self.container, delay);
-            return Ok(Ok(()));
-        }
-        let Some(container) = self.config.container(self.container) else {
-            return Ok(Err(Refusal::Client("no such container".into())));
-        };
-        self.shared.commit_batches();
-        match self.store.commit().map_err(Failure::Rows).and_then(|()| self.store.flush(container)) {
-            Ok(()) => {
-                self.shared.cancel_flush(self.container);
-                Ok(Ok(()))
-            }
-            // TRUNCATE is no part of a transaction and never runs again.
-            Err(Failure::Rows(error)) if error.aborts() => Ok(Err(self.refused_by_table(container, &error))),
-            Err(failure) => self.refusal(container, failure).map(Err),
-        }
+    /// What the store said, or what becomes of its failure.
+    #[inline]
+    fn done<T>(&mut self, container: &Container, result: std::result::Result<T, Failure>) -> Result<T> {
+        result.map_err(|failure| self.stop(container, failure))
     }
 
-    /// What the client is told of a failure.
-    ///
-    /// # Errors
-    /// The transaction is lost.
-    fn refusal(&mut self, container: &Container, failure: Failure) -> Result<Refusal, Abort> {
+    /// What becomes of a failure.
+    #[cold]
+    fn stop(&mut self, container: &Container, failure: Failure) -> Stop {
         if let Some(abort) = Abort::of(&failure) {
-            return Err(abort);
+            return Stop::Abort(abort);
         }
         let misfit = match &failure {
             Failure::Rows(Error::Changed(_) | Error::NotFound(_)) => true,
@@ -212,11 +159,11 @@ impl<'w, R: Rows> Executor<'w, R> {
             _ => false,
         };
         if misfit && !self.fresh {
-            return Err(Abort::Stale);
+            return Stop::Abort(Abort::Stale);
         }
-        Ok(match failure {
-            Failure::TooLarge => Refusal::TooLarge,
-            Failure::OutOfMemory => Refusal::OutOfMemory,
+        Stop::Fault(match failure {
+            Failure::TooLarge => Fault::TooLarge,
+            Failure::OutOfMemory => Fault::OutOfMemory,
             Failure::Rows(Error::TooLong(column)) => {
                 self.shared.complain(|| {
                     format!(
@@ -225,10 +172,10 @@ impl<'w, R: Rows> Executor<'w, R> {
                         container.table.display()
                     )
                 });
-                Refusal::TooLarge
+                Fault::TooLarge
             }
             Failure::Rows(error) => self.refused_by_table(container, &error),
-            Failure::Client(text) => Refusal::Client(text.into()),
+            Failure::Client(text) => Fault::Client(text.into()),
             // The log knows.
             Failure::Refused(error) => {
                 self.stats.one(Counter::ServerErrors);
@@ -236,12 +183,12 @@ impl<'w, R: Rows> Executor<'w, R> {
                 if misfit {
                     self.shared.note_misfit();
                 }
-                Refusal::Server(error.to_string())
+                Fault::Server(error.to_string().into())
             }
         })
     }
 
-    fn refused_by_table(&mut self, container: &Container, error: &Error) -> Refusal {
+    fn refused_by_table(&mut self, container: &Container, error: &Error) -> Fault {
         self.stats.one(Counter::ServerErrors);
         self.count(container).errors += 1;
         if matches!(error, Error::Changed(_) | Error::NotFound(_)) {
@@ -251,8 +198,13 @@ impl<'w, R: Rows> Executor<'w, R> {
             format!("container {}: an operation on {} failed: {error}", container.name, container.table.display())
         });
         match error {
-            Error::ReadOnly | Error::DiskFull => Refusal::Temporary(error.to_string()),
-            _ => Refusal::Server(error.to_string()),
+            Error::ReadOnly | Error::DiskFull => Fault::Temporary(error.to_string().into()),
+            _ => Fault::Server(error.to_string().into()),
         }
     }
+}
+
+#[cold]
+fn client(text: &'static str) -> Stop {
+    Stop::Fault(Fault::Client(text.into()))
 }

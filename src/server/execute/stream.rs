@@ -1,13 +1,15 @@
 //! Answers that stream rows for many ticks: ranges and key dumps. Each tick sends a segment from a view of its own and goes on behind
 //! the last key.
 
-use super::Executor;
+use super::read::value;
+use super::{Executor, Stop};
+use crate::protocol::operation::{DumpFormat, Get};
 use crate::protocol::reply::Out;
-use crate::protocol::{DumpFormat, Keys, reply};
+use crate::protocol::{Fault, Outcome, Request};
 use crate::rows::Rows;
 use crate::server::outcome::{Abort, Progress, Resume};
 use crate::server::stats::Counter;
-use crate::store::{Container, Item, KeyRange, Policy, RangeProgress};
+use crate::store::{Container, KeyRange, Policy, RangeProgress};
 use std::ops::ControlFlow;
 
 /// Rows and bytes that one tick answers.
@@ -20,20 +22,24 @@ struct Stream<'k> {
     with_cas: bool,
     /// Items at most.
     limit: u64,
-    /// Stands behind the last one.
-    end: &'static [u8],
+}
+
+/// Answers a stream that is none.
+fn refuse(request: &Request<'_>, text: &'static str, out: &mut Out) -> Progress {
+    request.answer(&Outcome::Failed(&Fault::Client(text.into())), out);
+    Progress::Done
 }
 
 impl<R: Rows> Executor<'_, R> {
     /// One segment of `get @>k`, perhaps with a limit behind it.
     pub(super) fn range(
         &mut self,
-        keys: Keys<'_>,
-        with_cas: bool,
+        request: &Request<'_>,
+        get: &Get<'_>,
         resume: &Resume,
         out: &mut Out,
     ) -> Result<Progress, Abort> {
-        let mut words = keys.iter();
+        let mut words = get.keys.iter();
         let text = words.next().unwrap_or_default();
         let limit = match (words.next(), words.next()) {
             (None, _) => Some(u64::MAX),
@@ -41,20 +47,14 @@ impl<R: Rows> Executor<'_, R> {
             _ => None,
         };
         let (Some(limit), Ok(range)) = (limit, KeyRange::parse(text)) else {
-            reply::client_error(
-                out,
-                "a range is @>k, @>=k, @<k, @<=k or two of them, e.g. get @>=a@<b, with a limit behind it",
-            );
-            return Ok(Progress::Done);
+            let usage = "a range is @>k, @>=k, @<k, @<=k or two of them, e.g. get @>=a@<b, with a limit behind it";
+            return Ok(refuse(request, usage, out));
         };
         let Some(container) = self.config.container(self.container) else {
-            reply::client_error(out, "no such container");
-            return Ok(Progress::Done);
+            return Ok(refuse(request, "no such container", out));
         };
-        let stream = Stream { range, with_cas, limit, end: reply::END };
-        let (progress, sent) = self.stream(container, &stream, resume, out, |key, item, out| {
-            reply::value(out, key, item.flags, with_cas.then_some(item.cas), item.value);
-        })?;
+        let stream = Stream { range, with_cas: get.with_cas, limit };
+        let (progress, sent) = self.stream(request, container, &stream, resume, out)?;
         if progress == Progress::Done {
             self.stats.one(Counter::CmdGet);
             self.stats.one(if sent > 0 { Counter::GetHits } else { Counter::GetMisses });
@@ -65,53 +65,47 @@ impl<R: Rows> Executor<'_, R> {
     /// One segment of a key dump.
     pub(super) fn key_dump(
         &mut self,
+        request: &Request<'_>,
         format: DumpFormat,
         limit: u64,
         resume: &Resume,
         out: &mut Out,
     ) -> Result<Progress, Abort> {
         let Some(container) = self.config.container(self.container) else {
-            reply::client_error(out, "no such container");
-            return Ok(Progress::Done);
+            return Ok(refuse(request, "no such container", out));
         };
         if container.policies().get == Policy::CacheOnly {
-            reply::client_error(
-                out,
-                "the items of this container are in memory only, where they have no order to dump",
-            );
-            return Ok(Progress::Done);
+            let text = "the items of this container are in memory only, where they have no order to dump";
+            return Ok(refuse(request, text, out));
         }
-        if format != DumpFormat::Items && *resume == Resume::Start {
-            out.extend_from_slice(reply::OK);
+        if *resume == Resume::Start {
+            request.answer(&Outcome::Begin, out);
         }
-        let end = if format == DumpFormat::MetaGet { b"EN\r\n".as_slice() } else { reply::END };
-        let stream = Stream { range: KeyRange::ALL, with_cas: format == DumpFormat::Meta, limit, end };
-        let (progress, _) = self.stream(container, &stream, resume, out, |key, item, out| {
-            reply::dumped_key(out, format, key, (item.flags, item.cas, item.deadline, item.value.len()));
-        })?;
+        let stream = Stream { range: KeyRange::ALL, with_cas: format == DumpFormat::Meta, limit };
+        let (progress, _) = self.stream(request, container, &stream, resume, out)?;
         Ok(progress)
     }
 
     /// Writes the next segment; tells how many items were written since the beginning.
     fn stream(
         &mut self,
+        request: &Request<'_>,
         container: &Container,
         stream: &Stream<'_>,
         resume: &Resume,
         out: &mut Out,
-        mut write: impl FnMut(&[u8], Item<'_>, &mut Out),
     ) -> Result<(Progress, u64), Abort> {
         let (after, mut sent) = match resume {
             Resume::Range(after, sent) => (Some(after.as_slice()), *sent),
             _ => (None, 0),
         };
         if sent >= stream.limit {
-            out.extend_from_slice(stream.end);
+            request.answer(&Outcome::End, out);
             return Ok((Progress::Done, sent));
         }
         let budget = out.len() + SEGMENT_BYTES;
         let result = self.store.range(container, stream.range, after, SEGMENT_ROWS, stream.with_cas, |key, item| {
-            write(key, item, out);
+            request.answer(&Outcome::Value(value(key, &item, None)), out);
             sent += 1;
             match sent >= stream.limit || out.len() >= budget {
                 true => ControlFlow::Break(()),
@@ -122,9 +116,12 @@ impl<R: Rows> Executor<'_, R> {
             Ok(RangeProgress::Stopped(key)) if sent < stream.limit => {
                 return Ok((Progress::Part(Resume::Range(key, sent)), sent));
             }
-            Ok(_) => out.extend_from_slice(stream.end),
-            // In the middle of a stream this line stands instead of its end.
-            Err(failure) => self.refusal(container, failure)?.write_text(out),
+            Ok(_) => request.answer(&Outcome::End, out),
+            // In the middle of a stream this stands instead of its end.
+            Err(failure) => match self.stop(container, failure) {
+                Stop::Abort(abort) => return Err(abort),
+                Stop::Fault(fault) => request.answer(&Outcome::Failed(&fault), out),
+            },
         }
         Ok((Progress::Done, sent))
     }

@@ -1,11 +1,12 @@
 //! The plan of a tick: what the connections ask for, parsed and borrowed from their input, and in which order the write phase runs it.
 
 use crate::auth::{Right, User};
-use crate::protocol::{KEY_MAX, LINE_MAX, Parsed, Parser, Request};
+use crate::protocol::operation::Kind;
+use crate::protocol::{Denial, KEY_MAX, LINE_MAX, Operation, Parsed, Parser, Request, Style};
 use crate::server::admission::{Access, Attempt, Demand, Entry, VALUE_MAX, demand, entry};
 use crate::server::conn::Conn;
-use crate::server::operation::{closes, is_idle, is_read, is_stream, sort_key, spares_table, values_of};
-use crate::server::outcome::{Abort, Denial, Resume};
+use crate::server::outcome::{Abort, Resume};
+use crate::server::terms::spares_table;
 use crate::store::{Config, ContainerId, Target};
 use bytes::Bytes;
 use std::ops::Range;
@@ -122,7 +123,7 @@ impl<'t> Planner<'_, 't> {
                 }
                 Parsed::Request { request, consumed } => {
                     // A range streams for many ticks, each with a view of its own: it has its ticks for itself.
-                    if is_stream(&request) && self.planned.len() > first {
+                    if request.operation.is_stream() && self.planned.len() > first {
                         (parser, plan.more) = (unparsed, true);
                         break;
                     }
@@ -144,7 +145,7 @@ impl<'t> Planner<'_, 't> {
                         },
                     };
                     end += consumed;
-                    values += values_of(&request);
+                    values += request.operation.values();
                     let before = container;
                     let sort = if denial.is_none() { self.follow(&request, &mut container) } else { None };
                     let forbidden = std::mem::take(&mut self.forbidden);
@@ -152,8 +153,8 @@ impl<'t> Planner<'_, 't> {
                     if denial.is_some() {
                         container = before;
                     }
-                    let memory_only = denial.is_none() && spares_table(&request, self.config, container);
-                    plan.writes |= denial.is_none() && !is_read(&request) && !memory_only;
+                    let memory_only = denial.is_none() && spares_table(&request.operation, self.config, container);
+                    plan.writes |= denial.is_none() && !request.operation.is_read() && !memory_only;
                     let (reply, verdict, kept) = (0..0, None, None);
                     let planned = Planned {
                         plan: index,
@@ -174,7 +175,7 @@ impl<'t> Planner<'_, 't> {
                         plan.close = true;
                         break;
                     }
-                    if is_stream(&request) {
+                    if request.operation.is_stream() {
                         plan.more = end < input.len();
                         break;
                     }
@@ -194,7 +195,7 @@ impl<'t> Planner<'_, 't> {
     fn admit(&mut self, request: &Request<'_>, access: &'t Access) -> Entry {
         let Access::User(user) = access else { return entry(request, true) };
         self.guard = None;
-        match demand(request) {
+        match demand(&request.operation) {
             Demand::Nothing => {}
             Demand::Container(right) => self.guard = Some((user, right)),
             Demand::Daemon if user.may_administer() => {}
@@ -214,8 +215,8 @@ impl<'t> Planner<'_, 't> {
 
     /// Follows the containers that a request names; where it has one key, tells where that stands in the order of locks.
     fn follow(&mut self, request: &Request<'t>, container: &mut ContainerId) -> Option<(ContainerId, &'t [u8])> {
-        match request {
-            Request::Bind { name } => {
+        match &request.operation {
+            Operation::Bind { name } => {
                 match self.config.find(name) {
                     Some(id) => {
                         *container = id;
@@ -225,19 +226,22 @@ impl<'t> Planner<'_, 't> {
                 }
                 return None;
             }
-            Request::Get { keys, .. } | Request::GetAndTouch { keys, .. } if !keys.is_single() => {
-                for key in keys.iter() {
+            Operation::Get(get) if !get.keys.is_single() => {
+                for key in get.keys.iter() {
                     self.resolve(key, container);
                 }
                 return None;
             }
-            Request::Meta(meta) if meta.has(b'b') => {
-                self.resolve(meta.key(&mut [0; KEY_MAX]), container);
+            // An encoded key sorts elsewhere than the same key unencoded.
+            _ if request.is_encoded() => {
+                let mut buffer = [0; KEY_MAX];
+                let key = request.decoded(&mut buffer).operation.key();
+                self.resolve(key.unwrap_or_default(), container);
                 return None;
             }
             _ => {}
         }
-        let Some(key) = sort_key(request) else {
+        let Some(key) = request.operation.key() else {
             self.check(*container);
             return None;
         };
@@ -265,6 +269,15 @@ impl<'t> Planner<'_, 't> {
     }
 }
 
+/// Whether the connection ends behind the answer to a request, which may be that it is not allowed.
+fn closes(request: &Request<'_>, denial: Option<Denial>) -> bool {
+    match denial {
+        None => request.closes(),
+        // As in memcached; in text a stranger may try again.
+        Some(denial) => matches!((denial, &request.style), (Denial::Stranger(_), Style::Packet(_))),
+    }
+}
+
 /// Lists the requests of the write phase in the order in which they run: between two requests of several keys,
 /// single-key requests by container and key, those of one key as they came. All workers then lock in one order.
 pub(super) fn order(planned: &[Planned<'_>], plans: &[Plan], order: &mut Vec<usize>) {
@@ -272,7 +285,7 @@ pub(super) fn order(planned: &[Planned<'_>], plans: &[Plan], order: &mut Vec<usi
     order.clear();
     let mut run = 0;
     for i in plans.iter().filter(|plan| plan.writes).flat_map(|plan| plan.requests.clone()) {
-        if planned[i].sort.is_none() && !is_idle(&planned[i].request) {
+        if planned[i].sort.is_none() && planned[i].request.operation.kind() != Kind::Idle {
             sort_run(&mut order[run..]);
             order.push(i);
             run = order.len();

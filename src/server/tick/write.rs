@@ -4,11 +4,12 @@ mod sets;
 
 use super::Tick;
 use super::plan::{Plan, Planned};
+use crate::protocol::Outcome;
+use crate::protocol::operation::Kind;
 use crate::protocol::reply::Out;
 use crate::rows::{Error, Rows};
 use crate::server::batch::batch_failed;
-use crate::server::execute::{Executor, deny, give_up};
-use crate::server::operation::{is_flush, is_read};
+use crate::server::execute::Executor;
 use crate::server::outcome::{Abort, Progress, Resume};
 use crate::server::stats::{Counter, Delta};
 use bytes::Bytes;
@@ -50,7 +51,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     }
 
     fn is_flush(&self, i: usize) -> bool {
-        is_flush(&self.planned[i].request)
+        self.planned[i].request.operation.kind() == Kind::Flush
     }
 
     /// Runs and commits, again without the guilty after a lock wait timeout, again whole and then in halves
@@ -78,7 +79,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 }
                 // The rows waited although a wait was over: what is left could go on like that.
                 Abort::LockTimeout if self.waits_again() => {
-                    let locks = |i: &&usize| !is_read(&self.planned[**i].request);
+                    let locks = |i: &&usize| !self.planned[**i].request.operation.is_read();
                     let all: Vec<_> = requests.iter().filter(locks).copied().collect();
                     all.into_iter().for_each(|i| self.give_up(i, abort));
                 }
@@ -155,8 +156,8 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 continue;
             }
             match (planned.denial, planned.verdict) {
-                (Some(denial), _) => deny(&planned.request, denial, self.out),
-                (None, Some(abort)) => give_up(&planned.request, abort.reason(), self.out),
+                (Some(denial), _) => planned.request.answer(&Outcome::Denied(denial), self.out),
+                (None, Some(abort)) => planned.request.give_up(abort.reason(), self.out),
                 (None, None) => {
                     let mut resume = match *i == plan.requests.start {
                         true => self.tick.conns[plan.conn].resume.clone(),
@@ -207,7 +208,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 for i in requests {
                     let planned = &mut self.planned[*i];
                     let start = self.out.len();
-                    give_up(&planned.request, &reason, self.out);
+                    planned.request.give_up(reason.clone(), self.out);
                     planned.reply = start..self.out.len();
                     self.tick.stats.one(Counter::ServerErrors);
                 }

@@ -1,9 +1,8 @@
 //! Plays a connection that feeds a parser, and checks what must hold for everything that comes of it. The property tests and the fuzz
 //! targets share it.
 
-use daemon_memcached::protocol::binary::{Command, Request as Packet};
-use daemon_memcached::protocol::meta::Verb;
-use daemon_memcached::protocol::{Dialect, KEY_MAX, Parsed, Parser, Request, StoreVerb};
+use daemon_memcached::protocol::operation::Refused;
+use daemon_memcached::protocol::{Dialect, KEY_MAX, Operation, Parsed, Parser, Request, Style};
 
 /// Small, so that generated values are over it now and then.
 pub const ITEM_MAX: usize = 48;
@@ -61,45 +60,29 @@ pub fn feed(input: &[u8], cuts: &[usize]) -> Outcome {
 
 /// The promises of each request.
 fn check(request: &Request) {
-    let key_fits = |key: &[u8]| (1..=KEY_MAX).contains(&key.len()) && !key.contains(&b' ') && !key.contains(&b'\n');
-    match request {
-        Request::Get { keys, .. } | Request::GetAndTouch { keys, .. } => {
-            assert!(keys.iter().all(key_fits));
-            assert_eq!(keys.iter().count(), keys.len_hint());
-            assert_eq!(keys.iter().next(), Some(keys.first()));
-            assert_eq!(keys.is_single(), keys.len_hint() == 1);
-        }
-        Request::Store { key, value, verb, cas, .. } => {
-            assert!(key_fits(key) && value.len() <= ITEM_MAX && (*verb == StoreVerb::Cas || *cas == 0));
-        }
-        Request::Arith { key, .. } | Request::Delete { key, .. } | Request::Touch { key, .. } => assert!(key_fits(key)),
-        Request::Bind { name } => assert!(key_fits(name)),
-        Request::Meta(meta) => {
-            let mut buffer = [0; KEY_MAX];
-            assert_eq!(meta.verb == Verb::Noop, meta.written_key.is_empty());
-            assert!(meta.verb == Verb::Noop || (key_fits(meta.written_key) && !meta.key(&mut buffer).is_empty()));
-            assert!(meta.value.len() <= ITEM_MAX && (meta.verb == Verb::Set || meta.value.is_empty()));
-            if meta.verb != Verb::Debug {
-                for flag in *b"CDEFJ" {
-                    assert_eq!(meta.number(flag).is_some(), meta.has(flag));
-                }
-                for flag in *b"NRT" {
-                    assert_eq!(meta.seconds(flag).is_some(), meta.has(flag));
-                }
-            }
-        }
-        Request::Binary(packet) => check_packet(packet),
-        Request::Refused { reply } => assert!(reply.is_empty() || reply.ends_with(b"\r\n")),
-        _ => {}
+    let text = !matches!(request.style, Style::Packet(_));
+    let key_fits =
+        |key: &[u8]| (1..=KEY_MAX).contains(&key.len()) && (!text || !key.contains(&b' ') && !key.contains(&b'\n'));
+    assert!(request.operation.key().is_none_or(key_fits));
+    if request.is_encoded() {
+        let mut buffer = [0; KEY_MAX];
+        let decoded = request.decoded(&mut buffer).operation.key();
+        assert!(decoded.is_some_and(|key| (1..=KEY_MAX).contains(&key.len())));
     }
-}
-
-/// The promises of each packet.
-fn check_packet(packet: &Packet) {
-    assert!(packet.key().is_none_or(|key| (1..=KEY_MAX).contains(&key.len())));
-    match packet.command {
-        Command::Store { value, .. } | Command::Login { data: value, .. } => assert!(value.len() <= ITEM_MAX),
-        Command::Stats { args } => assert!(args.len() <= KEY_MAX),
+    match request.operation {
+        Operation::Get(get) => {
+            assert!(get.keys.iter().all(key_fits));
+            assert_eq!(get.keys.iter().count(), get.keys.len_hint());
+            assert_eq!(get.keys.iter().next(), Some(get.keys.first()));
+            assert_eq!(get.keys.is_single(), get.keys.len_hint() == 1);
+            assert!(get.renewal.is_none() || get.keys.is_single());
+        }
+        Operation::Store(store) => assert!(store.value.len() <= ITEM_MAX),
+        Operation::Login { data, .. } => assert!(data.len() <= ITEM_MAX),
+        Operation::Bind { name } => assert!(key_fits(name)),
+        Operation::Stats { args } => assert!(text || args.len() <= KEY_MAX),
+        Operation::Refused(Refused::Line(reply)) => assert!(text && (reply.is_empty() || reply.ends_with(b"\r\n"))),
+        Operation::Refused(Refused::Packet { .. }) => assert!(!text),
         _ => {}
     }
 }

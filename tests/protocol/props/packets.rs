@@ -1,8 +1,7 @@
 //! The same for packets.
 
 use super::{ITEM_MAX, feed, sorted};
-use daemon_memcached::protocol::binary::Command;
-use daemon_memcached::protocol::{Dialect, KEY_MAX, Parsed, Parser, Request};
+use daemon_memcached::protocol::{Dialect, KEY_MAX, Operation, Parsed, Parser, Style};
 use proptest::prelude::*;
 
 /// A packet; `lie` is added to the length of the body that it announces.
@@ -93,16 +92,22 @@ proptest! {
         let mut rest = input.as_slice();
         for sent in &packets {
             let parsed = parser.parse(rest);
-            let Parsed::Request { request: Request::Binary(packet), consumed } = parsed else { panic!("{parsed:?}") };
-            prop_assert_eq!((packet.opcode, packet.opaque.as_slice(), consumed), (sent[1], &sent[12..16], sent.len()));
-            prop_assert_eq!(Some(&packet.cas.to_be_bytes()), sent[16..].first_chunk());
-            let refused = matches!(packet.command, Command::Refused { .. });
-            prop_assert!(!refused, "{:?}", packet);
+            let Parsed::Request { request, consumed } = parsed else { panic!("{parsed:?}") };
+            let Style::Packet(style) = request.style else { panic!("{request:?}") };
+            prop_assert_eq!((style.opcode, style.opaque.as_slice(), consumed), (sent[1], &sent[12..16], sent.len()));
+            let refused = matches!(request.operation, Operation::Refused(_));
+            prop_assert!(!refused, "{:?}", request);
+            let cas = sent[16..].first_chunk().copied().map(u64::from_be_bytes).filter(|cas| *cas != 0);
+            if let Operation::Store(store) = request.operation {
+                prop_assert_eq!(store.compare, cas);
+            }
             let key = &sent[24 + usize::from(sent[4])..][..usize::from(sent[3])];
-            prop_assert!(packet.key().is_none_or(|found| found == key));
+            prop_assert!(request.operation.key().is_none_or(|found| found == key));
             let value = &sent[24 + usize::from(sent[4]) + key.len()..];
-            if let Command::Store { value: found, .. } | Command::Login { data: found, .. } = packet.command {
-                prop_assert_eq!(found, value);
+            match request.operation {
+                Operation::Store(store) => prop_assert_eq!(store.value, value),
+                Operation::Login { data, .. } => prop_assert_eq!(data, value),
+                _ => {}
             }
             rest = &rest[consumed..];
         }

@@ -3,9 +3,9 @@
 use super::WritePhase;
 use crate::rows::Rows;
 use crate::server::execute::Executor;
-use crate::server::operation::{needs_row, plain_set};
 use crate::server::outcome::Abort;
 use crate::server::stats::Delta;
+use crate::server::terms::{needs_row, new_item};
 use crate::server::tick::Tick;
 use crate::store::ContainerId;
 
@@ -49,10 +49,11 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             return None;
         }
         let (container, _) = planned.sort?;
-        if needs_row(&planned.request, self.tick.config.container(container)?) {
+        let store = planned.request.operation.plain_set()?;
+        if needs_row(store, self.tick.config.container(container)?) {
             return None;
         }
-        Some((container, plain_set(&planned.request)?.value.len()))
+        Some((container, store.value.len()))
     }
 
     /// Stores and answers plain sets on one container. `false`: none is stored, and each must run by itself.
@@ -61,8 +62,8 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     /// The transaction is lost.
     pub(super) fn sets_together(&mut self, requests: &[usize], stats: &mut Delta) -> Result<bool, Abort> {
         let planned = &mut *self.planned;
-        let items: Vec<_> =
-            requests.iter().filter_map(|i| Some((planned[*i].sort?.1, plain_set(&planned[*i].request)?))).collect();
+        let set = |i: &usize| Some((planned[*i].sort?.1, new_item(planned[*i].request.operation.plain_set()?)));
+        let items: Vec<_> = requests.iter().filter_map(set).collect();
         let id = requests.first().and_then(|i| planned[*i].sort).map(|(container, _)| container);
         let Tick { store, config, shared, counts, fresh, .. } = &mut *self.tick;
         let Some((id, container)) = id.and_then(|id| Some((id, config.container(id)?))) else {

@@ -1,0 +1,494 @@
+//! What a client asks for, in one vocabulary for all protocols, and what follows from it before it runs.
+//!
+//! A parser makes a [`Request`]: an [`Operation`], and the [`Style`] in which its outcome is told. Whoever plans, permits and runs
+//! requests asks the operation alone.
+
+use super::{binary, meta};
+
+/// What a client asked for, borrowed from its input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// What to do.
+    pub operation: Operation<'a>,
+    /// How the outcome is told.
+    pub style: Style<'a>,
+}
+
+/// The protocol of a request, with what its replies repeat or leave out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style<'a> {
+    /// Classic text.
+    Text {
+        /// Whether the client wants no answer.
+        noreply: bool,
+    },
+    /// Meta commands.
+    Meta(meta::Style<'a>),
+    /// Binary packets.
+    Packet(binary::Style),
+}
+
+/// What to do.
+///
+/// Keys are 1 to [`KEY_MAX`](super::KEY_MAX) bytes, values at most the parser's `item_size_max`. Expiry times are as the client wrote
+/// them: negative is expired at once, 0 never, up to 30 days relative, above absolute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation<'a> {
+    /// Reads items, and perhaps touches them.
+    Get(Get<'a>),
+    /// Changes the expiry of an item.
+    Touch {
+        /// Of which.
+        key: &'a [u8],
+        /// The new expiry.
+        exptime: i64,
+        /// Whether the reply tells the item's flags.
+        tells_flags: bool,
+    },
+    /// Stores a value.
+    Store(Store<'a>),
+    /// Removes an item, its value or its freshness.
+    Delete(Delete<'a>),
+    /// Counts up or down.
+    Arith(Arith<'a>),
+    /// Tells in words what is known of an item.
+    Inspect {
+        /// Of which.
+        key: &'a [u8],
+    },
+    /// Tells every key of the container that the connection uses.
+    KeyDump {
+        /// How a key is told.
+        format: DumpFormat,
+        /// Keys at most.
+        limit: u64,
+    },
+    /// Empties the container that the connection uses.
+    FlushAll {
+        /// 0 or less: now; otherwise an expiry time after which everything that is there now is gone.
+        delay: i64,
+    },
+    /// Tells statistics.
+    Stats {
+        /// What stands behind `stats`, without spaces around it; empty for the general statistics.
+        args: &'a [u8],
+    },
+    /// Uses another container from here on.
+    Bind {
+        /// The container's name.
+        name: &'a [u8],
+    },
+    /// Changes the budget of the memory store.
+    MemoryLimit {
+        /// 8 to 10^9 MiB.
+        megabytes: u32,
+    },
+    /// Reads the certificates again.
+    RefreshCertificates,
+    /// Nothing but a reply, behind those of all requests before it.
+    Noop,
+    /// Tells the version.
+    Version,
+    /// Tells how to log in.
+    Mechanisms,
+    /// Logs in, or begins to.
+    Login {
+        /// Name of SASL's mechanism.
+        mechanism: &'a [u8],
+        /// What the mechanism says.
+        data: &'a [u8],
+    },
+    /// Closes the connection after the replies before it.
+    Quit,
+    /// Is wrong in itself: nothing but its reply happens.
+    Refused(Refused),
+}
+
+/// The reply to a request that is wrong in itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// A whole line with its end; empty when the client wants no answer.
+    Line(&'static [u8]),
+    /// A packet with this status.
+    Packet {
+        /// What is wrong.
+        status: binary::Status,
+        /// Whether the connection ends with the reply: nobody knows where the next packet begins.
+        close: bool,
+    },
+}
+
+/// The read of one or more items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Get<'a> {
+    /// What to read, answered in this order.
+    pub keys: Keys<'a>,
+    /// Whether the replies carry the cas number.
+    pub with_cas: bool,
+    /// Whether the replies carry the value.
+    pub with_value: bool,
+    /// A new expiry for every hit.
+    pub touch: Option<i64>,
+    /// The cas number of the value that the client has already and is not sent again.
+    pub known: Option<u64>,
+    /// What makes the client the one that renews the item. Only with one key.
+    pub renewal: Option<Renewal>,
+}
+
+/// When a read tells its client to renew an item, and what it leaves for others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Renewal {
+    /// Where the item has fewer seconds to live than this.
+    pub below: Option<i64>,
+    /// Where there is none: an empty one is created with this expiry.
+    pub create: Option<i64>,
+    /// The cas number of one that is created, instead of a new one.
+    pub cas: Option<u64>,
+    /// Whether the read counts as one.
+    pub reads: bool,
+}
+
+/// Under which condition a value is stored, and what becomes of the one that is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreMode {
+    /// Always.
+    Set,
+    /// If the key is absent.
+    Add,
+    /// If the key is there.
+    Replace,
+    /// Behind the value that is there, whose flags and expiry stay.
+    Append,
+    /// Before the value that is there, whose flags and expiry stay.
+    Prepend,
+}
+
+/// A value to store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Store<'a> {
+    /// Under which condition.
+    pub mode: StoreMode,
+    /// Where to.
+    pub key: &'a [u8],
+    /// Any bytes.
+    pub value: &'a [u8],
+    /// Opaque to the server.
+    pub flags: u32,
+    /// When the value expires.
+    pub exptime: i64,
+    /// The cas number that the item must have.
+    pub compare: Option<u64>,
+    /// The cas number that it gets, instead of a new one.
+    pub cas: Option<u64>,
+    /// Where there is nothing to extend: store it with this expiry.
+    pub create: Option<i64>,
+    /// Whether a value whose `compare` is too low is stored as a stale one.
+    pub stale_if_older: bool,
+    /// What the reply tells.
+    pub tells: Tells,
+}
+
+/// What a reply tells beyond what the operation knows by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tells {
+    /// The cas number.
+    pub cas: bool,
+    /// Bytes of the value.
+    pub size: bool,
+    /// Seconds left to live.
+    pub ttl: bool,
+}
+
+/// What to remove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delete<'a> {
+    /// Of which item.
+    pub key: &'a [u8],
+    /// The cas number that it must have.
+    pub compare: Option<u64>,
+    /// How much of it.
+    pub removal: Removal,
+}
+
+/// What a delete removes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// All of it.
+    Item,
+    /// Its value: an empty one is stored.
+    Value {
+        /// The client's flags.
+        flags: u32,
+        /// When it expires.
+        exptime: i64,
+        /// As [`Store::cas`].
+        cas: Option<u64>,
+        /// Whether it is stale from then on.
+        stale: bool,
+    },
+    /// Its freshness: the next client that reads it is to renew it.
+    Freshness {
+        /// A new expiry.
+        exptime: Option<i64>,
+        /// As [`Store::cas`].
+        cas: Option<u64>,
+    },
+}
+
+/// A change of a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arith<'a> {
+    /// Whether to add `delta` (wrapping at 2^64) or to subtract it (stopping at 0).
+    pub increment: bool,
+    /// Of which item.
+    pub key: &'a [u8],
+    /// How much.
+    pub delta: u64,
+    /// The cas number that it must have.
+    pub compare: Option<u64>,
+    /// As [`Store::cas`].
+    pub cas: Option<u64>,
+    /// A new expiry.
+    pub exptime: Option<i64>,
+    /// What to store where there is nothing.
+    pub create: Option<Initial>,
+    /// What the reply tells.
+    pub tells: Tells,
+}
+
+/// A number that is stored where there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Initial {
+    /// The number.
+    pub number: u64,
+    /// When it expires.
+    pub exptime: i64,
+}
+
+/// The line that a key dump writes for a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DumpFormat {
+    /// `ITEM <key> [<bytes> b; <deadline> s]`, ended by `END`.
+    Items,
+    /// `key=<key> exp=<deadline> ...`, the key URL-encoded; `OK` before, `END` behind.
+    Meta,
+    /// `mg <key>`, ended by `EN`; a key that would not stand in a line is in base64 with the flag `b`.
+    MetaGet,
+}
+
+/// What an operation does to items.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It neither does nor tells what others do, so that it may run before or behind them.
+    Idle,
+    /// It only reads, so that it can be answered without a commit.
+    Read,
+    /// It stores or changes an item.
+    Set,
+    /// It removes an item.
+    Delete,
+    /// It empties a container: it runs alone.
+    Flush,
+}
+
+/// Whose permission an operation needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Nobody's.
+    Nothing,
+    /// That for every container that its keys lead to; without keys, for the one that the connection uses.
+    Items,
+    /// The administrator's.
+    Daemon,
+}
+
+impl<'a> Operation<'a> {
+    /// What it does to items.
+    #[inline]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Operation::Get(get) if get.touch.is_none() && get.renewal.is_none_or(|r| r.create.is_none()) => Kind::Read,
+            Operation::Get(_) | Operation::Touch { .. } | Operation::Store(_) | Operation::Arith(_) => Kind::Set,
+            Operation::Delete(Delete { removal: Removal::Value { .. }, .. }) => Kind::Set,
+            Operation::Delete(_) => Kind::Delete,
+            Operation::FlushAll { .. } => Kind::Flush,
+            Operation::Inspect { .. }
+            | Operation::KeyDump { .. }
+            | Operation::Stats { .. }
+            | Operation::MemoryLimit { .. }
+            | Operation::RefreshCertificates => Kind::Read,
+            Operation::Bind { .. }
+            | Operation::Noop
+            | Operation::Version
+            | Operation::Mechanisms
+            | Operation::Login { .. }
+            | Operation::Quit
+            | Operation::Refused(_) => Kind::Idle,
+        }
+    }
+
+    /// Whether it can be answered without a commit.
+    #[inline]
+    pub fn is_read(&self) -> bool {
+        matches!(self.kind(), Kind::Idle | Kind::Read)
+    }
+
+    /// Whose permission it needs.
+    pub fn scope(&self) -> Scope {
+        match self {
+            Operation::MemoryLimit { .. } | Operation::RefreshCertificates => Scope::Daemon,
+            Operation::Stats { args } if args.starts_with(b"reset") || args.starts_with(b"detail") => Scope::Daemon,
+            Operation::Stats { .. } => Scope::Nothing,
+            Operation::Bind { .. } => Scope::Items,
+            operation if operation.kind() == Kind::Idle => Scope::Nothing,
+            _ => Scope::Items,
+        }
+    }
+
+    /// The key, where there is exactly one; as the client wrote it, see [`Request::is_encoded`].
+    #[inline]
+    pub fn key(&self) -> Option<&'a [u8]> {
+        match *self {
+            Operation::Get(Get { keys, .. }) => keys.is_single().then_some(keys.first),
+            Operation::Store(Store { key, .. })
+            | Operation::Arith(Arith { key, .. })
+            | Operation::Delete(Delete { key, .. })
+            | Operation::Touch { key, .. }
+            | Operation::Inspect { key } => Some(key),
+            _ => None,
+        }
+    }
+
+    /// How many values the reply may carry.
+    #[inline]
+    pub fn values(&self) -> usize {
+        match self {
+            Operation::Get(get) if get.with_value => get.keys.len_hint(),
+            _ => 0,
+        }
+    }
+
+    /// Whether it may stream rows for many ticks; it is planned alone.
+    #[inline]
+    pub fn is_stream(&self) -> bool {
+        match self {
+            Operation::Get(get) => may_be_range(get.keys.first),
+            Operation::KeyDump { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// The value that it stores unconditionally, if that is all it does.
+    #[inline]
+    pub fn plain_set(&self) -> Option<&Store<'a>> {
+        match self {
+            Operation::Store(store)
+                if store.mode == StoreMode::Set && store.compare.is_none() && store.cas.is_none() =>
+            {
+                Some(store)
+            }
+            _ => None,
+        }
+    }
+
+    /// The same on another key, where it has one.
+    fn with_key<'b>(self, new: &'b [u8]) -> Operation<'b>
+    where
+        'a: 'b,
+    {
+        match self {
+            Operation::Get(get) => Operation::Get(Get { keys: Keys::one(new), ..get }),
+            Operation::Store(store) => Operation::Store(Store { key: new, ..store }),
+            Operation::Delete(delete) => Operation::Delete(Delete { key: new, ..delete }),
+            Operation::Arith(arith) => Operation::Arith(Arith { key: new, ..arith }),
+            Operation::Inspect { .. } => Operation::Inspect { key: new },
+            other => other,
+        }
+    }
+}
+
+/// A range is `@` and a comparison, perhaps behind a container's name; whether the key is one only its container can tell.
+#[inline]
+fn may_be_range(key: &[u8]) -> bool {
+    match key {
+        [b'@', b'<' | b'>', ..] => true,
+        [b'@', b'@', name @ ..] => name.windows(2).any(|pair| matches!(pair, [b'@', b'<' | b'>'])),
+        _ => false,
+    }
+}
+
+/// Room for a key that has to be decoded.
+pub type KeyBuffer = [u8; super::KEY_MAX];
+
+impl<'a> Request<'a> {
+    /// Whether the operation's key is base64 and stands for another.
+    #[inline]
+    pub fn is_encoded(&self) -> bool {
+        matches!(&self.style, Style::Meta(style) if style.has(b'b'))
+    }
+
+    /// The same with the key that an encoded one stands for.
+    pub fn decoded<'b>(&self, buffer: &'b mut KeyBuffer) -> Request<'b>
+    where
+        'a: 'b,
+    {
+        // The parser has tried it.
+        let key = self.operation.key().and_then(|key| meta::base64::decode(key, buffer)).unwrap_or_default();
+        Request { operation: self.operation.with_key(key), style: self.style }
+    }
+
+    /// Whether the connection ends behind the reply.
+    #[inline]
+    pub fn closes(&self) -> bool {
+        matches!(self.operation, Operation::Quit | Operation::Refused(Refused::Packet { close: true, .. }))
+    }
+
+    /// A text command that is wrong in itself.
+    pub(super) fn refused(reply: &'static [u8]) -> Request<'a> {
+        Request { operation: Operation::Refused(Refused::Line(reply)), style: Style::Text { noreply: false } }
+    }
+
+    /// The request with a value, where it stores one.
+    #[inline]
+    pub(super) fn with_value(mut self, bytes: &'a [u8]) -> Request<'a> {
+        if let Operation::Store(store) = &mut self.operation {
+            store.value = bytes;
+        }
+        self
+    }
+}
+
+/// The keys of a read: at least one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keys<'a> {
+    pub(super) first: &'a [u8],
+    /// What follows the first key, from a space to the end of the last key.
+    pub(super) rest: &'a [u8],
+    pub(super) count: usize,
+}
+
+impl<'a> Keys<'a> {
+    /// A single key.
+    #[inline]
+    pub fn one(key: &'a [u8]) -> Keys<'a> {
+        Keys { first: key, rest: b"", count: 1 }
+    }
+
+    /// How many there are, at no cost.
+    #[inline]
+    pub fn len_hint(&self) -> usize {
+        self.count
+    }
+
+    /// The first key.
+    #[inline]
+    pub fn first(&self) -> &'a [u8] {
+        self.first
+    }
+
+    /// Whether there is only one.
+    #[inline]
+    pub fn is_single(&self) -> bool {
+        self.count == 1
+    }
+}

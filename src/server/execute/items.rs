@@ -1,0 +1,250 @@
+//! Operations that change one item.
+
+use super::{Executor, Result, client};
+use crate::protocol::operation::{Arith, Delete, Removal, Store, StoreMode};
+use crate::protocol::outcome::ttl;
+use crate::protocol::{Denial, Outcome, Request, reply::Out};
+use crate::rows::Rows;
+use crate::server::detail::Event;
+use crate::server::stats::Counter;
+use crate::server::terms::{self, condition, new_item};
+use crate::store::{Arithmetic, Condition, Container, Deleted, Failure, NewItem, Stored};
+
+/// How often an operation that lost a race for a new key looks again.
+pub(super) const ATTEMPTS: u32 = 3;
+
+/// How an operation ended; `None`: it is answered already.
+type Done = Result<Option<Outcome<'static>>>;
+
+impl<R: Rows> Executor<'_, R> {
+    #[inline]
+    pub(super) fn store(&mut self, store: &Store<'_>) -> Done {
+        self.shared.detail.note(store.key, Event::Set);
+        let (container, key) = self.row(store.key)?;
+        self.stats.one(Counter::CmdSet);
+        let item = new_item(store);
+        let result = self.store.store(container, key, condition(store.mode), store.compare, item);
+        let (mut stored, mut cas) = self.done(container, result)?;
+        match stored {
+            Stored::Exists if store.stale_if_older => {
+                (stored, cas) = self.store_stale(store, container, key, cas)?;
+            }
+            Stored::NotStored => {
+                if let (StoreMode::Append | StoreMode::Prepend, Some(exptime)) = (store.mode, store.create) {
+                    (stored, cas) = self.extend_or_add(store, container, key, NewItem { exptime, ..item })?;
+                }
+            }
+            _ => {}
+        }
+        if store.compare.is_some() {
+            self.stats.one(match stored {
+                Stored::Exists => Counter::CasBadval,
+                Stored::NotFound => Counter::CasMisses,
+                _ => Counter::CasHits,
+            });
+        }
+        match stored {
+            Stored::Stored => self.stored(store, container, key, cas).map(Some),
+            Stored::NotStored => Ok(Some(Outcome::NotStored)),
+            Stored::Exists => Ok(Some(Outcome::Exists)),
+            Stored::NotFound => Ok(Some(Outcome::NotFound)),
+        }
+    }
+
+    /// What is told of a value that was stored, with `cas` as its number or 0.
+    #[inline]
+    fn stored(&mut self, store: &Store<'_>, container: &Container, key: &[u8], cas: u64) -> Result<Outcome<'static>> {
+        let (mut cas, mut size) = (cas, store.value.len());
+        let extended = matches!(store.mode, StoreMode::Append | StoreMode::Prepend);
+        if (cas == 0 && store.tells.cas) || (extended && store.tells.size) {
+            let result = self.store.get(container, key, true, |item| (cas, size) = (item.cas, item.value.len()));
+            self.done(container, result)?;
+        }
+        Ok(Outcome::Stored { cas, size })
+    }
+
+    /// A value that is older than the one there, whose cas number is `cas`: it is stored all the same, and marked as stale.
+    fn store_stale(&mut self, store: &Store<'_>, container: &Container, key: &[u8], cas: u64) -> Result<(Stored, u64)> {
+        let extends = matches!(store.mode, StoreMode::Append | StoreMode::Prepend);
+        let older = store.compare.is_some_and(|compare| 0 < compare && compare < cas);
+        if !older || extends {
+            return Ok((Stored::Exists, cas));
+        }
+        // The row is locked: nobody changes the number meanwhile.
+        let result = self.store.store(container, key, condition(store.mode), Some(cas), new_item(store));
+        let (stored, cas) = self.done(container, result)?;
+        if stored == Stored::Stored {
+            let result = self.store.mark_stale(container, key, cas);
+            self.done(container, result)?;
+        }
+        Ok((stored, cas))
+    }
+
+    /// An append or prepend that found nothing and may create the item.
+    fn extend_or_add(
+        &mut self,
+        store: &Store<'_>,
+        container: &Container,
+        key: &[u8],
+        item: NewItem<'_>,
+    ) -> Result<(Stored, u64)> {
+        for _ in 0..ATTEMPTS {
+            let result = self.store.store(container, key, Condition::Add, None, item);
+            let added = self.done(container, result)?;
+            if added.0 == Stored::Stored {
+                return Ok(added);
+            }
+            let result = self.store.store(container, key, condition(store.mode), store.compare, item);
+            let extended = self.done(container, result)?;
+            if extended.0 != Stored::NotStored {
+                return Ok(extended);
+            }
+        }
+        Ok((Stored::NotStored, 0))
+    }
+
+    /// Answers a plain set that was stored together with others and got this cas number.
+    pub fn stored_together(&mut self, container: &Container, request: &Request<'_>, cas: u64, out: &mut Out) {
+        let Some(store) = request.operation.plain_set() else { return };
+        self.count(container).operations += 1;
+        self.stats.one(Counter::CmdSet);
+        self.shared.detail.note(store.key, Event::Set);
+        request.answer(&Outcome::Stored { cas, size: store.value.len() }, out);
+    }
+
+    pub(super) fn delete(&mut self, delete: &Delete<'_>) -> Done {
+        self.shared.detail.note(delete.key, Event::Delete);
+        let (container, key) = self.row(delete.key)?;
+        let deleted = match delete.removal {
+            Removal::Item => {
+                let result = self.store.delete(container, key, delete.compare);
+                self.done(container, result)?
+            }
+            Removal::Value { flags, exptime, cas, stale } => {
+                let item = NewItem { flags, exptime, value: b"", cas };
+                let result = self.store.store(container, key, Condition::Replace, delete.compare, item);
+                let (stored, cas) = self.done(container, result)?;
+                if stale && stored == Stored::Stored {
+                    let result = self.store.mark_stale(container, key, cas);
+                    self.done(container, result)?;
+                }
+                deleted(stored)
+            }
+            Removal::Freshness { exptime, cas } => {
+                let result = self.store.invalidate(container, key, delete.compare, exptime, cas);
+                deleted(self.done(container, result)?.0)
+            }
+        };
+        Ok(Some(match deleted {
+            Deleted::Deleted => {
+                self.stats.one(Counter::DeleteHits);
+                Outcome::Done
+            }
+            Deleted::NotFound => {
+                self.stats.one(Counter::DeleteMisses);
+                Outcome::NotFound
+            }
+            Deleted::Exists => Outcome::Exists,
+        }))
+    }
+
+    /// Changes a number or, where there is none, stores the initial one.
+    #[inline]
+    pub(super) fn arith(&mut self, arith: &Arith<'_>) -> Done {
+        let (container, key) = self.row(arith.key)?;
+        let (hits, misses) = match arith.increment {
+            true => (Counter::IncrHits, Counter::IncrMisses),
+            false => (Counter::DecrHits, Counter::DecrMisses),
+        };
+        for _ in 0..ATTEMPTS {
+            let result = self.store.arithmetic(container, key, terms::arith(arith));
+            match self.done(container, result)? {
+                Arithmetic::Value(number, cas) => {
+                    self.stats.one(hits);
+                    return self.number(arith, container, key, number, cas);
+                }
+                Arithmetic::Exists => return Ok(Some(Outcome::Exists)),
+                Arithmetic::NonNumeric => return Ok(Some(Outcome::NonNumeric)),
+                Arithmetic::NotFound => {}
+            }
+            let Some(initial) = arith.create else {
+                self.stats.one(misses);
+                return Ok(Some(Outcome::NotFound));
+            };
+            let mut digits = itoa::Buffer::new();
+            let value = digits.format(initial.number).as_bytes();
+            let item = NewItem { flags: 0, exptime: initial.exptime, value, cas: arith.cas };
+            let result = self.store.store(container, key, Condition::Add, None, item);
+            // Otherwise somebody stored one between our search and our insert: it is there to be changed.
+            if let (Stored::Stored, cas) = self.done(container, result)? {
+                self.stats.one(misses);
+                return self.number(arith, container, key, initial.number, cas);
+            }
+        }
+        Ok(Some(Outcome::NotStored))
+    }
+
+    /// What is told of a number, with `cas` as its cas number or 0.
+    #[inline]
+    fn number(&mut self, arith: &Arith<'_>, container: &Container, key: &[u8], number: u64, cas: u64) -> Done {
+        let (mut cas, mut left) = (cas, None);
+        if arith.tells.ttl || (cas == 0 && arith.tells.cas) {
+            let now = self.store.now();
+            let result = self.store.get(container, key, true, |item| {
+                (cas, left) = (item.cas, Some(ttl(item.deadline, now)));
+            });
+            self.done(container, result)?;
+        }
+        Ok(Some(Outcome::Number { number, cas, ttl: left }))
+    }
+
+    pub(super) fn touch(&mut self, key: &[u8], exptime: i64) -> Done {
+        let (container, key) = self.row(key)?;
+        self.stats.one(Counter::CmdTouch);
+        let result = self.store.touch(container, key, exptime);
+        let found = self.done(container, result)?;
+        self.stats.one(if found { Counter::TouchHits } else { Counter::TouchMisses });
+        Ok(Some(if found { Outcome::Done } else { Outcome::NotFound }))
+    }
+
+    /// The deadline of a delayed flush_all has come. Nobody waits for an answer: what goes wrong is logged.
+    pub fn flush_due(&mut self) {
+        let _ = self.flush(0);
+    }
+
+    /// Empties the container, or notes that it is to be emptied `delay` seconds from now. Runs alone and outside any transaction:
+    /// batches are committed first, this worker's and everybody's.
+    pub(super) fn flush(&mut self, delay: i64) -> Done {
+        if self.shared.options.flush_disabled {
+            return Ok(Some(Outcome::Denied(Denial::Disabled("flush_all not allowed"))));
+        }
+        self.stats.one(Counter::CmdFlush);
+        if delay > 0 {
+            self.shared.flush_later(self.container, delay);
+            return Ok(Some(Outcome::Done));
+        }
+        let Some(container) = self.config.container(self.container) else {
+            return Err(client("no such container"));
+        };
+        self.shared.commit_batches();
+        match self.store.commit().map_err(Failure::Rows).and_then(|()| self.store.flush(container)) {
+            Ok(()) => {
+                self.shared.cancel_flush(self.container);
+                Ok(Some(Outcome::Done))
+            }
+            // TRUNCATE is no part of a transaction and never runs again.
+            Err(Failure::Rows(error)) if error.aborts() => {
+                Err(super::Stop::Fault(self.refused_by_table(container, &error)))
+            }
+            Err(failure) => Err(self.stop(container, failure)),
+        }
+    }
+}
+
+fn deleted(stored: Stored) -> Deleted {
+    match stored {
+        Stored::Stored => Deleted::Deleted,
+        Stored::Exists => Deleted::Exists,
+        Stored::NotFound | Stored::NotStored => Deleted::NotFound,
+    }
+}
