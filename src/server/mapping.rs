@@ -184,28 +184,21 @@ impl Mapping {
     }
 
     /// Gives an order and returns its number.
-    fn order(&self, orders: &mut MutexGuard<'_, Orders>, everything: bool, names: &[&Vec<u8>]) -> u64 {
-        orders.everything |= everything;
-        for name in names {
-            if !orders.names.contains(name) && orders.names.len() < UNKNOWN_MAX {
-                orders.names.push((*name).clone());
-            }
-        }
+    fn order(&self, orders: &mut MutexGuard<'_, Orders>) -> u64 {
         orders.given += 1;
         self.changed.notify_all();
         orders.given
     }
 
-    /// Waits until an order is carried out; `false`: not for so long. Who is not `patient` waits for no reading that itself takes long.
-    fn wait(&self, orders: &mut MutexGuard<'_, Orders>, order: u64, patience: Duration, patient: bool) -> bool {
-        let until = Instant::now() + patience;
+    /// Waits a little until an order is carried out, and not at all for a reading that itself takes long.
+    fn wait_a_little(&self, mut orders: MutexGuard<'_, Orders>, order: u64) {
+        let until = Instant::now() + PATIENCE;
         while orders.carried_out < order {
-            let stuck = !patient && orders.reading_since.is_some_and(|since| since.elapsed() >= PATIENCE);
-            if stuck || self.changed.wait_until(orders, until).timed_out() {
-                return orders.carried_out >= order;
+            let stuck = orders.reading_since.is_some_and(|since| since.elapsed() >= PATIENCE);
+            if stuck || self.changed.wait_until(&mut orders, until).timed_out() {
+                return;
             }
         }
-        true
     }
 
     /// Looks for containers that have been configured since the newest configuration was read, and takes some time over it. A name that has
@@ -216,10 +209,16 @@ impl Mapping {
         orders.unknown.retain(|_, since| since.elapsed() < UNKNOWN_FOR);
         let wanted = |name: &&Vec<u8>| newest.find(name).is_none() && !orders.unknown.contains_key(*name);
         let names: Vec<&Vec<u8>> = names.iter().filter(wanted).collect();
-        if !names.is_empty() {
-            let order = self.order(&mut orders, false, &names);
-            self.wait(&mut orders, order, PATIENCE, false);
+        if names.is_empty() {
+            return;
         }
+        for name in names {
+            if !orders.names.contains(name) && orders.names.len() < UNKNOWN_MAX {
+                orders.names.push(name.clone());
+            }
+        }
+        let order = self.order(&mut orders);
+        self.wait_a_little(orders, order);
     }
 
     /// Orders to read everything and waits until that is done.
@@ -227,12 +226,16 @@ impl Mapping {
     /// # Errors
     /// See [`ReloadError`].
     pub fn reload(&self, patience: Duration) -> Result<(), ReloadError> {
+        let until = Instant::now() + patience;
         let mut orders = self.orders.lock();
-        let order = self.order(&mut orders, true, &[]);
-        match self.wait(&mut orders, order, patience, true) {
-            true => orders.outcome.clone(),
-            false => Err(ReloadError::TakesLong),
+        orders.everything = true;
+        let order = self.order(&mut orders);
+        while orders.carried_out < order {
+            if self.changed.wait_until(&mut orders, until).timed_out() {
+                return Err(ReloadError::TakesLong);
+            }
         }
+        orders.outcome.clone()
     }
 
     /// Orders to read everything because some container does not suit its table, unless that did not help a moment ago.
@@ -242,20 +245,23 @@ impl Mapping {
 
     /// The same; takes some time over it.
     pub fn mend_and_wait(&self) {
-        if let Some((mut orders, order)) = self.order_to_mend() {
-            self.wait(&mut orders, order, PATIENCE, false);
+        if let Some((orders, order)) = self.order_to_mend() {
+            self.wait_a_little(orders, order);
         }
     }
 
     fn order_to_mend(&self) -> Option<(MutexGuard<'_, Orders>, u64)> {
         let mut orders = self.orders.lock();
+        if orders.mending && orders.given > orders.carried_out {
+            // Somebody has found the same.
+            let order = orders.given;
+            return Some((orders, order));
+        }
         if Instant::now() < orders.rest_until {
             return None;
         }
-        // Others that find the same need not order it again.
-        orders.rest_until = Instant::now() + MISFIT_PAUSE;
-        orders.mending = true;
-        let order = self.order(&mut orders, true, &[]);
+        (orders.mending, orders.everything) = (true, true);
+        let order = self.order(&mut orders);
         Some((orders, order))
     }
 

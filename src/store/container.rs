@@ -182,10 +182,10 @@ impl Container {
     /// The value column of that number, else the first.
     pub(super) fn selected(&self, flags: u32) -> Result<usize, Failure> {
         let column = *self.values.get(flags as usize).unwrap_or(&self.values[0]);
-        match column == self.table.key {
-            true => Err(Failure::Client("the flags select the key column, which cannot be changed".into())),
-            false => Ok(column),
+        if column == self.table.key {
+            return Err(Failure::Client("the flags select the key column, which cannot be changed".into()));
         }
+        Ok(column)
     }
 
     /// The column that incr and decr change: the one that the row's flags select.

@@ -105,10 +105,11 @@ impl Api {
     fn error(self, code: ib_err::Type) -> Error {
         // SAFETY: any code is allowed; the answer is a static string or null.
         let text = unsafe { ib!(self, ut_strerr(code)) };
-        let text = match text.is_null() {
-            true => format!("InnoDB API error {code}"),
+        let text = if text.is_null() {
+            format!("InnoDB API error {code}")
+        } else {
             // SAFETY: not null, a static NUL-terminated string.
-            false => unsafe { CStr::from_ptr(text) }.to_string_lossy().to_lowercase(),
+            unsafe { CStr::from_ptr(text) }.to_string_lossy().to_lowercase()
         };
         match code {
             ib_err::IB_DUPLICATE_KEY => Error::Duplicate,
@@ -137,10 +138,10 @@ impl Transaction {
         let (level, rw, auto) = trx_args(mode);
         // SAFETY: plain values.
         let raw = unsafe { ib!(api, trx_begin(level, rw, auto)) };
-        match raw.is_null() {
-            true => Err(Error::Engine("out of memory for a transaction".into())),
-            false => Ok(Transaction { api, raw }),
+        if raw.is_null() {
+            return Err(Error::Engine("out of memory for a transaction".into()));
         }
+        Ok(Transaction { api, raw })
     }
 
     pub(super) fn start(&mut self, mode: Mode) -> Result<()> {
@@ -309,10 +310,10 @@ pub(super) struct Tuple {
 
 impl Tuple {
     fn new(api: Api, raw: ib_tpl_t) -> Result<Tuple> {
-        match raw.is_null() {
-            true => Err(Error::Engine("out of memory for a tuple".into())),
-            false => Ok(Tuple { api, raw }),
+        if raw.is_null() {
+            return Err(Error::Engine("out of memory for a tuple".into()));
         }
+        Ok(Tuple { api, raw })
     }
 
     /// Columns, those of the system included.
@@ -458,10 +459,10 @@ pub(in crate::rows) fn decode_int(bytes: &[u8], unsigned: bool) -> i128 {
         [a, b, c, d, e, f, g, h] => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
         _ => bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)),
     };
-    match unsigned || bytes.is_empty() {
-        true => i128::from(value),
-        false => i128::from(value) - (1i128 << (8 * bytes.len().min(8) - 1)),
+    if unsigned || bytes.is_empty() {
+        return i128::from(value);
     }
+    i128::from(value) - (1i128 << (8 * bytes.len().min(8) - 1))
 }
 
 #[cfg(test)]
