@@ -50,6 +50,14 @@ impl Server {
         }
     }
 
+    /// How the daemon reads rows by key, in words for the DBA; known once a session was opened.
+    pub fn reads(self) -> String {
+        match self {
+            Server::MySql(_) => "table".into(),
+            Server::MariaDb(_) => mariadb::describe_reads(),
+        }
+    }
+
     /// Whether it has started and takes sessions.
     pub fn takes_sessions(self) -> bool {
         match self {

@@ -71,9 +71,10 @@ impl Start {
             None => unsafe { Host::new(callbacks, data.cast(), IB_CB_ENTRIES as usize) },
         })
         .map_err(|refusal| refusal.to_string())?;
+        let reads = server.map_or_else(|| "table".into(), Server::reads);
         settings.warn(daemon.server.as_ref().is_some_and(crate::server::Server::host_has_sql));
         if let Some(server) = &daemon.server {
-            variables::publish_listening(server.addresses());
+            variables::publish(server.addresses(), &reads);
         }
         *slot = Some(daemon);
         Ok(())

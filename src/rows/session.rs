@@ -1,6 +1,6 @@
 //! The rows of a worker, whichever way its host offers them.
 
-use super::handler::{self, HandlerRows};
+use super::handler::{self, HandlerRows, HandlerSession};
 use super::sql::{SqlRows, SqlSession};
 use super::table::TableRows;
 use super::{Cell, Column, Error, Index, Mode, Result, Rows, Table};
@@ -119,7 +119,7 @@ impl<S: SqlSession> Hybrid<S> {
     }
 }
 
-impl<S: SqlSession, M: SqlSession> RowSession<S, M> {
+impl<S: SqlSession, M: HandlerSession> RowSession<S, M> {
     /// The host's `innodb_api_trx_level`, 0 to 3.
     pub fn host_trx_level(&self) -> u8 {
         self.table().map_or(handler::TRX_LEVEL, TableRows::host_trx_level)
@@ -187,7 +187,7 @@ macro_rules! either {
     };
 }
 
-impl<S: SqlSession, M: SqlSession> Rows for RowSession<S, M> {
+impl<S: SqlSession, M: HandlerSession> Rows for RowSession<S, M> {
     fn begin(&mut self, mode: Mode) -> Result<()> {
         match self {
             RowSession::Table(rows) => rows.begin(mode),
@@ -312,8 +312,10 @@ impl<S: SqlSession, M: SqlSession> Rows for RowSession<S, M> {
     }
 
     fn restart_lock_wait(&mut self) {
-        if let RowSession::Hybrid(both) = self {
-            both.sql.restart_lock_wait();
+        match self {
+            RowSession::Table(_) => {}
+            RowSession::Hybrid(both) => both.sql.restart_lock_wait(),
+            RowSession::Handler(rows) => rows.restart_lock_wait(),
         }
     }
 

@@ -35,6 +35,8 @@ pub struct Settings {
     pub lock_wait_timeout: u32,
     /// Whether a series that was not tested is accepted.
     pub allow_untested: bool,
+    /// Whether MariaDB's rows may be read below SQL.
+    pub handler_reads: bool,
 }
 
 impl Settings {

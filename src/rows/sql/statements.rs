@@ -135,6 +135,8 @@ pub struct Statements {
     named: Vec<Named>,
     /// What the dictionary said of upserts.
     pub upserts: Upserts,
+    /// See [`SqlSession::has_row_alias`](super::SqlSession::has_row_alias).
+    pub row_alias: bool,
 }
 
 impl Statements {
@@ -148,6 +150,7 @@ impl Statements {
             fixed: [None; 7],
             named: Vec::new(),
             upserts: Upserts::Unknown,
+            row_alias: true,
         }
     }
 
@@ -240,13 +243,18 @@ impl Statements {
     }
 
     fn on_duplicate(&self, table: &Table, cells: &[(usize, Cell<'_>)], sql: &mut String) {
-        sql.push_str(" AS `memcached row` ON DUPLICATE KEY UPDATE ");
+        let (row, new, end) = match self.row_alias {
+            true => (" AS `memcached row`", "=`memcached row`.", ""),
+            false => ("", "=VALUES(", ")"),
+        };
+        let _ = write!(sql, "{row} ON DUPLICATE KEY UPDATE ");
         let others = cells.iter().map(|(column, _)| *column).filter(|column| *column != table.key);
         for (i, column) in others.enumerate() {
             sql.push_str(if i == 0 { "" } else { ", " });
             self.column(column, sql);
-            sql.push_str("=`memcached row`.");
+            sql.push_str(new);
             self.column(column, sql);
+            sql.push_str(end);
         }
     }
 
@@ -438,6 +446,12 @@ mod tests {
         ] {
             assert_eq!(statements.text(&table, kind), text);
         }
+        let mut old = Statements::new(&table, vec![Charset::None; 4]);
+        old.row_alias = false;
+        assert_eq!(
+            old.text(&table, Kind::Upsert(1, &[(0, Cell::Null), (3, Cell::Null)])),
+            "INSERT INTO `my db`.`t` (`k`, `n`) VALUES (?, ?) ON DUPLICATE KEY UPDATE `n`=VALUES(`n`)"
+        );
         let mut padded = table.clone();
         (padded.columns[0].kind, padded.columns[0].max_bytes) = (ColumnKind::Binary, 8);
         let found = "DELETE FROM `my db`.`t` WHERE `k`=CAST(? AS BINARY(8))";
