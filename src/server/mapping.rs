@@ -10,6 +10,7 @@
 //!                                                 └─► once all of them have: memory of old mappings goes, SET returns
 //! ```
 
+use crate::host::HostError;
 use crate::store::{Config, ConfigError};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::HashMap;
@@ -41,7 +42,9 @@ const HEAL_PAUSE_MAX_MS: u64 = 1000;
 #[non_exhaustive]
 pub enum ReloadError {
     /// The host gave the reader no session.
-    NoSession(String),
+    NoSession(HostError),
+    /// A defect of the daemon was met.
+    Defect,
     /// The configuration tables cannot be used, and everything stays as it was.
     Unusable(ConfigError),
     /// Some rows break rules. The other containers were read again; these refuse their clients.
@@ -55,7 +58,10 @@ pub enum ReloadError {
 impl fmt::Display for ReloadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ReloadError::NoSession(text) => write!(f, "the containers stay as they were: {text}"),
+            ReloadError::NoSession(error) => write!(f, "the containers stay as they were: {error}"),
+            ReloadError::Defect => f.write_str(
+                "the containers stay as they were: a defect of the daemon was met while it read its configuration",
+            ),
             ReloadError::Unusable(error) => write!(f, "the containers stay as they were: {error}"),
             ReloadError::Rows(error) => write!(f, "{error}; all others were read again"),
             ReloadError::TakesLong => {
@@ -71,6 +77,7 @@ impl fmt::Display for ReloadError {
 impl std::error::Error for ReloadError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            ReloadError::NoSession(error) => Some(error),
             ReloadError::Unusable(error) | ReloadError::Rows(error) => Some(error),
             _ => None,
         }

@@ -3,6 +3,7 @@
 use super::super::{Cell, Column, ColumnKind, Error, Mode, Result};
 use crate::bindings::*;
 use std::ffi::{CStr, c_int, c_void};
+use std::fmt;
 use std::ptr::{self, NonNull};
 
 /// Bytes of the widest BINARY column.
@@ -26,6 +27,32 @@ macro_rules! ib {
     };
 }
 
+/// A host's callback table cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ApiError {
+    /// There is none.
+    Missing,
+    /// It has so many entries, and another number was expected.
+    Length(usize),
+    /// This entry, counted from 0, is null.
+    Null(usize),
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ApiError::Missing => f.write_str("the host handed over no InnoDB API table"),
+            ApiError::Length(entries) => {
+                write!(f, "the InnoDB API table has {entries} entries instead of {IB_CB_ENTRIES}")
+            }
+            ApiError::Null(entry) => write!(f, "entry {entry} of the InnoDB API table is null"),
+        }
+    }
+}
+
+impl std::error::Error for ApiError {}
+
 impl Api {
     /// Takes a table of `entries` function pointers.
     ///
@@ -35,19 +62,16 @@ impl Api {
     /// # Safety
     /// `table` points to `entries` function pointers in the layout of `innodb_api.h`, which stay
     /// valid until the last use of the returned value and its copies.
-    pub unsafe fn new(table: *const ib_cb_t, entries: usize) -> std::result::Result<Api, String> {
+    pub unsafe fn new(table: *const ib_cb_t, entries: usize) -> std::result::Result<Api, ApiError> {
         let Some(api) = NonNull::new(table.cast_mut()) else {
-            return Err("the host handed over no InnoDB API table".into());
+            return Err(ApiError::Missing);
         };
         if entries != IB_CB_ENTRIES as usize {
-            return Err(format!("the InnoDB API table has {entries} entries instead of {IB_CB_ENTRIES}"));
+            return Err(ApiError::Length(entries));
         }
         // SAFETY: the caller promises `entries` readable pointers.
         let slots = unsafe { std::slice::from_raw_parts(table.cast::<*const c_void>(), entries) };
-        match slots.iter().position(|slot| slot.is_null()) {
-            Some(i) => Err(format!("entry {i} of the InnoDB API table is null")),
-            None => Ok(Api(api)),
-        }
+        slots.iter().position(|slot| slot.is_null()).map_or(Ok(Api(api)), |i| Err(ApiError::Null(i)))
     }
 
     /// The host's `innodb_api_trx_level`.
