@@ -7,6 +7,7 @@
  *   host_main.c   main: start, wait for a signal, stop
  *   options.c     the command line and the options file
  *   passwd.c      the subcommand that makes lines for a users file
+ *   service.c     systemd's notifications, --ping
  *   plugins.c     INSTALL and UNINSTALL PLUGIN, the list of loaded plugins
  *   variables.c   system variables of plugins: defaults, ranges, SET GLOBAL
  *   statements.c  the engine's callback: statements that belong to the host
@@ -120,6 +121,17 @@ typedef enum options_result { OPTIONS_RUN, OPTIONS_EXIT, OPTIONS_BAD } options_r
  * went to standard error. */
 options_result options_parse(host_options *options, int argc, char **argv);
 void options_free(host_options *options);
+
+/* ---- service.c ---- */
+
+/* Tells the supervisor that NOTIFY_SOCKET names, if there is one: "READY=1" and its like. */
+void service_notify(const char *state);
+/* The same, for the start of a reload; "READY=1" ends it. */
+void service_reloading(void);
+/* How often the supervisor wants "WATCHDOG=1"; false: not at all. */
+bool service_watchdog(struct timespec *interval);
+/* Whether a server of memcached's protocol answers at HOST:PORT or /PATH, within seconds; a sentence says why not. */
+bool ping(const char *address);
 
 /* ---- passwd.c ---- */
 

@@ -9,5 +9,6 @@ mod directories;
 mod host;
 mod install;
 mod options;
+mod service;
 mod soak;
 mod standby;
