@@ -129,10 +129,9 @@ impl<R: Rows> Store<R> {
         match container.policies.set {
             Policy::Disabled => self.get(container, key, with_cas, found),
             Policy::CacheOnly => Ok(self.touch_memory(container, key, exptime, found)),
-            // Where no column has a cas number this makes another version of it.
-            _ if self.marks.used() => {
-                Ok(self.touch(container, key, exptime)? && self.get(container, key, with_cas, found)?)
-            }
+            // Where no column has a cas number this makes another version of it, which the marks must follow.
+            _ if self.marks.used() => Ok(self.touch(container, key, exptime)?
+                && self.begin(container)?.get_touched(container, key, with_cas, found)?),
             Policy::InnodbOnly | Policy::Caching => {
                 self.begin_change(container, key)?.get_and_touch(container, key, exptime, with_cas, found)
             }

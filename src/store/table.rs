@@ -66,9 +66,9 @@ impl<R: Rows> TableStore<R> {
         if !self.touch(container, key, exptime)? {
             return Ok(false);
         }
-        if with_cas && container.cas.is_none() && container.expiry.is_some() {
+        if with_cas && container.expiry.is_some() && container.has_digest(&self.rows) {
             // The digest covers the deadline, and the current row is the one from before the update.
-            return self.get(container, key, with_cas, found);
+            return self.get_touched(container, key, with_cas, found);
         }
         let deadline = self.deadline(exptime);
         let expires = container.expiry.is_some();
@@ -76,6 +76,22 @@ impl<R: Rows> TableStore<R> {
             found(Item { deadline: if expires { deadline } else { item.deadline }, ..item });
         });
         Ok(true)
+    }
+
+    /// Hands over an item whose expiry was changed just now, perhaps to the past.
+    pub(super) fn get_touched(
+        &mut self,
+        container: &Container,
+        key: &[u8],
+        with_cas: bool,
+        found: impl FnOnce(Item<'_>),
+    ) -> Result<bool> {
+        let Some(key) = container.key_cell(key) else { return Ok(false) };
+        let is_there = self.rows.read(&container.table, key)?;
+        if is_there {
+            self.hand_over(container, with_cas, found);
+        }
+        Ok(is_there)
     }
 
     /// Changes the expiry of a live item; `false` if there is none.
