@@ -26,6 +26,9 @@ pub(super) struct Shard {
     expired: u64,
 }
 
+/// Containers flushed beyond which the next flush frees their items: callers may number containers anew for ever.
+const FLUSHED_MAX: usize = 256;
+
 fn cost(data_len: usize) -> usize {
     data_len.saturating_add(ITEM_OVERHEAD)
 }
@@ -122,6 +125,9 @@ impl Shard {
 
     /// Makes every item of the container absent; their memory is freed when it is met or needed.
     pub(super) fn flush(&mut self, container: u32) {
+        if self.flushed.len() >= FLUSHED_MAX {
+            self.sweep_if_useful();
+        }
         self.epoch += 1;
         match self.flushed.binary_search_by_key(&container, |entry| entry.0) {
             Ok(at) => self.flushed.iter_mut().skip(at).take(1).for_each(|entry| entry.1 = self.epoch),

@@ -1,5 +1,6 @@
 //! Hosts that bring C functions: the bundled host (through its service symbol) and C embedders (`dm_config`).
 
+use super::HostError;
 use crate::bindings::{dm_config, dm_host_service};
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::ptr;
@@ -124,13 +125,13 @@ impl Callbacks {
         }
     }
 
-    pub(super) fn attach(&self) -> Result<*mut c_void, String> {
+    pub(super) fn attach(&self) -> Result<*mut c_void, HostError> {
         let mut state = ptr::null_mut();
         let Some(attach) = self.attach else { return Ok(state) };
         // SAFETY: the host's function, its argument, a writable pointer.
         match unsafe { attach(self.arg, &mut state) } {
             0 => Ok(state),
-            code => Err(format!("the host refused a thread of the daemon with code {code}")),
+            code => Err(HostError::Thread("the host", code)),
         }
     }
 

@@ -5,6 +5,7 @@
 //! [`mysql`] serves MySQL servers, [`mariadb`] MariaDB's.
 
 pub mod callbacks;
+mod error;
 pub mod log_sink;
 pub mod mariadb;
 pub mod mysql;
@@ -13,6 +14,7 @@ use crate::bindings::ib_cb_t;
 use crate::rows;
 use crate::rows::table::Api;
 pub use callbacks::Callbacks;
+pub use error::HostError;
 use std::ffi::c_void;
 
 /// Rows as a worker of the daemon reaches them.
@@ -92,7 +94,7 @@ impl Host {
     /// # Safety
     /// `table` points to `entries` function pointers in the layout of `innodb_api.h`; they and the functions of
     /// `callbacks` stay valid until the host and everything made from it are gone.
-    pub unsafe fn new(callbacks: Callbacks, table: *const ib_cb_t, entries: usize) -> Result<Host, String> {
+    pub unsafe fn new(callbacks: Callbacks, table: *const ib_cb_t, entries: usize) -> Result<Host, HostError> {
         // SAFETY: the caller's promise.
         let api = unsafe { Api::new(table, entries) }?;
         Ok(Host { callbacks, access: Access::Table(api) })
@@ -105,7 +107,7 @@ impl Host {
     ///
     /// # Safety
     /// `data` is what this process's server put into `st_plugin_int.data` of the plugin that is being initialised.
-    pub unsafe fn of_server(server: Server, data: *mut c_void, settings: mysql::Settings) -> Result<Host, String> {
+    pub unsafe fn of_server(server: Server, data: *mut c_void, settings: mysql::Settings) -> Result<Host, HostError> {
         let callbacks = server.callbacks();
         let version = match server {
             Server::MySql(version) => version,
@@ -129,7 +131,7 @@ impl Host {
     ///
     /// # Errors
     /// The host opened no session.
-    pub fn session(&self) -> Result<RowSession, String> {
+    pub fn session(&self) -> Result<RowSession, HostError> {
         Ok(match &self.access {
             Access::Table(api) => RowSession::Table(rows::table::TableRows::new(*api)),
             Access::MySql(api, settings) => {
@@ -194,7 +196,7 @@ impl Host {
     ///
     /// # Errors
     /// The host refused the thread.
-    pub fn attach_thread(&self) -> Result<AttachedThread<'_>, String> {
+    pub fn attach_thread(&self) -> Result<AttachedThread<'_>, HostError> {
         let state = self.callbacks.attach()?;
         Ok(AttachedThread { host: self, state })
     }

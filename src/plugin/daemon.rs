@@ -1,7 +1,7 @@
 //! The daemon: one at a time in a process, whichever way it was started.
 
 use super::variables;
-use crate::host::{Callbacks, Host, log_sink};
+use crate::host::{Callbacks, Host, HostError, log_sink};
 use crate::server::options::{Options, Settings};
 use crate::server::{Observer, Server, StartError};
 use parking_lot::Mutex;
@@ -23,7 +23,7 @@ pub enum Refusal {
     /// The option string is wrong.
     Option(String),
     /// The host hands over nothing that can be used.
-    Table(String),
+    Host(HostError),
     /// See there.
     Start(StartError),
 }
@@ -32,7 +32,8 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::AlreadyRunning => f.write_str("a memcached daemon already runs in this process"),
-            Refusal::Option(text) | Refusal::Table(text) => f.write_str(text),
+            Refusal::Option(text) => f.write_str(text),
+            Refusal::Host(error) => error.fmt(f),
             Refusal::Start(error) => error.fmt(f),
         }
     }
@@ -41,6 +42,7 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            Refusal::Host(error) => Some(error),
             Refusal::Start(error) => Some(error),
             _ => None,
         }
@@ -62,7 +64,7 @@ impl Daemon {
         option: &str,
         settings: Settings,
         observer: Option<Observer>,
-        make_host: impl FnOnce() -> Result<Host, String>,
+        make_host: impl FnOnce() -> Result<Host, HostError>,
     ) -> Result<Daemon, Refusal> {
         if RUNNING.swap(true, Ordering::AcqRel) {
             return Err(Refusal::AlreadyRunning);
@@ -72,7 +74,7 @@ impl Daemon {
         let mut options = Options::parse(option).map_err(Refusal::Option)?;
         options.settings = settings;
         log_sink::install(callbacks, options.verbose);
-        let host = make_host().map_err(Refusal::Table)?;
+        let host = make_host().map_err(Refusal::Host)?;
         let server = Server::start(host, options, observer).map_err(Refusal::Start)?;
         log::info!("listening on {}", variables::listening(server.addresses()));
         daemon.server = Some(server);

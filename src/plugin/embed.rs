@@ -75,7 +75,7 @@ unsafe fn start(config: *const dm_config, no_out: bool) -> Result<Daemon, (dm_re
         let code = match &refusal {
             Refusal::AlreadyRunning => dm_result::DM_ALREADY_RUNNING,
             Refusal::Option(_) => dm_result::DM_BAD_OPTION,
-            Refusal::Table(_) => dm_result::DM_INVALID_ARGUMENT,
+            Refusal::Host(_) => dm_result::DM_INVALID_ARGUMENT,
             Refusal::Start(StartError::Configuration(_) | StartError::File(_)) => dm_result::DM_BAD_CONFIGURATION,
             Refusal::Start(StartError::Listen(_)) => dm_result::DM_CANNOT_LISTEN,
             Refusal::Start(_) => dm_result::DM_SYSTEM,

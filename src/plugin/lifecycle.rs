@@ -9,7 +9,7 @@ use super::variables;
 use crate::bindings::{DM_HOST_SERVICE_VERSION, IB_CB_ENTRIES, dm_host_service, dm_plugin_int};
 use crate::boundary::guard;
 use crate::host::callbacks::Severity;
-use crate::host::{Callbacks, Host, Server, mysql};
+use crate::host::{Callbacks, Host, HostError, Server, mysql};
 use std::ffi::{c_int, c_void};
 use std::ptr;
 
@@ -64,9 +64,9 @@ impl Start {
         let daemon = Daemon::start(callbacks, &settings.option, settings.server, observer, || match server {
             // SAFETY: init got `data` from this server.
             Some(server) => unsafe { Host::of_server(server, data, settings.sessions) },
-            None if data.is_null() => {
-                Err("this host hands over no InnoDB API table; daemon_memcached does not support it".into())
-            }
+            None if data.is_null() => Err(HostError::Setting(
+                "this host hands over no InnoDB API table; daemon_memcached does not support it",
+            )),
             // SAFETY: a table that such a host hands over has the canonical layout and length.
             None => unsafe { Host::new(callbacks, data.cast(), IB_CB_ENTRIES as usize) },
         })

@@ -112,10 +112,8 @@ impl<S: SqlSession> Hybrid<S> {
         read?;
         let mut expected = found.into_iter();
         let same = self.sql.compare(table, |rows| {
-            match expected.next() == Some(row(&|column| rows.bytes(column).map(<[u8]>::to_vec))) {
-                true => ControlFlow::Continue(()),
-                false => ControlFlow::Break(()),
-            }
+            let same = expected.next() == Some(row(&|column| rows.bytes(column).map(<[u8]>::to_vec)));
+            if same { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         Ok(same && expected.next().is_none())
     }
@@ -158,13 +156,13 @@ impl<S: SqlSession, M: HandlerSession> RowSession<S, M> {
             Err(Error::NotFound(_)) => return Ok(()),
             Err(other) => return Err(other),
         };
-        match both.agree(&table)? {
-            true => Ok(()),
-            false => Err(Error::Engine(format!(
-                "table {} reads differently through InnoDB's functions and through SQL; this server release is not supported",
-                table.display()
-            ))),
+        if both.agree(&table)? {
+            return Ok(());
         }
+        Err(Error::Engine(format!(
+            "table {} reads differently through InnoDB's functions and through SQL; this server release is not supported",
+            table.display()
+        )))
     }
 }
 

@@ -8,8 +8,8 @@ mod handles;
 
 use super::{Cell, Column, ColumnKind, Error, Index, Mode, Result, Rows, Table};
 use crate::bindings::{ib_col_attr, ib_col_meta_t, ib_col_type, ib_lck_mode, ib_match_mode, ib_srch_mode};
-pub use handles::Api;
 pub(super) use handles::decode_int;
+pub use handles::{Api, ApiError};
 use handles::{Cursor, Transaction, Tuple};
 use std::ffi::CStr;
 use std::ops::Bound;

@@ -10,6 +10,7 @@
 //!                                                 └─► once all of them have: memory of old mappings goes, SET returns
 //! ```
 
+use crate::host::HostError;
 use crate::store::{Config, ConfigError};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::HashMap;
@@ -41,7 +42,9 @@ const HEAL_PAUSE_MAX_MS: u64 = 1000;
 #[non_exhaustive]
 pub enum ReloadError {
     /// The host gave the reader no session.
-    NoSession(String),
+    NoSession(HostError),
+    /// A defect of the daemon was met.
+    Defect,
     /// The configuration tables cannot be used, and everything stays as it was.
     Unusable(ConfigError),
     /// Some rows break rules. The other containers were read again; these refuse their clients.
@@ -55,7 +58,10 @@ pub enum ReloadError {
 impl fmt::Display for ReloadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ReloadError::NoSession(text) => write!(f, "the containers stay as they were: {text}"),
+            ReloadError::NoSession(error) => write!(f, "the containers stay as they were: {error}"),
+            ReloadError::Defect => f.write_str(
+                "the containers stay as they were: a defect of the daemon was met while it read its configuration",
+            ),
             ReloadError::Unusable(error) => write!(f, "the containers stay as they were: {error}"),
             ReloadError::Rows(error) => write!(f, "{error}; all others were read again"),
             ReloadError::TakesLong => {
@@ -71,6 +77,7 @@ impl fmt::Display for ReloadError {
 impl std::error::Error for ReloadError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            ReloadError::NoSession(error) => Some(error),
             ReloadError::Unusable(error) | ReloadError::Rows(error) => Some(error),
             _ => None,
         }
@@ -184,28 +191,21 @@ impl Mapping {
     }
 
     /// Gives an order and returns its number.
-    fn order(&self, orders: &mut MutexGuard<'_, Orders>, everything: bool, names: &[&Vec<u8>]) -> u64 {
-        orders.everything |= everything;
-        for name in names {
-            if !orders.names.contains(name) && orders.names.len() < UNKNOWN_MAX {
-                orders.names.push((*name).clone());
-            }
-        }
+    fn order(&self, orders: &mut MutexGuard<'_, Orders>) -> u64 {
         orders.given += 1;
         self.changed.notify_all();
         orders.given
     }
 
-    /// Waits until an order is carried out; `false`: not for so long. Who is not `patient` waits for no reading that itself takes long.
-    fn wait(&self, orders: &mut MutexGuard<'_, Orders>, order: u64, patience: Duration, patient: bool) -> bool {
-        let until = Instant::now() + patience;
+    /// Waits a little until an order is carried out, and not at all for a reading that itself takes long.
+    fn wait_a_little(&self, mut orders: MutexGuard<'_, Orders>, order: u64) {
+        let until = Instant::now() + PATIENCE;
         while orders.carried_out < order {
-            let stuck = !patient && orders.reading_since.is_some_and(|since| since.elapsed() >= PATIENCE);
-            if stuck || self.changed.wait_until(orders, until).timed_out() {
-                return orders.carried_out >= order;
+            let stuck = orders.reading_since.is_some_and(|since| since.elapsed() >= PATIENCE);
+            if stuck || self.changed.wait_until(&mut orders, until).timed_out() {
+                return;
             }
         }
-        true
     }
 
     /// Looks for containers that have been configured since the newest configuration was read, and takes some time over it. A name that has
@@ -216,10 +216,16 @@ impl Mapping {
         orders.unknown.retain(|_, since| since.elapsed() < UNKNOWN_FOR);
         let wanted = |name: &&Vec<u8>| newest.find(name).is_none() && !orders.unknown.contains_key(*name);
         let names: Vec<&Vec<u8>> = names.iter().filter(wanted).collect();
-        if !names.is_empty() {
-            let order = self.order(&mut orders, false, &names);
-            self.wait(&mut orders, order, PATIENCE, false);
+        if names.is_empty() {
+            return;
         }
+        for name in names {
+            if !orders.names.contains(name) && orders.names.len() < UNKNOWN_MAX {
+                orders.names.push(name.clone());
+            }
+        }
+        let order = self.order(&mut orders);
+        self.wait_a_little(orders, order);
     }
 
     /// Orders to read everything and waits until that is done.
@@ -227,12 +233,16 @@ impl Mapping {
     /// # Errors
     /// See [`ReloadError`].
     pub fn reload(&self, patience: Duration) -> Result<(), ReloadError> {
+        let until = Instant::now() + patience;
         let mut orders = self.orders.lock();
-        let order = self.order(&mut orders, true, &[]);
-        match self.wait(&mut orders, order, patience, true) {
-            true => orders.outcome.clone(),
-            false => Err(ReloadError::TakesLong),
+        orders.everything = true;
+        let order = self.order(&mut orders);
+        while orders.carried_out < order {
+            if self.changed.wait_until(&mut orders, until).timed_out() {
+                return Err(ReloadError::TakesLong);
+            }
         }
+        orders.outcome.clone()
     }
 
     /// Orders to read everything because some container does not suit its table, unless that did not help a moment ago.
@@ -242,20 +252,23 @@ impl Mapping {
 
     /// The same; takes some time over it.
     pub fn mend_and_wait(&self) {
-        if let Some((mut orders, order)) = self.order_to_mend() {
-            self.wait(&mut orders, order, PATIENCE, false);
+        if let Some((orders, order)) = self.order_to_mend() {
+            self.wait_a_little(orders, order);
         }
     }
 
     fn order_to_mend(&self) -> Option<(MutexGuard<'_, Orders>, u64)> {
         let mut orders = self.orders.lock();
+        if orders.mending && orders.given > orders.carried_out {
+            // Somebody has found the same.
+            let order = orders.given;
+            return Some((orders, order));
+        }
         if Instant::now() < orders.rest_until {
             return None;
         }
-        // Others that find the same need not order it again.
-        orders.rest_until = Instant::now() + MISFIT_PAUSE;
-        orders.mending = true;
-        let order = self.order(&mut orders, true, &[]);
+        (orders.mending, orders.everything) = (true, true);
+        let order = self.order(&mut orders);
         Some((orders, order))
     }
 

@@ -41,7 +41,7 @@ mod tls;
 mod watched;
 mod worker;
 
-use crate::host::Host;
+use crate::host::{Host, HostError};
 use crate::store::{CasSource, Config, ConfigError, Rules};
 pub use listen::Address;
 use listen::Listener;
@@ -70,8 +70,10 @@ pub enum StartError {
     File(String),
     /// An address could not be bound.
     Listen(String),
-    /// The host refused a thread or a session, or does not do what it should.
-    Host(String),
+    /// The host refused a thread or a session.
+    Host(HostError),
+    /// Rows of the host are not read as they should be.
+    Rows(crate::rows::Error),
     /// Threads or descriptors ran out.
     System(String),
     /// A defect of the daemon was met.
@@ -82,7 +84,9 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Configuration(error) => error.fmt(f),
-            StartError::File(text) | StartError::Listen(text) | StartError::Host(text) => f.write_str(text),
+            StartError::File(text) | StartError::Listen(text) => f.write_str(text),
+            StartError::Host(error) => error.fmt(f),
+            StartError::Rows(error) => error.fmt(f),
             StartError::System(reason) => write!(f, "cannot start the daemon's threads: {reason}"),
             StartError::Defect => f.write_str("a defect of the daemon was met while it read its configuration"),
         }
@@ -93,6 +97,8 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             StartError::Configuration(error) => Some(error),
+            StartError::Host(error) => Some(error),
+            StartError::Rows(error) => Some(error),
             _ => None,
         }
     }
@@ -241,7 +247,7 @@ fn load_config(host: &Host, rules: Rules) -> Result<Config, StartError> {
     let read = || {
         let _attached = host.attach_thread().map_err(StartError::Host)?;
         let mut session = host.session().map_err(StartError::Host)?;
-        session.check(c"innodb_memcache/containers").map_err(|e| StartError::Host(e.to_string()))?;
+        session.check(c"innodb_memcache/containers").map_err(StartError::Rows)?;
         let rules = Rules { trx_level: session.host_trx_level(), ..rules };
         let config = Config::load(&mut session, rules, None);
         config.and_then(|config| config.verdict().map(|()| config)).map_err(StartError::Configuration)

@@ -3,7 +3,7 @@
 
 use super::mapping::{Order, ReloadError};
 use super::shared::Shared;
-use crate::host::RowSession;
+use crate::host::{HostError, RowSession};
 use crate::rows::Rows;
 use crate::store::{Config, ConfigError, Store};
 use std::sync::Arc;
@@ -75,14 +75,14 @@ pub fn run(shared: &Shared) {
     while !shared.stopping() {
         if let Err(error) = &attached {
             // Whoever orders is told so.
-            reader.refuse(error);
+            reader.refuse(ReloadError::NoSession(error.clone()));
             continue;
         }
         let step = std::panic::AssertUnwindSafe(|| reader.step());
         if std::panic::catch_unwind(step).is_err() {
             log::error!("the reader of the configuration met a defect of the daemon; it goes on");
             reader.session = None;
-            reader.refuse("a defect of the daemon was met while it read its configuration");
+            reader.refuse(ReloadError::Defect);
         }
     }
 }
@@ -119,13 +119,13 @@ impl Reader<'_> {
     }
 
     /// What is ordered cannot be done.
-    fn refuse(&mut self, reason: &str) {
+    fn refuse(&mut self, reason: ReloadError) {
         if let Some((order, _)) = self.shared.mapping.begin(|| self.shared.stopping()) {
-            self.shared.mapping.end_of_everything(order, Err(ReloadError::NoSession(reason.into())), false);
+            self.shared.mapping.end_of_everything(order, Err(reason), false);
         }
     }
 
-    fn session(&mut self) -> Result<&mut RowSession, String> {
+    fn session(&mut self) -> Result<&mut RowSession, HostError> {
         match self.session {
             Some(ref mut session) => Ok(session),
             None => Ok(self.session.insert(self.shared.host.session()?)),

@@ -87,7 +87,7 @@ pub fn run(mut seed: Seed, shared: &Shared, cas: CasSource) {
     };
     while !shared.stopping() {
         let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            Worker::new(&mut seed, shared, cas.clone(), shared.host.session()?).serve()
+            Worker::new(&mut seed, shared, cas.clone(), shared.host.session().map_err(|e| e.to_string())?).serve()
         }));
         match served {
             Ok(Ok(())) => continue,

@@ -182,10 +182,10 @@ impl Container {
     /// The value column of that number, else the first.
     pub(super) fn selected(&self, flags: u32) -> Result<usize, Failure> {
         let column = *self.values.get(flags as usize).unwrap_or(&self.values[0]);
-        match column == self.table.key {
-            true => Err(Failure::Client("the flags select the key column, which cannot be changed".into())),
-            false => Ok(column),
+        if column == self.table.key {
+            return Err(Failure::Client("the flags select the key column, which cannot be changed".into()));
         }
+        Ok(column)
     }
 
     /// The column that incr and decr change: the one that the row's flags select.
@@ -231,10 +231,17 @@ impl Container {
     /// The cas number of the current row. Where no column has one (there is none, or the row was written by SQL) it is a digest of what
     /// the client can see of the row, so that a change by anybody, SQL included, changes it.
     pub(super) fn cas_of<R: Rows>(&self, rows: &R) -> u64 {
-        match self.cas.and_then(|column| rows.int(&self.table, column)) {
-            None | Some(0) => self.digest(rows),
-            Some(number) => number as u64,
-        }
+        self.number_of(rows).unwrap_or_else(|| self.digest(rows))
+    }
+
+    /// Whether a digest stands for the cas number of the current row.
+    pub(super) fn has_digest<R: Rows>(&self, rows: &R) -> bool {
+        self.number_of(rows).is_none()
+    }
+
+    fn number_of<R: Rows>(&self, rows: &R) -> Option<u64> {
+        let number = rows.int(&self.table, self.cas?)?;
+        (number != 0).then_some(number as u64)
     }
 
     /// FNV-1a over every mapped column with its length; never 0, which would mean "no cas number".

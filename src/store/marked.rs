@@ -34,7 +34,7 @@ impl<R: Rows> Store<R> {
         Ok(cas)
     }
 
-    /// Marks the live item that has the cas number `compare` as stale, gives it a new number, which comes with the outcome, or `given`,
+    /// Marks the live item that has the cas number `compare` as stale, gives it a new number or `given`,
     /// and perhaps a new expiry. A container without a cas column keeps its number.
     pub fn invalidate(
         &mut self,
@@ -43,18 +43,18 @@ impl<R: Rows> Store<R> {
         compare: Option<u64>,
         exptime: Option<i64>,
         given: Option<u64>,
-    ) -> Result<(Stored, u64)> {
-        let (stored, cas) = match container.policies.delete {
-            Policy::Disabled => return Ok((Stored::Stored, 0)),
+    ) -> Result<Stored> {
+        let stored = match container.policies.delete {
+            Policy::Disabled => return Ok(Stored::Stored(0)),
             Policy::CacheOnly => self.renumber_memory(container, key, compare, exptime, given)?,
             Policy::InnodbOnly | Policy::Caching => {
                 self.begin_change(container, key)?.renumber(container, key, compare, exptime, given)?
             }
         };
-        if stored == Stored::Stored {
+        if let Stored::Stored(cas) = stored {
             self.mark_stale(container, key, cas, false)?;
         }
-        Ok((stored, cas))
+        Ok(stored)
     }
 
     fn renumber_memory(
@@ -64,17 +64,17 @@ impl<R: Rows> Store<R> {
         compare: Option<u64>,
         exptime: Option<i64>,
         given: Option<u64>,
-    ) -> Result<(Stored, u64)> {
+    ) -> Result<Stored> {
         let cas = given.unwrap_or_else(|| self.table.cas.take());
         let deadline = exptime.map(|exptime| self.table.deadline(exptime));
         let change = |old: Option<CachedItem<'_>>| {
-            let Some(old) = old else { return Change::Keep((Stored::NotFound, 0)) };
+            let Some(old) = old else { return Change::Keep(Stored::NotFound) };
             if compare.is_some_and(|expected| old.cas != expected) {
-                return Change::Keep((Stored::Exists, old.cas));
+                return Change::Keep(Stored::Exists(old.cas));
             }
             let deadline = deadline.unwrap_or(old.deadline);
             let item = cache::NewItem { flags: old.flags, cas, deadline, data: old.data.clone() };
-            Change::Put { item, result: (Stored::Stored, cas) }
+            Change::Put { item, result: Stored::Stored(cas) }
         };
         let (id, key) = container.memory_address(key);
         self.memory.update(id, &key, self.table.now, change).map_err(|_| super::Failure::OutOfMemory)

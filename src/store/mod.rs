@@ -82,10 +82,7 @@ pub struct Arith {
 
 impl Arith {
     fn apply(&self, number: u64) -> u64 {
-        match self.increment {
-            true => number.wrapping_add(self.delta),
-            false => number.saturating_sub(self.delta),
-        }
+        if self.increment { number.wrapping_add(self.delta) } else { number.saturating_sub(self.delta) }
     }
 }
 
@@ -105,12 +102,12 @@ pub struct Item<'a> {
 /// Outcome of [`Store::store`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stored {
-    /// Stored.
-    Stored,
+    /// Stored, with this cas number: 0 where the container has no cas column.
+    Stored(u64),
     /// The condition did not hold.
     NotStored,
-    /// The cas number is another one.
-    Exists,
+    /// The cas number is another one, this.
+    Exists(u64),
     /// There is nothing to compare a cas number with.
     NotFound,
 }

@@ -129,10 +129,9 @@ impl<R: Rows> Store<R> {
         match container.policies.set {
             Policy::Disabled => self.get(container, key, with_cas, found),
             Policy::CacheOnly => Ok(self.touch_memory(container, key, exptime, found)),
-            // Where no column has a cas number this makes another version of it.
-            _ if !container.has_cas() && self.marks.used() => {
-                Ok(self.touch(container, key, exptime)? && self.get(container, key, with_cas, found)?)
-            }
+            // Where no column has a cas number this makes another version of it, which the marks must follow.
+            _ if !container.has_cas() && self.marks.used() => Ok(self.touch(container, key, exptime)?
+                && self.begin(container)?.get_touched(container, key, with_cas, found)?),
             Policy::InnodbOnly | Policy::Caching => {
                 self.begin_change(container, key)?.get_and_touch(container, key, exptime, with_cas, found)
             }
@@ -171,8 +170,7 @@ impl<R: Rows> Store<R> {
         }
     }
 
-    /// Stores an item where `condition` holds and the live item has the cas number `compare`. With the outcome comes the new cas
-    /// number, 0 where the container has no cas column; with [`Stored::Exists`] the present one. `Add` compares nothing; `Set` and
+    /// Stores an item where `condition` holds and the live item has the cas number `compare`. `Add` compares nothing; `Set` and
     /// `Replace` find nothing to compare with ([`Stored::NotFound`]) where no item lives.
     pub fn store(
         &mut self,
@@ -181,13 +179,16 @@ impl<R: Rows> Store<R> {
         condition: Condition,
         compare: Option<u64>,
         item: NewItem<'_>,
-    ) -> Result<(Stored, u64)> {
-        let (stored, cas) = self.store_by_policy(container, key, condition, compare, item)?;
+    ) -> Result<Stored> {
+        let stored = self.store_by_policy(container, key, condition, compare, item)?;
         // A number of ours is new, and so has no marks.
-        if stored == Stored::Stored && (item.cas.is_some() || cas == 0) && self.marks.used() {
+        if let Stored::Stored(cas) = stored
+            && (item.cas.is_some() || cas == 0)
+            && self.marks.used()
+        {
             self.mark(container, key, cas, Mark::default())?;
         }
-        Ok((stored, cas))
+        Ok(stored)
     }
 
     fn store_by_policy(
@@ -197,17 +198,17 @@ impl<R: Rows> Store<R> {
         condition: Condition,
         compare: Option<u64>,
         item: NewItem<'_>,
-    ) -> Result<(Stored, u64)> {
+    ) -> Result<Stored> {
         match container.policies.set {
             Policy::InnodbOnly => self.begin_change(container, key)?.store(container, key, condition, compare, item),
-            Policy::Disabled => Ok((Stored::Stored, 0)),
+            Policy::Disabled => Ok(Stored::Stored(0)),
             Policy::CacheOnly => self.store_memory(container, key, condition, compare, item),
             Policy::Caching => {
-                let (stored, cas) = self.begin(container)?.store(container, key, condition, compare, item)?;
-                if stored == Stored::Stored {
+                let stored = self.begin(container)?.store(container, key, condition, compare, item)?;
+                if let Stored::Stored(cas) = stored {
                     self.journal_store(container, key, condition, item, cas);
                 }
-                Ok((stored, cas))
+                Ok(stored)
             }
         }
     }
@@ -241,7 +242,7 @@ impl<R: Rows> Store<R> {
         condition: Condition,
         compare: Option<u64>,
         item: NewItem<'_>,
-    ) -> Result<(Stored, u64)> {
+    ) -> Result<Stored> {
         if item.value.len() > self.table.value_max {
             return Err(Failure::TooLarge);
         }
@@ -256,17 +257,17 @@ impl<R: Rows> Store<R> {
         let mut extended: Option<(Data, Data)> = None;
         let plain = if extends { None } else { Some(Data::new(&key, &[item.value])?) };
         loop {
-            let refuse = |stored| Change::Keep(Ok(Ok((stored, 0))));
+            let refuse = |stored| Change::Keep(Ok(Ok(stored)));
             let put = |flags, deadline, data| Change::Put {
                 item: cache::NewItem { flags, cas, deadline, data },
-                result: Ok(Ok((Stored::Stored, cas))),
+                result: Ok(Ok(Stored::Stored(cas))),
             };
             let change = |old: Option<CachedItem<'_>>| match (condition, old) {
                 (Condition::Add, Some(_)) => refuse(Stored::NotStored),
                 (Condition::Set | Condition::Replace, None) if compare.is_some() => refuse(Stored::NotFound),
                 (Condition::Replace | Condition::Append | Condition::Prepend, None) => refuse(Stored::NotStored),
                 (_, Some(old)) if compare.is_some_and(|expected| old.cas != expected) => {
-                    Change::Keep(Ok(Ok((Stored::Exists, old.cas))))
+                    Change::Keep(Ok(Ok(Stored::Exists(old.cas))))
                 }
                 (Condition::Append | Condition::Prepend, Some(old)) => match &extended {
                     Some((begun, whole)) if begun.is_same(old.data) => put(old.flags, old.deadline, whole.clone()),

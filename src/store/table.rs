@@ -66,9 +66,9 @@ impl<R: Rows> TableStore<R> {
         if !self.touch(container, key, exptime)? {
             return Ok(false);
         }
-        if with_cas && container.cas.is_none() && container.expiry.is_some() {
+        if with_cas && container.expiry.is_some() && container.has_digest(&self.rows) {
             // The digest covers the deadline, and the current row is the one from before the update.
-            return self.get(container, key, with_cas, found);
+            return self.get_touched(container, key, with_cas, found);
         }
         let deadline = self.deadline(exptime);
         let expires = container.expiry.is_some();
@@ -76,6 +76,22 @@ impl<R: Rows> TableStore<R> {
             found(Item { deadline: if expires { deadline } else { item.deadline }, ..item });
         });
         Ok(true)
+    }
+
+    /// Hands over an item whose expiry was changed just now, perhaps to the past.
+    pub(super) fn get_touched(
+        &mut self,
+        container: &Container,
+        key: &[u8],
+        with_cas: bool,
+        found: impl FnOnce(Item<'_>),
+    ) -> Result<bool> {
+        let Some(key) = container.key_cell(key) else { return Ok(false) };
+        let is_there = self.rows.read(&container.table, key)?;
+        if is_there {
+            self.hand_over(container, with_cas, found);
+        }
+        Ok(is_there)
     }
 
     /// Changes the expiry of a live item; `false` if there is none.
@@ -100,7 +116,7 @@ impl<R: Rows> TableStore<R> {
         condition: Condition,
         compare: Option<u64>,
         item: NewItem<'_>,
-    ) -> Result<(Stored, u64)> {
+    ) -> Result<Stored> {
         if item.value.len() > self.value_max {
             return Err(Failure::TooLarge);
         }
@@ -109,16 +125,15 @@ impl<R: Rows> TableStore<R> {
             let found = self.rows.read_for_update(&container.table, key)?;
             let live = found && self.is_live(container);
             if let Some(refused) = self.check(container, condition, compare, live) {
-                let present = if refused == Stored::Exists { container.cas_of(&self.rows) } else { 0 };
-                return Ok((refused, present));
+                return Ok(refused);
             }
             match self.write(container, key, condition, item, found) {
                 // Another transaction inserted the key between our search and our insert.
                 Err(Failure::Rows(Error::Duplicate)) if !found && attempt < INSERT_ATTEMPTS => continue,
-                other => return other.map(|cas| (Stored::Stored, cas)),
+                other => return other.map(Stored::Stored),
             }
         }
-        Ok((Stored::NotStored, 0))
+        Ok(Stored::NotStored)
     }
 
     /// Changes a live number.
@@ -127,7 +142,7 @@ impl<R: Rows> TableStore<R> {
         if !self.find_live(container, key)? {
             return Ok(Arithmetic::NotFound);
         }
-        if self.differs(container, arith.compare) {
+        if self.other_than(container, arith.compare).is_some() {
             return Ok(Arithmetic::Exists);
         }
         let column = container.counter_column(&self.rows)?;
@@ -153,22 +168,21 @@ impl<R: Rows> TableStore<R> {
         compare: Option<u64>,
         exptime: Option<i64>,
         given: Option<u64>,
-    ) -> Result<(Stored, u64)> {
-        let Some(key) = container.key_cell(key) else { return Ok((Stored::NotFound, 0)) };
+    ) -> Result<Stored> {
+        let Some(key) = container.key_cell(key) else { return Ok(Stored::NotFound) };
         if !self.find_live(container, key)? {
-            return Ok((Stored::NotFound, 0));
+            return Ok(Stored::NotFound);
         }
-        if self.differs(container, compare) {
-            return Ok((Stored::Exists, container.cas_of(&self.rows)));
+        if let Some(present) = self.other_than(container, compare) {
+            return Ok(Stored::Exists(present));
         }
         let deadline = exptime.and_then(|exptime| {
             container.expiry.map(|column| (column, container.expiry_cell(column, self.deadline(exptime))))
         });
         if deadline.is_none() && container.cas.is_none() {
-            return Ok((Stored::Stored, 0));
+            return Ok(Stored::Stored(0));
         }
-        let cas = self.update_value(container, deadline.as_slice(), given)?;
-        Ok((Stored::Stored, cas))
+        self.update_value(container, deadline.as_slice(), given).map(Stored::Stored)
     }
 
     /// Deletes an item, one with another cas number than `compare` excepted.
@@ -178,7 +192,7 @@ impl<R: Rows> TableStore<R> {
             return Ok(Deleted::NotFound);
         }
         let live = self.is_live(container);
-        if live && self.differs(container, compare) {
+        if live && self.other_than(container, compare).is_some() {
             return Ok(Deleted::Exists);
         }
         self.rows.delete(&container.table)?;
@@ -285,16 +299,16 @@ impl<R: Rows> TableStore<R> {
         }
     }
 
-    /// Whether the current row has another cas number than `compare`.
-    fn differs(&self, container: &Container, compare: Option<u64>) -> bool {
-        compare.is_some_and(|expected| container.cas_of(&self.rows) != expected)
+    /// The cas number of the current row, if it is another one than `compare`.
+    fn other_than(&self, container: &Container, compare: Option<u64>) -> Option<u64> {
+        compare.and_then(|expected| Some(container.cas_of(&self.rows)).filter(|present| *present != expected))
     }
 
     /// The answer that `condition` and `compare` give without writing, if they do.
     fn check(&self, container: &Container, condition: Condition, compare: Option<u64>, live: bool) -> Option<Stored> {
         match condition {
             Condition::Add => live.then_some(Stored::NotStored),
-            _ if live => self.differs(container, compare).then_some(Stored::Exists),
+            _ if live => self.other_than(container, compare).map(Stored::Exists),
             Condition::Set | Condition::Replace if compare.is_some() => Some(Stored::NotFound),
             Condition::Set => None,
             Condition::Replace | Condition::Append | Condition::Prepend => Some(Stored::NotStored),
@@ -354,10 +368,11 @@ impl<R: Rows> TableStore<R> {
         if condition == Condition::Append {
             whole.extend_from_slice(value);
         }
-        let result = match whole.len() > self.value_max {
-            true => Err(Failure::TooLarge),
-            false => value::cell(container, column, &whole)
-                .and_then(|cell| self.update_value(container, &[(column, cell)], item.cas)),
+        let result = if whole.len() > self.value_max {
+            Err(Failure::TooLarge)
+        } else {
+            value::cell(container, column, &whole)
+                .and_then(|cell| self.update_value(container, &[(column, cell)], item.cas))
         };
         self.scratch = whole;
         result

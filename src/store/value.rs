@@ -85,9 +85,10 @@ pub fn cell<'a>(container: &Container, column: usize, text: &'a [u8]) -> Result<
 pub fn int_cell(text: &[u8], bytes: u8, unsigned: bool) -> Option<Cell<'static>> {
     let text = std::str::from_utf8(text).ok().filter(|t| !t.starts_with('+'))?;
     let bits = 8 * u32::from(bytes.clamp(1, 8));
-    match unsigned {
-        true => text.parse::<u64>().ok().filter(|v| bits == 64 || v >> bits == 0).map(Cell::UInt),
-        false => text.parse::<i64>().ok().filter(|v| *v << (64 - bits) >> (64 - bits) == *v).map(Cell::Int),
+    if unsigned {
+        text.parse::<u64>().ok().filter(|v| bits == 64 || v >> bits == 0).map(Cell::UInt)
+    } else {
+        text.parse::<i64>().ok().filter(|v| *v << (64 - bits) >> (64 - bits) == *v).map(Cell::Int)
     }
 }
 

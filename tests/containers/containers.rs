@@ -542,5 +542,5 @@ fn invalid_containers_can_be_left_out() {
     host.wait_log("container bad");
     let reason = "SERVER_ERROR container bad: table no.table not found or not a base table\r\n";
     host.client().ask("set k 0 0 1\r\nx\r\n", "STORED\r\n");
-    host.client().ask("get @@bad.k\r\nset k 0 0 1\r\ny\r\n", format!("{reason}{reason}"));
+    host.client().ask("get @@bad.k\r\nset k 0 0 1\r\ny\r\n", format!("END\r\n{reason}"));
 }

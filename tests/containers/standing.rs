@@ -82,7 +82,7 @@ fn a_broken_container_heals_when_its_table_does() {
     // Clients that keep asking do not keep it from being found again.
     let start = Instant::now();
     while start.elapsed() < Duration::from_millis(1500) {
-        client.ask("get k\r\n", reason);
+        client.ask("get k\r\nincr k 1\r\n", format!("END\r\n{reason}"));
     }
     host.sql("RENAME TABLE test.away TO test.b").unwrap();
     wait_until("a container that serves again", || {
@@ -211,4 +211,26 @@ fn locks_on_the_configuration_stall_nobody() {
     strangers.iter_mut().for_each(|stranger| (0..40).for_each(|_| stranger.expect("END\r\n")));
     assert!(longest < Duration::from_secs(5), "a client waited {longest:?}");
     host.sql("UNLOCK TABLES").unwrap();
+}
+
+#[test]
+fn the_sweep_forgets_containers_whose_table_is_gone() {
+    let host = HostConfig::new().option("-p 0 -t 1").start();
+    host.sql("CREATE TABLE test.s (k VARCHAR(20) PRIMARY KEY, v VARCHAR(20), e INT)").unwrap();
+    host.sql("INSERT INTO innodb_memcache.containers VALUES ('s', 'test', 's', 'k', 'v', '0', '0', 'e', 'PRIMARY')")
+        .unwrap();
+    host.sql(RELOAD).unwrap();
+    host.sql("DROP TABLE test.s; SET GLOBAL daemon_memcached_expire_sweep_interval = 1").unwrap();
+    let reason = "container s: table test.s not found or not a base table";
+    host.wait_log(reason);
+    // Others are swept as before, many times.
+    for round in 0..3 {
+        host.sql(&format!("INSERT INTO memcached.cache (`key`, value, expiry) VALUES ('old{round}', 'x', 1)")).unwrap();
+        wait_until("a sweep", || host.rows("SELECT COUNT(*) FROM memcached.cache") == [["0"]]);
+    }
+    let warnings = host.log().lines().filter(|line| line.contains("arning") && line.contains("memcached")).count();
+    assert_eq!(warnings, 1, "{}", host.log());
+    host.sql("CREATE TABLE test.s (k VARCHAR(20) PRIMARY KEY, v VARCHAR(20), e INT); INSERT INTO test.s VALUES ('a', 'x', 1)").unwrap();
+    host.sql(RELOAD).unwrap();
+    wait_until("a sweep", || host.rows("SELECT COUNT(*) FROM test.s") == [["0"]]);
 }

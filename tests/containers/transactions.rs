@@ -159,3 +159,37 @@ fn a_row_without_a_cas_number_can_be_compared() {
         two.ask(format!("get {key}\r\n"), format!("VALUE {key} 0 1\r\n1\r\nEND\r\n"));
     }
 }
+
+/// A touch that lets an item expire still hands it over, with or without marks and cas numbers.
+#[test]
+fn an_item_that_is_touched_to_the_past_is_handed_over_once() {
+    let host = HostConfig::new().option("-p 0 -t 1").start();
+    host.sql(
+        "CREATE TABLE test.d (k VARCHAR(20) PRIMARY KEY, v VARCHAR(20), e INT);
+         INSERT INTO innodb_memcache.containers VALUES ('d', 'test', 'd', 'k', 'v', '0', '0', 'e', 'PRIMARY')",
+    )
+    .unwrap();
+    let mut client = host.client();
+    for _ in 0..2 {
+        for container in ["default", "d"] {
+            client.ask(format!("bind {container}\r\nset k 0 0 1\r\nx\r\n"), "SUCCEED\r\nSTORED\r\n");
+            client.ask("mg k T-1 v\r\nmg k v\r\n", "VA 1\r\nx\r\nEN\r\n");
+            client.ask("set k 0 0 1\r\ny\r\ngats -1 k\r\n", "STORED\r\nVALUE k 0 1 ");
+            client.read_line();
+            client.expect("y\r\nEND\r\n");
+            client.ask("get k\r\n", "END\r\n");
+            // The number that comes with a touch is the item's from then on.
+            host.sql("INSERT INTO memcached.cache (`key`, value) VALUES ('zero', 'a') ON DUPLICATE KEY UPDATE value = 'a', cas = 0").unwrap();
+            client.ask("set zero 0 0 1\r\na\r\n", "STORED\r\n");
+            if container == "default" {
+                host.sql("UPDATE memcached.cache SET cas = 0 WHERE `key` = 'zero'").unwrap();
+            }
+            client.send("gats 100 zero\r\n");
+            let number = String::from_utf8(client.read_reply()).unwrap();
+            let number = number.lines().next().unwrap().rsplit(' ').next().unwrap().to_owned();
+            client.ask(format!("cas zero 0 0 1 {number}\r\nb\r\n"), "STORED\r\n");
+        }
+        // From now on there are marks.
+        client.ask("set m 0 0 1\r\nx\r\nmd m I\r\n", "STORED\r\nHD\r\n");
+    }
+}

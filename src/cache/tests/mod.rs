@@ -177,3 +177,15 @@ fn chains_of_one_hash() {
         assert_eq!(items.find(Address { hash: 42, container: 2, key: b"a" }), None);
     }
 }
+
+#[test]
+fn flushes_of_ever_new_containers_free_what_they_held() {
+    let store = MemoryStore::new(1 << 20, true);
+    for container in 0..1000 {
+        assert!(set(&store, container, "k", &[0; 100], 0, 1));
+        store.flush(container);
+    }
+    let stats = store.stats();
+    assert!(stats.items < 300 && stats.evictions == 0, "{stats:?}");
+    assert!((0..1000).all(|container| get(&store, container, "k", 1).is_none()));
+}

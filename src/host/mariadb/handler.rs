@@ -4,6 +4,7 @@
 //! for reading, asked by index, and everything is given back together; in between no statement runs on the thread.
 
 use super::layout::{self, Layout};
+use crate::host::HostError;
 use crate::host::mysql::symbols;
 use crate::rows::handler::{Form, Handlers, Opened, length};
 use crate::rows::{Error, Result};
@@ -45,7 +46,7 @@ macro_rules! functions {
         struct Functions { $($name: unsafe extern "C" fn($($argument),*) $(-> $result)?,)* }
 
         impl Functions {
-            fn find() -> std::result::Result<Functions, String> {
+            fn find() -> std::result::Result<Functions, HostError> {
                 Ok(Functions { $($name: {
                     let address = symbols::require($symbol)?;
                     // SAFETY: the mangled name, or for C functions the plugin API, fixes the signature.
@@ -99,9 +100,9 @@ impl ThreadHandlers {
     ///
     /// # Errors
     /// There is no row for this release, a function is missing, or the row does not fit.
-    pub fn new(thd: *mut c_void, version: i32, trusted: bool) -> std::result::Result<ThreadHandlers, String> {
+    pub fn new(thd: *mut c_void, version: i32, trusted: bool) -> std::result::Result<ThreadHandlers, HostError> {
         let Some(layout) = layout::of(version) else {
-            return Err("the daemon does not know the inside of this release".into());
+            return Err(HostError::Layout("the daemon does not know the inside of this release"));
         };
         let functions = Functions::find()?;
         let handlers = ThreadHandlers { thd, layout, functions, tables: Vec::new(), trusted, spoilt: false };
@@ -115,13 +116,13 @@ impl ThreadHandlers {
     }
 
     /// Compares what the accessor of the plugin API says with what the layout says.
-    fn check_command(&self) -> std::result::Result<(), String> {
+    fn check_command(&self) -> std::result::Result<(), HostError> {
         let lex = peek::<usize>(self.thd.cast(), self.layout.thd_lex).unwrap_or(0);
         let command = peek::<c_int>(ptr::with_exposed_provenance(lex), self.layout.lex_command);
         // SAFETY: the plugin API's function and a `THD` that lives.
         match command == Some(unsafe { (self.functions.sql_command)(self.thd) }) {
             true => Ok(()),
-            false => Err("this server's THD is not as the daemon knows it".into()),
+            false => Err(HostError::Layout("this server's THD is not as the daemon knows it")),
         }
     }
 

@@ -17,6 +17,7 @@ mod text;
 mod thread;
 pub mod version;
 
+use super::HostError;
 use super::callbacks::{Callbacks, Severity};
 use super::mysql::symbols;
 use crate::boundary::{catch, guard};
@@ -31,12 +32,12 @@ use version::Version;
 ///
 /// # Errors
 /// It cannot; the sentence says why.
-pub fn check(server: Version) -> Result<(), String> {
+pub fn check(server: Version) -> Result<(), HostError> {
     if !server.has_sql() {
-        return Err(format!("daemon_memcached does not support MariaDB {server}; use 10.11 or later"));
+        return Err(HostError::Unsupported { server: format!("MariaDB {server}"), hint: "; use 10.11 or later" });
     }
     if service::sql_service.get().is_none() {
-        return Err(format!("MariaDB {server} offers plugins no SQL that daemon_memcached knows how to use"));
+        return Err(HostError::NoSql(format!("MariaDB {server}")));
     }
     reads::forget();
     if !server.tested() {

@@ -57,7 +57,7 @@ pub fn handlers(thd: *mut c_void) -> Option<ThreadHandlers> {
     match ThreadHandlers::new(thd, version, trusted) {
         Ok(handlers) => Some(handlers),
         Err(reason) => {
-            refuse(&reason);
+            refuse(&reason.to_string());
             None
         }
     }

@@ -1,5 +1,6 @@
 //! MariaDB's SQL service: statements as text on the thread that calls, without a network in between.
 
+use crate::host::HostError;
 use crate::host::mysql::services::Service;
 use crate::rows::sql::{RowSet, SqlError};
 use std::ffi::{CStr, c_char, c_int, c_uint, c_ulong, c_ulonglong, c_void};
@@ -44,21 +45,21 @@ impl Connection {
     ///
     /// # Errors
     /// The server refused.
-    pub fn open() -> Result<Connection, String> {
+    pub fn open() -> Result<Connection, HostError> {
         let Some(service) = sql_service.get() else {
-            return Err("this server offers plugins no SQL, which daemon_memcached needs".into());
+            return Err(HostError::NoService("SQL"));
         };
         // SAFETY: a null pointer asks for a new connection object.
         let raw = unsafe { (service.init)(ptr::null_mut()) };
         if raw.is_null() {
-            return Err("the server has no memory for a session of the daemon".into());
+            return Err(HostError::NoMemory);
         }
         let connection = Connection { service, raw };
         // SAFETY: a fresh connection object; see the field for the other arguments.
         let connected = unsafe { (service.connect_local)(raw, ptr::null(), ptr::null(), ptr::null(), 0) };
         if connected.is_null() {
             let error = connection.error();
-            return Err(format!("the server opened no session for the daemon: {}", error.message));
+            return Err(HostError::NoSession(Some(error.message)));
         }
         Ok(connection)
     }

@@ -5,8 +5,9 @@ use super::reads;
 use super::service::Connection;
 use super::text::Template;
 use super::thread::Thd;
+use crate::host::HostError;
 use crate::host::mysql::{Settings, symbols};
-use crate::rows::handler::HandlerSession;
+use crate::rows::handler::{Distrust, HandlerSession};
 use crate::rows::sql::{Param, RowSet, SqlError, SqlSession};
 use parking_lot::Mutex;
 use std::ffi::{CStr, CString};
@@ -61,7 +62,7 @@ impl TextSession {
     ///
     /// # Errors
     /// A service or symbol is missing, or the server refused.
-    pub fn open(settings: Settings) -> Result<TextSession, String> {
+    pub fn open(settings: Settings) -> Result<TextSession, HostError> {
         let read_only = symbols::require(c"opt_readonly")?.cast();
         let mut opened = TextSession {
             settings,
@@ -77,7 +78,7 @@ impl TextSession {
         Ok(opened)
     }
 
-    fn connect(&mut self) -> Result<(), String> {
+    fn connect(&mut self) -> Result<(), HostError> {
         // The old one goes first: a thread has one at a time.
         self.open = None;
         let thd = Thd::attach()?;
@@ -91,7 +92,7 @@ impl TextSession {
         };
         self.open = Some(Open { connection, handlers, thd });
         for text in session_statements(self.settings) {
-            self.query(&text, &mut RowSet::default()).map_err(|e| format!("{text}: {}", e.message))?;
+            self.query(&text, &mut RowSet::default()).map_err(|e| HostError::Statement { text, message: e.message })?;
         }
         Ok(())
     }
@@ -116,11 +117,11 @@ impl HandlerSession for TextSession {
         self.open.as_mut()?.handlers.as_mut().filter(|handlers| !handlers.is_spoilt())
     }
 
-    fn judge(&mut self, verdict: Result<(), String>) {
+    fn judge(&mut self, verdict: Result<(), Distrust>) {
         match verdict {
             Ok(()) => reads::trust(),
             Err(reason) => {
-                reads::refuse(&reason);
+                reads::refuse(&reason.to_string());
                 if let Some(open) = &mut self.open {
                     open.handlers = None;
                 }
@@ -162,7 +163,7 @@ impl SqlSession for TextSession {
         }
         self.statements.clear();
         self.seen.clear();
-        self.connect().map_err(|text| failure(&text))
+        self.connect().map_err(|error| failure(&error.to_string()))
     }
 
     fn lock_wait(&self) -> Duration {

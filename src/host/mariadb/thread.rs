@@ -4,6 +4,7 @@
 //! when it shuts down, yet InnoDB must not go while one has a transaction: so each is counted among the server's connections until it
 //! is gone. Workers see `abort_loop` and leave; then the server goes on.
 
+use crate::host::HostError;
 use crate::host::mysql::symbols;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::transmute;
@@ -29,12 +30,12 @@ pub fn server_is_shutting_down() -> bool {
 ///
 /// # Errors
 /// The server refused.
-pub fn init() -> Result<(), String> {
+pub fn init() -> Result<(), HostError> {
     let start = symbols::require(c"my_thread_init")?;
     // SAFETY: the function of that name in mysys; it may be called again on the same thread.
     match unsafe { transmute::<*mut c_void, unsafe extern "C" fn() -> c_char>(start)() } {
         0 => Ok(()),
-        code => Err(format!("the server refused a thread of the daemon with code {code}")),
+        code => Err(HostError::Thread("the server", code.into())),
     }
 }
 
@@ -51,7 +52,7 @@ pub fn end() {
 struct Counted(&'static AtomicU32);
 
 impl Counted {
-    fn new() -> Result<Counted, String> {
+    fn new() -> Result<Counted, HostError> {
         let count = symbols::require(c"_ZN9THD_count5countE")?.cast::<u32>();
         // SAFETY: `THD_count::count` of the server, an atomic counter of 32 bits that lives as long as the process.
         let counted = Counted(unsafe { AtomicU32::from_ptr(count) });
@@ -133,7 +134,7 @@ impl Thd {
     ///
     /// # Errors
     /// The server does not export what this needs.
-    pub fn attach() -> Result<Thd, String> {
+    pub fn attach() -> Result<Thd, HostError> {
         let create = symbols::require(c"_Z21create_background_thdv")?;
         let attach = symbols::require(c"_Z14thd_attach_thdP3THD")?;
         let detach = symbols::require(c"_Z14thd_detach_thdPv")?;
@@ -145,7 +146,7 @@ impl Thd {
         unsafe {
             let raw = transmute::<*mut c_void, unsafe extern "C" fn() -> *mut c_void>(create)();
             if raw.is_null() {
-                return Err("the server has no memory for a session of the daemon".into());
+                return Err(HostError::NoMemory);
             }
             let before = transmute::<*mut c_void, unsafe extern "C" fn(*mut c_void) -> *mut c_void>(attach)(raw);
             transmute::<*mut c_void, unsafe extern "C" fn(*mut c_void)>(lex_start)(raw);

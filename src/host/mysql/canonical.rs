@@ -4,6 +4,7 @@
 use super::native;
 use super::session::current_thd;
 use crate::bindings::*;
+use crate::host::HostError;
 use std::ffi::{c_char, c_int, c_void};
 use std::ptr;
 
@@ -50,15 +51,13 @@ fn code(native: c_int) -> ib_err::Type {
 ///
 /// # Errors
 /// One has another name.
-pub fn check_codes() -> Result<(), String> {
+pub fn check_codes() -> Result<(), HostError> {
     for (number, word) in NAMES {
         // SAFETY: any number is allowed; the answer is null or a constant string.
         let name = unsafe { native::ut_strerr(number).as_ref().map(|name| std::ffi::CStr::from_ptr(name)) };
         let name = name.map_or_else(String::new, |name| name.to_string_lossy().to_lowercase());
         if !name.contains(word) {
-            return Err(format!(
-                "this server calls InnoDB's error {number} {name:?}, where daemon_memcached knows {word:?}; this release is not supported"
-            ));
+            return Err(HostError::OtherCode { number, name, word });
         }
     }
     Ok(())

@@ -6,6 +6,7 @@ use super::services::{Command, ResultCallbacks, command_service};
 use super::session::{self, ServerSession};
 use super::symbols;
 use crate::boundary::{guard, text};
+use crate::host::HostError;
 use crate::rows::Error;
 use crate::rows::sql::{Param, RowSet, SqlError, SqlSession};
 use std::ffi::{c_char, c_double, c_int, c_longlong, c_uint, c_ulong, c_void};
@@ -108,9 +109,9 @@ impl CommandSession {
     ///
     /// # Errors
     /// A service or symbol is missing, or the server refused.
-    pub fn open(settings: Settings) -> Result<CommandSession, String> {
+    pub fn open(settings: Settings) -> Result<CommandSession, HostError> {
         let Some(service) = command_service.get() else {
-            return Err("this server offers plugins no SQL, which daemon_memcached needs".into());
+            return Err(HostError::NoService("SQL"));
         };
         let charset = symbols::require(c"my_charset_utf8mb4_0900_ai_ci")?;
         let read_only = symbols::require(c"opt_readonly")?.cast();
@@ -119,16 +120,18 @@ impl CommandSession {
         Ok(opened)
     }
 
-    fn connect(&mut self) -> Result<(), String> {
+    fn connect(&mut self) -> Result<(), HostError> {
         // The old one goes first: a thread has one session at a time.
         self.session = None;
         self.session = Some(ServerSession::open()?);
         for text in self.settings.session_statements() {
-            self.query(&text, &mut RowSet::default()).map_err(|e| format!("{text}: {}", e.message))?;
+            self.query(&text, &mut RowSet::default()).map_err(|e| HostError::Statement { text, message: e.message })?;
         }
         // Statements cannot be written safely to a log of statements, and a server that knows rows only may have no such variable.
         match self.query("SET SESSION binlog_format='ROW'", &mut RowSet::default()) {
-            Err(error) if error.code != UNKNOWN_VARIABLE => Err(format!("binlog_format: {}", error.message)),
+            Err(error) if error.code != UNKNOWN_VARIABLE => {
+                Err(HostError::Statement { text: "binlog_format".into(), message: error.message })
+            }
             _ => Ok(()),
         }
     }
@@ -188,7 +191,7 @@ impl SqlSession for CommandSession {
             return Err(SqlError { code: SHUTDOWN, message: "the server shuts down".into() });
         }
         log::info!("a session of the daemon was killed; it gets a new one");
-        self.connect().map_err(|text| failure(&text))
+        self.connect().map_err(|error| failure(&error.to_string()))
     }
 
     fn is_read_only(&self) -> bool {
@@ -202,7 +205,7 @@ impl SqlSession for CommandSession {
 
     fn enter(&mut self) -> Result<(), SqlError> {
         match &self.session {
-            Some(session) => session.attach().map_err(|text| failure(&text)),
+            Some(session) => session.attach().map_err(|error| failure(&error.to_string())),
             None => Err(failure("the daemon's session is gone")),
         }
     }

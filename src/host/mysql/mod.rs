@@ -19,6 +19,7 @@ pub mod session;
 pub(super) mod symbols;
 pub mod version;
 
+use super::HostError;
 use super::callbacks::{Callbacks, Severity};
 use crate::bindings::{IB_CB_ENTRIES, ib_cb_t, ib_cfg};
 use crate::boundary::{catch, guard};
@@ -73,41 +74,33 @@ pub struct Offer {
 ///
 /// # Safety
 /// `data` is what the server put into `st_plugin_int.data`: null, or its table, valid until deinit.
-pub unsafe fn offer(server: Version, data: *mut c_void, settings: Settings) -> Result<Offer, String> {
-    let Some(generation) = server.generation() else {
-        return Err(format!("daemon_memcached does not support MySQL {server}; use 8.0, 8.4 or 9.7"));
-    };
+pub unsafe fn offer(server: Version, data: *mut c_void, settings: Settings) -> Result<Offer, HostError> {
+    let unsupported = |hint| Err(HostError::Unsupported { server: format!("MySQL {server}"), hint });
+    let Some(generation) = server.generation() else { return unsupported("; use 8.0, 8.4 or 9.7") };
     match generation {
         Generation::V56 => {
-            return Err(format!(
-                "daemon_memcached does not support MySQL {server}, whose InnoDB API is laid out in another way than that of later \
-                 series; use 8.0, 8.4 or 9.7"
-            ));
+            return unsupported(
+                ", whose InnoDB API is laid out in another way than that of later series; use 8.0, 8.4 or 9.7",
+            );
         }
-        Generation::Early80 => {
-            return Err(format!("daemon_memcached does not support MySQL {server}; of 8.0 it takes 8.0.23 and later"));
-        }
+        Generation::Early80 => return unsupported("; of 8.0 it takes 8.0.23 and later"),
         Generation::V57 | Generation::V80 => {}
     }
     if !server.tested() && !settings.allow_untested {
-        return Err(format!(
-            "daemon_memcached was not tested on MySQL {}.{}; to try it, start the server with \
-             loose_daemon_memcached_allow_untested_server=ON",
-            server.major, server.minor
-        ));
+        return Err(HostError::Untested(format!("MySQL {}.{}", server.major, server.minor)));
     }
     let entries = IB_CB_ENTRIES as usize;
     if generation == Generation::V80 {
         native::from_symbols()?;
         canonical::check_codes()?;
         if !settings.binlog && group::is_running() {
-            return Err(group::UNLOGGED.into());
+            return Err(HostError::Setting(group::UNLOGGED));
         }
         return Ok(Offer { table: &canonical::TABLE, entries, sessions: Some(settings) });
     }
     let table: *const ib_cb_t = data.cast();
     if table.is_null() {
-        return Err(format!("MySQL {server} handed over no InnoDB API table; is InnoDB disabled?"));
+        return Err(HostError::NoTable(format!("MySQL {server}")));
     }
     // SAFETY: a server of this series hands over such a table.
     unsafe { check_57(&*table, settings) }?;
@@ -118,20 +111,22 @@ pub unsafe fn offer(server: Version, data: *mut c_void, settings: Settings) -> R
 ///
 /// # Safety
 /// `table` is the one that a server of 5.7 handed over.
-unsafe fn check_57(table: &ib_cb_t, settings: Settings) -> Result<(), String> {
+unsafe fn check_57(table: &ib_cb_t, settings: Settings) -> Result<(), HostError> {
     // SAFETY: takes no argument.
     let bits = table.get_cfg.map_or(0, |get_cfg| unsafe { get_cfg() }).cast_unsigned();
     if bits & ib_cfg::IB_CFG_MDL_ENABLED != 0 {
-        return Err("on MySQL 5.7 daemon_memcached takes no metadata locks; start the server with \
-                    innodb_api_enable_mdl=OFF, and alter mapped tables only while the plugin is uninstalled"
-            .into());
+        return Err(HostError::Setting(
+            "on MySQL 5.7 daemon_memcached takes no metadata locks; start the server with innodb_api_enable_mdl=OFF, and alter \
+             mapped tables only while the plugin is uninstalled",
+        ));
     }
     let log_bin = symbols::find(c"opt_bin_log").cast::<u8>();
     // SAFETY: the server's variable, a boolean of one byte.
     if settings.binlog && !log_bin.is_null() && unsafe { log_bin.read_volatile() } != 0 {
-        return Err("on MySQL 5.7 daemon_memcached writes nothing to the binary log; turn \
-                    loose_daemon_memcached_enable_binlog off, or the server's log_bin"
-            .into());
+        return Err(HostError::Setting(
+            "on MySQL 5.7 daemon_memcached writes nothing to the binary log; turn loose_daemon_memcached_enable_binlog off, or \
+             the server's log_bin",
+        ));
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 
 use super::symbols;
 use crate::bindings::*;
+use crate::host::HostError;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::transmute;
 use std::ptr;
@@ -83,7 +84,7 @@ functions! {
 ///
 /// # Errors
 /// One is missing; the sentence names it.
-pub fn from_symbols() -> Result<(), String> {
+pub fn from_symbols() -> Result<(), HostError> {
     for entry in ENTRIES {
         entry.address.store(symbols::require(entry.symbol)?, Ordering::Relaxed);
     }

@@ -7,6 +7,7 @@
 use super::services::{SrvSession, security_context_service, srv_session_info_service, srv_session_service};
 use super::symbols;
 use crate::boundary::{guard, text};
+use crate::host::HostError;
 use parking_lot::Mutex;
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
@@ -77,12 +78,12 @@ fn killed(thd: *mut c_void) -> bool {
 ///
 /// # Errors
 /// The server refused.
-pub fn init_thread() -> Result<(), String> {
+pub fn init_thread() -> Result<(), HostError> {
     let Some(service) = srv_session_service.get() else { return Ok(()) };
     // SAFETY: the plugin that the server told init about.
     match unsafe { (service.init_thread)(plugin()) } {
         0 => Ok(()),
-        code => Err(format!("the server refused a thread of the daemon with code {code}")),
+        code => Err(HostError::Thread("the server", code)),
     }
 }
 
@@ -118,14 +119,14 @@ impl ServerSession {
     ///
     /// # Errors
     /// The server refused.
-    pub fn open() -> Result<ServerSession, String> {
+    pub fn open() -> Result<ServerSession, HostError> {
         let (Some(service), Some(info)) = (srv_session_service.get(), srv_session_info_service.get()) else {
-            return Err("this server offers plugins no sessions, which daemon_memcached needs".into());
+            return Err(HostError::NoService("sessions"));
         };
         // SAFETY: the function copes with a null argument.
         let raw = unsafe { (service.open)(Some(on_error), ptr::null_mut()) };
         if raw.is_null() {
-            return Err("the server opened no session for the daemon".into());
+            return Err(HostError::NoSession(None));
         }
         // SAFETY: the session is open.
         let thd = unsafe { (info.get_thd)(raw) };
@@ -146,12 +147,12 @@ impl ServerSession {
     ///
     /// # Errors
     /// The server refused.
-    pub fn attach(&self) -> Result<(), String> {
+    pub fn attach(&self) -> Result<(), HostError> {
         let mut before = ptr::null_mut();
         // SAFETY: the session is ours and of this thread.
         match unsafe { (self.service.attach)(self.raw, &mut before) } {
             0 => Ok(()),
-            code => Err(format!("the server did not attach the daemon's session, code {code}")),
+            code => Err(HostError::NotAttached(code)),
         }
     }
 
@@ -166,7 +167,7 @@ impl ServerSession {
         killed(self.thd)
     }
 
-    fn take_rights(&self) -> Result<(), String> {
+    fn take_rights(&self) -> Result<(), HostError> {
         let grant = symbols::require(c"_ZN16Security_context11skip_grantsEPKcS1_")?;
         let context = self.security_context()?;
         // SAFETY: Security_context::skip_grants(user, host) of the server; the names are constants.
@@ -183,14 +184,14 @@ impl ServerSession {
         Ok(())
     }
 
-    fn security_context(&self) -> Result<*mut c_void, String> {
+    fn security_context(&self) -> Result<*mut c_void, HostError> {
         let mut context = ptr::null_mut();
         let refused = security_context_service
             .get()
             // SAFETY: the session's state lives, the output is writable.
             .is_none_or(|service| unsafe { (service.of_thd)(self.thd, &mut context) != 0 });
         if refused || context.is_null() {
-            return Err("the server tells nothing of the rights of the daemon's session".into());
+            return Err(HostError::NoRights);
         }
         Ok(context)
     }

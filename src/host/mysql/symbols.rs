@@ -1,5 +1,6 @@
 //! Functions and data that the server's program exports.
 
+use crate::host::HostError;
 use std::ffi::{CStr, c_void};
 use std::ptr;
 
@@ -12,14 +13,11 @@ pub fn find(name: &CStr) -> *mut c_void {
 /// The same, for a symbol that the plugin cannot do without.
 ///
 /// # Errors
-/// The sentence for the DBA.
-pub fn require(name: &CStr) -> Result<*mut c_void, String> {
+/// It is not there.
+pub fn require(name: &CStr) -> Result<*mut c_void, HostError> {
     let address = find(name);
-    match address.is_null() {
-        true => Err(format!(
-            "this server does not export {}, which daemon_memcached needs; it was built in a way the plugin does not support",
-            name.to_string_lossy()
-        )),
-        false => Ok(address),
+    if address.is_null() {
+        return Err(HostError::NoSymbol(name.to_string_lossy().into_owned()));
     }
+    Ok(address)
 }

@@ -58,8 +58,29 @@ pub trait HandlerSession: SqlSession {
     fn handlers_mut(&mut self) -> Option<&mut Self::Handlers>;
 
     /// Says whether rows that were read through the handlers look as SQL shows them, or why they are not to be used.
-    fn judge(&mut self, verdict: std::result::Result<(), String>);
+    fn judge(&mut self, verdict: std::result::Result<(), Distrust>);
 }
+
+/// Why rows are not to be read through the handlers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Distrust {
+    /// Rows of this table look otherwise than through SQL.
+    Differs(String),
+    /// They cannot be compared.
+    Failed(Error),
+}
+
+impl std::fmt::Display for Distrust {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Distrust::Differs(table) => write!(f, "rows of {table} look otherwise below SQL"),
+            Distrust::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Distrust {}
 
 /// How the rows of a table are read.
 #[derive(Debug)]
@@ -265,8 +286,8 @@ impl<S: HandlerSession> HandlerRows<S> {
         let verdict = match compared {
             Ok(None) => return Ok(()),
             Ok(Some(true)) => Ok(()),
-            Ok(Some(false)) => Err(format!("rows of {} look otherwise below SQL", path.to_string_lossy())),
-            Err(error) => Err(error.to_string()),
+            Ok(Some(false)) => Err(Distrust::Differs(path.to_string_lossy().into_owned())),
+            Err(error) => Err(Distrust::Failed(error)),
         };
         self.sql.host_mut().judge(verdict);
         self.renew()

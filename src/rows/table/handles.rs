@@ -3,6 +3,7 @@
 use super::super::{Cell, Column, ColumnKind, Error, Mode, Result};
 use crate::bindings::*;
 use std::ffi::{CStr, c_int, c_void};
+use std::fmt;
 use std::ptr::{self, NonNull};
 
 /// Bytes of the widest BINARY column.
@@ -26,6 +27,32 @@ macro_rules! ib {
     };
 }
 
+/// A host's callback table cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ApiError {
+    /// There is none.
+    Missing,
+    /// It has so many entries, and another number was expected.
+    Length(usize),
+    /// This entry, counted from 0, is null.
+    Null(usize),
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ApiError::Missing => f.write_str("the host handed over no InnoDB API table"),
+            ApiError::Length(entries) => {
+                write!(f, "the InnoDB API table has {entries} entries instead of {IB_CB_ENTRIES}")
+            }
+            ApiError::Null(entry) => write!(f, "entry {entry} of the InnoDB API table is null"),
+        }
+    }
+}
+
+impl std::error::Error for ApiError {}
+
 impl Api {
     /// Takes a table of `entries` function pointers.
     ///
@@ -35,19 +62,16 @@ impl Api {
     /// # Safety
     /// `table` points to `entries` function pointers in the layout of `innodb_api.h`, which stay
     /// valid until the last use of the returned value and its copies.
-    pub unsafe fn new(table: *const ib_cb_t, entries: usize) -> std::result::Result<Api, String> {
+    pub unsafe fn new(table: *const ib_cb_t, entries: usize) -> std::result::Result<Api, ApiError> {
         let Some(api) = NonNull::new(table.cast_mut()) else {
-            return Err("the host handed over no InnoDB API table".into());
+            return Err(ApiError::Missing);
         };
         if entries != IB_CB_ENTRIES as usize {
-            return Err(format!("the InnoDB API table has {entries} entries instead of {IB_CB_ENTRIES}"));
+            return Err(ApiError::Length(entries));
         }
         // SAFETY: the caller promises `entries` readable pointers.
         let slots = unsafe { std::slice::from_raw_parts(table.cast::<*const c_void>(), entries) };
-        match slots.iter().position(|slot| slot.is_null()) {
-            Some(i) => Err(format!("entry {i} of the InnoDB API table is null")),
-            None => Ok(Api(api)),
-        }
+        slots.iter().position(|slot| slot.is_null()).map_or(Ok(Api(api)), |i| Err(ApiError::Null(i)))
     }
 
     /// The host's `innodb_api_trx_level`.
@@ -105,10 +129,11 @@ impl Api {
     fn error(self, code: ib_err::Type) -> Error {
         // SAFETY: any code is allowed; the answer is a static string or null.
         let text = unsafe { ib!(self, ut_strerr(code)) };
-        let text = match text.is_null() {
-            true => format!("InnoDB API error {code}"),
+        let text = if text.is_null() {
+            format!("InnoDB API error {code}")
+        } else {
             // SAFETY: not null, a static NUL-terminated string.
-            false => unsafe { CStr::from_ptr(text) }.to_string_lossy().to_lowercase(),
+            unsafe { CStr::from_ptr(text) }.to_string_lossy().to_lowercase()
         };
         match code {
             ib_err::IB_DUPLICATE_KEY => Error::Duplicate,
@@ -137,10 +162,10 @@ impl Transaction {
         let (level, rw, auto) = trx_args(mode);
         // SAFETY: plain values.
         let raw = unsafe { ib!(api, trx_begin(level, rw, auto)) };
-        match raw.is_null() {
-            true => Err(Error::Engine("out of memory for a transaction".into())),
-            false => Ok(Transaction { api, raw }),
+        if raw.is_null() {
+            return Err(Error::Engine("out of memory for a transaction".into()));
         }
+        Ok(Transaction { api, raw })
     }
 
     pub(super) fn start(&mut self, mode: Mode) -> Result<()> {
@@ -309,10 +334,10 @@ pub(super) struct Tuple {
 
 impl Tuple {
     fn new(api: Api, raw: ib_tpl_t) -> Result<Tuple> {
-        match raw.is_null() {
-            true => Err(Error::Engine("out of memory for a tuple".into())),
-            false => Ok(Tuple { api, raw }),
+        if raw.is_null() {
+            return Err(Error::Engine("out of memory for a tuple".into()));
         }
+        Ok(Tuple { api, raw })
     }
 
     /// Columns, those of the system included.
@@ -458,10 +483,10 @@ pub(in crate::rows) fn decode_int(bytes: &[u8], unsigned: bool) -> i128 {
         [a, b, c, d, e, f, g, h] => u64::from_be_bytes([a, b, c, d, e, f, g, h]),
         _ => bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)),
     };
-    match unsigned || bytes.is_empty() {
-        true => i128::from(value),
-        false => i128::from(value) - (1i128 << (8 * bytes.len().min(8) - 1)),
+    if unsigned || bytes.is_empty() {
+        return i128::from(value);
     }
+    i128::from(value) - (1i128 << (8 * bytes.len().min(8) - 1))
 }
 
 #[cfg(test)]

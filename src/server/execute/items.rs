@@ -27,29 +27,29 @@ impl<R: Rows> Executor<'_, R> {
         self.stats.one(Counter::CmdSet);
         let item = new_item(store);
         let result = self.store.store(container, key, condition(store.mode), store.compare, item);
-        let (mut stored, mut cas) = self.done(container, result)?;
+        let mut stored = self.done(container, result)?;
         match stored {
-            Stored::Exists if store.stale_if_older => {
-                (stored, cas) = self.store_stale(store, container, key, cas)?;
+            Stored::Exists(cas) if store.stale_if_older => {
+                stored = self.store_stale(store, container, key, cas)?;
             }
             Stored::NotStored => {
                 if let (StoreMode::Append | StoreMode::Prepend, Some(exptime)) = (store.mode, store.create) {
-                    (stored, cas) = self.extend_or_add(store, container, key, NewItem { exptime, ..item })?;
+                    stored = self.extend_or_add(store, container, key, NewItem { exptime, ..item })?;
                 }
             }
             _ => {}
         }
         if store.compare.is_some() {
             self.stats.one(match stored {
-                Stored::Exists => Counter::CasBadval,
+                Stored::Exists(_) => Counter::CasBadval,
                 Stored::NotFound => Counter::CasMisses,
                 _ => Counter::CasHits,
             });
         }
         match stored {
-            Stored::Stored => self.stored(store, container, key, cas).map(Some),
+            Stored::Stored(cas) => self.stored(store, container, key, cas).map(Some),
             Stored::NotStored => Ok(Some(Outcome::NotStored)),
-            Stored::Exists => Ok(Some(Outcome::Exists)),
+            Stored::Exists(_) => Ok(Some(Outcome::Exists)),
             Stored::NotFound => Ok(Some(Outcome::NotFound)),
         }
     }
@@ -80,11 +80,11 @@ impl<R: Rows> Executor<'_, R> {
     }
 
     /// A value that is older than the one there, whose cas number is `cas`: it is stored all the same, and marked as stale.
-    fn store_stale(&mut self, store: &Store<'_>, container: &Container, key: &[u8], cas: u64) -> Result<(Stored, u64)> {
+    fn store_stale(&mut self, store: &Store<'_>, container: &Container, key: &[u8], cas: u64) -> Result<Stored> {
         let extends = matches!(store.mode, StoreMode::Append | StoreMode::Prepend);
         let older = store.compare.is_some_and(|compare| 0 < compare && compare < cas);
         if !older || extends {
-            return Ok((Stored::Exists, cas));
+            return Ok(Stored::Exists(cas));
         }
         // The row is locked: nobody changes the number meanwhile.
         let (marks, item_of) = (&self.shared.marks, self.store.version(container, key, 0));
@@ -96,12 +96,12 @@ impl<R: Rows> Executor<'_, R> {
         // As in memcached it lives as long as the one before, and whoever was told to renew that one still is.
         let item = NewItem { exptime, ..new_item(store) };
         let result = self.store.store(container, key, condition(store.mode), Some(cas), item);
-        let (stored, cas) = self.done(container, result)?;
-        if stored == Stored::Stored {
+        let stored = self.done(container, result)?;
+        if let Stored::Stored(cas) = stored {
             let result = self.store.mark_stale(container, key, cas, sent);
             self.done(container, result)?;
         }
-        Ok((stored, cas))
+        Ok(stored)
     }
 
     /// An append or prepend that found nothing and may create the item.
@@ -111,20 +111,20 @@ impl<R: Rows> Executor<'_, R> {
         container: &Container,
         key: &[u8],
         item: NewItem<'_>,
-    ) -> Result<(Stored, u64)> {
+    ) -> Result<Stored> {
         for _ in 0..ATTEMPTS {
             let result = self.store.store(container, key, Condition::Add, None, item);
             let added = self.done(container, result)?;
-            if added.0 == Stored::Stored {
+            if matches!(added, Stored::Stored(_)) {
                 return Ok(added);
             }
             let result = self.store.store(container, key, condition(store.mode), store.compare, item);
             let extended = self.done(container, result)?;
-            if extended.0 != Stored::NotStored {
+            if extended != Stored::NotStored {
                 return Ok(extended);
             }
         }
-        Ok((Stored::NotStored, 0))
+        Ok(Stored::NotStored)
     }
 
     /// Answers a plain set that was stored together with others and got this cas number.
@@ -148,8 +148,8 @@ impl<R: Rows> Executor<'_, R> {
             Removal::Value { flags, exptime, cas, stale } => {
                 let item = NewItem { flags, exptime, value: b"", cas };
                 let result = self.store.store(container, key, Condition::Replace, delete.compare, item);
-                let (stored, cas) = self.done(container, result)?;
-                if stale && stored == Stored::Stored {
+                let stored = self.done(container, result)?;
+                if let (true, Stored::Stored(cas)) = (stale, stored) {
                     let result = self.store.mark_stale(container, key, cas, false);
                     self.done(container, result)?;
                 }
@@ -157,7 +157,7 @@ impl<R: Rows> Executor<'_, R> {
             }
             Removal::Freshness { exptime, cas } => {
                 let result = self.store.invalidate(container, key, delete.compare, exptime, cas);
-                deleted(self.done(container, result)?.0)
+                deleted(self.done(container, result)?)
             }
         };
         Ok(Some(match deleted {
@@ -201,7 +201,7 @@ impl<R: Rows> Executor<'_, R> {
             let item = NewItem { flags: 0, exptime: initial.exptime, value, cas: arith.cas };
             let result = self.store.store(container, key, Condition::Add, None, item);
             // Otherwise somebody stored one between our search and our insert: it is there to be changed.
-            if let (Stored::Stored, cas) = self.done(container, result)? {
+            if let Stored::Stored(cas) = self.done(container, result)? {
                 self.stats.one(misses);
                 return self.number(arith, container, key, initial.number, cas);
             }
@@ -269,8 +269,8 @@ impl<R: Rows> Executor<'_, R> {
 
 fn deleted(stored: Stored) -> Deleted {
     match stored {
-        Stored::Stored => Deleted::Deleted,
-        Stored::Exists => Deleted::Exists,
+        Stored::Stored(_) => Deleted::Deleted,
+        Stored::Exists(_) => Deleted::Exists,
         Stored::NotFound | Stored::NotStored => Deleted::NotFound,
     }
 }

@@ -153,7 +153,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         let item = NewItem { flags: 0, exptime: get.touch.unwrap_or(exptime), value: b"", cas: renewal.cas };
         for _ in 0..ATTEMPTS {
             let result = self.store.store(container, key, Condition::Add, None, item);
-            let created = self.done(container, result)?.0 == Stored::Stored;
+            let created = matches!(self.done(container, result)?, Stored::Stored(_));
             // Who creates it is to fill it; the others see that somebody does.
             if self.tell_item(request, renewal, at, None, created.then_some(true), out)? {
                 return Ok(false);
