@@ -5,3 +5,4 @@ mod common;
 
 mod dumps;
 mod programs;
+mod suites;

@@ -53,7 +53,7 @@ fn run_with(command: &mut Command, mut restart: impl FnMut()) -> Result<String, 
     }
 }
 
-fn run(command: &mut Command) -> Result<String, String> {
+pub fn run(command: &mut Command) -> Result<String, String> {
     run_with(command, || panic!("asked for a restart"))
 }
 

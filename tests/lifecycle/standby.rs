@@ -21,7 +21,7 @@ fn a_standby_serves_what_the_killed_host_had_acknowledged() {
     let active = config.start();
     let mut client = active.client();
     for i in 0..200 {
-        client.ask(format!("set k{i} 0 0 3\r\n{:03}\r\n", i), "STORED\r\n");
+        client.ask(format!("set k{i} 0 0 3\r\n{i:03}\r\n"), "STORED\r\n");
     }
     let (mut child, output) = standby(&config.clone().arg("--wait-for-datadir=60"));
     // Still the other's.
@@ -31,7 +31,7 @@ fn a_standby_serves_what_the_killed_host_had_acknowledged() {
         output.lines().map(Result::unwrap).find(|line| line.starts_with("Listening on ")).expect("it serves");
     let mut client = Client::connect(listening.rsplit_once(':').unwrap().1.parse().unwrap());
     for i in 0..200 {
-        client.ask(format!("get k{i}\r\n"), &format!("VALUE k{i} 0 3\r\n{i:03}\r\nEND\r\n"));
+        client.ask(format!("get k{i}\r\n"), format!("VALUE k{i} 0 3\r\n{i:03}\r\nEND\r\n"));
     }
     child.kill().unwrap();
     child.wait().unwrap();
