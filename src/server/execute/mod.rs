@@ -31,6 +31,8 @@ pub struct Executor<'w, R> {
     pub stats: &'w mut Delta,
     /// What happened to containers, by table id. Runs that are undone count too.
     pub counts: &'w mut Vec<ContainerCount>,
+    /// Length of the output at which a read of several keys stops, to go on in a later tick.
+    pub stop: usize,
     /// Whether a client is told that a table does not suit its container; else [`Abort::Stale`] comes of it.
     pub fresh: bool,
 }
@@ -111,6 +113,13 @@ impl<'w, R: Rows> Executor<'w, R> {
             self.counts.resize(id + 1, ContainerCount::default());
         }
         &mut self.counts[id]
+    }
+
+    /// Switches the connection to the container that a key leads to.
+    fn follow(&mut self, key: &[u8]) {
+        if let Target::Key(id, _) | Target::Name(id) = self.config.resolve(self.container, key) {
+            self.container = id;
+        }
     }
 
     /// Follows a key to its container; a mapped key switches the connection.

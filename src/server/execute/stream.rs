@@ -27,7 +27,7 @@ struct Stream<'k> {
 /// Answers a stream that is none.
 fn refuse(request: &Request<'_>, text: &'static str, out: &mut Out) -> Progress {
     request.answer(&Outcome::Failed(&Fault::Client(text.into())), out);
-    Progress::Done
+    Progress::Broken
 }
 
 impl<R: Rows> Executor<'_, R> {
