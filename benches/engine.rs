@@ -4,7 +4,8 @@
 //! bytes. Each figure is the median of several runs. CPU is that of the whole process, so work in the background counts; `wall` also
 //! has the waits. What needs a fresh process (memory, the end by SIGKILL) runs in a child.
 //!
-//! Without NAME all rows are measured; with it those whose name contains it.
+//! Without NAME all rows are measured; with it those whose name contains it. `growth` is measured only when it is named, as it loads
+//! ENGINE_BENCH_ROWS rows (5000000) and takes minutes.
 
 use daemon_memcached::bindings::{
     ib_crsr_t, ib_err, ib_lck_mode, ib_match_mode, ib_srch_mode, ib_tpl_t, ib_trx_t, ib_ulint_t,
@@ -42,16 +43,17 @@ fn main() {
     }
     let names: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
     println!("{:<58} {:>12} {:>12}  goal", "row", "CPU", "wall");
-    let rows: [(&str, fn()); 6] = [
+    let rows: [(&str, fn()); 7] = [
         ("get", gets),
         ("put", puts),
         ("group commit", group_commit),
         ("range", ranges),
         ("restart", restarts),
         ("memory", memory),
+        ("growth", growth),
     ];
     for (name, run) in rows {
-        if names.is_empty() || names.iter().any(|wanted| name.contains(wanted.as_str())) {
+        if names.is_empty() && name != "growth" || names.iter().any(|wanted| name.contains(wanted.as_str())) {
             run();
         }
     }
@@ -196,6 +198,97 @@ fn memory() {
     println!("{:<58} {:>12} {:>12}", "  at its peak", mib(peak - before), "");
 }
 
+/// Rows that a pool cannot hold: the load, then random gets and sets, as ticks of a worker. The system's cache has the files.
+fn growth() {
+    const GETS: u64 = 32;
+    const SETS: u64 = 16;
+    let rows = std::env::var("ENGINE_BENCH_ROWS").map_or(5_000_000, |text| text.parse().expect("a number of rows"));
+    let dir = tempfile::tempdir().expect("a directory");
+    let engine = open(dir.path(), POOL, 2);
+    // Every row once, in no order: the step is prime and no factor of the number of rows.
+    let order = |n: u64| (n * 1_000_000_007) % rows;
+    let mut waits = Waits::default();
+    let start = Sample::now();
+    for first in (0..rows).step_by(128) {
+        waits.time(|| put_many((first..(first + 128).min(rows)).map(order), 1));
+    }
+    report(&format!("load of {rows} rows, 128 in a commit, per row"), start.per(rows), "<= 5 us wall");
+    waits.report("  a commit");
+    let mib = |bytes: u64| format!("{} MiB", bytes / MIB);
+    println!("{:<58} {:>12} {:>12}  <= 160 MiB", "  memory; at its peak", mib(resident()), mib(peak()));
+    settle();
+    let mut random = Random(5);
+    let mut gets = |name: &str, ticks: u64| {
+        let (mut waits, reads, start) = (Waits::default(), reads(), Sample::now());
+        for _ in 0..ticks {
+            waits.time(|| get_many((0..GETS).map(|_| random.below(rows))));
+        }
+        report(&format!("random get, {name}, {GETS} in a tick"), start.per(ticks * GETS), "<= 4 us");
+        waits.report("  a tick");
+        let per_get = (self::reads() - reads) as f64 / (ticks * GETS) as f64;
+        println!("{:<58} {:>12.2} {:>12}  <= 1", "  reads of files per get", per_get, "");
+    };
+    gets("cold", 3_000);
+    gets("warm", 10_000);
+    let (mut waits, start, ticks) = (Waits::default(), Sample::now(), 30_000);
+    let mut random = Random(6);
+    for n in 0..ticks {
+        waits.time(|| put_many((0..SETS).map(|_| random.below(rows)), n));
+    }
+    report(&format!("random set, {SETS} in a commit"), start.per(ticks * SETS), "<= 8 us");
+    waits.report("  a commit");
+    gets("right after the sets", 3_000);
+    settle();
+    gets("when it is quiet again", 10_000);
+    println!("{:<58} {:>12} {:>12}  <= 160 MiB", "memory; at its peak", mib(resident()), mib(peak()));
+    let start = Sample::now();
+    engine.close().expect("the engine closes");
+    report("close", start.per(1), "");
+    let start = Sample::now();
+    let engine = open(dir.path(), POOL, 2);
+    get(rows - 1);
+    report("open", start.per(1), "<= 2 s");
+    engine.close().expect("the engine closes");
+}
+
+/// Waits until the background has nothing to do.
+fn settle() {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    loop {
+        let before = cpu();
+        std::thread::sleep(Duration::from_secs(1));
+        if cpu() - before < Duration::from_millis(20) || Instant::now() > deadline {
+            return;
+        }
+    }
+}
+
+/// How long each of many operations took.
+#[derive(Default)]
+struct Waits(Vec<Duration>);
+
+impl Waits {
+    fn time(&mut self, operation: impl FnOnce()) {
+        let start = Instant::now();
+        operation();
+        self.0.push(start.elapsed());
+    }
+
+    fn report(mut self, what: &str) {
+        self.0.sort_unstable();
+        let part = |share: usize| text(self.0[(self.0.len() * share / 1000).min(self.0.len() - 1)]);
+        let name = format!("{what}: median, p99; longest");
+        println!("{name:<58} {:>12} {:>12}  {}", part(500), part(990), part(1000));
+    }
+}
+
+/// Reads of files that this process asked for.
+fn reads() -> u64 {
+    let io = std::fs::read_to_string("/proc/self/io").expect("this is Linux");
+    let line = io.lines().find_map(|line| line.strip_prefix("syscr: ")).expect("the field is there");
+    line.parse().expect("a number")
+}
+
 // ---- the callback table ----
 
 fn open(dir: &Path, pool: u64, level: u8) -> Engine {
@@ -319,6 +412,18 @@ fn get(id: u64) {
     let tuple = work.row(true);
     assert!(!ib!(col_get_value(tuple, 1)).is_null());
     ib!(tuple_delete(tuple));
+    work.end();
+}
+
+/// The gets of a tick: one transaction, one cursor.
+fn get_many(ids: impl Iterator<Item = u64>) {
+    let work = Work::begin(false);
+    for id in ids {
+        assert!(work.find(id, ib_match_mode::IB_EXACT_MATCH), "row {id} is there");
+        let tuple = work.row(true);
+        assert!(!ib!(col_get_value(tuple, 1)).is_null());
+        ib!(tuple_delete(tuple));
+    }
     work.end();
 }
 

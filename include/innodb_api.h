@@ -204,8 +204,8 @@ typedef struct ib_cb {
     ib_err_t (*trx_commit)(ib_trx_t trx);
     /* 26. Rolls back; the object stays, not started. */
     ib_err_t (*trx_rollback)(ib_trx_t trx);
-    /* 27. Starts a transaction object that is not started.  `thd` may be NULL where the host has
-     *     none. */
+    /* 27. Starts a transaction object.  One that is started goes on, at the new level from here on;
+     *     what it may write was settled when it began.  `thd` may be NULL where the host has none. */
     ib_err_t (*trx_start)(ib_trx_t trx, ib_trx_level_t level, ib_bool_t read_write, ib_bool_t auto_commit, void *thd);
     /* 28. Frees a transaction object; one that is still started is rolled back. */
     ib_err_t (*trx_release)(ib_trx_t trx);

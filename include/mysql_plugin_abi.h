@@ -112,7 +112,18 @@ typedef enum dm_var_flags {
     DM_VAR_MEMALLOC = 0x8000 /* the server copies the string */
 } dm_var_flags;
 
-/* check: `value` is the server's st_mysql_value; NULL means the standard check of the type.
+/* The server's st_mysql_value: what a client wants a variable to be. */
+typedef struct dm_value {
+    int (*value_type)(struct dm_value *value); /* 0 string, 1 real, 2 integer */
+    /* `*length` is the size of `room` and becomes the length; NULL for SQL NULL. */
+    const char *(*val_str)(struct dm_value *value, char *room, int *length);
+    int (*val_real)(struct dm_value *value, double *out); /* these two: 1 for SQL NULL */
+    int (*val_int)(struct dm_value *value, long long *out);
+    int (*is_unsigned)(struct dm_value *value);
+} dm_value;
+
+/* check: `value` is the server's dm_value; NULL instead of the function means the standard check of the type. It may call the host's
+ * message function and return 1: the client gets the message.
  * update: `save` points to the checked new datum, `var_ptr` to the variable. */
 typedef int (*dm_var_check_fn)(void *thd, struct dm_sys_var *var, void *save, void *value);
 typedef void (*dm_var_update_fn)(void *thd, struct dm_sys_var *var, void *var_ptr, const void *save);
@@ -158,7 +169,7 @@ typedef struct dm_host_service {
     void *arg; /* passed to every function */
     /* One line for the error log.  level: 1 error, 2 warning, 3 note. */
     void (*log)(void *arg, int level, const char *line);
-    /* The message of a failing init() for the client that typed INSTALL PLUGIN. */
+    /* The message of a failing init() or check function, for the client that typed INSTALL PLUGIN or SET GLOBAL. */
     void (*init_error)(void *arg, const char *message);
     /* 1 once the host has begun to shut down. */
     int (*is_shutting_down)(void *arg);

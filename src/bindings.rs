@@ -525,6 +525,34 @@ pub mod dm_var_flags {
     pub const DM_VAR_READONLY: Type = 512;
     pub const DM_VAR_MEMALLOC: Type = 32768;
 }
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct dm_value {
+    pub value_type: ::std::option::Option<unsafe extern "C" fn(value: *mut dm_value) -> ::std::os::raw::c_int>,
+    pub val_str: ::std::option::Option<
+        unsafe extern "C" fn(
+            value: *mut dm_value,
+            room: *mut ::std::os::raw::c_char,
+            length: *mut ::std::os::raw::c_int,
+        ) -> *const ::std::os::raw::c_char,
+    >,
+    pub val_real:
+        ::std::option::Option<unsafe extern "C" fn(value: *mut dm_value, out: *mut f64) -> ::std::os::raw::c_int>,
+    pub val_int: ::std::option::Option<
+        unsafe extern "C" fn(value: *mut dm_value, out: *mut ::std::os::raw::c_longlong) -> ::std::os::raw::c_int,
+    >,
+    pub is_unsigned: ::std::option::Option<unsafe extern "C" fn(value: *mut dm_value) -> ::std::os::raw::c_int>,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of dm_value"][::std::mem::size_of::<dm_value>() - 40usize];
+    ["Alignment of dm_value"][::std::mem::align_of::<dm_value>() - 8usize];
+    ["Offset of field: dm_value::value_type"][::std::mem::offset_of!(dm_value, value_type) - 0usize];
+    ["Offset of field: dm_value::val_str"][::std::mem::offset_of!(dm_value, val_str) - 8usize];
+    ["Offset of field: dm_value::val_real"][::std::mem::offset_of!(dm_value, val_real) - 16usize];
+    ["Offset of field: dm_value::val_int"][::std::mem::offset_of!(dm_value, val_int) - 24usize];
+    ["Offset of field: dm_value::is_unsigned"][::std::mem::offset_of!(dm_value, is_unsigned) - 32usize];
+};
 pub type dm_var_check_fn = ::std::option::Option<
     unsafe extern "C" fn(
         thd: *mut ::std::os::raw::c_void,

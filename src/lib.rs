@@ -8,7 +8,8 @@
 //!
 //! | room | knows | must not know |
 //! |---|---|---|
-//! | [`plugin`] | the C boundary: descriptors, init and deinit, variables, panic guard | protocol, rows |
+//! | `boundary` | the guard against panics that C would meet, typed handles, C text; all rooms may use it | all rooms |
+//! | [`plugin`] | what C calls: descriptors, init and deinit, variables | protocol, rows |
 //! | [`host`] | one file per kind of host: tables, threads, log, messages, shutdown | memcached |
 //! | [`rows`] | reading and writing rows, transactions; every raw call of the table | containers, protocol |
 //! | [`store`] | containers, mapping, values, expiry, cas, counters on rows | sockets, bytes on the wire |
@@ -22,6 +23,7 @@
 //! A test (`tests/house/rooms.rs`) fails when a room imports one it must not know.
 
 pub mod auth;
+mod boundary;
 #[rustfmt::skip]
 pub mod bindings;
 pub mod cache;

@@ -1,6 +1,6 @@
 //! What the targets share: any input, cut anywhere, means the same.
 
-#[path = "../../tests/props/feed.rs"]
+#[path = "../../tests/protocol/props/feed.rs"]
 mod feed;
 
 /// Where the input of a target is cut, as its first bytes tell, and the rest of it.

@@ -47,6 +47,9 @@ extern const char host_config_sql[], host_container_sql[];
 
 /* ---- util.c ---- */
 
+/* Bytes of what a plugin says to a client, NUL included; longer messages are cut. */
+#define PLUGIN_MESSAGE_SIZE 960
+
 /* What a failed function tells: MySQL's error number and SQLSTATE, a sentence. */
 typedef struct host_error {
     unsigned int number; /* 0 if the failure has no statement to answer */
@@ -148,10 +151,12 @@ typedef struct host {
     plugin *plugins; /* in order of installation */
     dm_host_service service;
     pthread_mutex_t message_lock;
-    char init_message[512]; /* from the plugin whose init() runs */
+    char message[PLUGIN_MESSAGE_SIZE]; /* from the plugin whose init() or check function runs */
 } host;
 
 void plugins_setup(host *h);
+/* Under `operation`: what the plugin has said since the last call, "" if nothing. */
+void plugins_take_message(host *h, char text[PLUGIN_MESSAGE_SIZE]);
 
 typedef enum install_mode {
     INSTALL_STATEMENT, /* loads, then records the plugin in mysql.plugin */

@@ -27,7 +27,14 @@ static void service_log(void *arg, int level, const char *line) {
 static void service_init_error(void *arg, const char *message) {
     host *h = arg;
     pthread_mutex_lock(&h->message_lock);
-    snprintf(h->init_message, sizeof h->init_message, "%s", message);
+    snprintf(h->message, sizeof h->message, "%s", message);
+    pthread_mutex_unlock(&h->message_lock);
+}
+
+void plugins_take_message(host *h, char text[PLUGIN_MESSAGE_SIZE]) {
+    pthread_mutex_lock(&h->message_lock);
+    memcpy(text, h->message, sizeof h->message);
+    *h->message = '\0';
     pthread_mutex_unlock(&h->message_lock);
 }
 
@@ -135,12 +142,12 @@ static bool initialize(host *h, plugin *p, host_error *err) {
         .plugin_dl = p->dl,
         .data = (void *)refengine_api(h->engine),
     };
-    service_init_error(h, "");
+    char message[PLUGIN_MESSAGE_SIZE];
+    plugins_take_message(h, message);
     if (!p->declared->init || p->declared->init(&p->handle) == 0) return true;
-    pthread_mutex_lock(&h->message_lock);
-    const char *message = *h->init_message ? h->init_message : "Plugin initialization function failed.";
-    fail(err, 1123, "HY000", "Can't initialize function '%s'; %s", p->declared->name, message);
-    pthread_mutex_unlock(&h->message_lock);
+    plugins_take_message(h, message);
+    fail(err, 1123, "HY000", "Can't initialize function '%s'; %s", p->declared->name,
+         *message ? message : "Plugin initialization function failed.");
     return false;
 }
 

@@ -248,52 +248,57 @@ void variables_free(plugin *p) {
 
 /* ---- SET GLOBAL ---- */
 
-/* MySQL's st_mysql_value: what a plugin's own check function reads. */
-typedef struct mysql_value mysql_value;
-struct mysql_value {
-    int (*value_type)(mysql_value *); /* 0 string, 2 integer */
-    const char *(*val_str)(mysql_value *, char *room, int *length);
-    int (*val_real)(mysql_value *, double *out); /* 1 for SQL NULL */
-    int (*val_int)(mysql_value *, long long *out);
-    int (*is_unsigned)(mysql_value *);
-    const char *text; /* the host's own, behind the public part */
-};
+/* What a plugin's own check function reads. */
+typedef struct mysql_value {
+    dm_value value;
+    const char *text;
+} mysql_value;
 
-static int value_type(mysql_value *value) {
+static const char *text_of(const dm_value *value) { return ((const mysql_value *)value)->text; }
+
+static int value_type(dm_value *value) {
     long long ignored;
-    return parse_number(value->text, false, &ignored) ? 2 : 0;
+    return parse_number(text_of(value), false, &ignored) ? 2 : 0;
 }
 
 /* `*length` is the size of `room` and becomes the length; text that does not fit is returned in place. */
-static const char *value_str(mysql_value *value, char *room, int *length) {
-    size_t size = strlen(value->text);
+static const char *value_str(dm_value *value, char *room, int *length) {
+    const char *text = text_of(value);
+    size_t size = strlen(text);
     bool fits = room && *length > 0 && size < (size_t)*length;
     *length = (int)size;
-    return fits ? memcpy(room, value->text, size + 1) : value->text;
+    return fits ? memcpy(room, text, size + 1) : text;
 }
 
-static int value_real(mysql_value *value, double *out) {
-    *out = strtod(value->text, NULL);
+static int value_real(dm_value *value, double *out) {
+    *out = strtod(text_of(value), NULL);
     return 0;
 }
 
-static int value_int(mysql_value *value, long long *out) {
-    if (!parse_number(value->text, false, out)) *out = 0;
+static int value_int(dm_value *value, long long *out) {
+    if (!parse_number(text_of(value), false, out)) *out = 0;
     return 0;
 }
 
-static int value_is_unsigned(mysql_value *value) { return value->text[0] != '-'; }
+static int value_is_unsigned(dm_value *value) { return text_of(value)[0] != '-'; }
 
 static bool wrong_value(const variable *v, const char *value, host_error *err) {
     return fail(err, 1231, "42000", "Variable '%s' can't be set to the value of '%s'", v->name, value);
 }
 
+/* The plugin's check function fills *d; it may leave a message for the client. */
+static bool check_by_plugin(host *h, const variable *v, const char *value, datum *d, host_error *err) {
+    mysql_value wrapped = {{value_type, value_str, value_real, value_int, value_is_unsigned}, value};
+    char message[PLUGIN_MESSAGE_SIZE];
+    plugins_take_message(h, message);
+    if (v->declared->check(NULL, v->declared, d, &wrapped) == 0) return true;
+    plugins_take_message(h, message);
+    return *message ? fail(err, 3130, "HY000", "%s: %s", DM_PLUGIN_NAME, message) : wrong_value(v, value, err);
+}
+
 /* Fills *d by the plugin's check function or by the standard one. */
-static bool check(const variable *v, const char *value, datum *d, host_error *err) {
-    if (v->declared->check) {
-        mysql_value wrapped = {value_type, value_str, value_real, value_int, value_is_unsigned, value};
-        return v->declared->check(NULL, v->declared, d, &wrapped) == 0 || wrong_value(v, value, err);
-    }
+static bool check(host *h, const variable *v, const char *value, datum *d, host_error *err) {
+    if (v->declared->check) return check_by_plugin(h, v, value, d, err);
     long long number;
     switch (kind_of(v)) {
     case DM_VAR_BOOL: return parse_bool(value, &d->boolean) || wrong_value(v, value, err);
@@ -323,7 +328,7 @@ bool variable_set(host *h, variable *v, const char *value, host_error *err) {
     if (v->declared->flags & DM_VAR_READONLY)
         return fail(err, 1238, "HY000", "Variable '%s' is a read only variable", v->name);
     datum d = default_of(v);
-    if (value && !check(v, value, &d, err)) return false;
+    if (value && !check(h, v, value, &d, err)) return false;
     pthread_mutex_lock(&h->registry);
     if (!v->declared->update)
         store(v, &d);

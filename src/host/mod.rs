@@ -158,6 +158,11 @@ impl Host {
         self.callbacks.lock_wait_restart();
     }
 
+    /// Why a statement fails, for the client that gave it: on that client's thread.
+    pub fn tell_client(&self, message: &str) {
+        self.callbacks.init_error(message);
+    }
+
     /// Whether the host has begun to shut down.
     pub fn is_shutting_down(&self) -> bool {
         self.callbacks.is_shutting_down()

@@ -3,8 +3,8 @@
 //! Called on the host's threads, between init and deinit.
 
 use super::daemon::DAEMON;
-use super::guard;
 use crate::bindings::{dm_connection, dm_connection_fn};
+use crate::boundary::guard;
 use crate::server::Server;
 use std::ffi::{CString, c_int, c_void};
 use std::ptr;

@@ -1,17 +1,17 @@
 //! The functions of `daemon_memcached.h`, for a C program that brings its own table.
 
 use super::daemon::{Daemon, Refusal};
-use super::guard;
 use crate::auth;
-use crate::bindings::{DM_ABI_VERSION, dm_config, dm_result};
+use crate::bindings::{DM_ABI_VERSION, dm_config, dm_handle, dm_result};
+use crate::boundary::{Handle, from_handle, guard, into_handle, shared, text, write_text};
 use crate::host::{Callbacks, Host};
 use crate::server::options::{Batch, Settings};
 use crate::server::{Address, StartError};
 use std::ffi::{CStr, CString, c_char, c_void};
 
-/// A running daemon, as C holds it.
-#[allow(non_camel_case_types)]
-pub struct dm_handle(Daemon);
+impl Handle for dm_handle {
+    type Object = Daemon;
+}
 
 /// Starts a daemon.
 ///
@@ -31,7 +31,7 @@ pub unsafe extern "C" fn dm_start(
         match unsafe { start(config, out.is_null()) } {
             Ok(daemon) => {
                 // SAFETY: `start` has refused a null `out`.
-                unsafe { *out = Box::into_raw(Box::new(dm_handle(daemon))) };
+                unsafe { *out = into_handle(Box::new(daemon)) };
                 dm_result::DM_OK
             }
             Err((code, message)) => {
@@ -63,11 +63,8 @@ unsafe fn start(config: *const dm_config, no_out: bool) -> Result<Daemon, (dm_re
         return invalid("r_batch_size is at most 2^30 and w_batch_size at most 1048576");
     }
     let batch = Batch { reads: config.r_batch_size.max(1), writes: config.w_batch_size.max(1) };
-    let option = match config.option.is_null() {
-        true => String::new(),
-        // SAFETY: a NUL-terminated string.
-        false => unsafe { CStr::from_ptr(config.option) }.to_string_lossy().into_owned(),
-    };
+    // SAFETY: NULL or a NUL-terminated string.
+    let option = unsafe { text(config.option) }.unwrap_or_default();
     let callbacks = Callbacks::of_config(config);
     let (table, entries) = (config.innodb_api, config.innodb_api_entries);
     // SAFETY: the caller's promise about the table.
@@ -85,25 +82,6 @@ unsafe fn start(config: *const dm_config, no_out: bool) -> Result<Daemon, (dm_re
         };
         (code, refusal.message().to_owned())
     })
-}
-
-/// Writes text, cut to the size if it must be, and a NUL.
-///
-/// # Safety
-/// `out` is null or writable for `size` bytes.
-unsafe fn write_text(out: *mut c_char, size: usize, text: &str) {
-    if out.is_null() || size == 0 {
-        return;
-    }
-    let mut len = text.len().min(size - 1);
-    while !text.is_char_boundary(len) {
-        len -= 1;
-    }
-    // SAFETY: `len` plus the NUL fit into `size` bytes.
-    unsafe {
-        std::ptr::copy_nonoverlapping(text.as_ptr().cast(), out, len);
-        *out.add(len) = 0;
-    }
 }
 
 /// Makes a line for a users file.
@@ -159,10 +137,8 @@ pub unsafe extern "C" fn dm_users_line(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn dm_stop(handle: *mut dm_handle) -> dm_result::Type {
     guard(dm_result::DM_PANIC, || {
-        if !handle.is_null() {
-            // SAFETY: the caller's promise.
-            drop(unsafe { Box::from_raw(handle) });
-        }
+        // SAFETY: the caller's promise.
+        drop(unsafe { from_handle(handle) });
         dm_result::DM_OK
     })
 }
@@ -179,10 +155,10 @@ pub unsafe extern "C" fn dm_status(
 ) -> dm_result::Type {
     guard(dm_result::DM_PANIC, || {
         // SAFETY: the caller's promise.
-        let (Some(handle), Some(tell)) = (unsafe { handle.as_ref() }, tell) else {
+        let (Some(handle), Some(tell)) = (unsafe { shared(handle) }, tell) else {
             return dm_result::DM_INVALID_ARGUMENT;
         };
-        if let Some(server) = &handle.0.server {
+        if let Some(server) = &handle.server {
             server.status(&mut |name, value| {
                 if let (Ok(name), Ok(value)) = (CString::new(name), CString::new(value)) {
                     // SAFETY: the caller's function, its argument, NUL-terminated strings.
@@ -202,7 +178,7 @@ pub unsafe extern "C" fn dm_status(
 pub unsafe extern "C" fn dm_port(handle: *const dm_handle, n: usize) -> u16 {
     guard(0, || {
         // SAFETY: the caller's promise.
-        let server = unsafe { handle.as_ref() }.and_then(|handle| handle.0.server.as_ref());
+        let server = unsafe { shared(handle) }.and_then(|daemon| daemon.server.as_ref());
         match server.and_then(|server| server.addresses().get(n)) {
             Some(Address::Tcp(address)) => address.port(),
             _ => 0,

@@ -5,8 +5,9 @@
 
 use super::daemon::{DAEMON, Daemon};
 use super::exported::daemon_memcached_host_service;
-use super::{guard, variables};
+use super::variables;
 use crate::bindings::{DM_HOST_SERVICE_VERSION, IB_CB_ENTRIES, dm_host_service, dm_plugin_int};
+use crate::boundary::guard;
 use crate::host::callbacks::Severity;
 use crate::host::{Callbacks, Host, Server, mysql};
 use std::ffi::{c_int, c_void};

@@ -3,6 +3,7 @@
 
 use super::descriptor::{self, INFO};
 use crate::bindings::*;
+use crate::boundary::catch;
 use crate::host::Server;
 use std::ffi::c_int;
 use std::ptr;
@@ -19,7 +20,7 @@ const COUNT: usize = 2;
 const FIRST_WITH_CHECK_UNINSTALL: c_int = 80000;
 
 extern "C" fn on_load() {
-    let _ = std::panic::catch_unwind(|| {
+    let _ = catch(|| {
         let Some(server) = Server::of_process() else { return };
         // SAFETY: the linker is still loading us: nobody else reads or writes these yet.
         unsafe {

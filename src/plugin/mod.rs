@@ -8,7 +8,7 @@
 //! - [`variables`]: system and status variables;
 //! - [`embed`]: the functions of `daemon_memcached.h`.
 //!
-//! Every function that C calls goes through [`guard`]: a panic becomes the function's error value. A process runs one
+//! Every function that C calls goes through `boundary::guard`: a panic becomes the function's error value. A process runs one
 //! daemon at a time, whichever way it was started.
 
 pub mod connections;
@@ -20,16 +20,3 @@ pub mod lifecycle;
 mod load;
 pub mod mariadb;
 mod variables;
-
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
-/// Runs `body`; a panic is logged and becomes `on_panic`.
-fn guard<T>(on_panic: T, body: impl FnOnce() -> T) -> T {
-    match catch_unwind(AssertUnwindSafe(body)) {
-        Ok(value) => value,
-        Err(_) => {
-            log::error!("a defect of the daemon was caught at the boundary");
-            on_panic
-        }
-    }
-}

@@ -1,12 +1,16 @@
 //! System variables (`daemon_memcached_option` and friends) and status variables.
 
+use super::daemon::DAEMON;
 use super::exported::Exported;
 use crate::bindings::*;
+use crate::boundary::guard;
 use crate::server::options::Batch;
 use crate::server::{Address, Shared};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, Ordering};
+use std::time::Duration;
 
 static OPTION: Exported<*mut c_char> = Exported::new(ptr::null_mut());
 static ENGINE_LIB_NAME: Exported<*mut c_char> = Exported::new(ptr::null_mut());
@@ -20,8 +24,6 @@ static SWEEP_INTERVAL: Exported<u32> = Exported::new(0);
 static LOCK_WAIT_TIMEOUT: Exported<u32> = Exported::new(1);
 static ALLOW_UNTESTED: Exported<c_char> = Exported::new(0);
 
-/// A client set `daemon_memcached_reload_containers`; the supervisor takes it from here.
-static RELOAD_WANTED: AtomicBool = AtomicBool::new(false);
 /// The value of `daemon_memcached_expire_sweep_interval` that the supervisor passes on.
 static SWEEP_WANTED: AtomicU32 = AtomicU32::new(0);
 
@@ -118,9 +120,9 @@ static RELOAD_VAR: Exported<dm_sys_var_bool> = Exported::new(dm_sys_var_bool {
     head: dm_sys_var {
         flags: dm_var_flags::DM_VAR_BOOL as c_int,
         name: c"reload_containers".as_ptr(),
-        comment: c"ON reads the configuration tables again; returns to OFF at once".as_ptr(),
-        check: None,
-        update: Some(reload_update),
+        comment: c"ON reads the configuration tables again; the statement ends when that is done; stays OFF".as_ptr(),
+        check: Some(reload_check),
+        update: Some(keep_off),
     },
     value: RELOAD.get(),
     def_val: 0,
@@ -140,26 +142,96 @@ static SWEEP_INTERVAL_VAR: Exported<dm_sys_var_uint> = Exported::new(dm_sys_var_
     blk_sz: 0,
 });
 
+/// The server calls this for a client that sets the variable, without a lock of its own; only here may it wait and fail.
+///
 /// # Safety
-/// `save` points to the new value.
-unsafe extern "C" fn reload_update(_thd: *mut c_void, _var: *mut dm_sys_var, _ptr: *mut c_void, save: *const c_void) {
-    // SAFETY: a boolean variable's new value.
-    if !save.is_null() && unsafe { *save.cast::<c_char>() } != 0 {
-        RELOAD_WANTED.store(true, Ordering::Relaxed);
+/// `save` takes a boolean, `value` is the server's or null.
+unsafe extern "C" fn reload_check(
+    _thd: *mut c_void,
+    _var: *mut dm_sys_var,
+    save: *mut c_void,
+    value: *mut c_void,
+) -> c_int {
+    guard(1, || {
+        // SAFETY: the caller's promise.
+        let Some(on) = (unsafe { boolean(value.cast()) }) else { return 1 };
+        if !save.is_null() {
+            // SAFETY: the caller's promise.
+            unsafe { *save.cast::<c_char>() = c_char::from(on) };
+        }
+        if !on {
+            return 0;
+        }
+        let Some(shared) = running() else {
+            RELOAD_STATUS.set("the daemon does not run");
+            return 1;
+        };
+        let reloaded = shared.reload();
+        REFUSED.set(&shared.refused_containers());
+        match reloaded {
+            Ok(()) => {
+                log::info!("the containers were read again, as ordered");
+                RELOAD_STATUS.set("done");
+                0
+            }
+            Err(error) => {
+                let sentence = error.to_string();
+                log::warn!("an order to read the containers again: {sentence}");
+                RELOAD_STATUS.set(&sentence);
+                shared.tell_client(&sentence);
+                1
+            }
+        }
+    })
+}
+
+/// What a client wants a boolean to be; `None` if that is none.
+///
+/// # Safety
+/// `value` is null or the server's.
+unsafe fn boolean(value: *mut dm_value) -> Option<bool> {
+    const STRING: c_int = 0;
+    // SAFETY: the caller's promise; the server's functions take its value and write where they are told.
+    unsafe {
+        let functions = value.as_ref()?;
+        if functions.value_type?(value) == STRING {
+            let (mut room, mut length) = ([0; 8], 8);
+            let text = functions.val_str?(value, room.as_mut_ptr(), &mut length);
+            if text.is_null() || length < 0 {
+                return None;
+            }
+            let text = std::slice::from_raw_parts(text.cast::<u8>(), length as usize).to_ascii_lowercase();
+            return match text.as_slice() {
+                b"on" | b"true" | b"1" => Some(true),
+                b"off" | b"false" | b"0" => Some(false),
+                _ => None,
+            };
+        }
+        let mut number = 0;
+        match (functions.val_int?(value, &mut number), number) {
+            (0, 0) => Some(false),
+            (0, 1) => Some(true),
+            _ => None,
+        }
     }
 }
+
+/// The variable is an order, which was carried out: it keeps no value.
+unsafe extern "C" fn keep_off(_thd: *mut c_void, _var: *mut dm_sys_var, _ptr: *mut c_void, _save: *const c_void) {}
 
 /// # Safety
 /// `ptr` points to the variable, `save` to the new value.
 unsafe extern "C" fn sweep_update(_thd: *mut c_void, _var: *mut dm_sys_var, ptr: *mut c_void, save: *const c_void) {
-    if !save.is_null() && !ptr.is_null() {
-        // SAFETY: an unsigned variable and its new value.
-        unsafe {
-            let seconds = *save.cast::<u32>();
-            *ptr.cast::<u32>() = seconds;
-            SWEEP_WANTED.store(seconds, Ordering::Relaxed);
+    guard((), || {
+        if !save.is_null() && !ptr.is_null() {
+            // SAFETY: an unsigned variable and its new value.
+            unsafe {
+                let seconds = *save.cast::<u32>();
+                *ptr.cast::<u32>() = seconds;
+                SWEEP_WANTED.store(seconds, Ordering::Relaxed);
+            }
         }
-    }
+    });
 }
 
 /// All system variables, ended by null.
@@ -198,7 +270,6 @@ impl Settings {
         unsafe {
             let option = *OPTION.get();
             let sweep_interval = *SWEEP_INTERVAL.get();
-            RELOAD_WANTED.store(false, Ordering::Relaxed);
             SWEEP_WANTED.store(sweep_interval, Ordering::Relaxed);
             Settings {
                 option: match option.is_null() {
@@ -249,14 +320,42 @@ const NUMBERS: [(&CStr, &str); 12] = [
 
 static VALUES: [AtomicI64; NUMBERS.len()] = [const { AtomicI64::new(0) }; NUMBERS.len()];
 
-/// Bytes that `Daemon_memcached_listening` can hold, its NUL included.
-const LISTENING_SIZE: usize = 1024;
-static LISTENING: [AtomicU8; LISTENING_SIZE] = [const { AtomicU8::new(0) }; LISTENING_SIZE];
+/// Bytes that a text can hold, its NUL included; servers show no more of it.
+const TEXT_SIZE: usize = 1024;
+
+/// A status variable that is text. The server may read it at any time: its last byte is always NUL.
+struct Text([AtomicU8; TEXT_SIZE]);
+
+impl Text {
+    const fn new() -> Text {
+        Text([const { AtomicU8::new(0) }; TEXT_SIZE])
+    }
+
+    /// Changes the text; what does not fit is cut.
+    fn set(&self, text: &str) {
+        let bytes = text.bytes().chain(std::iter::repeat(0));
+        for (slot, byte) in self.0[..TEXT_SIZE - 1].iter().zip(bytes) {
+            slot.store(byte, Ordering::Relaxed);
+        }
+    }
+}
+
+static LISTENING: Text = Text::new();
+/// What became of the last order to reload, empty before the first.
+static RELOAD_STATUS: Text = Text::new();
+/// Containers that serve nobody, and why.
+static REFUSED: Text = Text::new();
+
+const TEXTS: [(&CStr, &Text); 3] = [
+    (c"Daemon_memcached_listening", &LISTENING),
+    (c"Daemon_memcached_reload_status", &RELOAD_STATUS),
+    (c"Daemon_memcached_refused_containers", &REFUSED),
+];
 
 /// All status variables, ended by a zeroed one.
-pub static STATUS: Exported<[dm_show_var; NUMBERS.len() + 2]> = Exported::new({
+pub static STATUS: Exported<[dm_show_var; NUMBERS.len() + TEXTS.len() + 1]> = Exported::new({
     const END: dm_show_var = dm_show_var { name: ptr::null(), value: ptr::null_mut(), type_: 0, scope: 0 };
-    let mut all = [END; NUMBERS.len() + 2];
+    let mut all = [END; NUMBERS.len() + TEXTS.len() + 1];
     let mut i = 0;
     while i < NUMBERS.len() {
         all[i] = dm_show_var {
@@ -267,20 +366,22 @@ pub static STATUS: Exported<[dm_show_var; NUMBERS.len() + 2]> = Exported::new({
         };
         i += 1;
     }
-    all[i] = dm_show_var {
-        name: c"Daemon_memcached_listening".as_ptr(),
-        value: LISTENING.as_ptr().cast_mut().cast(),
-        type_: dm_show_type::DM_SHOW_CHAR as c_int,
-        scope: 1,
-    };
+    while i < NUMBERS.len() + TEXTS.len() {
+        let (name, text) = TEXTS[i - NUMBERS.len()];
+        all[i] = dm_show_var {
+            name: name.as_ptr(),
+            value: text.0.as_ptr().cast_mut().cast(),
+            type_: dm_show_type::DM_SHOW_CHAR as c_int,
+            scope: 1,
+        };
+        i += 1;
+    }
     all
 });
 
 /// Passes changed variables on and copies the daemon's statistics to where the server reads them.
 pub fn observe(shared: &Shared) {
-    if RELOAD_WANTED.swap(false, Ordering::Relaxed) {
-        shared.reload_containers();
-    }
+    REFUSED.set(&shared.refused_containers());
     shared.set_sweep_interval(SWEEP_WANTED.load(Ordering::Relaxed));
     shared.general(&mut |name, value| {
         if let Some(i) = NUMBERS.iter().position(|(_, known)| *known == name) {
@@ -289,10 +390,16 @@ pub fn observe(shared: &Shared) {
     });
 }
 
+/// The daemon, if it runs; it may stop meanwhile.
+fn running() -> Option<Arc<Shared>> {
+    let daemon = DAEMON.try_lock_for(Duration::from_secs(1))?;
+    daemon.as_ref()?.server.as_ref().map(|server| Arc::clone(server.shared()))
+}
+
 /// Everything to zero, as before the first INSTALL.
 pub fn reset_status() {
     VALUES.iter().for_each(|value| value.store(0, Ordering::Relaxed));
-    LISTENING.iter().for_each(|byte| byte.store(0, Ordering::Relaxed));
+    TEXTS.iter().for_each(|(_, text)| text.set(""));
 }
 
 /// `127.0.0.1:11211, /tmp/memcached.sock`.
@@ -302,8 +409,5 @@ pub fn listening(addresses: &[Address]) -> String {
 
 /// Shows the addresses in SHOW STATUS.
 pub fn publish_listening(addresses: &[Address]) {
-    let text = listening(addresses);
-    for (slot, byte) in LISTENING[..LISTENING_SIZE - 1].iter().zip(text.bytes()) {
-        slot.store(byte, Ordering::Relaxed);
-    }
+    LISTENING.set(&listening(addresses));
 }

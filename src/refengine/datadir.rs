@@ -1,4 +1,4 @@
-//! The data directory: one owner, and never half created.
+//! The data directory: one owner, never half created, and nobody else's to read.
 //!
 //! | name | what |
 //! |---|---|
@@ -7,8 +7,10 @@
 //! | `refengine.new` | a storage in the making; it gets its name when it is complete, so one that a crash left is worthless |
 
 use super::error::{Error, Result};
+use super::permissions;
 use super::storage::io_error;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// A data directory that this process owns. Dropping it lets go.
@@ -21,14 +23,36 @@ impl DataDir {
     /// Creates `dir` if it is missing and takes it. [`Error::Locked`]: somebody else has it.
     pub(crate) fn claim(dir: &Path) -> Result<DataDir> {
         let failed = |e| io_error(&format!("cannot use the data directory {}", dir.display()), &e);
-        std::fs::create_dir_all(dir).map_err(failed)?;
+        permissions::create_dir(dir).map_err(failed)?;
         let path = dir.join("refengine.lock");
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(failed)?;
+        let lock = permissions::file().truncate(false).open(path).map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(DataDir { dir: dir.into(), _lock: lock }),
+            Ok(()) => {
+                let data = DataDir { dir: dir.into(), _lock: lock };
+                data.tighten().map_err(failed)?;
+                Ok(data)
+            }
             Err(TryLockError::WouldBlock) => Err(Error::Locked(dir.display().to_string())),
             Err(TryLockError::Error(e)) => Err(failed(e)),
         }
+    }
+
+    /// Makes what is there already as private as what is new. Files of others in the directory are not ours to change.
+    fn tighten(&self) -> io::Result<()> {
+        let mut changed = usize::from(permissions::tighten_one(&self.dir)?);
+        for entry in std::fs::read_dir(&self.dir)? {
+            let entry = entry?;
+            if entry.file_name().to_string_lossy().starts_with("refengine") {
+                changed += permissions::tighten(&entry.path())?;
+            }
+        }
+        if changed > 0 {
+            let dir = self.dir.display();
+            log::warn!(
+                "refengine: the data directory {dir} was open to others than its owner and group: {changed} modes were tightened"
+            );
+        }
+        Ok(())
     }
 
     /// Where the storage is. If there is none, `create` makes one at the path it gets (`true`).
@@ -74,6 +98,40 @@ mod tests {
         assert!(created && path.join("whole").exists());
         let (again, created) = data.storage(|_| panic!("it is there")).unwrap();
         assert!(again == path && !created);
+    }
+
+    #[test]
+    fn what_is_open_to_others_is_tightened_and_what_is_not_ours_stays() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let set = |name: &str, mode| {
+            std::fs::set_permissions(dir.path().join(name), PermissionsExt::from_mode(mode)).unwrap()
+        };
+        let cases = [
+            ("refengine", Some(0o777), 0o750),
+            ("refengine/keyspaces", Some(0o700), 0o700),
+            ("refengine/table", None, 0o640),
+            ("refengine/strict", None, 0o600),
+            ("other", None, 0o644),
+            ("", Some(0o755), 0o750),
+        ];
+        for (name, directory, wanted) in cases {
+            match directory {
+                Some(mode) => {
+                    std::fs::create_dir_all(dir.path().join(name)).unwrap();
+                    set(name, mode);
+                }
+                None => {
+                    std::fs::write(dir.path().join(name), "").unwrap();
+                    set(name, if wanted == 0o600 { 0o600 } else { 0o644 });
+                }
+            }
+        }
+        drop(DataDir::claim(dir.path()).unwrap());
+        for (name, _, wanted) in cases {
+            let mode = dir.path().join(name).metadata().unwrap().permissions().mode() & 0o7777;
+            assert_eq!(mode, wanted, "{name:?} has {mode:o}");
+        }
     }
 
     #[test]

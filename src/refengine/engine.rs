@@ -1,13 +1,14 @@
 //! The engine as its users see it: open, close, DDL, transactions, variables.
 
 use super::alter;
-use super::cache::{RowCache, Ticket};
-use super::catalog::{Catalog, Ddl};
+use super::cache::RowCache;
+use super::catalog::Catalog;
+use super::core::{self, Core};
 use super::datadir::DataDir;
 use super::error::{Error, Result};
 use super::lock::LockManager;
-use super::mdl::{self, Exclusive};
-use super::storage::{self, Slice, Storage};
+use super::mdl::Exclusive;
+use super::storage::{self, Storage};
 use super::table::Table;
 use super::table_lock::{DdlGate, FrozenDdl, WriteLock};
 use super::transaction::Transaction;
@@ -15,162 +16,15 @@ use super::trx::Trx;
 use super::types::{Isolation, Row, TableDef};
 use super::validate;
 use super::variables::{Var, Variables};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::Mutex;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 /// Time a close waits for the last user of the engine to let go.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 const SYSTEM_DATABASE: &str = "mysql";
-
-/// What all parts of an open engine share.
-pub(crate) struct Core {
-    storage: Storage,
-    catalog: Catalog,
-    cache: RowCache,
-    /// Bytes that the row cache and the memory table share.
-    pool: u64,
-    locks: LockManager,
-    variables: Variables,
-    /// Tables the plugin announced that it uses, one entry per announcement.
-    announced: Mutex<Vec<mdl::Shared>>,
-    ddl_gate: DdlGate,
-    last_trx: AtomicU64,
-    is_new: bool,
-    /// Last: the directory is free when everything else is closed.
-    dir: DataDir,
-}
-
-impl Core {
-    pub(crate) fn storage(&self) -> &Storage {
-        &self.storage
-    }
-
-    pub(crate) fn catalog(&self) -> &Catalog {
-        &self.catalog
-    }
-
-    pub(crate) fn locks(&self) -> &LockManager {
-        &self.locks
-    }
-
-    #[inline]
-    pub(crate) fn variable(&self, var: Var) -> u64 {
-        self.variables.get(var)
-    }
-
-    pub(crate) fn seconds(&self, var: Var) -> Duration {
-        Duration::from_secs(self.variables.get(var))
-    }
-
-    /// Keeps DDL off a table until it is withdrawn as often as it was announced.
-    pub(crate) fn announce(&self, guard: &mdl::Shared) {
-        self.announced.lock().push(guard.clone());
-    }
-
-    pub(crate) fn withdraw(&self, guard: &mdl::Shared) {
-        let mut announced = self.announced.lock();
-        if let Some(i) = announced.iter().position(|held| Arc::ptr_eq(held.table(), guard.table())) {
-            announced.swap_remove(i);
-        }
-    }
-
-    pub(crate) fn ddl_gate(&self) -> &DdlGate {
-        &self.ddl_gate
-    }
-
-    pub(crate) fn next_trx(&self) -> u64 {
-        self.last_trx.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    /// The latest committed value of a key.
-    #[inline]
-    pub(crate) fn committed(&self, table: &Table, key: &[u8]) -> Result<Option<Slice>> {
-        match self.cache.get(table.id(), key) {
-            Ok(row) => Ok(Some(row)),
-            Err(ticket) => self.committed_in_storage(table, key, ticket),
-        }
-    }
-
-    #[cold]
-    fn committed_in_storage(&self, table: &Table, key: &[u8], ticket: Ticket) -> Result<Option<Slice>> {
-        let row = table.keyspace().get(key)?;
-        if let Some(row) = &row {
-            self.cache.fill(ticket, table.id(), key, row, self.cache_bytes());
-        }
-        Ok(row)
-    }
-
-    /// Shows what was committed to those who read the latest rows; `None` if there is no row or only the storage knows.
-    pub(crate) fn publish(&self, table: &Table, key: &[u8], row: Option<&Slice>) {
-        self.cache.publish(table.id(), key, row, self.cache_bytes());
-    }
-
-    /// Bytes that the row cache may take now: what the memory table does not. That one's allocations leave gaps: half as
-    /// much again is counted for them.
-    fn cache_bytes(&self) -> u64 {
-        self.pool.saturating_sub(self.storage.memory() / 2 * 3)
-    }
-
-    /// Empties a table, waiting for its users at most `patience`; returns the id it has from now on.
-    pub(crate) fn truncate(&self, db: &str, name: &str, patience: Duration) -> Result<u64> {
-        let mut id = 0;
-        self.replace_table(db, name, patience, |ddl, old| {
-            let new = ddl.new_table(old.def().clone())?;
-            ddl.add_table(&new);
-            id = new.id();
-            Ok(Some(new))
-        })
-        .map(|old| {
-            self.delete_rows(&old);
-            id
-        })
-    }
-
-    /// Takes a table exclusively and puts what `change` makes of it in its place.
-    fn replace_table(
-        &self,
-        db: &str,
-        name: &str,
-        patience: Duration,
-        change: impl FnOnce(&mut Ddl<'_>, &Table) -> Result<Option<Table>>,
-    ) -> Result<Arc<Table>> {
-        let deadline = Instant::now() + patience;
-        self.ddl_gate.pass(deadline)?;
-        let exclusive = self.exclusive(db, name, deadline)?;
-        let table = exclusive.table().clone();
-        let mut ddl = self.catalog.change(&self.storage);
-        let new = change(&mut ddl, &table)?;
-        ddl.commit(std::slice::from_ref(&table), new.into_iter().collect(), (&[], &[]))?;
-        Ok(table)
-    }
-
-    fn exclusive(&self, db: &str, name: &str, deadline: Instant) -> Result<Exclusive> {
-        loop {
-            match Exclusive::acquire(&self.catalog.table(db, name)?, deadline) {
-                // Another statement replaced the table meanwhile.
-                Err(Error::NoSuchTable { .. }) => continue,
-                other => return other,
-            }
-        }
-    }
-
-    fn delete_rows(&self, table: &Table) {
-        if let Err(error) = self.storage.delete_keyspace(table.keyspace().clone()) {
-            log::warn!("refengine: the files of a dropped table stay until the next start: {error}");
-        }
-    }
-}
-
-/// The engine the callback table works on.
-static SERVING: RwLock<Weak<Core>> = RwLock::new(Weak::new());
-
-/// The engine that serves the callback table now.
-pub(crate) fn serving() -> Option<Arc<Core>> {
-    SERVING.read().upgrade()
-}
 
 /// An open engine. Clones share it.
 #[derive(Clone)]
@@ -214,17 +68,13 @@ impl Engine {
             is_new,
             dir,
         });
-        let mut serving = SERVING.write();
-        if serving.strong_count() == 0 {
-            *serving = Arc::downgrade(&core);
-        }
-        drop(serving);
+        core::serve(&core, true);
         Ok(Engine { core })
     }
 
     /// Makes the callback table work on this engine, whichever had it before.
     pub fn serve_callback_table(&self) {
-        *SERVING.write() = Arc::downgrade(&self.core);
+        core::serve(&self.core, false);
     }
 
     /// Makes everything committed durable, writes it out so that the next open is fast, and waits for the

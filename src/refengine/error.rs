@@ -2,6 +2,7 @@
 
 use super::codes::{self, Code};
 use std::fmt;
+use std::time::Duration;
 
 /// An error of the engine. `Display` is one sentence, worded as MySQL words it where MySQL has such an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,6 +127,8 @@ pub enum Error {
     WritesStopped(String),
     /// 1030: the storage failed; nothing of this operation was done.
     Storage(String),
+    /// 1030: the tables on disk did not keep up with what is written; nothing of this operation was done.
+    CheckpointLate(Duration),
     /// 1180: nobody knows whether the transaction was committed.
     CommitUnknown(String),
     /// 1015: another process has the data directory open.
@@ -156,7 +159,7 @@ impl Error {
             Error::DropNoSuchDatabase(_) => codes::ER_DB_DROP_EXISTS,
             Error::Locked(_) => codes::ER_CANT_LOCK,
             Error::DiskFull(_) => codes::ER_DISK_FULL,
-            Error::Storage(_) => codes::ER_GET_ERRNO,
+            Error::Storage(_) | Error::CheckpointLate(_) => codes::ER_GET_ERRNO,
             Error::NoDatabaseSelected => codes::ER_NO_DB_ERROR,
             Error::NullNotAllowed(_) => codes::ER_BAD_NULL_ERROR,
             Error::NoSuchDatabase(_) => codes::ER_BAD_DB_ERROR,
@@ -265,6 +268,13 @@ impl fmt::Display for Error {
                 )
             }
             Error::Storage(text) => write!(f, "Got error from storage engine: {text}"),
+            Error::CheckpointLate(waited) => {
+                write!(
+                    f,
+                    "The disk does not keep up with the writes: a commit waited {} s for a checkpoint; try again later",
+                    waited.as_secs()
+                )
+            }
             Error::CommitUnknown(text) => {
                 write!(f, "Got error during COMMIT, it is unknown whether the transaction was committed: {text}")
             }

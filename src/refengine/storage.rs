@@ -1,14 +1,13 @@
-//! Durable key-value storage under the engine: a redo log and a memory table of its own in front of fjall.
+//! Durable key-value storage under the engine: a redo log and a memory table of its own in front of sorted tables on disk.
 //!
 //! ```text
-//!   commit ──► redo log ──► memory table ── checkpoint ──► fjall's tables on disk
+//!   commit ──► redo log ──► memory table ── checkpoint ──► tables on disk (tables, lsm: fjall)
 //!              (redo)        (memtable)    (checkpoint)         │
 //!   views and look-ups ◄──────────┴─────────────────────────────┘   (view)
 //! ```
 //!
 //! A commit is one record in the log and then a newer version in the memory table; a row that is written again and again costs the tables on
 //! disk nothing until the next checkpoint, which writes only its last version, in order. Opening reads the log back (`replay`).
-//! fjall's own journal stays empty.
 //!
 //! How durable a commit is when it returns follows `innodb_flush_log_at_trx_commit`:
 //!
@@ -29,31 +28,39 @@
 
 mod checkpoint;
 mod commit;
+mod lsm;
 mod memtable;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod model;
 mod redo;
 mod replay;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod verify;
 mod view;
 
 use super::error::{Error, Result};
+use super::permissions;
+use crate::boundary::catch;
 use crate::signals::SignalsBlocked;
 use checkpoint::Checkpoint;
 use commit::Rounds;
 pub(crate) use fjall::Slice;
-use fjall::config::CompressionPolicy;
-use fjall::{Database, KeyspaceCreateOptions};
 use memtable::{Generation, Map, Sequence};
 use parking_lot::{Condvar, Mutex, RwLock};
 use redo::Redo;
-use std::collections::{BTreeMap, HashSet};
+#[cfg(fuzzing)]
+pub(crate) use replay::all as log_changes;
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tables::{Disk, Tables};
+pub(crate) use verify::name_damage;
 pub(crate) use view::{Iter, Snapshot};
 
 /// Directory of the redo log within the storage's.
@@ -82,7 +89,7 @@ struct Space {
     /// Unlike the name it is not used again in the life of the process.
     number: u64,
     name: String,
-    stored: fjall::Keyspace,
+    stored: <Disk as Tables>::Rows,
     layers: RwLock<Layers>,
 }
 
@@ -102,12 +109,7 @@ impl Keyspace {
                 return Ok(version);
             }
         }
-        self.0.stored.get(key).map_err(|error| self.read_error(error))
-    }
-
-    #[cold]
-    fn read_error(&self, error: fjall::Error) -> Error {
-        name_damage(storage_error(error), self.0.stored.path())
+        Disk::get(&self.0.stored, key)
     }
 
     fn is(&self, other: &Keyspace) -> bool {
@@ -122,7 +124,7 @@ impl Keyspace {
         self.0.number
     }
 
-    fn stored(&self) -> &fjall::Keyspace {
+    fn stored(&self) -> &<Disk as Tables>::Rows {
         &self.0.stored
     }
 
@@ -151,9 +153,17 @@ struct Faults {
     injected: u64,
 }
 
+/// Where a test lets a thread panic.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Leader,
+    Checkpoint,
+}
+
 /// Shared with our threads. Locks are taken in the order generations, keyspaces, layers.
 struct Inner {
-    db: Database,
+    tables: Disk,
     redo: Redo,
     keyspaces: RwLock<BTreeMap<String, Keyspace>>,
     generations: RwLock<Generations>,
@@ -173,36 +183,14 @@ struct Inner {
     dirty: AtomicBool,
     timer: Timer,
     faults: Mutex<Faults>,
+    #[cfg(test)]
+    defect: Mutex<Option<Place>>,
 }
 
 /// See the module. Dropping it stops its threads; [`Storage::close`] also makes the next open fast.
 pub(crate) struct Storage {
     inner: Arc<Inner>,
     threads: Vec<JoinHandle<()>>,
-    /// fjall's worker threads.
-    workers: HashSet<i32>,
-}
-
-pub(crate) fn storage_error(error: fjall::Error) -> Error {
-    match error {
-        fjall::Error::Io(e) | fjall::Error::Storage(fjall::LsmError::Io(e)) => match e.kind() {
-            // A file that is there or missing against expectation, or too short.
-            ErrorKind::NotFound | ErrorKind::AlreadyExists | ErrorKind::UnexpectedEof => Error::Corrupt(e.to_string()),
-            _ => io_error("the tables", &e),
-        },
-        fjall::Error::Poisoned => Error::Storage("writes stopped after an earlier failure".into()),
-        fjall::Error::KeyspaceDeleted | fjall::Error::Locked => Error::Storage(error.to_string()),
-        // A checksum, a length or a tag that the storage did not write.
-        damage => Error::Corrupt(format!("{damage:?}")),
-    }
-}
-
-/// Puts the damaged file below `dir` into [`Error::Corrupt`].
-pub(super) fn name_damage(error: Error, dir: &Path) -> Error {
-    match error {
-        Error::Corrupt(what) => Error::Corrupt(format!("{}: {what}", verify::damaged_file(dir).display())),
-        other => other,
-    }
 }
 
 /// What an I/O error is that left nothing half done. `what` names the files.
@@ -227,30 +215,24 @@ pub(crate) fn shares(pool: u64) -> (u64, u64) {
 impl Storage {
     /// Opens or creates the storage in `dir`. `blocks` and `memory` are the two of [`shares`].
     /// [`Error::Locked`]: another process has it. [`Error::Corrupt`]: its log is damaged.
-    pub(crate) fn open(dir: &Path, (blocks, memory): (u64, u64), level: u8) -> Result<Storage> {
-        // Threads that appear while nobody else opens a storage are this one's.
-        static OPENING: Mutex<()> = Mutex::new(());
-        let _one_at_a_time = OPENING.lock();
+    pub(crate) fn open(dir: &Path, shares: (u64, u64), level: u8) -> Result<Storage> {
+        permissions::privately(|| Storage::open_here(dir, shares, level))
+    }
+
+    fn open_here(dir: &Path, (blocks, memory): (u64, u64), level: u8) -> Result<Storage> {
         let _signals = SignalsBlocked::new();
-        let before = thread_ids();
-        verify::frames(dir)?;
-        // One worker: with two fjall lets one of them wait actively while the other compacts.
-        let db = Database::builder(dir).cache_size(blocks).worker_threads(1).open().map_err(|e| match e {
-            fjall::Error::Locked => Error::Locked(dir.display().to_string()),
-            other => name_damage(storage_error(other), dir),
-        })?;
-        let workers = thread_ids().difference(&before).copied().collect();
+        let tables = Disk::open(dir, blocks)?;
         let generations = Generations { active: Arc::default(), frozen: None };
         let (sequence, last_number) = (Sequence::default(), AtomicU64::new(0));
         let mut keyspaces = BTreeMap::new();
-        for name in db.list_keyspace_names() {
-            let keyspace = open_keyspace(&db, &name, &generations.active, &last_number)?;
-            keyspaces.insert(name.to_string(), keyspace);
+        for name in tables.names() {
+            let keyspace = open_keyspace(&tables, &name, &generations.active, &last_number)?;
+            keyspaces.insert(name, keyspace);
         }
         let redo = open_redo(&dir.join(REDO_DIR), &keyspaces, &sequence, &generations.active)?;
         let in_memory = generations.active.all_bytes().clone();
         let inner = Arc::new(Inner {
-            db,
+            tables,
             redo,
             keyspaces: RwLock::new(keyspaces),
             generations: RwLock::new(generations),
@@ -266,8 +248,10 @@ impl Storage {
             dirty: AtomicBool::new(false),
             timer: Timer::default(),
             faults: Mutex::default(),
+            #[cfg(test)]
+            defect: Mutex::default(),
         });
-        let mut storage = Storage { inner, threads: Vec::new(), workers };
+        let mut storage = Storage { inner, threads: Vec::new() };
         storage.spawn("refengine-sync", Inner::sync_each_second)?;
         storage.spawn("refengine-flush", Inner::write_checkpoints)?;
         Ok(storage)
@@ -275,7 +259,12 @@ impl Storage {
 
     fn spawn(&mut self, name: &str, body: fn(&Inner)) -> Result<()> {
         let shared = self.inner.clone();
-        let thread = std::thread::Builder::new().name(name.into()).spawn(move || body(&shared));
+        let thread = std::thread::Builder::new().name(name.into()).spawn(move || {
+            // What the thread was to do is not done any more: nobody may count on it.
+            if let Err(defect) = catch(|| body(&shared)) {
+                shared.poison(&defect);
+            }
+        });
         self.threads.push(thread.map_err(|e| Error::Storage(format!("cannot start a thread: {e}")))?);
         Ok(())
     }
@@ -288,11 +277,8 @@ impl Storage {
         if let Some(open) = keyspaces.get(name) {
             return Ok(open.clone());
         }
-        let keyspace = open_keyspace(&self.inner.db, name, &generations.active, &self.inner.last_number)?;
-        // fjall syncs what is in the directory of a keyspace, and not that it is there.
-        if let Some(all) = keyspace.stored().path().parent() {
-            redo::sync_dir(all).map_err(|e| io_error(&all.display().to_string(), &e))?;
-        }
+        let (tables, last_number) = (&self.inner.tables, &self.inner.last_number);
+        let keyspace = permissions::privately(|| open_keyspace(tables, name, &generations.active, last_number))?;
         keyspaces.insert(name.into(), keyspace.clone());
         Ok(keyspace)
     }
@@ -309,7 +295,7 @@ impl Storage {
         if let Some(frozen) = &generations.frozen {
             frozen.remove(keyspace.number());
         }
-        self.inner.db.delete_keyspace(keyspace.stored().clone()).map_err(storage_error)
+        self.inner.tables.delete(keyspace.stored())
     }
 
     /// A consistent view of all keyspaces.
@@ -372,12 +358,12 @@ impl Storage {
     /// waits until fjall's threads are gone. The handles must be the last ones.
     pub(crate) fn close(mut self, keyspaces: Vec<Keyspace>) -> Result<()> {
         self.stop_threads();
-        let written = self.inner.check_writable().and_then(|()| self.inner.write_out());
+        let written = self.inner.check_writable().and_then(|()| permissions::privately(|| self.inner.write_out()));
         drop(keyspaces);
-        let workers = std::mem::take(&mut self.workers);
+        let ended = self.inner.tables.ended();
         drop(self);
         let deadline = Instant::now() + CLOSE_PATIENCE;
-        while workers.iter().any(|id| is_worker(*id)) {
+        while !ended() {
             if Instant::now() > deadline {
                 return Err(Error::Storage("the storage's threads did not end".into()));
             }
@@ -408,6 +394,11 @@ impl Drop for Storage {
 }
 
 impl Inner {
+    #[cfg(test)]
+    fn meet(&self, place: Place) {
+        assert!(*self.defect.lock() != Some(place), "a defect that the test asked for");
+    }
+
     fn check_writable(&self) -> Result<()> {
         match self.poisoned.get() {
             None => Ok(()),
@@ -451,15 +442,8 @@ impl Inner {
     }
 }
 
-fn open_keyspace(db: &Database, name: &str, active: &Generation, last_number: &AtomicU64) -> Result<Keyspace> {
-    // Without filters each look-up of a key that is not there would read every run of the first level.
-    let options = || {
-        KeyspaceCreateOptions::default()
-            .expect_point_read_hits(false)
-            // What is read from disk is read for one row: to unpack its block would cost more than to read it.
-            .data_block_compression_policy(CompressionPolicy::disabled())
-    };
-    let stored = db.keyspace(name, options).map_err(storage_error)?;
+fn open_keyspace(tables: &Disk, name: &str, active: &Generation, last_number: &AtomicU64) -> Result<Keyspace> {
+    let stored = tables.rows(name)?;
     let number = last_number.fetch_add(1, Ordering::Relaxed) + 1;
     let layers = RwLock::new(Layers { active: active.add(number), frozen: None });
     Ok(Keyspace(Arc::new(Space { number, name: name.into(), stored, layers })))
@@ -475,7 +459,7 @@ fn open_redo(
     const AT_ONCE: usize = 1024;
     let failed = |e| io_error(&format!("the redo log in {}", dir.display()), &e);
     if !dir.try_exists().map_err(failed)? {
-        std::fs::create_dir(dir).and_then(|()| redo::close(dir)).map_err(failed)?;
+        permissions::create_dir(dir).and_then(|()| redo::close(dir)).map_err(failed)?;
         dir.parent().map_or(Ok(()), redo::sync_dir).map_err(failed)?;
     }
     if !redo::is_closed(dir).map_err(failed)? {
@@ -498,11 +482,19 @@ fn open_redo(
     Ok(redo)
 }
 
-fn thread_ids() -> HashSet<i32> {
-    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return HashSet::new() };
-    tasks.flatten().filter_map(|task| task.file_name().to_str()?.parse().ok()).collect()
+/// A redo log's file as a fuzzer makes it.
+#[cfg(fuzzing)]
+pub(crate) fn write_log_file(dir: &Path, number: u64, bytes: &[u8]) {
+    std::fs::write(redo::path(dir, number), bytes).expect("a file");
 }
 
-fn is_worker(thread: i32) -> bool {
-    std::fs::read_to_string(format!("/proc/self/task/{thread}/comm")).is_ok_and(|name| name.trim() == "fjall:worker")
+/// Keyspace, key and value of each change that a redo log holds.
+#[cfg(fuzzing)]
+pub(crate) fn read_log(dir: &Path) -> Result<Vec<(String, Vec<u8>, Option<Vec<u8>>)>> {
+    let mut changes = Vec::new();
+    replay::replay(dir, |name, key, value| {
+        changes.push((name.to_owned(), key.to_vec(), value.map(<[u8]>::to_vec)));
+        Ok(())
+    })?;
+    Ok(changes)
 }

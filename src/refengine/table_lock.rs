@@ -4,7 +4,7 @@
 //! table, held by a transaction of its own: readers come and go, writers wait for it as they wait for a row. While DDL is
 //! frozen, statements that change the catalog wait before they begin.
 
-use super::engine::Core;
+use super::core::Core;
 use super::error::{Error, Result};
 use super::interrupt;
 use super::mdl::{Exclusive, Shared};

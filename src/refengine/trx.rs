@@ -12,7 +12,7 @@
 //! `Transaction`. One thread at a time.
 
 use super::codec;
-use super::engine::Core;
+use super::core::Core;
 use super::error::{Error, Result};
 use super::lock::{Lock, LockMode};
 use super::lock_wait;
@@ -100,6 +100,14 @@ impl Trx {
 
     pub(crate) fn isolation(&self) -> Isolation {
         self.isolation
+    }
+
+    /// Reads from here on follow another level. A view that was opened for REPEATABLE READ is its own, so it goes.
+    pub(crate) fn set_isolation(&mut self, isolation: Isolation) {
+        if self.isolation != isolation {
+            self.snapshot = None;
+        }
+        self.isolation = isolation;
     }
 
     pub(crate) fn is_read_write(&self) -> bool {

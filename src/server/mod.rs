@@ -27,6 +27,7 @@ mod mapping;
 pub mod options;
 mod outcome;
 mod peers;
+mod reader;
 mod report;
 mod shared;
 mod socket;
@@ -41,11 +42,12 @@ mod watched;
 mod worker;
 
 use crate::host::Host;
-use crate::store::{CasSource, Config, Rules};
+use crate::store::{CasSource, Config, ConfigError, Rules};
 pub use listen::Address;
 use listen::Listener;
 use login::Logins;
 use mailbox::Mailbox;
+pub use mapping::ReloadError;
 use options::Options;
 pub use peers::Connection;
 pub use shared::{Shared, VERSION};
@@ -136,6 +138,8 @@ impl Server {
             let (shared, mailboxes) = (Arc::clone(&self.shared), self.mailboxes.clone());
             self.threads.push(spawn("memcached-login", move || login::thread::run(&shared, &mailboxes))?);
         }
+        let shared = Arc::clone(&self.shared);
+        self.threads.push(spawn("memcached-config", move || reader::run(&shared))?);
         let (shared, mailboxes) = (Arc::clone(&self.shared), self.mailboxes.clone());
         self.threads.push(spawn("memcached-accept", move || accept::accept(poll, &listeners, &shared, &mailboxes))?);
         let (shared, mailboxes) = (Arc::clone(&self.shared), self.mailboxes.clone());
@@ -162,13 +166,18 @@ impl Server {
 
     /// Calls `tell` with each connection.
     pub fn connections(&self, tell: &mut dyn FnMut(&Connection)) {
-        let config = Arc::clone(&self.shared.config.lock());
+        let config = self.shared.mapping.newest();
         self.shared.peers.list(self.shared.uptime_seconds(), &config, tell);
     }
 
     /// Ends a connection; `false` if there is none of that number.
     pub fn kill(&self, id: u64) -> bool {
         self.shared.peers.kill(id)
+    }
+
+    /// What all of its threads share.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Stops accepting, lets the running ticks end, closes the connections, joins every thread.
@@ -208,7 +217,9 @@ fn load_config(host: &Host, rules: Rules) -> Result<Config, StartError> {
         let mut session = host.session().map_err(StartError::System)?;
         session.check(c"innodb_memcache/containers").map_err(|e| StartError::System(e.to_string()))?;
         let rules = Rules { trx_level: session.host_trx_level(), ..rules };
-        Config::load(&mut session, rules, None).map_err(StartError::Configuration)
+        let config = Config::load(&mut session, rules, None);
+        let refused = |error: ConfigError| StartError::Configuration(error.to_string());
+        config.and_then(|config| config.verdict().map(|()| config)).map_err(refused)
     };
     std::thread::scope(|scope| {
         let thread = threads::without_signals(|| threads::thread_builder("memcached-config").spawn_scoped(scope, read))

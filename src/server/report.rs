@@ -81,6 +81,9 @@ impl Shared {
             let (operations, errors) =
                 counts.fold((0, 0), |sum, count| (sum.0 + count.operations, sum.1 + count.errors));
             tell(&format!("{name}:table"), &container.table.display());
+            if let Some(error) = container.refused() {
+                tell(&format!("{name}:refused"), &error.rule.to_string());
+            }
             tell(&format!("{name}:operations"), &operations.to_string());
             tell(&format!("{name}:errors"), &errors.to_string());
         }

@@ -3,6 +3,7 @@
 use super::detail::Detail;
 use super::login::Logins;
 use super::mailbox::Mailbox;
+use super::mapping::Mapping;
 use super::options::Options;
 use super::peers::Peers;
 use super::stats::{self, WorkerStats};
@@ -43,9 +44,8 @@ pub struct Shared {
     pub(super) detail: Detail,
     /// What meta commands know of items beside their rows.
     pub(super) marks: Arc<Marks>,
-    /// The newest configuration; workers take it over when its version changes.
-    pub(super) config: Mutex<Arc<Config>>,
-    pub(super) config_version: AtomicU64,
+    /// The containers.
+    pub(super) mapping: Mapping,
     /// Changes whenever somebody waits for what other workers' batches hold.
     pub(super) commit_wanted: AtomicU64,
     pub(super) mailboxes: OnceLock<Vec<Arc<Mailbox>>>,
@@ -55,8 +55,6 @@ pub struct Shared {
     pub(super) tls: Option<Tls>,
     /// By worker: milliseconds since the start at which its write phase began, 0 outside one. Kept in batch mode only.
     pub(super) busy: Vec<AtomicU64>,
-    /// The first worker is to read the configuration again.
-    pub(super) reload: AtomicBool,
     /// The first worker is to delete expired rows.
     pub(super) sweep: AtomicBool,
     /// Seconds between two sweeps, 0 for never.
@@ -65,9 +63,6 @@ pub struct Shared {
     pub(super) flushes: Mutex<Vec<(ContainerId, i64)>>,
     /// Second in which the last complaint was logged: a client's mistakes must not fill the host's log.
     pub(super) complained: AtomicI64,
-    /// Milliseconds since the start until which no tick reads the containers, because a table did not suit its container although
-    /// that had just been read.
-    pub(super) misfit: AtomicU64,
 }
 
 impl Shared {
@@ -91,21 +86,23 @@ impl Shared {
             memory_limit: AtomicUsize::new(options.memory_limit),
             detail: Detail::new(options.prefix_delimiter.unwrap_or(b':'), options.prefix_delimiter.is_some()),
             marks: Arc::default(),
-            config: Mutex::new(Arc::new(config)),
-            config_version: AtomicU64::new(0),
+            mapping: Mapping::new(config, options.threads),
             commit_wanted: AtomicU64::new(0),
             mailboxes: OnceLock::new(),
             logins,
             tls,
             busy: (0..options.threads).map(|_| AtomicU64::new(0)).collect(),
-            reload: AtomicBool::new(false),
             sweep: AtomicBool::new(false),
             sweep_interval: AtomicU32::new(options.settings.sweep_interval),
             flushes: Mutex::default(),
             options,
             complained: AtomicI64::new(0),
-            misfit: AtomicU64::new(0),
         }
+    }
+
+    /// Says something to the client whose statement fails.
+    pub fn tell_client(&self, message: &str) {
+        self.host.tell_client(message);
     }
 
     pub(super) fn stopping(&self) -> bool {
@@ -134,6 +131,7 @@ impl Shared {
             mailbox.wake();
         }
         let _ = acceptor.wake();
+        self.mapping.wake();
         if let Some(logins) = &self.logins {
             logins.wake();
         }
@@ -154,11 +152,6 @@ impl Shared {
             .iter()
             .map(|since| since.load(Ordering::Relaxed))
             .any(|since| since != 0 && now > since + LOCK_WAIT_SUSPECTED_MS)
-    }
-
-    /// The configuration tables are read again soon; until then, and if they break a rule, everything stays as it is.
-    pub fn reload_containers(&self) {
-        self.reload.store(true, Ordering::Relaxed);
     }
 
     /// Seconds between two sweeps that delete expired rows, 0 for never; takes effect within that time.

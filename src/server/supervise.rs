@@ -45,7 +45,7 @@ pub fn supervise(shared: &Shared, mailboxes: &[Arc<Mailbox>], acceptor: &mio::Wa
             swept = Instant::now();
             shared.sweep.store(true, Ordering::Relaxed);
         }
-        if (sweep || shared.reload.load(Ordering::Relaxed) || shared.flush_is_due())
+        if (sweep || shared.flush_is_due())
             && let Some(first) = mailboxes.first()
         {
             first.wake();

@@ -1,8 +1,8 @@
 //! Deleting expired rows, in small transactions between the first worker's ticks.
 
 use super::shared::Shared;
-use crate::rows::Rows;
-use crate::store::{Config, ContainerId, RangeProgress, Store};
+use crate::rows::{Error, Rows};
+use crate::store::{Config, ContainerId, Failure, RangeProgress, Store};
 
 /// Rows that one step looks at.
 const STEP: usize = 200;
@@ -41,7 +41,12 @@ impl Sweep {
             }
             Some(Err(failure)) => {
                 store.rollback();
-                shared.complain(|| format!("expired rows could not be deleted: {failure:?}"));
+                if matches!(&failure, Failure::Rows(Error::NotFound(_) | Error::Changed(_))) {
+                    // The reader tells why, and the next sweep passes the container by.
+                    shared.mend_mapping();
+                } else {
+                    shared.complain(|| format!("expired rows could not be deleted: {failure}"));
+                }
             }
             None => {}
         }

@@ -54,7 +54,6 @@ pub struct Worker<'s> {
     mailbox: &'s Mailbox,
     shared: &'s Shared,
     config: Arc<Config>,
-    config_version: u64,
     /// Seconds after which an open batch is committed.
     commit_interval: i64,
     /// The last request to commit batches that was seen.
@@ -100,8 +99,7 @@ pub fn run(mut seed: Seed, shared: &Shared, cas: CasSource) {
 
 impl<'s> Worker<'s> {
     fn new(seed: &'s mut Seed, shared: &'s Shared, cas: CasSource, session: RowSession) -> Worker<'s> {
-        let config_version = shared.config_version.load(Ordering::Acquire);
-        let config = Arc::clone(&shared.config.lock());
+        let config = shared.mapping.take(seed.index);
         let commit_interval = session.host_commit_interval();
         let store = Store::new(
             session,
@@ -118,7 +116,6 @@ impl<'s> Worker<'s> {
             mailbox: &seed.mailbox,
             shared,
             config,
-            config_version,
             commit_interval,
             commit_seen: 0,
             store,
@@ -184,6 +181,7 @@ impl<'s> Worker<'s> {
                 self.logged_in(verdict);
             }
             self.store.tend();
+            self.follow_config();
             if self.index == 0 {
                 self.chores();
             }
@@ -217,7 +215,8 @@ impl<'s> Worker<'s> {
         self.store.set_now(unix_time());
         self.follow_config();
         if let Err(unknown) = self.run_tick(ready, buffers, plans, false) {
-            unknown.iter().for_each(|name| self.look_up(name));
+            self.shared.mapping.look_up(&unknown);
+            self.follow_config();
             let _ = self.run_tick(ready, buffers, plans, true);
         }
         let now = self.shared.uptime_seconds();
@@ -281,31 +280,12 @@ impl<'s> Worker<'s> {
 
     /// Takes the newest configuration; between ticks, so that one tick knows one configuration.
     fn follow_config(&mut self) {
-        let version = self.shared.config_version.load(Ordering::Acquire);
-        if version != self.config_version {
-            self.config_version = version;
-            self.config = Arc::clone(&self.shared.config.lock());
+        if self.shared.mapping.is_news(self.index) {
+            // A batch that is open belongs to the mapping with which it was begun.
+            self.commit_batch();
+            self.config = self.shared.mapping.take(self.index);
             self.store.set_config(Arc::clone(&self.config));
         }
-    }
-
-    /// A client names a container that is not known: it may have been configured since.
-    fn look_up(&mut self, name: &[u8]) {
-        // Whoever comes second finds it in the shared configuration.
-        let mut newest = self.shared.config.lock();
-        self.store.set_config(Arc::clone(&newest));
-        if newest.find(name).is_none() {
-            match self.store.find_new(name) {
-                Ok(Some(config)) => {
-                    log::info!("container {} was found", String::from_utf8_lossy(name));
-                    self.shared.renew(&mut newest, config);
-                }
-                Ok(None) => {}
-                Err(error) => self.shared.complain(|| error),
-            }
-        }
-        drop(newest);
-        self.follow_config();
     }
 
     /// Reads every queued socket before anything runs, so that the read phase's view is younger than all of them. Connections that
@@ -390,23 +370,16 @@ impl<'s> Worker<'s> {
     /// What the first worker does for all, when the supervisor wakes it.
     fn chores(&mut self) {
         self.flush_due();
-        if self.shared.reload.swap(false, Ordering::Relaxed) {
-            self.reload();
-        }
         if self.shared.sweep.swap(false, Ordering::Relaxed) && self.sweep.is_none() {
             self.sweep = Some(Sweep::new(&self.config));
         }
     }
 
-    fn reload(&mut self) {
-        if let Err(error) = self.shared.read_containers(&mut self.shared.config.lock(), &mut self.store) {
-            log::error!("the containers stay as they were: {error}");
-        }
-        self.follow_config();
-    }
-
     /// A step of the sweep that is under way, between two ticks.
     fn sweep_on(&mut self) {
+        if self.sweep.is_some() {
+            self.commit_batch();
+        }
         if let Some(sweep) = &mut self.sweep {
             self.store.set_now(unix_time());
             if !sweep.step(&mut self.store, &self.config, self.shared) {

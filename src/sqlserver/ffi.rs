@@ -6,9 +6,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Config, Server};
-use crate::bindings::{refengine_result, refengine_result_t, refengine_t, sqlserver_config_t, sqlserver_t};
-use crate::refengine::ffi::{parts, text, write_error};
-use crate::refengine::guard::guard;
+use crate::bindings::{refengine_result, refengine_result_t, refengine_t, sqlserver, sqlserver_config_t, sqlserver_t};
+use crate::boundary::{Handle, from_handle, guard, into_handle, shared, text, write_text};
+use crate::refengine::ffi::parts;
+
+impl Handle for sqlserver {
+    type Object = Server;
+}
 
 /// Starts to listen, see `sqlserver.h`.
 ///
@@ -24,18 +28,18 @@ pub unsafe extern "C" fn sqlserver_start(
     errlen: usize,
 ) -> refengine_result_t {
     // SAFETY: the caller's promise.
-    let started = guard!("sqlserver_start", Err("A defect was caught; the log has more".to_owned()), unsafe {
+    let started = guard(Err("A defect was caught; the log has more".to_owned()), || unsafe {
         if out.is_null() { Err("A place for the server is needed".to_owned()) } else { start(engine, config) }
     });
     match started {
         Ok(server) => {
             // SAFETY: not NULL, and the caller promised it is writable.
-            unsafe { out.write(Box::into_raw(Box::new(server)).cast()) };
+            unsafe { out.write(into_handle(Box::new(server))) };
             refengine_result::REFENGINE_OK
         }
         Err(message) => {
             // SAFETY: the caller's promise about `err`.
-            unsafe { write_error(err, errlen, &message) };
+            unsafe { write_text(err, errlen, &message) };
             refengine_result::REFENGINE_ERROR
         }
     }
@@ -72,9 +76,9 @@ unsafe fn start(engine: *mut refengine_t, config: *const sqlserver_config_t) -> 
 /// `server` is NULL or a running server.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sqlserver_port(server: *const sqlserver_t) -> c_uint {
-    guard!("sqlserver_port", 0, {
+    guard(0, || {
         // SAFETY: the caller's promise.
-        let server = unsafe { server.cast::<Server>().as_ref() };
+        let server = unsafe { shared(server) };
         server.and_then(Server::port).map_or(0, c_uint::from)
     })
 }
@@ -85,12 +89,9 @@ pub unsafe extern "C" fn sqlserver_port(server: *const sqlserver_t) -> c_uint {
 /// `server` is NULL or came from [`sqlserver_start`] and is not used again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn sqlserver_stop(server: *mut sqlserver_t, seconds: c_uint) -> c_int {
-    guard!("sqlserver_stop", 0, {
-        if server.is_null() {
-            return 1;
-        }
-        // SAFETY: the caller's promise; the box came from `sqlserver_start`.
-        let server = unsafe { Box::from_raw(server.cast::<Server>()) };
+    guard(0, || {
+        // SAFETY: the caller's promise.
+        let Some(server) = (unsafe { from_handle(server) }) else { return 1 };
         c_int::from(server.stop(Duration::from_secs(u64::from(seconds))))
     })
 }

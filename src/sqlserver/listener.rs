@@ -18,6 +18,7 @@ use parking_lot::{Condvar, Mutex};
 use super::channel::{Channel, Stream};
 use super::connection;
 use super::login::Origin;
+use crate::boundary::catch;
 use crate::refengine::codes;
 use crate::refengine::ffi::Parts;
 use crate::refengine::sql::SqlError;
@@ -247,9 +248,8 @@ fn start_connection(stream: Stream, names: Vec<String>, place: String, shared: &
         let (shared, stream) = theirs;
         let _registered = Registered { shared: &shared, id };
         let channel = Channel::new(stream);
-        let served = std::panic::AssertUnwindSafe(|| connection::serve(channel, &shared.parts, id, &origin));
-        if let Err(panic) = std::panic::catch_unwind(served) {
-            crate::refengine::guard::report("the connection of the SQL end", panic);
+        if let Err(defect) = catch(|| connection::serve(channel, &shared.parts, id, &origin)) {
+            log::error!("connection {id} of the SQL end: {defect}");
         }
     };
     if let Err(error) = std::thread::Builder::new().name(format!("sql-{id}")).spawn(work) {

@@ -19,6 +19,8 @@
 mod channel;
 mod connection;
 pub mod ffi;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod listener;
 mod login;
 mod prepared;

@@ -1,9 +1,11 @@
 //! A container: the mapping of keys, values, flags, cas and expiry to the columns of one table.
 
+mod check;
+
+use super::error::{ContainerError, Rule};
 use super::{Failure, Item, Policies, value};
-use crate::rows::{Cell, Column, ColumnKind, Error, Rows, Table};
+use crate::rows::{Cell, Column, ColumnKind, Rows, Table};
 use std::borrow::Cow;
-use std::ffi::CString;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A row of `innodb_memcache.containers`, as text.
@@ -29,7 +31,10 @@ pub struct ContainerRow {
     pub index: String,
 }
 
-/// A checked container. Columns are positions in `table.columns`.
+/// A container as clients find it. Columns are positions in `table.columns`.
+///
+/// One whose row breaks a rule is there too, so that its clients learn the reason: it [refuses](Container::refused) every operation, and
+/// its columns stand for nothing.
 #[derive(Debug)]
 pub struct Container {
     /// Name by which clients address it.
@@ -41,6 +46,7 @@ pub struct Container {
     pub(super) cas: Option<usize>,
     pub(super) expiry: Option<usize>,
     pub(super) policies: Policies,
+    refused: Option<ContainerError>,
     /// Whether the log knows that clients' exptimes are ignored here.
     exptime_said: AtomicBool,
 }
@@ -52,17 +58,63 @@ impl Container {
         String::from_utf8_lossy(path.split(|byte| *byte == b'/').next().unwrap_or_default())
     }
 
-    /// Checks a row of the containers table against the table it names, inside a transaction.
-    ///
-    /// # Errors
-    /// A sentence that names the container, the column and the rule.
-    pub fn check<R: Rows>(
-        rows: &mut R,
-        row: &ContainerRow,
-        id: usize,
-        policies: Policies,
-    ) -> Result<Container, String> {
-        Checker { row, columns: describe(rows, row)? }.run(rows, id, policies)
+    /// The container of a row of the containers table, inside a transaction. One whose row breaks a rule knows which.
+    pub(super) fn of_row<R: Rows>(rows: &mut R, row: &ContainerRow, id: usize, policies: Policies) -> Container {
+        check::check(rows, row, id, policies).unwrap_or_else(|rule| Container::refuse(row, id, rule))
+    }
+
+    /// One that refuses everything.
+    #[cfg(test)]
+    pub(super) fn refusing(name: &str, id: usize) -> Container {
+        Container::refuse(&ContainerRow { name: name.into(), ..ContainerRow::default() }, id, Rule::NoValues)
+    }
+
+    fn refuse(row: &ContainerRow, id: usize, rule: Rule) -> Container {
+        let column = Column {
+            name: row.key.clone(),
+            kind: ColumnKind::VarBinary,
+            not_null: true,
+            max_bytes: 0,
+            has_default: false,
+            generated: false,
+        };
+        Container {
+            name: row.name.clone(),
+            table: Table::new(id, check::path(row).unwrap_or_default(), None, vec![column], 0),
+            values: vec![0],
+            flags: None,
+            cas: None,
+            expiry: None,
+            policies: Policies::default(),
+            refused: Some(ContainerError { container: row.name.clone(), rule }),
+            exptime_said: AtomicBool::new(false),
+        }
+    }
+
+    /// Why it serves nobody, if so.
+    pub fn refused(&self) -> Option<&ContainerError> {
+        self.refused.as_ref()
+    }
+
+    /// Whether it refuses because its table was locked when it was read, which lost the transaction.
+    pub(super) fn could_not_be_read(&self) -> bool {
+        matches!(&self.refused, Some(ContainerError { rule: Rule::Rows(error), .. }) if error.aborts())
+    }
+
+    /// Fails where the container serves nobody.
+    #[inline]
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        self.refused.as_ref().map_or(Ok(()), |error| Err(Failure::Refused(error.clone())))
+    }
+
+    /// Whether it is the same mapping of the same table as another one.
+    pub(super) fn is_same_as(&self, other: &Container) -> bool {
+        let Container { name, table, values, flags, cas, expiry, policies, refused, exptime_said: _ } = self;
+        let Table { path, index, columns, key, id: _, stamp: _ } = table;
+        (name, path, index, columns, key)
+            == (&other.name, &other.table.path, &other.table.index, &other.table.columns, &other.table.key)
+            && (values, flags, cas, expiry, policies, refused)
+                == (&other.values, &other.flags, &other.cas, &other.expiry, &other.policies, &other.refused)
     }
 
     /// Says once that an exptime is ignored, where there is no column for it.
@@ -94,9 +146,10 @@ impl Container {
         }
     }
 
-    /// Where memory keeps an item: the container's number and the key as memory spells it.
+    /// Where memory keeps an item: a number and the key as memory spells it. What a table described otherwise left there is under another
+    /// number.
     pub(super) fn memory_address<'k>(&self, key: &'k [u8]) -> (u32, Cow<'k, [u8]>) {
-        (self.table.id as u32, self.memory_key(key))
+        (self.table.stamp, self.memory_key(key))
     }
 
     /// The key as memory knows it: one spelling for each key that the table can tell apart.
@@ -171,12 +224,12 @@ impl Container {
         self.flags.and_then(|column| rows.int(&self.table, column)).unwrap_or(0) as u32
     }
 
-    /// The cas number of the current row. Without a cas column it is a digest of what the client can see of the row, so that
-    /// a change by anybody, SQL included, changes it.
+    /// The cas number of the current row. Where no column has one (there is none, or the row was written by SQL) it is a digest of what
+    /// the client can see of the row, so that a change by anybody, SQL included, changes it.
     pub(super) fn cas_of<R: Rows>(&self, rows: &R) -> u64 {
-        match self.cas {
-            Some(column) => rows.int(&self.table, column).unwrap_or(0) as u64,
-            None => self.digest(rows),
+        match self.cas.and_then(|column| rows.int(&self.table, column)) {
+            None | Some(0) => self.digest(rows),
+            Some(number) => number as u64,
         }
     }
 
@@ -223,192 +276,5 @@ impl Container {
             ColumnKind::Int { bytes: 4, .. } => Cell::Int(deadline.min(i64::from(i32::MAX))),
             _ => Cell::Int(deadline),
         }
-    }
-}
-
-fn describe<R: Rows>(rows: &mut R, row: &ContainerRow) -> Result<Vec<Column>, String> {
-    for (what, name) in [("db_schema", &row.schema), ("db_table", &row.table), ("key_columns", &row.key)] {
-        if name.is_empty() {
-            return Err(format!("container {}: {what} is empty; it is required", row.name));
-        }
-    }
-    let path = path(row)?;
-    rows.describe(&path).map_err(|error| match error {
-        Error::NotFound(_) => {
-            format!("container {}: table {}.{} not found or not a base table", row.name, row.schema, row.table)
-        }
-        other => format!("container {}: {other}", row.name),
-    })
-}
-
-fn path(row: &ContainerRow) -> Result<CString, String> {
-    CString::new(format!("{}/{}", row.schema, row.table))
-        .map_err(|_| format!("container {}: db_schema and db_table must not contain NUL", row.name))
-}
-
-/// The rules of the manual, one method each.
-struct Checker<'r> {
-    row: &'r ContainerRow,
-    columns: Vec<Column>,
-}
-
-impl Checker<'_> {
-    fn run<R: Rows>(self, rows: &mut R, id: usize, policies: Policies) -> Result<Container, String> {
-        let key = self.key()?;
-        let values = self.values()?;
-        let flags = self.optional("flags", &self.row.flags, 4)?;
-        let cas = self.optional("cas_column", &self.row.cas, 8)?;
-        let expiry = self.optional("expire_time_column", &self.row.expiry, 4)?;
-        let mapped: Vec<usize> =
-            [key].into_iter().chain(values.clone()).chain([flags, cas, expiry].into_iter().flatten()).collect();
-        self.distinct(&mapped)?;
-        self.unmapped(&mapped)?;
-        let index = self.index(rows)?;
-        let policies = self.policies(key, policies);
-        let table = Table::new(id, path(self.row)?, index, self.columns, key);
-        Ok(Container {
-            name: self.row.name.clone(),
-            table,
-            values,
-            flags,
-            cas,
-            expiry,
-            policies,
-            exptime_said: AtomicBool::new(false),
-        })
-    }
-
-    /// Memory compares keys byte by byte. Where the table may not (`foo` and `FOO` can be one key), memory is not used.
-    fn policies(&self, key: usize, policies: Policies) -> Policies {
-        let kind = self.columns[key].kind;
-        let binary = matches!(kind, ColumnKind::Int { .. } | ColumnKind::Binary | ColumnKind::VarBinary);
-        if binary || !policies.use_memory() {
-            return policies;
-        }
-        log::info!(
-            "container {}: the cache policies do not apply, because the key column {} is neither INT, BINARY nor VARBINARY",
-            self.row.name,
-            self.row.key
-        );
-        policies.without_memory()
-    }
-
-    fn refuse<T>(&self, text: String) -> Result<T, String> {
-        Err(format!("container {}: {text}", self.row.name))
-    }
-
-    fn find(&self, what: &str, name: &str) -> Result<usize, String> {
-        match self.columns.iter().position(|column| column.name == name) {
-            Some(i) if self.columns[i].generated => {
-                self.refuse(format!("{what} names generated column {name}, which cannot be written"))
-            }
-            Some(i) => Ok(i),
-            None => self.refuse(format!(
-                "{what} names column {name}, which table {}.{} does not have",
-                self.row.schema, self.row.table
-            )),
-        }
-    }
-
-    fn key(&self) -> Result<usize, String> {
-        let i = self.find("key_columns", &self.row.key)?;
-        let column = &self.columns[i];
-        if matches!(column.kind, ColumnKind::Blob | ColumnKind::Other) {
-            return self
-                .refuse(format!("key column {} must be CHAR, VARCHAR, BINARY, VARBINARY or an integer", column.name));
-        }
-        if !column.not_null {
-            return self.refuse(format!("key column {} must be NOT NULL", column.name));
-        }
-        Ok(i)
-    }
-
-    fn values(&self) -> Result<Vec<usize>, String> {
-        let names = self.row.values.split([' ', ';', ',', '|', '\n']).filter(|name| !name.is_empty());
-        let values = names.map(|name| self.value(name)).collect::<Result<Vec<_>, _>>()?;
-        match values.is_empty() {
-            true => self.refuse("value_columns is empty; at least one column is required".into()),
-            false => Ok(values),
-        }
-    }
-
-    fn value(&self, name: &str) -> Result<usize, String> {
-        let i = self.find("value_columns", name)?;
-        match self.columns[i].kind {
-            ColumnKind::Other => self.refuse(format!(
-                "value column {name} must be CHAR, VARCHAR, BINARY, VARBINARY, a TEXT or BLOB type or an integer"
-            )),
-            _ => Ok(i),
-        }
-    }
-
-    fn optional(&self, what: &str, name: &str, bytes_min: u8) -> Result<Option<usize>, String> {
-        if name.is_empty() || name == "0" {
-            return Ok(None);
-        }
-        // The manual's own scripts name absent columns here; an absent name means unused.
-        if !self.columns.iter().any(|column| column.name == name) {
-            return Ok(None);
-        }
-        let i = self.find(what, name)?;
-        match self.columns[i].kind {
-            ColumnKind::Int { bytes, .. } if bytes >= bytes_min => Ok(Some(i)),
-            _ => self.refuse(format!(
-                "{what} names column {name}, which must be an integer of at least {} bits",
-                bytes_min * 8
-            )),
-        }
-    }
-
-    fn distinct(&self, mapped: &[usize]) -> Result<(), String> {
-        let twice = mapped.iter().enumerate().find(|(at, column)| mapped[..*at].contains(column));
-        match twice {
-            Some((_, column)) => self.refuse(format!("column {} is mapped twice", self.columns[*column].name)),
-            None => Ok(()),
-        }
-    }
-
-    /// A new row could not fill such a column. (The callback table cannot tell a default.)
-    fn unmapped(&self, mapped: &[usize]) -> Result<(), String> {
-        let needed = self
-            .columns
-            .iter()
-            .enumerate()
-            .find(|(i, column)| column.not_null && !column.has_default && !mapped.contains(i));
-        match needed {
-            Some((_, column)) => {
-                self.refuse(format!("column {} is NOT NULL but not mapped, so no row could be inserted", column.name))
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// The secondary index to search, `None` for the clustered one.
-    fn index<R: Rows>(&self, rows: &mut R) -> Result<Option<CString>, String> {
-        let name = &self.row.index;
-        let Ok(c_name) = CString::new(name.as_str()) else {
-            return self.refuse("unique_idx_name_on_key must not contain NUL".into());
-        };
-        let index = match rows.describe_index(&path(self.row)?, &c_name) {
-            Ok(index) => index,
-            Err(Error::NotFound(_)) => {
-                return self.refuse(format!(
-                    "unique_idx_name_on_key names index {name:?}, which table {}.{} does not have",
-                    self.row.schema, self.row.table
-                ));
-            }
-            Err(other) => return self.refuse(other.to_string()),
-        };
-        if !index.unique {
-            return self.refuse(format!("index {name} is not unique"));
-        }
-        if index.columns != [self.row.key.as_str()] {
-            return self.refuse(format!(
-                "index {name} must be on column {} alone, not on ({})",
-                self.row.key,
-                index.columns.join(", ")
-            ));
-        }
-        Ok((!index.clustered).then_some(c_name))
     }
 }

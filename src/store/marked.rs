@@ -16,8 +16,7 @@ impl<R: Rows> Store<R> {
 
     /// The version of an item, for its marks.
     pub fn version(&self, container: &Container, key: &[u8], cas: u64) -> Version {
-        let (id, key) = container.memory_address(key);
-        self.marks.version(id, &key, cas)
+        self.marks.version(container.table.id as u32, &container.memory_key(key), cas)
     }
 
     /// The cas number of the live item of `key`.
@@ -41,8 +40,7 @@ impl<R: Rows> Store<R> {
             Policy::Disabled => return Ok((Stored::Stored, 0)),
             Policy::CacheOnly => self.renumber_memory(container, key, compare, exptime, given)?,
             Policy::InnodbOnly | Policy::Caching => {
-                self.forget(container, key);
-                self.table.renumber(container, key, compare, exptime, given)?
+                self.begin_change(container, key)?.renumber(container, key, compare, exptime, given)?
             }
         };
         if stored == Stored::Stored {
@@ -93,8 +91,8 @@ impl<R: Rows> Store<R> {
 
     /// The open transaction noted something of this version. Outside a write phase nothing is undone.
     pub fn note_marked(&mut self, version: Version, before: Mark) {
-        if self.table.read_write() {
-            self.marked.push((version, before));
+        if self.transaction.read_write() {
+            self.transaction.marked.push((version, before));
         }
     }
 
@@ -120,7 +118,7 @@ impl<R: Rows> Store<R> {
 
     /// The transaction ended. After an unknown outcome nobody was told to renew anything: its connections are closed.
     pub(super) fn keep_marks(&mut self, known: bool) {
-        for (version, _) in self.marked.drain(..) {
+        for (version, _) in self.transaction.marked.drain(..) {
             if !known {
                 self.marks.unsend(version);
             }
@@ -129,7 +127,7 @@ impl<R: Rows> Store<R> {
 
     /// The transaction was undone.
     pub(super) fn unmark(&mut self) {
-        for (version, before) in self.marked.drain(..).rev() {
+        for (version, before) in self.transaction.marked.drain(..).rev() {
             self.marks.replace(version, before);
         }
     }

@@ -4,32 +4,38 @@
 //! container's table. It turns a key and a container into rows
 //! through [`crate::rows`] and knows nothing of sockets or of bytes on the wire.
 //!
-//! A transaction begins with the first operation that needs one; the caller commits or rolls back. An operation's
+//! A transaction begins with the first operation that needs one; the caller says when to commit or roll back, and [`Store`] alone does
+//! either (`transaction`): what a transaction does to memory and marks is settled or dropped with it. An operation's
 //! own failure (a duplicate add, a wrong cas, a refused value) is part of its result and undoes nothing else; a
 //! [`Failure::Rows`] whose error [aborts](crate::rows::Error::aborts) has lost the transaction.
 
 mod cas;
 mod config;
 mod container;
-mod items;
+mod error;
 mod marked;
 mod marks;
+mod policies;
 mod policy;
 mod range;
 mod sets;
+mod sweep;
 mod table;
+mod transaction;
 mod value;
 
 pub use cas::CasSource;
 pub use config::{Config, ContainerId, Rules, Target};
 pub use container::Container;
-pub use items::Store;
+pub use error::{ConfigError, ContainerError, Rule};
 pub use marks::{Mark, Marks, Version, Visit};
+pub use policies::Store;
 pub use policy::{Policies, Policy};
 pub use range::KeyRange;
 
 use crate::cache::OutOfMemory;
 use crate::rows::Error;
+use std::fmt;
 
 /// What to store, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,6 +150,7 @@ pub enum RangeProgress {
 
 /// Why an operation was not done; nothing of it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Failure {
     /// The rows refused.
     Rows(Error),
@@ -153,6 +160,30 @@ pub enum Failure {
     TooLarge,
     /// Memory is full.
     OutOfMemory,
+    /// The container serves nobody, because its row breaks a rule.
+    Refused(ContainerError),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Rows(error) => error.fmt(f),
+            Failure::Client(text) => f.write_str(text),
+            Failure::TooLarge => f.write_str("object too large for cache"),
+            Failure::OutOfMemory => f.write_str("out of memory storing object"),
+            Failure::Refused(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Failure::Rows(error) => Some(error),
+            Failure::Refused(error) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 impl From<OutOfMemory> for Failure {

@@ -1,5 +1,7 @@
 //! Cache policies: which of an operation's effects go to memory, to the table, to both or nowhere.
 
+use super::ConfigError;
+
 /// What an operation uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Policy {
@@ -31,8 +33,8 @@ impl Policies {
     /// Reads the four policies of a row.
     ///
     /// # Errors
-    /// A word that is no policy; the sentence names the column.
-    pub fn parse([get, set, delete, flush]: [&str; 4]) -> Result<Policies, String> {
+    /// A word that is no policy.
+    pub fn parse([get, set, delete, flush]: [&str; 4]) -> Result<Policies, ConfigError> {
         Ok(Policies {
             get: Policy::parse("get_policy", get)?,
             set: Policy::parse("set_policy", set)?,
@@ -63,16 +65,14 @@ impl Policy {
         matches!(self, Policy::CacheOnly | Policy::Disabled)
     }
 
-    fn parse(column: &str, word: &str) -> Result<Policy, String> {
+    fn parse(column: &'static str, word: &str) -> Result<Policy, ConfigError> {
         // The words of the configuration script's ENUM, or their numbers.
         match word.to_ascii_lowercase().as_str() {
             "innodb_only" | "1" | "" => Ok(Policy::InnodbOnly),
             "cache_only" | "2" => Ok(Policy::CacheOnly),
             "caching" | "3" => Ok(Policy::Caching),
             "disabled" | "disable" | "4" => Ok(Policy::Disabled),
-            _ => Err(format!(
-                "innodb_memcache.cache_policies: {column} is {word:?}; it must be innodb_only, cache_only, caching or disabled"
-            )),
+            _ => Err(ConfigError::Policy { column, word: word.into() }),
         }
     }
 }
@@ -87,6 +87,6 @@ mod tests {
         let expected = [Policy::InnodbOnly, Policy::CacheOnly, Policy::Caching, Policy::Disabled];
         assert_eq!([policies.get, policies.set, policies.delete, policies.flush], expected);
         assert!(policies.use_memory() && !policies.without_memory().use_memory());
-        assert!(Policies::parse(["x", "", "", ""]).unwrap_err().contains("get_policy"));
+        assert!(Policies::parse(["x", "", "", ""]).unwrap_err().to_string().contains("get_policy"));
     }
 }

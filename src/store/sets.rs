@@ -8,10 +8,12 @@ impl<R: Rows> Store<R> {
     /// Whether [`Store::set_together`] is worth a try.
     #[inline]
     pub fn sets_together(&self, container: &Container) -> bool {
-        // Where no cas column tells versions apart, each set looks after the marks of its item.
+        // Where no cas column tells versions apart, each set looks after the marks of its item. A batch stays open across ticks and was
+        // acknowledged in part: rows that are written together may have to be undone with everything before them, so a batch writes one
+        // by one.
         let marked = container.cas.is_none() && self.marks.used();
         let in_table = matches!(container.policies.set, Policy::InnodbOnly | Policy::Caching);
-        in_table && !marked && self.table.sets_together(container)
+        in_table && !marked && self.transaction.batch.writes == 1 && self.table.rows.upserts(&container.table)
     }
 
     /// Stores items, the later one where a key comes twice: with the effects of as many [`Store::store`] that set. With them come
@@ -20,7 +22,7 @@ impl<R: Rows> Store<R> {
     /// # Errors
     /// The transaction is lost.
     pub fn set_together(&mut self, container: &Container, items: &[(&[u8], NewItem<'_>)]) -> Result<Option<Vec<u64>>> {
-        let numbers = match self.table.set_together(container, items) {
+        let numbers = match self.begin(container).and_then(|table| table.set_together(container, items)) {
             Ok(numbers) => numbers,
             Err(Failure::Rows(error)) if error.aborts() => return Err(error.into()),
             Err(_) => return Ok(None),
@@ -36,13 +38,6 @@ impl<R: Rows> Store<R> {
 }
 
 impl<R: Rows> TableStore<R> {
-    /// A batch stays open across ticks and was acknowledged in part: rows that are written together may have to be undone with
-    /// everything before them, so a batch writes one by one.
-    #[inline]
-    fn sets_together(&self, container: &Container) -> bool {
-        self.batch.writes == 1 && self.rows.upserts(&container.table)
-    }
-
     /// The cas numbers that the items got, 0 where the container has no cas column.
     fn set_together(&mut self, container: &Container, items: &[(&[u8], NewItem<'_>)]) -> Result<Vec<u64>> {
         let mut numbers = Vec::with_capacity(items.len());
@@ -55,7 +50,6 @@ impl<R: Rows> TableStore<R> {
             cells.push((container.table.key, container.key_cell(key).ok_or_else(|| container.refused_key())?));
             numbers.push(self.number(container, item.cas, &mut cells));
         }
-        self.begin()?;
         self.rows.upsert(&container.table, items.len(), &cells)?;
         Ok(numbers)
     }

@@ -1,10 +1,10 @@
-//! The operations on a container's table, without regard to cache policies.
+//! The operations on a container's table, without regard to cache policies, inside a transaction of its caller.
 
 use super::{
-    Arith, Arithmetic, Batch, CasSource, Condition, Config, Container, Deleted, Failure, Item, KeyRange, NewItem,
+    Arith, Arithmetic, CasSource, Condition, Config, Container, Deleted, Failure, Item, KeyRange, NewItem,
     RangeProgress, Result, Stored, value,
 };
-use crate::rows::{Cell, Error, Mode, Rows};
+use crate::rows::{Cell, Error, Rows};
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
@@ -17,119 +17,25 @@ const INSERT_ATTEMPTS: u32 = 3;
 /// The operations, over the rows of one worker thread.
 pub struct TableStore<R> {
     pub(super) rows: R,
-    config: Arc<Config>,
+    pub(super) config: Arc<Config>,
     pub(super) cas: CasSource,
     /// Greatest length of a value in bytes.
     pub(super) value_max: usize,
     /// Unix time in seconds, set once per tick.
     pub(super) now: i64,
-    /// Whether what is begun from now on may write, and whether what is open may.
-    read_write: bool,
-    writable: bool,
-    pub(super) batch: Batch,
-    /// Operations of the open transaction, and the Unix time at which it began.
-    operations: u64,
-    begun: i64,
     scratch: Vec<u8>,
 }
 
 impl<R: Rows> TableStore<R> {
     /// A store over `rows`; values longer than `value_max` bytes are refused.
-    pub fn new(rows: R, config: Arc<Config>, cas: CasSource, value_max: usize, batch: Batch) -> TableStore<R> {
-        TableStore {
-            rows,
-            config,
-            cas,
-            value_max,
-            now: 0,
-            read_write: false,
-            writable: false,
-            batch,
-            operations: 0,
-            begun: 0,
-            scratch: Vec::new(),
-        }
+    pub fn new(rows: R, config: Arc<Config>, cas: CasSource, value_max: usize) -> TableStore<R> {
+        TableStore { rows, config, cas, value_max, now: 0, scratch: Vec::new() }
     }
 
     /// The rows, for tests that look at what was done.
     #[cfg(test)]
     pub fn into_rows(self) -> R {
         self.rows
-    }
-
-    /// Takes a new configuration, between two transactions.
-    pub fn set_config(&mut self, config: Arc<Config>) {
-        self.config = config;
-    }
-
-    /// Reads whether a container of that name has appeared since the configuration was read.
-    ///
-    /// # Errors
-    /// Its row breaks a rule; the sentence says which.
-    pub fn find_new(&mut self, name: &[u8]) -> std::result::Result<Option<Config>, String> {
-        self.config.with_new(&mut self.rows, name)
-    }
-
-    /// Whether the transactions that operations begin from now on may write.
-    pub fn set_read_write(&mut self, read_write: bool) {
-        self.read_write = read_write;
-    }
-
-    /// Whether a write phase is on: what is done in it may be undone.
-    pub fn read_write(&self) -> bool {
-        self.read_write
-    }
-
-    /// Makes sure of a transaction that suits what is to come. One that may write serves reads too; one that may not ends first.
-    /// Outside batches reads never see uncommitted rows of others: their transactions may yet be undone, and a reply is for ever.
-    pub(super) fn begin(&mut self) -> Result<()> {
-        if self.rows.active() {
-            if self.writable || !self.read_write {
-                return Ok(());
-            }
-            self.commit()?;
-        }
-        let (level, batch) =
-            (self.config.rules.trx_level, if self.read_write { self.batch.writes } else { self.batch.reads });
-        let level = if batch > 1 { level } else { level.max(1) };
-        self.rows.begin(Mode { level, read_write: self.read_write })?;
-        (self.writable, self.operations, self.begun) = (self.read_write, 0, self.now);
-        Ok(())
-    }
-
-    /// Ends a phase in which `operations` ran: commits unless the batch that they belong to has room for more.
-    /// [`Error::refuses_commit`] tells whether the outcome of one that failed is known.
-    pub fn end_phase(&mut self, operations: usize) -> std::result::Result<(), Error> {
-        if self.writable && !self.read_write {
-            // Reads inside an open batch of writes: they count for nothing.
-            return Ok(());
-        }
-        self.operations += operations as u64;
-        let batch = if self.writable { self.batch.writes } else { self.batch.reads };
-        if self.operations < u64::from(batch) { Ok(()) } else { self.commit() }
-    }
-
-    /// Unix time at which the batch that is open was begun.
-    pub fn batch_begun(&self) -> Option<i64> {
-        self.rows.active().then_some(self.begun)
-    }
-
-    /// Commits what is open. [`Error::refuses_commit`] tells whether the outcome of one that failed is known.
-    pub fn commit(&mut self) -> std::result::Result<(), Error> {
-        if !self.rows.active() {
-            return Ok(());
-        }
-        self.rows.commit()
-    }
-
-    /// Looks after the session between two ticks; `true`: an open transaction was undone.
-    pub fn tend(&mut self) -> bool {
-        self.rows.tend()
-    }
-
-    /// Undoes what is open.
-    pub fn rollback(&mut self) {
-        self.rows.rollback();
     }
 
     /// Hands the live item of `key` to `found`; `false` if there is none.
@@ -141,20 +47,10 @@ impl<R: Rows> TableStore<R> {
         found: impl FnOnce(Item<'_>),
     ) -> Result<bool> {
         let Some(key) = container.key_cell(key) else { return Ok(false) };
-        self.begin()?;
         if !self.rows.read(&container.table, key)? || !self.is_live(container) {
             return Ok(false);
         }
         self.hand_over(container, with_cas, found);
-        Ok(true)
-    }
-
-    /// Makes sure that the next read sees everything committed before it; `false` where the open transaction must stay.
-    pub fn renew_view(&mut self) -> Result<bool> {
-        if self.rows.active() && (self.writable || self.batch.reads > 1) {
-            return Ok(false);
-        }
-        self.commit()?;
         Ok(true)
     }
 
@@ -210,7 +106,6 @@ impl<R: Rows> TableStore<R> {
         }
         let key = container.key_cell(key).ok_or_else(|| container.refused_key())?;
         for attempt in 1.. {
-            self.begin()?;
             let found = self.rows.read_for_update(&container.table, key)?;
             let live = found && self.is_live(container);
             if let Some(refused) = self.check(container, condition, compare, live) {
@@ -279,7 +174,6 @@ impl<R: Rows> TableStore<R> {
     /// Deletes an item, one with another cas number than `compare` excepted.
     pub fn delete(&mut self, container: &Container, key: &[u8], compare: Option<u64>) -> Result<Deleted> {
         let Some(key) = container.key_cell(key) else { return Ok(Deleted::NotFound) };
-        self.begin()?;
         if !self.rows.read_for_update(&container.table, key)? {
             return Ok(Deleted::NotFound);
         }
@@ -304,7 +198,6 @@ impl<R: Rows> TableStore<R> {
     ) -> Result<RangeProgress> {
         let lower = after.map_or(range.lower, Bound::Excluded);
         let Some(lower) = bound_cell(container, lower) else { return Ok(RangeProgress::Done) };
-        self.begin()?;
         let (now, separator) = (self.now, &self.config.separator);
         let mut progress = RangeProgress::Done;
         let (mut looked_at, mut key, scratch) = (0, Vec::new(), &mut self.scratch);
@@ -334,19 +227,16 @@ impl<R: Rows> TableStore<R> {
         Ok(progress)
     }
 
-    /// Looks at up to `rows_max` rows behind the key `after` and deletes those that have expired, in transactions of its own; tells how
-    /// far it came and how many it deleted.
-    pub fn sweep(
+    /// The keys of those of up to `rows_max` rows behind the key `after` that have expired, and how far it came.
+    pub(super) fn expired(
         &mut self,
         container: &Container,
         after: Option<&[u8]>,
         rows_max: usize,
-    ) -> Result<(RangeProgress, u64)> {
+    ) -> Result<(RangeProgress, Vec<Vec<u8>>)> {
         let (mut looked_at, mut last, mut expired, now) = (0, Vec::new(), Vec::new(), self.now);
         let lower = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let Some(lower) = bound_cell(container, lower) else { return Ok((RangeProgress::Done, 0)) };
-        self.set_read_write(false);
-        self.begin()?;
+        let Some(lower) = bound_cell(container, lower) else { return Ok((RangeProgress::Done, expired)) };
         self.rows.scan(&container.table, lower, &mut |rows| {
             last.clear();
             value::append_column(rows, container, container.table.key, &mut last);
@@ -356,28 +246,18 @@ impl<R: Rows> TableStore<R> {
             looked_at += 1;
             if looked_at < rows_max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
-        self.commit()?;
         let progress = if looked_at < rows_max { RangeProgress::Done } else { RangeProgress::Stopped(last) };
-        self.set_read_write(true);
-        let mut deleted = 0;
-        for key in expired.iter().filter_map(|key| container.key_cell(key)) {
-            self.begin()?;
-            // It may have been stored anew since it was seen.
-            if self.rows.read_for_update(&container.table, key)? && !self.is_live(container) {
-                self.rows.delete(&container.table)?;
-                deleted += 1;
-            }
-        }
-        self.commit()?;
-        Ok((progress, deleted))
+        Ok((progress, expired))
     }
 
-    /// Reads the configuration again; containers keep their ids.
-    ///
-    /// # Errors
-    /// A rule is broken; the sentence says which.
-    pub fn reload(&mut self) -> std::result::Result<Config, String> {
-        Config::load(&mut self.rows, self.config.rules, Some(&self.config))
+    /// Deletes the row of a key if it has expired: it may have been stored anew since it was seen.
+    pub(super) fn delete_expired(&mut self, container: &Container, key: &[u8]) -> Result<bool> {
+        let Some(key) = container.key_cell(key) else { return Ok(false) };
+        let expired = self.rows.read_for_update(&container.table, key)? && !self.is_live(container);
+        if expired {
+            self.rows.delete(&container.table)?;
+        }
+        Ok(expired)
     }
 
     /// Empties the container's table; outside any transaction.
@@ -386,7 +266,6 @@ impl<R: Rows> TableStore<R> {
     }
 
     fn find_live(&mut self, container: &Container, key: Cell<'_>) -> Result<bool> {
-        self.begin()?;
         Ok(self.rows.read_for_update(&container.table, key)? && self.is_live(container))
     }
 

@@ -8,3 +8,5 @@ mod mended;
 mod model;
 mod policies;
 mod recipe;
+mod standing;
+mod transactions;

@@ -78,7 +78,11 @@ fn a_transaction_object_lives_until_its_release() {
     assert_eq!(ib!(trx_read_only(trx)), 0);
     assert_eq!(ib!(cursor_stmt_begin(cursor)), IB_SUCCESS);
     assert_eq!(insert(cursor, b"a", b"", None), IB_SUCCESS);
-    assert_eq!(ib!(trx_start(trx, 1, 1, 0, null_mut())), IB_ERROR, "it is started");
+    // As in InnoDB a started one goes on: with its rows, and writable as it began.
+    assert_eq!(ib!(trx_start(trx, 2, 0, 0, null_mut())), IB_SUCCESS);
+    assert_eq!(ib!(trx_read_only(trx)), 0);
+    assert_eq!(find(cursor, b"a"), IB_SUCCESS);
+    assert_eq!(ib!(trx_start(trx, 4, 1, 0, null_mut())), IB_ERROR, "no such level");
     assert_eq!(ib!(commit_trx(cursor, trx)), IB_SUCCESS);
     assert_eq!(ib!(trx_get_start_time(trx)), 0);
     // The cursor outlived its transaction: it is open, but can do nothing until it gets another one.
@@ -92,6 +96,8 @@ fn a_transaction_object_lives_until_its_release() {
     assert_eq!(ib!(cursor_new_trx(cursor, trx)), IB_SUCCESS);
     assert_eq!(find(cursor, b"a"), IB_SUCCESS);
     assert_eq!(insert(cursor, b"b", b"", None), IB_READ_ONLY);
+    assert_eq!(ib!(trx_start(trx, 1, 1, 0, null_mut())), IB_SUCCESS);
+    assert_eq!(insert(cursor, b"b", b"", None), IB_READ_ONLY, "what began read-only stays so");
     assert_eq!(ib!(delete_row(cursor)), IB_READ_ONLY);
     assert_eq!(ib!(cursor_reset(cursor)), IB_SUCCESS);
     assert_eq!(find(cursor, b"a"), IB_ERROR);

@@ -15,6 +15,7 @@ pub mod version;
 
 use super::callbacks::{Callbacks, Severity};
 use super::mysql::symbols;
+use crate::boundary::{catch, guard};
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::mem::transmute;
 use std::ptr;
@@ -46,7 +47,15 @@ pub fn callbacks() -> Callbacks {
 /// The plugin's name in front, as each line of the error log has its own.
 const LINE: &CStr = c"daemon_memcached: %s";
 
+/// A panic in here is not logged: the log is this function.
 unsafe extern "C" fn log(_: *mut c_void, level: c_int, line: *const c_char) {
+    // SAFETY: the caller gives a NUL-terminated line.
+    let _ = catch(|| unsafe { write_line(level, line) });
+}
+
+/// # Safety
+/// `line` is NUL-terminated.
+unsafe fn write_line(level: c_int, line: *const c_char) {
     let name = match level {
         _ if level == Severity::Error as c_int => c"_Z15sql_print_errorPKcz",
         _ if level == Severity::Warning as c_int => c"_Z17sql_print_warningPKcz",
@@ -65,6 +74,13 @@ unsafe extern "C" fn log(_: *mut c_void, level: c_int, line: *const c_char) {
 const PLUGIN_ERROR: c_uint = 1105;
 
 unsafe extern "C" fn init_error(_: *mut c_void, line: *const c_char) {
+    // SAFETY: the caller gives a NUL-terminated line.
+    guard((), || unsafe { print_error(line) });
+}
+
+/// # Safety
+/// `line` is NUL-terminated.
+unsafe fn print_error(line: *const c_char) {
     let address = symbols::find(c"my_printf_error");
     if !address.is_null() {
         type Print = unsafe extern "C" fn(c_uint, *const c_char, usize, ...);
@@ -74,18 +90,17 @@ unsafe extern "C" fn init_error(_: *mut c_void, line: *const c_char) {
 }
 
 unsafe extern "C" fn is_shutting_down(_: *mut c_void) -> c_int {
-    c_int::from(thread::server_is_shutting_down())
+    guard(0, || c_int::from(thread::server_is_shutting_down()))
 }
 
 unsafe extern "C" fn attach(_: *mut c_void, state: *mut *mut c_void) -> c_int {
-    // SAFETY: the caller gives a writable pointer.
-    unsafe { *state = ptr::null_mut() };
-    match thread::init() {
-        Ok(()) => 0,
-        Err(_) => 1,
-    }
+    guard(1, || {
+        // SAFETY: the caller gives a writable pointer.
+        unsafe { *state = ptr::null_mut() };
+        c_int::from(thread::init().is_err())
+    })
 }
 
 unsafe extern "C" fn detach(_: *mut c_void, _: *mut c_void) {
-    thread::end();
+    guard((), thread::end);
 }

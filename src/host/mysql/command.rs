@@ -4,8 +4,9 @@ use super::Settings;
 use super::services::{Command, ResultCallbacks, command_service};
 use super::session::ServerSession;
 use super::symbols;
+use crate::boundary::{guard, text};
 use crate::rows::sql::{Param, RowSet, SqlError, SqlSession};
-use std::ffi::{CStr, c_char, c_double, c_int, c_longlong, c_uint, c_ulong, c_void};
+use std::ffi::{c_char, c_double, c_int, c_longlong, c_uint, c_ulong, c_void};
 use std::ptr;
 use std::time::Duration;
 
@@ -74,6 +75,14 @@ struct Answer<'r> {
     first_number: Option<i64>,
     affected: u64,
     error: Option<SqlError>,
+}
+
+impl Answer<'_> {
+    /// Takes a number; `value` is its 64 bits as the server passed them.
+    fn push_number(&mut self, value: i64, number: i128) {
+        self.first_number.get_or_insert(value);
+        self.rows.push_int(number);
+    }
 }
 
 /// The session of one thread.
@@ -248,11 +257,16 @@ fn ps_param(param: &Param<'_>, number: &u64) -> PsParam {
     }
 }
 
+/// Changes the answer of a command. A panic makes the answer an error: 1 where the server asks whether it may go on.
+///
 /// # Safety
 /// `arg` is the `Answer` of the command that runs on this thread, and nobody else uses it meanwhile.
-unsafe fn answer<'a>(arg: *mut c_void) -> &'a mut Answer<'a> {
-    // SAFETY: the caller's promise.
-    unsafe { &mut *arg.cast() }
+unsafe fn answer(arg: *mut c_void, change: impl FnOnce(&mut Answer<'_>)) -> c_int {
+    guard(1, || {
+        // SAFETY: the caller's promise.
+        change(unsafe { &mut *arg.cast() });
+        0
+    })
 }
 
 unsafe extern "C" fn start_metadata(_: *mut c_void, _: c_uint, _: c_uint, _: *const c_void) -> c_int {
@@ -269,29 +283,23 @@ unsafe extern "C" fn row_edge(_: *mut c_void) -> c_int {
 }
 unsafe extern "C" fn abort_row(arg: *mut c_void) {
     // SAFETY: the server passes our argument on.
-    unsafe { answer(arg) }.rows.clear();
+    unsafe { answer(arg, |answer| answer.rows.clear()) };
 }
 unsafe extern "C" fn capabilities(_: *mut c_void) -> c_ulong {
     CLIENT_MULTI_RESULTS
 }
 unsafe extern "C" fn null(arg: *mut c_void) -> c_int {
     // SAFETY: as above.
-    unsafe { answer(arg) }.rows.push_null();
-    0
+    unsafe { answer(arg, |answer| answer.rows.push_null()) }
 }
 unsafe extern "C" fn integer(arg: *mut c_void, value: c_longlong) -> c_int {
     // SAFETY: as above.
-    let answer = unsafe { answer(arg) };
-    answer.first_number.get_or_insert(value);
-    answer.rows.push_int(i128::from(value));
-    0
+    unsafe { answer(arg, |answer| answer.push_number(value, i128::from(value))) }
 }
 unsafe extern "C" fn long_integer(arg: *mut c_void, value: c_longlong, unsigned: c_uint) -> c_int {
+    let wide = if unsigned != 0 { i128::from(value.cast_unsigned()) } else { i128::from(value) };
     // SAFETY: as above.
-    let answer = unsafe { answer(arg) };
-    answer.first_number.get_or_insert(value);
-    answer.rows.push_int(if unsigned != 0 { i128::from(value.cast_unsigned()) } else { i128::from(value) });
-    0
+    unsafe { answer(arg, |answer| answer.push_number(value, wide)) }
 }
 unsafe extern "C" fn other(arg: *mut c_void, _: *const c_void) -> c_int {
     // SAFETY: as above. No column of such a type is ever asked for.
@@ -312,21 +320,20 @@ unsafe extern "C" fn string(arg: *mut c_void, text: *const c_char, length: usize
         false => unsafe { std::slice::from_raw_parts(text.cast::<u8>(), length) },
     };
     // SAFETY: as above.
-    unsafe { answer(arg) }.rows.push_bytes(bytes);
-    0
+    unsafe { answer(arg, |answer| answer.rows.push_bytes(bytes)) }
 }
 unsafe extern "C" fn done(arg: *mut c_void, _: c_uint, _: c_uint, affected: u64, _: u64, _: *const c_char) {
     // SAFETY: as above.
-    unsafe { answer(arg) }.affected = affected;
+    unsafe { answer(arg, |answer| answer.affected = affected) };
 }
-unsafe extern "C" fn failed(arg: *mut c_void, code: c_uint, text: *const c_char, _: *const c_char) {
-    let message = match text.is_null() {
-        true => String::new(),
-        // SAFETY: a NUL-terminated string.
-        false => unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned(),
+unsafe extern "C" fn failed(arg: *mut c_void, code: c_uint, message: *const c_char, _: *const c_char) {
+    // SAFETY: as above, and NULL or a NUL-terminated string.
+    unsafe {
+        answer(arg, |answer| {
+            let message = text(message).unwrap_or_default().into_owned();
+            answer.error.get_or_insert(SqlError { code, message });
+        })
     };
-    // SAFETY: as above.
-    unsafe { answer(arg) }.error.get_or_insert(SqlError { code, message });
 }
 unsafe extern "C" fn shutdown(_: *mut c_void, _: c_int) {}
 unsafe extern "C" fn alive(_: *mut c_void) -> bool {

@@ -20,6 +20,7 @@ pub mod version;
 
 use super::callbacks::{Callbacks, Severity};
 use crate::bindings::{IB_CB_ENTRIES, ib_cb_t};
+use crate::boundary::{catch, guard};
 use services::{my_plugin_log_service, srv_session_service};
 use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::mem::transmute;
@@ -113,7 +114,15 @@ pub fn callbacks() -> Callbacks {
     Callbacks::new(log, init_error, is_shutting_down, attach, detach)
 }
 
+/// A panic in here is not logged: the log is this function.
 unsafe extern "C" fn log(_: *mut c_void, level: c_int, line: *const c_char) {
+    // SAFETY: the caller gives a NUL-terminated line.
+    let _ = catch(|| unsafe { write_line(level, line) });
+}
+
+/// # Safety
+/// `line` is NUL-terminated.
+unsafe fn write_line(level: c_int, line: *const c_char) {
     let Some(service) = my_plugin_log_service.get() else { return };
     // The service counts from 0 for errors.
     let level = (level - Severity::Error as c_int).clamp(0, 2);
@@ -126,6 +135,13 @@ unsafe extern "C" fn log(_: *mut c_void, level: c_int, line: *const c_char) {
 const PLUGIN_ERROR: c_uint = 3130;
 
 unsafe extern "C" fn init_error(_: *mut c_void, line: *const c_char) {
+    // SAFETY: the caller gives a NUL-terminated line.
+    guard((), || unsafe { print_error(line) });
+}
+
+/// # Safety
+/// `line` is NUL-terminated.
+unsafe fn print_error(line: *const c_char) {
     // C++ from 8.0 on, C before.
     let mut address = symbols::find(c"_Z15my_printf_errorjPKciz");
     if address.is_null() {
@@ -142,18 +158,17 @@ unsafe extern "C" fn init_error(_: *mut c_void, line: *const c_char) {
 }
 
 unsafe extern "C" fn is_shutting_down(_: *mut c_void) -> c_int {
-    c_int::from(!session::server_is_available())
+    guard(0, || c_int::from(!session::server_is_available()))
 }
 
 unsafe extern "C" fn attach(_: *mut c_void, state: *mut *mut c_void) -> c_int {
-    // SAFETY: the caller gives a writable pointer.
-    unsafe { *state = ptr::null_mut() };
-    match session::init_thread() {
-        Ok(()) => 0,
-        Err(_) => 1,
-    }
+    guard(1, || {
+        // SAFETY: the caller gives a writable pointer.
+        unsafe { *state = ptr::null_mut() };
+        c_int::from(session::init_thread().is_err())
+    })
 }
 
 unsafe extern "C" fn detach(_: *mut c_void, _: *mut c_void) {
-    session::deinit_thread();
+    guard((), session::deinit_thread);
 }

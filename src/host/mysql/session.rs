@@ -6,6 +6,7 @@
 
 use super::services::{SrvSession, security_context_service, srv_session_info_service, srv_session_service};
 use super::symbols;
+use crate::boundary::{guard, text};
 use parking_lot::Mutex;
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
@@ -253,11 +254,12 @@ impl Drop for ServerSession {
 }
 
 /// # Safety
-/// `text` is null or NUL-terminated.
-unsafe extern "C" fn on_error(_arg: *mut c_void, code: c_uint, text: *const c_char) {
-    if !text.is_null() {
+/// `message` is null or NUL-terminated.
+unsafe extern "C" fn on_error(_arg: *mut c_void, code: c_uint, message: *const c_char) {
+    guard((), || {
         // SAFETY: the caller's promise.
-        let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
-        log::warn!("a session of the daemon: {text} (SQL error {code})");
-    }
+        if let Some(text) = unsafe { text(message) } {
+            log::warn!("a session of the daemon: {text} (SQL error {code})");
+        }
+    });
 }

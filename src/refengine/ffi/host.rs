@@ -6,12 +6,12 @@ use std::ptr;
 
 use parking_lot::Mutex;
 
-use super::{c_string, engine_of, text};
+use super::c_string;
 use crate::bindings::{
-    refengine_host_fn, refengine_host_kind, refengine_host_statement_t, refengine_reply_t, refengine_t,
+    refengine_host_fn, refengine_host_kind, refengine_host_statement_t, refengine_reply, refengine_reply_t, refengine_t,
 };
+use crate::boundary::{Handle, guard, object, shared, text};
 use crate::refengine::codes;
-use crate::refengine::guard::guard;
 use crate::refengine::sql::{Host, HostReply, HostStatement, Result, SqlError};
 
 /// The host's callback. Copied out before each call, so that no lock is held while it runs.
@@ -29,9 +29,13 @@ unsafe impl Send for HostCallback {}
 
 /// What `refengine_reply_t` is: lives on the stack of one callback.
 #[derive(Default)]
-struct Reply {
+pub(crate) struct Reply {
     reply: HostReply,
     error: Option<SqlError>,
+}
+
+impl Handle for refengine_reply {
+    type Object = Reply;
 }
 
 impl Host for HostSlot {
@@ -76,19 +80,12 @@ impl Host for HostSlot {
 /// `engine` is NULL or an open engine; `function` may be called with `arg` from every session's thread until it is replaced.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn refengine_set_host(engine: *mut refengine_t, function: refengine_host_fn, arg: *mut c_void) {
-    guard!("refengine_set_host", (), {
+    guard((), || {
         // SAFETY: the caller's promise.
-        if let Some(handle) = unsafe { engine_of(engine) } {
+        if let Some(handle) = unsafe { shared(engine) } {
             *handle.host.0.lock() = Some(HostCallback { function, arg });
         }
     });
-}
-
-/// # Safety
-/// `reply` is NULL or the reply of the running host callback.
-unsafe fn reply_of<'a>(reply: *mut refengine_reply_t) -> Option<&'a mut Reply> {
-    // SAFETY: the caller's promise.
-    unsafe { reply.cast::<Reply>().as_mut() }
 }
 
 /// # Safety
@@ -114,9 +111,9 @@ pub unsafe extern "C" fn refengine_reply_columns(
     n: c_uint,
     names: *const *const c_char,
 ) {
-    guard!("refengine_reply_columns", (), {
+    guard((), || {
         // SAFETY: the caller's promise.
-        if let (Some(reply), names) = unsafe { (reply_of(reply), strings(names, n)) } {
+        if let (Some(reply), names) = unsafe { (object(reply), strings(names, n)) } {
             let text = |name: Option<Vec<u8>>| String::from_utf8_lossy(&name.unwrap_or_default()).into_owned();
             reply.reply.columns = names.into_iter().map(text).collect();
         }
@@ -129,9 +126,9 @@ pub unsafe extern "C" fn refengine_reply_columns(
 /// `reply` is NULL or the running callback's; `values` is NULL or `n` strings, NULL for SQL NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn refengine_reply_row(reply: *mut refengine_reply_t, n: c_uint, values: *const *const c_char) {
-    guard!("refengine_reply_row", (), {
+    guard((), || {
         // SAFETY: the caller's promise.
-        if let (Some(reply), values) = unsafe { (reply_of(reply), strings(values, n)) } {
+        if let (Some(reply), values) = unsafe { (object(reply), strings(values, n)) } {
             reply.reply.rows.push(values);
         }
     });
@@ -148,9 +145,9 @@ pub unsafe extern "C" fn refengine_reply_error(
     sqlstate: *const c_char,
     message: *const c_char,
 ) {
-    guard!("refengine_reply_error", (), {
+    guard((), || {
         // SAFETY: the caller's promise.
-        let (reply, sqlstate, message) = unsafe { (reply_of(reply), text(sqlstate), text(message)) };
+        let (reply, sqlstate, message) = unsafe { (object(reply), text(sqlstate), text(message)) };
         if let Some(reply) = reply {
             let sqlstate = sqlstate.filter(|state| state.len() == 5).unwrap_or(Cow::Borrowed("HY000"));
             reply.error = Some(SqlError {

@@ -6,18 +6,18 @@
 mod host;
 mod report;
 
-use std::borrow::Cow;
-use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
+use std::ffi::{CString, c_char, c_int, c_uint, c_void};
 use std::path::Path;
 use std::ptr;
 use std::sync::Arc;
 
-use super::guard::guard;
 use super::sql::{Host, Identity, Processes, Result, Session, SqlError};
 use super::{Engine, Error};
 use crate::bindings::{
-    ib_cb_t, refengine_report_fn, refengine_result, refengine_result_t, refengine_session_t, refengine_t,
+    ib_cb_t, refengine, refengine_report_fn, refengine_result, refengine_result_t, refengine_session,
+    refengine_session_t, refengine_t,
 };
+use crate::boundary::{Handle, from_handle, guard, into_handle, object, shared, text, write_text};
 use crate::refengine::codes;
 use host::HostSlot;
 use report::CallbackSink;
@@ -25,17 +25,25 @@ use report::CallbackSink;
 pub use host::{refengine_reply_columns, refengine_reply_error, refengine_reply_row, refengine_set_host};
 
 /// What `refengine_t` is.
-struct EngineHandle {
+pub(crate) struct EngineHandle {
     engine: Engine,
     host: Arc<HostSlot>,
     processes: Arc<Processes>,
 }
 
 /// What `refengine_session_t` is.
-struct SessionHandle {
+pub(crate) struct SessionHandle {
     session: Session,
     host: Arc<HostSlot>,
     last: LastError,
+}
+
+impl Handle for refengine {
+    type Object = EngineHandle;
+}
+
+impl Handle for refengine_session {
+    type Object = SessionHandle;
 }
 
 #[derive(Default)]
@@ -63,27 +71,6 @@ fn c_string(text: &str) -> CString {
     CString::new(text.get(..end).unwrap_or("")).unwrap_or_default()
 }
 
-/// # Safety
-/// NULL or a NUL-terminated string that lives as long as the result is used.
-pub(crate) unsafe fn text<'a>(pointer: *const c_char) -> Option<Cow<'a, str>> {
-    // SAFETY: the caller's promise.
-    (!pointer.is_null()).then(|| unsafe { CStr::from_ptr(pointer) }.to_string_lossy())
-}
-
-/// Writes a sentence into the caller's buffer, NUL-terminated and cut at a character.
-///
-/// # Safety
-/// `err` is NULL or `errlen` writable bytes.
-pub(crate) unsafe fn write_error(err: *mut c_char, errlen: usize, message: &str) {
-    let Some(room) = errlen.checked_sub(1).filter(|_| !err.is_null()) else { return };
-    let length = message.floor_char_boundary(room);
-    // SAFETY: `length` + 1 <= `errlen` bytes are written to the caller's buffer and read from the message.
-    unsafe {
-        ptr::copy_nonoverlapping(message.as_ptr().cast(), err, length);
-        err.add(length).write(0);
-    }
-}
-
 fn parse_options(options: &str) -> std::result::Result<Vec<(String, String)>, String> {
     let lines = options.lines().map(str::trim).filter(|line| !line.is_empty());
     let pair = |line: &str| match line.split_once('=') {
@@ -107,10 +94,10 @@ pub unsafe extern "C" fn refengine_open(
 ) -> refengine_result_t {
     // SAFETY: the caller's promise about `err`.
     let fail = |code, message: &str| unsafe {
-        write_error(err, errlen, message);
+        write_text(err, errlen, message);
         code
     };
-    let opened = guard!("refengine_open", Err((refengine_result::REFENGINE_PANIC, PANIC.to_owned())), {
+    let opened = guard(Err((refengine_result::REFENGINE_PANIC, PANIC.to_owned())), || {
         // SAFETY: the caller's promise about `datadir` and `options`.
         let (datadir, options) = unsafe { (text(datadir), text(options)) };
         open(datadir.as_deref().filter(|_| !out.is_null()), options.as_deref())
@@ -118,7 +105,7 @@ pub unsafe extern "C" fn refengine_open(
     match opened {
         Ok(handle) => {
             // SAFETY: not NULL, or `open` had been given no directory; the caller promised it is writable.
-            unsafe { out.write(Box::into_raw(handle).cast()) };
+            unsafe { out.write(into_handle(handle)) };
             refengine_result::REFENGINE_OK
         }
         Err((code, message)) => fail(code, &message),
@@ -150,23 +137,13 @@ fn open(
 /// `engine` is NULL or came from [`refengine_open`] and is not used again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn refengine_close(engine: *mut refengine_t) {
-    guard!("refengine_close", (), {
-        if engine.is_null() {
-            return;
-        }
-        // SAFETY: the caller's promise; the box came from `refengine_open`.
-        let handle = unsafe { Box::from_raw(engine.cast::<EngineHandle>()) };
+    guard((), || {
+        // SAFETY: the caller's promise.
+        let Some(handle) = (unsafe { from_handle(engine) }) else { return };
         if let Err(error) = handle.engine.close() {
             log::error!("refengine_close: {error}");
         }
     });
-}
-
-/// # Safety
-/// `engine` is NULL or an open engine.
-unsafe fn engine_of<'a>(engine: *const refengine_t) -> Option<&'a EngineHandle> {
-    // SAFETY: the caller's promise.
-    unsafe { engine.cast::<EngineHandle>().as_ref() }
 }
 
 /// What a session is made of, for those who make sessions of their own.
@@ -180,7 +157,7 @@ pub(crate) struct Parts {
 /// `engine` is NULL or an open engine.
 pub(crate) unsafe fn parts(engine: *const refengine_t) -> Option<Parts> {
     // SAFETY: the caller's promise.
-    let handle = unsafe { engine_of(engine) }?;
+    let handle = unsafe { shared(engine) }?;
     Some(Parts { engine: handle.engine.clone(), host: handle.host.clone(), processes: handle.processes.clone() })
 }
 
@@ -190,9 +167,9 @@ pub(crate) unsafe fn parts(engine: *const refengine_t) -> Option<Parts> {
 /// `engine` is NULL or an open engine.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn refengine_api(engine: *mut refengine_t) -> *const ib_cb_t {
-    guard!("refengine_api", ptr::null(), {
+    guard(ptr::null(), || {
         // SAFETY: the caller's promise.
-        match unsafe { engine_of(engine) } {
+        match unsafe { shared(engine) } {
             Some(handle) => {
                 handle.engine.serve_callback_table();
                 ptr::from_ref(super::api())
@@ -209,14 +186,14 @@ pub unsafe extern "C" fn refengine_api(engine: *mut refengine_t) -> *const ib_cb
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn refengine_is_new(engine: *const refengine_t) -> c_int {
     // SAFETY: the caller's promise.
-    guard!("refengine_is_new", 0, unsafe { engine_of(engine) }.map_or(0, |handle| c_int::from(handle.engine.is_new())))
+    guard(0, || unsafe { shared(engine) }.map_or(0, |handle| c_int::from(handle.engine.is_new())))
 }
 
 /// From here to the next call on this thread, the waits of its transactions for locks end together: when the first of them would
 /// have to by itself.
 #[unsafe(no_mangle)]
 pub extern "C" fn refengine_lock_wait_restart() {
-    guard!("refengine_lock_wait_restart", (), super::lock_wait::restart());
+    guard((), super::lock_wait::restart);
 }
 
 /// Opens a session.
@@ -228,9 +205,9 @@ pub unsafe extern "C" fn refengine_session_open(
     engine: *mut refengine_t,
     out: *mut *mut refengine_session_t,
 ) -> refengine_result_t {
-    guard!("refengine_session_open", refengine_result::REFENGINE_PANIC, {
+    guard(refengine_result::REFENGINE_PANIC, || {
         // SAFETY: the caller's promise.
-        let Some(handle) = (unsafe { engine_of(engine) }) else {
+        let Some(handle) = (unsafe { shared(engine) }) else {
             return refengine_result::REFENGINE_INVALID_ARGUMENT;
         };
         if out.is_null() {
@@ -242,7 +219,7 @@ pub unsafe extern "C" fn refengine_session_open(
             last: LastError::default(),
         });
         // SAFETY: not NULL, and the caller promised it is writable.
-        unsafe { out.write(Box::into_raw(session).cast()) };
+        unsafe { out.write(into_handle(session)) };
         refengine_result::REFENGINE_OK
     })
 }
@@ -253,11 +230,9 @@ pub unsafe extern "C" fn refengine_session_open(
 /// `session` is NULL or came from [`refengine_session_open`] and is not used again.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn refengine_session_close(session: *mut refengine_session_t) {
-    guard!("refengine_session_close", (), {
-        if !session.is_null() {
-            // SAFETY: the caller's promise; the box came from `refengine_session_open`.
-            drop(unsafe { Box::from_raw(session.cast::<SessionHandle>()) });
-        }
+    guard((), || {
+        // SAFETY: the caller's promise.
+        drop(unsafe { from_handle(session) });
     });
 }
 
@@ -275,10 +250,10 @@ pub unsafe extern "C" fn refengine_execute(
     arg: *mut c_void,
 ) -> refengine_result_t {
     // SAFETY: the caller's promise: nobody else has this session now.
-    let Some(handle) = (unsafe { session.cast::<SessionHandle>().as_mut() }) else {
+    let Some(handle) = (unsafe { object(session) }) else {
         return refengine_result::REFENGINE_INVALID_ARGUMENT;
     };
-    let result = guard!("refengine_execute", Err((refengine_result::REFENGINE_PANIC, panic_error())), {
+    let result = guard(Err((refengine_result::REFENGINE_PANIC, panic_error())), || {
         let bytes = match (sql.is_null(), len) {
             (_, 0) => Ok(&[][..]),
             (true, _) => {
@@ -324,7 +299,7 @@ fn execute(handle: &mut SessionHandle, sql: &[u8], report: refengine_report_fn, 
 /// `session` is NULL or an open session.
 unsafe fn last_of<'a>(session: *const refengine_session_t) -> Option<&'a LastError> {
     // SAFETY: the caller's promise.
-    unsafe { session.cast::<SessionHandle>().as_ref() }.map(|handle| &handle.last)
+    unsafe { shared(session) }.map(|handle| &handle.last)
 }
 
 /// MySQL's number of the last failure, 0 after a success.
@@ -334,7 +309,7 @@ unsafe fn last_of<'a>(session: *const refengine_session_t) -> Option<&'a LastErr
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn refengine_last_errno(session: *const refengine_session_t) -> c_uint {
     // SAFETY: the caller's promise.
-    guard!("refengine_last_errno", 0, unsafe { last_of(session) }.map_or(0, |last| last.errno))
+    guard(0, || unsafe { last_of(session) }.map_or(0, |last| last.errno))
 }
 
 /// The SQLSTATE of the last failure, empty after a success.
@@ -343,7 +318,7 @@ pub unsafe extern "C" fn refengine_last_errno(session: *const refengine_session_
 /// `session` is NULL or an open session.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn refengine_last_sqlstate(session: *const refengine_session_t) -> *const c_char {
-    guard!("refengine_last_sqlstate", c"".as_ptr(), {
+    guard(c"".as_ptr(), || {
         // SAFETY: the caller's promise.
         unsafe { last_of(session) }.map_or(c"".as_ptr(), |last| last.sqlstate.as_ptr())
     })
@@ -355,7 +330,7 @@ pub unsafe extern "C" fn refengine_last_sqlstate(session: *const refengine_sessi
 /// `session` is NULL or an open session.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn refengine_last_error(session: *const refengine_session_t) -> *const c_char {
-    guard!("refengine_last_error", c"".as_ptr(), {
+    guard(c"".as_ptr(), || {
         // SAFETY: the caller's promise.
         unsafe { last_of(session) }.map_or(c"".as_ptr(), |last| last.message.as_ptr())
     })
@@ -368,5 +343,5 @@ pub unsafe extern "C" fn refengine_last_error(session: *const refengine_session_
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn refengine_last_line(session: *const refengine_session_t) -> c_uint {
     // SAFETY: the caller's promise.
-    guard!("refengine_last_line", 0, unsafe { last_of(session) }.map_or(0, |last| last.line))
+    guard(0, || unsafe { last_of(session) }.map_or(0, |last| last.line))
 }

@@ -6,17 +6,23 @@
 //! 3. It lets go of the frozen generation and deletes the log files from before step 1.
 //!
 //! A crash in between costs nothing: the log has every row until it is on disk, and to write a row twice is to write it once.
-//! A commit that would fill the second generation before the first is on disk waits.
+//! A commit that would fill the second generation before the first is on disk waits, but not for ever: after [`PATIENCE`] it fails,
+//! and the next one waits anew.
 
 use super::memtable::Map;
 use super::redo::Failure;
-use super::{Error, Inner, LOG_FACTOR, Layers, Result, io_error, storage_error};
+use super::tables::{Disk, Tables};
+use super::{Error, Inner, LOG_FACTOR, Layers, Result, Slice, io_error};
 use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Time between two attempts of a checkpoint while the disk is full.
 const RETRY: Duration = Duration::from_secs(1);
+/// How long a commit waits for a checkpoint.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often those who wait look whether writes have stopped: whoever stops them may hold any lock, so it only sets a flag.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// What the checkpoint's thread is told.
 #[derive(Default)]
@@ -56,12 +62,16 @@ impl Inner {
         if state.pending.is_some() && !full(2) {
             return Ok(());
         }
+        let deadline = Instant::now() + PATIENCE;
         while state.pending.is_some() {
             self.check_writable()?;
             if let Some(full) = &state.stalled {
                 return Err(full.clone());
             }
-            self.checkpoint.done.wait(&mut state);
+            if Instant::now() >= deadline {
+                return Err(Error::CheckpointLate(PATIENCE));
+            }
+            self.checkpoint.done.wait_for(&mut state, LOOK);
         }
         match self.redo.rotate() {
             Ok(last) => {
@@ -147,12 +157,14 @@ impl Inner {
 
     pub(super) fn write_frozen(&self, last: u64) -> Result<()> {
         let Some(frozen) = self.generations.read().frozen.clone() else { return Ok(()) };
+        #[cfg(test)]
+        self.meet(super::Place::Checkpoint);
         // With half of the log, rows on disk would be newer than those that are read back over them.
         self.sync()?;
         let keyspaces: Vec<_> = self.keyspaces.read().values().cloned().collect();
         for keyspace in keyspaces {
             if let Some(map) = frozen.map(keyspace.number()) {
-                ingest(keyspace.stored(), &map)?;
+                write(keyspace.stored(), &map)?;
             }
         }
         let mut generations = self.generations.write();
@@ -179,17 +191,13 @@ fn give_back() {
 }
 
 /// Writes rows to a keyspace's tables, on disk when it returns.
-pub(super) fn ingest(keyspace: &fjall::Keyspace, map: &Map) -> Result<()> {
+pub(super) fn write(rows: &<Disk as Tables>::Rows, map: &Map) -> Result<()> {
     if map.is_empty() {
         return Ok(());
     }
-    let mut ingestion = keyspace.start_ingestion().map_err(storage_error)?;
-    for key in map.keys() {
-        match map.newest(&key).flatten() {
-            Some(value) => ingestion.write(key, value),
-            None => ingestion.write_tombstone(key),
-        }
-        .map_err(storage_error)?;
-    }
-    ingestion.finish().map_err(storage_error)
+    let newest = |key: Slice| {
+        let value = map.newest(&key).flatten();
+        (key, value)
+    };
+    Disk::write(rows, map.keys().into_iter().map(newest))
 }

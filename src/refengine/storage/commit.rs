@@ -2,10 +2,12 @@
 //!
 //! Whoever commits adds its record to the round that is being filled. The first without a leader before it leads: it takes
 //! the round, writes the records, syncs if one of them wants it, applies the changes to the memory table, and wakes those who
-//! waited. Those who come meanwhile fill the next round.
+//! waited. Those who come meanwhile fill the next round. A leader that panics decides its round like one that failed, so nobody
+//! waits for it; what it did to the log and to the memory table nobody knows, so writes stop.
 
 use super::redo::{self, Failure};
 use super::{Change, Error, Inner, Result, io_error};
+use crate::boundary::catch;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
@@ -63,7 +65,10 @@ impl Inner {
             let members = std::mem::take(&mut rounds.members);
             let (sync, write) = (std::mem::take(&mut rounds.sync), std::mem::take(&mut rounds.write));
             drop(rounds);
-            let written = self.write_round(&records, &mut changes, sync, write);
+            let written = catch(|| self.write_round(&records, &mut changes, sync, write)).unwrap_or_else(|defect| {
+                self.poison(&defect);
+                Err(Error::CommitUnknown(defect.to_string()))
+            });
             records.clear();
             records.shrink_to(KEPT_BYTES);
             changes.clear();
@@ -83,6 +88,8 @@ impl Inner {
 
     fn write_round(&self, records: &[u8], changes: &mut Vec<Change>, sync: bool, write: bool) -> Result<()> {
         self.check_writable()?;
+        #[cfg(test)]
+        self.meet(super::Place::Leader);
         self.make_room()?;
         self.redo.append(records, write).map_err(|failure| match failure {
             Failure::Refused(error) => io_error("the redo log cannot grow", &error),

@@ -328,7 +328,7 @@ fn freeze(storage: &Storage) -> u64 {
 fn write_frozen(storage: &Storage, name: &str) {
     let keyspace = storage.keyspace(name).unwrap();
     let frozen = storage.inner.generations.read().frozen.clone().unwrap();
-    checkpoint::ingest(keyspace.stored(), &frozen.map(keyspace.number()).unwrap()).unwrap();
+    checkpoint::write(keyspace.stored(), &frozen.map(keyspace.number()).unwrap()).unwrap();
 }
 
 /// What a crash during the creation of the next log file leaves.
@@ -352,4 +352,92 @@ fn rows_of_a_deleted_keyspace_stay_away() {
     assert_eq!(all(&storage, "b").len(), 1);
     storage.close(Vec::new()).unwrap();
     assert_eq!(all(&open(dir.path(), LARGE), "b").len(), 1);
+}
+
+/// Runs `f` on a thread and fails if it waits for ever.
+fn in_time<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, result) = std::sync::mpsc::channel();
+    std::thread::spawn(move || done.send(f()));
+    result.recv_timeout(Duration::from_secs(20)).expect("it waits for what does not come")
+}
+
+#[test]
+fn a_panic_in_a_thread_that_others_wait_for_stops_writes_and_nobody_hangs() {
+    for place in [Place::Leader, Place::Checkpoint] {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = Arc::new(open(dir.path(), SMALL));
+        put(&storage, "a", b"before", Some(b"1"));
+        *storage.inner.defect.lock() = Some(place);
+        let keyspace = storage.keyspace("a").unwrap();
+        let writers: Vec<_> = (0..8u8)
+            .map(|writer| {
+                let (storage, keyspace) = (storage.clone(), keyspace.clone());
+                move || {
+                    for n in 0..2000u32 {
+                        let key = Slice::from([&[writer][..], &n.to_be_bytes()].concat());
+                        let value = Some(Slice::from(vec![b'v'; 100]));
+                        if let Err(error) = storage.commit(vec![Change { keyspace: keyspace.clone(), key, value }]) {
+                            return (n, error);
+                        }
+                    }
+                    panic!("every commit succeeded");
+                }
+            })
+            .map(|writer| std::thread::spawn(move || in_time(writer)))
+            .collect();
+        let mut promised = Vec::new();
+        for (writer, thread) in (0..).zip(writers) {
+            let (count, error) = thread.join().unwrap();
+            let known = matches!(error, Error::CommitUnknown(_) | Error::WritesStopped(_));
+            assert!(known && error.to_string().contains("a defect that the test asked for"), "{error}");
+            promised.push((writer, count));
+        }
+        assert_eq!(keyspace.get(b"before").unwrap().as_deref(), Some(&b"1"[..]), "reads go on");
+        drop(keyspace);
+        crash(Arc::into_inner(storage).unwrap());
+        let storage = open(dir.path(), SMALL);
+        let rows = all(&storage, "a");
+        assert_eq!(rows.get(&b"before"[..]).map(Vec::as_slice), Some(&b"1"[..]));
+        for (writer, count) in promised {
+            let writer: u8 = writer;
+            let key = |n: u32| [&[writer][..], &n.to_be_bytes()].concat();
+            assert!((0..count).all(|n| rows.contains_key(&key(n))), "{place:?}: an acknowledged row is gone");
+        }
+    }
+}
+
+#[test]
+fn all_files_are_private_whatever_the_umask() {
+    use std::os::unix::fs::PermissionsExt;
+    fn check(path: &Path) -> usize {
+        let mode = path.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o027, 0, "{} has {mode:o}", path.display());
+        let below = path.is_dir().then(|| fs::read_dir(path).unwrap()).into_iter().flatten();
+        1 + below.map(|entry| check(&entry.unwrap().path())).sum::<usize>()
+    }
+    let parent = tempfile::tempdir().unwrap();
+    let dir = parent.path().join("storage");
+    let write = || {
+        // SAFETY: takes a number; this thread has a umask of its own, which the test's other threads do not share.
+        unsafe { libc::umask(0) };
+        let storage = open(&dir, SMALL);
+        for n in 0..300 {
+            put(&storage, "a", &key(n), Some(&[b'v'; 100]));
+        }
+        let written = check(&dir);
+        storage.close(Vec::new()).unwrap();
+        (written, check(&dir))
+    };
+    let (while_open, closed) = permissions::privately(write);
+    assert!(while_open > 10 && closed > 10, "{while_open} {closed}");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { cases: 64, max_shrink_iters: 2000, ..Default::default() })]
+
+    #[test]
+    fn it_holds_what_a_map_holds(script in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..1500)) {
+        let dir = tempfile::tempdir().unwrap();
+        model::run(dir.path(), &script);
+    }
 }

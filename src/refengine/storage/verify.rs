@@ -52,9 +52,17 @@ pub(super) fn frames(dir: &Path) -> Result<()> {
 
 /// The damaged or missing file below `dir`, a storage's directory or a keyspace's, or `dir` if all files of tables are
 /// whole.
-pub(super) fn damaged_file(dir: &Path) -> PathBuf {
+fn damaged_file(dir: &Path) -> PathBuf {
     let found = if dir.join(KEYSPACES).is_dir() { in_all(dir, true) } else { in_keyspace(dir, true) };
     found.ok().flatten().unwrap_or_else(|| dir.into())
+}
+
+/// Puts the damaged file below `dir` into [`Error::Corrupt`].
+pub(crate) fn name_damage(error: Error, dir: &Path) -> Error {
+    match error {
+        Error::Corrupt(what) => Error::Corrupt(format!("{}: {what}", damaged_file(dir).display())),
+        other => other,
+    }
 }
 
 fn in_all(dir: &Path, whole: bool) -> Finding {

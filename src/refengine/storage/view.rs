@@ -1,12 +1,12 @@
 //! Views: all keyspaces as they were at one moment, and ordered walks through them.
 //!
 //! A row is looked for where it may have changed last: the active generation, the frozen one, the tables on disk. A view
-//! keeps the generations of its moment and fjall's snapshot, so a checkpoint that moves rows from one to the other
+//! keeps the generations of its moment and the tables' view, so a checkpoint that moves rows from one to the other
 //! changes nothing for it.
 
 use super::memtable::{Generation, Map};
+use super::tables::{Disk, Tables};
 use super::{Inner, Keyspace, Result, Slice};
-use fjall::Readable;
 use std::iter::Peekable;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ struct View {
     seqno: u64,
     active: Arc<Generation>,
     frozen: Option<Arc<Generation>>,
-    stored: fjall::Snapshot,
+    stored: <Disk as Tables>::View,
 }
 
 impl Drop for View {
@@ -42,7 +42,7 @@ impl Snapshot {
             seqno: inner.sequence.open_view(),
             active: generations.active.clone(),
             frozen: generations.frozen.clone(),
-            stored: inner.db.snapshot(),
+            stored: inner.tables.view(),
         }))
     }
 
@@ -59,7 +59,7 @@ impl Snapshot {
                 return Ok(version);
             }
         }
-        self.0.stored.get(keyspace.stored(), key).map_err(|error| keyspace.read_error(error))
+        Disk::get_in(&self.0.stored, keyspace.stored(), key)
     }
 
     /// The entries with `start <= key < end` in key order, or from the far end if `reverse`.
@@ -72,8 +72,7 @@ impl Snapshot {
             Overlay { map, start, end, chunk: FIRST_CHUNK, complete, ahead: Vec::new() }
         });
         let overlays = overlays.collect();
-        let stored =
-            Stored { keyspace: keyspace.clone(), rows: self.0.stored.range(keyspace.stored(), start..end), reverse };
+        let stored = Disk::range_in(&self.0.stored, keyspace.stored(), start, end, reverse);
         Iter { view: self.clone(), overlays, stored: stored.peekable(), reverse }
     }
 }
@@ -115,27 +114,11 @@ impl Overlay {
     }
 }
 
-/// The tables on disk, from one end.
-struct Stored {
-    keyspace: Keyspace,
-    rows: fjall::Iter,
-    reverse: bool,
-}
-
-impl Iterator for Stored {
-    type Item = Result<(Slice, Slice)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let next = if self.reverse { self.rows.next_back() } else { self.rows.next() };
-        next.map(|entry| entry.into_inner().map_err(|error| self.keyspace.read_error(error)))
-    }
-}
-
 /// A walk through a view. Ends after an error.
 pub(crate) struct Iter {
     view: Snapshot,
     overlays: Vec<Overlay>,
-    stored: Peekable<Stored>,
+    stored: Peekable<<Disk as Tables>::Iter>,
     reverse: bool,
 }
 

@@ -2,15 +2,15 @@
 
 use super::trx::TrxHandle;
 use super::tuple::Tuple;
-use super::{Fail, MISUSED, Outcome, Pool, Pooled, entry, from_handle, into_handle, object};
+use super::{Fail, MISUSED, Outcome, Pool, Pooled, entry, object};
 use crate::bindings::{
     ib_bool_t, ib_crsr_t, ib_err, ib_id_u64_t, ib_index_type, ib_lck_mode, ib_lck_mode_t, ib_match_mode,
     ib_match_mode_t, ib_srch_mode, ib_srch_mode_t, ib_tpl_t, ib_trx_t, ib_ulint_t,
 };
+use crate::boundary::{from_handle, guard, into_handle, shared};
 use crate::refengine::codec::{self, Tail};
-use crate::refengine::engine::{Core, serving};
+use crate::refengine::core::{Core, serving};
 use crate::refengine::error::Error;
-use crate::refengine::guard::guard;
 use crate::refengine::lock::LockMode;
 use crate::refengine::lock_wait;
 use crate::refengine::mdl;
@@ -28,11 +28,23 @@ use std::sync::Arc;
 const NOT_FOUND: Fail = Fail(ib_err::IB_RECORD_NOT_FOUND);
 const END: Fail = Fail(ib_err::IB_END_OF_INDEX);
 
+/// The transaction that a cursor is bound to, which has the cursor in its list. It clears this when it ends, so this is NULL or
+/// alive. Always the pointer that C has, never one made from a reference: those are dead once C's is used again.
+struct Bound(ib_trx_t);
+
+impl Bound {
+    /// The running transaction. It stays borrowed with this field, and the other fields of the cursor do not.
+    fn running(&mut self) -> Result<&mut Trx, Fail> {
+        // SAFETY: NULL or alive; an entry has no other reference to the transaction.
+        unsafe { object(self.0) }?.running()
+    }
+}
+
 /// A cursor on an index of a table.
-pub(super) struct Cursor {
+pub(crate) struct Cursor {
     /// There while the handle is alive.
     guard: Option<mdl::Shared>,
-    trx: *mut TrxHandle,
+    trx: Bound,
     /// 0 = primary key.
     index: usize,
     match_mode: ib_match_mode_t,
@@ -53,7 +65,7 @@ impl Default for Cursor {
     fn default() -> Cursor {
         Cursor {
             guard: None,
-            trx: std::ptr::null_mut(),
+            trx: Bound(std::ptr::null_mut()),
             index: 0,
             match_mode: ib_match_mode::IB_CLOSEST_MATCH,
             lock: RowLock::None,
@@ -90,13 +102,13 @@ impl Cursor {
         self.index
     }
 
-    pub(super) fn trx_handle(&self) -> *mut TrxHandle {
-        self.trx
+    pub(super) fn bound_trx(&self) -> ib_trx_t {
+        self.trx.0
     }
 
     /// Called by the transaction when it ends.
     pub(super) fn forget_trx(&mut self) {
-        self.trx = std::ptr::null_mut();
+        self.trx = Bound(std::ptr::null_mut());
         self.unplace();
     }
 
@@ -106,28 +118,13 @@ impl Cursor {
         self.scan = None;
     }
 
-    fn bind(&mut self, trx: ib_trx_t) -> Outcome {
-        // SAFETY: the caller's handle.
-        let handle = unsafe { object::<TrxHandle, _>(trx) }?;
-        handle.running()?;
-        handle.bind(self);
-        self.trx = trx.cast();
-        Ok(())
-    }
-
-    fn unbind(&mut self) {
-        // SAFETY: the transaction clears this pointer when it ends, so it is NULL or alive.
-        if let Some(handle) = unsafe { self.trx.as_mut() } {
-            handle.unbind(self);
+    /// Lets go of the transaction. `own` is this cursor's handle.
+    fn unbind(&mut self, own: ib_crsr_t) {
+        // SAFETY: NULL or alive, see `Bound`.
+        if let Ok(handle) = unsafe { object(self.trx.0) } {
+            handle.unbind(own);
         }
         self.forget_trx();
-    }
-
-    /// The running transaction and the guard of the table. Their lifetimes are unrelated to `self`'s fields on purpose:
-    /// see the callers.
-    fn trx<'a>(&self) -> Result<&'a mut Trx, Fail> {
-        // SAFETY: as in `unbind`; an entry holds one such reference at a time, and no reference to the handle.
-        unsafe { self.trx.as_mut() }.ok_or(MISUSED)?.running()
     }
 
     fn place(&mut self, at: &[u8], pk: &[u8], row: Slice) {
@@ -141,7 +138,7 @@ impl Cursor {
 
     /// Goes to the next row of `scan` and keeps it for more if `keep`. `missing`: what to say if there is none.
     fn advance(&mut self, mut scan: Scan, keep: bool, missing: Fail) -> Outcome {
-        let trx = self.trx()?;
+        let trx = self.trx.running()?;
         let guard = self.guard.as_ref().ok_or(MISUSED)?;
         match scan.next(trx, guard)? {
             Some(found) => {
@@ -153,13 +150,14 @@ impl Cursor {
         }
     }
 
-    fn scan(&self, span: Span, reverse: bool) -> Result<Scan, Fail> {
-        Ok(Scan::begin(self.trx()?, self.guard()?, self.index, span, reverse, self.lock)?)
+    fn scan(&mut self, span: Span, reverse: bool) -> Result<Scan, Fail> {
+        let guard = self.guard.as_ref().ok_or(MISUSED)?;
+        Ok(Scan::begin(self.trx.running()?, guard, self.index, span, reverse, self.lock)?)
     }
 
     /// Looks one complete key up, which `self.buffer` holds.
     fn find(&mut self) -> Outcome {
-        let trx = self.trx()?;
+        let trx = self.trx.running()?;
         let guard = self.guard.as_ref().ok_or(MISUSED)?;
         std::mem::swap(&mut self.at, &mut self.buffer);
         self.placed = true;
@@ -199,7 +197,8 @@ impl Cursor {
                 self.find()
             }
             ib_match_mode::IB_EXACT_MATCH | ib_match_mode::IB_EXACT_PREFIX => {
-                let scan = self.scan(Span::prefix(&self.buffer), false)?;
+                let span = Span::prefix(&self.buffer);
+                let scan = self.scan(span, false)?;
                 self.advance(scan, false, NOT_FOUND)
             }
             _ => {
@@ -237,11 +236,43 @@ fn open(core: &Core, path: &str, held: impl Fn(&Arc<Table>) -> Option<mdl::Share
     }
 }
 
+/// Binds a cursor to a transaction that runs.
+///
+/// # Safety
+/// Both are live handles; no reference to one of their objects is alive.
+unsafe fn bind(crsr: ib_crsr_t, trx: ib_trx_t) -> Outcome {
+    // SAFETY: the caller's promise.
+    let (cursor, handle) = unsafe { (object(crsr)?, object(trx)?) };
+    handle.running()?;
+    handle.bind(crsr);
+    cursor.trx = Bound(trx);
+    Ok(())
+}
+
+/// Gives a cursor to C, bound to the transaction if there is one, which runs.
+///
+/// # Safety
+/// `trx` is NULL or a live handle, and no reference to its object is alive.
+unsafe fn hand_out(cursor: Box<Cursor>, trx: ib_trx_t) -> Result<ib_crsr_t, Fail> {
+    let handle = into_handle(cursor);
+    if !trx.is_null()
+        // SAFETY: made above, and the caller's promise.
+        && let Err(fail) = unsafe { bind(handle, trx) }
+    {
+        // SAFETY: made above, and nobody has seen it.
+        if let Some(cursor) = unsafe { from_handle(handle) } {
+            Cursor::give(cursor);
+        }
+        return Err(fail);
+    }
+    Ok(handle)
+}
+
 /// Another hold on a table that a cursor of the transaction has open.
 fn held_by(trx: &TrxHandle, table: &Arc<Table>) -> Option<mdl::Shared> {
     trx.cursors().iter().find_map(|cursor| {
         // SAFETY: bound cursors are alive, and no other reference to one exists while an entry runs on their thread.
-        let guard = unsafe { &**cursor }.guard.as_ref()?;
+        let guard = unsafe { shared(*cursor) }?.guard.as_ref()?;
         Arc::ptr_eq(guard.table(), table).then(|| guard.clone())
     })
 }
@@ -263,11 +294,8 @@ entry! {
         };
         let mut cursor = Cursor::take();
         cursor.guard = Some(guard);
-        if !trx.is_null() {
-            cursor.bind(trx)?;
-        }
-        // SAFETY: the caller's output.
-        unsafe { *crsr = into_handle(cursor) };
+        // SAFETY: the caller's handle and output; the references to the transaction are gone.
+        unsafe { *crsr = hand_out(cursor, trx)? };
         Ok(())
     }
 }
@@ -284,7 +312,7 @@ entry! {
             return Err(MISUSED);
         }
         // SAFETY: the caller's handle.
-        let base = unsafe { object::<Cursor, _>(crsr) }?;
+        let base: &Cursor = unsafe { object(crsr) }?;
         // SAFETY: a NUL-terminated string by the table's contract.
         let name = unsafe { CStr::from_ptr(index) }.to_str().map_err(|_| Fail(ib_err::IB_NOT_FOUND))?;
         let guard = base.guard()?.clone();
@@ -300,14 +328,11 @@ entry! {
         cursor.guard = Some(guard);
         cursor.index = number;
         cursor.lock = base.lock;
-        if !base.trx.is_null() {
-            cursor.bind(base.trx.cast())?;
-        }
         let clustered = if number == 0 { ib_index_type::IB_CLUSTERED } else { ib_index_type::IB_SECONDARY };
         let unique = if codec::is_unique(base.guard()?.table().def(), number) { ib_index_type::IB_UNIQUE } else { 0 };
         // SAFETY: the caller's outputs, of which the last two may be NULL.
         unsafe {
-            *out = into_handle(cursor);
+            *out = hand_out(cursor, base.trx.0)?;
             if let Some(kind) = kind.as_mut() {
                 *kind = (clustered | unique) as c_int;
             }
@@ -322,7 +347,7 @@ entry! {
 entry! {
     fn read_row(crsr: ib_crsr_t, tpl: ib_tpl_t, _row_buf: *mut *mut c_void, _len: *mut ib_ulint_t) {
         // SAFETY: the caller's handles, which are different objects.
-        let (cursor, tuple) = unsafe { (object::<Cursor, _>(crsr)?, object::<Tuple, _>(tpl)?) };
+        let (cursor, tuple) = unsafe { (object(crsr)?, object(tpl)?) };
         if !tuple.is_row_of(cursor.guard()?.table()) {
             return Err(Fail(ib_err::IB_DATA_MISMATCH));
         }
@@ -334,21 +359,24 @@ entry! {
 entry! {
     fn insert_row(crsr: ib_crsr_t, tpl: ib_tpl_t) {
         // SAFETY: the caller's handles, which are different objects.
-        let (cursor, tuple) = unsafe { (object::<Cursor, _>(crsr)?, object::<Tuple, _>(tpl)?) };
+        let (cursor, tuple) = unsafe { (object(crsr)?, object(tpl)?) };
         if !tuple.is_row_of(cursor.guard()?.table()) {
             return Err(Fail(ib_err::IB_DATA_MISMATCH));
         }
         tuple.check_nulls()?;
         tuple.encode(&mut cursor.buffer)?;
-        Ok(cursor.trx()?.insert(cursor.guard()?, Slice::new(&cursor.buffer))?)
+        let guard = cursor.guard.as_ref().ok_or(MISUSED)?;
+        Ok(cursor.trx.running()?.insert(guard, Slice::new(&cursor.buffer))?)
     }
 }
 
 entry! {
     fn delete_row(crsr: ib_crsr_t) {
         // SAFETY: the caller's handle.
-        let cursor = unsafe { object::<Cursor, _>(crsr) }?;
-        if cursor.row.is_none() || !cursor.trx()?.delete(cursor.guard()?, cursor.row_key())? {
+        let cursor = unsafe { object(crsr) }?;
+        let key = if cursor.index == 0 { &cursor.at } else { &cursor.pk };
+        let guard = cursor.guard.as_ref().ok_or(MISUSED)?;
+        if cursor.row.is_none() || !cursor.trx.running()?.delete(guard, key)? {
             return Err(NOT_FOUND);
         }
         cursor.row = None;
@@ -360,7 +388,7 @@ entry! {
     fn update_row(crsr: ib_crsr_t, old_tpl: ib_tpl_t, new_tpl: ib_tpl_t) {
         // SAFETY: the caller's handles; the tuples are only read, so they may be the same one.
         let (cursor, old, new) = unsafe {
-            (object::<Cursor, _>(crsr)?, old_tpl.cast::<Tuple>().as_ref(), new_tpl.cast::<Tuple>().as_ref())
+            (object(crsr)?, shared(old_tpl), shared(new_tpl))
         };
         let (old, new) = (old.ok_or(MISUSED)?, new.ok_or(MISUSED)?);
         let guard = cursor.guard.as_ref().ok_or(MISUSED)?;
@@ -371,7 +399,7 @@ entry! {
         new.encode(&mut cursor.buffer)?;
         let row = Slice::new(&cursor.buffer);
         old.primary_key(&mut cursor.buffer, guard.table().def());
-        if cursor.trx()?.update(guard, &cursor.buffer, row.clone())? == Updated::Missing {
+        if cursor.trx.running()?.update(guard, &cursor.buffer, row.clone())? == Updated::Missing {
             return Err(NOT_FOUND);
         }
         if cursor.row.is_some() && cursor.row_key() == cursor.buffer {
@@ -386,7 +414,7 @@ entry! {
 entry! {
     fn moveto(crsr: ib_crsr_t, tpl: ib_tpl_t, mode: ib_srch_mode_t) {
         // SAFETY: the caller's handles, which are different objects.
-        let (cursor, tuple) = unsafe { (object::<Cursor, _>(crsr)?, object::<Tuple, _>(tpl)?) };
+        let (cursor, tuple) = unsafe { (object(crsr)?, object(tpl)?) };
         cursor.move_to(tuple, mode)
     }
 }
@@ -394,7 +422,7 @@ entry! {
 entry! {
     fn first(crsr: ib_crsr_t) {
         // SAFETY: the caller's handle.
-        let cursor = unsafe { object::<Cursor, _>(crsr) }?;
+        let cursor = unsafe { object(crsr) }?;
         cursor.unplace();
         let scan = cursor.scan(Span::index(cursor.index), false)?;
         cursor.advance(scan, true, END)
@@ -404,7 +432,7 @@ entry! {
 entry! {
     fn next(crsr: ib_crsr_t) {
         // SAFETY: the caller's handle.
-        let cursor = unsafe { object::<Cursor, _>(crsr) }?;
+        let cursor = unsafe { object(crsr) }?;
         if !cursor.placed {
             return Err(END);
         }
@@ -425,9 +453,9 @@ entry! {
 }
 
 pub(super) unsafe extern "C" fn set_match_mode(crsr: ib_crsr_t, mode: ib_match_mode_t) {
-    guard!("set_match_mode", (), {
+    guard((), || {
         // SAFETY: the caller's handle.
-        if let Ok(cursor) = unsafe { object::<Cursor, _>(crsr) } {
+        if let Ok(cursor) = unsafe { object(crsr) } {
             cursor.match_mode = mode;
         }
     })
@@ -436,8 +464,9 @@ pub(super) unsafe extern "C" fn set_match_mode(crsr: ib_crsr_t, mode: ib_match_m
 entry! {
     fn cursor_lock(crsr: ib_crsr_t, mode: ib_lck_mode_t) {
         // SAFETY: the caller's handle.
-        let cursor = unsafe { object::<Cursor, _>(crsr) }?;
-        let (trx, guard) = (cursor.trx()?, cursor.guard()?);
+        let cursor = unsafe { object(crsr) }?;
+        let guard = cursor.guard.as_ref().ok_or(MISUSED)?;
+        let trx = cursor.trx.running()?;
         let strength = match mode {
             // Intentions: rows are locked one by one, DDL is kept off.
             ib_lck_mode::IB_LOCK_IS | ib_lck_mode::IB_LOCK_IX => None,
@@ -456,7 +485,7 @@ entry! {
 entry! {
     fn set_lock_mode(crsr: ib_crsr_t, mode: ib_lck_mode_t) {
         // SAFETY: the caller's handle.
-        let cursor = unsafe { object::<Cursor, _>(crsr) }?;
+        let cursor = unsafe { object(crsr) }?;
         cursor.lock = match mode {
             ib_lck_mode::IB_LOCK_X => RowLock::Exclusive,
             ib_lck_mode::IB_LOCK_S => RowLock::Shared,
@@ -470,8 +499,8 @@ entry! {
 entry! {
     fn cursor_close(crsr: ib_crsr_t) {
         // SAFETY: the caller's handle, which is dead after this call.
-        let mut cursor = unsafe { from_handle::<Cursor, _>(crsr) }.ok_or(MISUSED)?;
-        cursor.unbind();
+        let mut cursor = unsafe { from_handle(crsr) }.ok_or(MISUSED)?;
+        cursor.unbind(crsr);
         Cursor::give(cursor);
         Ok(())
     }
@@ -479,17 +508,18 @@ entry! {
 
 entry! {
     fn cursor_new_trx(crsr: ib_crsr_t, trx: ib_trx_t) {
-        // SAFETY: the caller's handle.
-        let cursor = unsafe { object::<Cursor, _>(crsr) }?;
-        cursor.unbind();
-        cursor.bind(trx)
+        // SAFETY: the caller's handles; the reference to the cursor is gone when it is bound.
+        unsafe {
+            object(crsr)?.unbind(crsr);
+            bind(crsr, trx)
+        }
     }
 }
 
 entry! {
     fn cursor_reset(crsr: ib_crsr_t) {
         // SAFETY: the caller's handle.
-        unsafe { object::<Cursor, _>(crsr) }?.unbind();
+        unsafe { object(crsr) }?.unbind(crsr);
         Ok(())
     }
 }
@@ -498,7 +528,7 @@ entry! {
     /// Every operation is a statement of its own here, so this only checks the handle.
     fn cursor_stmt_begin(crsr: ib_crsr_t) {
         // SAFETY: the caller's handle.
-        unsafe { object::<Cursor, _>(crsr) }?.guard().map(|_| ())
+        unsafe { object(crsr) }?.guard().map(|_| ())
     }
 }
 
@@ -509,7 +539,7 @@ pub(super) unsafe extern "C" fn set_cluster_access(_crsr: ib_crsr_t) {}
 /// `crsr` is NULL or a handle, as for `object`.
 unsafe fn column_name(crsr: ib_crsr_t, number: impl FnOnce(&Cursor, &Table) -> Option<usize>) -> *const c_char {
     // SAFETY: the caller's handle.
-    let Ok(cursor) = (unsafe { object::<Cursor, _>(crsr) }) else { return std::ptr::null() };
+    let Ok(cursor) = (unsafe { object(crsr) }) else { return std::ptr::null() };
     let Ok(guard) = cursor.guard() else { return std::ptr::null() };
     let column = number(cursor, guard.table());
     let name = column.and_then(|column| guard.table().column_names().get(column));
@@ -517,14 +547,14 @@ unsafe fn column_name(crsr: ib_crsr_t, number: impl FnOnce(&Cursor, &Table) -> O
 }
 
 pub(super) unsafe extern "C" fn col_get_name(crsr: ib_crsr_t, col: ib_ulint_t) -> *const c_char {
-    guard!("col_get_name", std::ptr::null(), {
+    guard(std::ptr::null(), || {
         // SAFETY: the caller's handle.
         unsafe { column_name(crsr, |_, _| Some(col as usize)) }
     })
 }
 
 pub(super) unsafe extern "C" fn get_idx_field_name(crsr: ib_crsr_t, col: ib_ulint_t) -> *const c_char {
-    guard!("get_idx_field_name", std::ptr::null(), {
+    guard(std::ptr::null(), || {
         // SAFETY: the caller's handle.
         unsafe {
             column_name(crsr, |cursor, table| {

@@ -13,7 +13,8 @@ mod trx;
 mod tuple;
 
 use super::error::Error;
-use crate::bindings::{ib_cb_t, ib_err, ib_err_t};
+use crate::bindings::{ib_cb_t, ib_cursor, ib_err, ib_err_t, ib_trx, ib_tuple};
+use crate::boundary::{self, Handle};
 use cursor::Cursor;
 use std::cell::RefCell;
 use trx::TrxHandle;
@@ -65,37 +66,34 @@ macro_rules! entry {
         $(#[$doc])*
         pub(super) unsafe extern "C" fn $name($($arg: $ty),*) -> $crate::bindings::ib_err_t {
             fn body($($arg: $ty),*) -> $crate::refengine::table_api::Outcome $body
-            $crate::refengine::table_api::code($crate::refengine::guard::guard!(
-                stringify!($name),
+            $crate::refengine::table_api::code($crate::boundary::guard(
                 Err($crate::refengine::table_api::MISUSED),
-                body($($arg),*)
+                || body($($arg),*),
             ))
         }
     };
 }
 use entry;
 
+impl Handle for ib_trx {
+    type Object = TrxHandle;
+}
+
+impl Handle for ib_cursor {
+    type Object = Cursor;
+}
+
+impl Handle for ib_tuple {
+    type Object = Tuple;
+}
+
 /// A handle's object.
 ///
 /// # Safety
-/// `pointer` is NULL or was made by [`into_handle`] for this type and not freed, and no other reference to it is alive: the
-/// contract of `innodb_api.h`.
-unsafe fn object<'a, T, H>(pointer: *mut H) -> Result<&'a mut T, Fail> {
+/// As for [`boundary::object`], which is the contract of `innodb_api.h`.
+unsafe fn object<'a, H: Handle>(pointer: *mut H) -> Result<&'a mut H::Object, Fail> {
     // SAFETY: the caller's promise.
-    unsafe { pointer.cast::<T>().as_mut() }.ok_or(MISUSED)
-}
-
-fn into_handle<T, H>(object: Box<T>) -> *mut H {
-    Box::into_raw(object).cast()
-}
-
-/// Takes a handle's object back.
-///
-/// # Safety
-/// As for [`object`]; the handle is dead afterwards.
-unsafe fn from_handle<T, H>(pointer: *mut H) -> Option<Box<T>> {
-    // SAFETY: the caller's promise, and the box came from `into_handle`.
-    (!pointer.is_null()).then(|| unsafe { Box::from_raw(pointer.cast::<T>()) })
+    unsafe { boundary::object(pointer) }.ok_or(MISUSED)
 }
 
 /// Idle objects of one thread. Boxed, because their addresses are the handles.

@@ -1,12 +1,11 @@
 //! Entries 34, 36, 37, 40, 45 and 46: what needs no cursor or transaction.
 
-use super::cursor::Cursor;
 use super::{Fail, MISUSED, entry, object};
 use crate::bindings::{
     ib_bool_t, ib_cfg, ib_crsr_t, ib_err, ib_err_t, ib_id_u64_t, ib_trx_level, ib_trx_level_t, ib_ulint_t,
 };
-use crate::refengine::engine::serving;
-use crate::refengine::guard::guard;
+use crate::boundary::guard;
+use crate::refengine::core::serving;
 use crate::refengine::variables::Var;
 use std::ffi::CStr;
 use std::os::raw::{c_char, c_int};
@@ -34,7 +33,7 @@ entry! {
 }
 
 pub(super) unsafe extern "C" fn get_cfg() -> c_int {
-    guard!("get_cfg", 0, {
+    guard(0, || {
         let Some(core) = serving() else { return 0 };
         let bits = [
             (Var::EnableBinlog, ib_cfg::IB_CFG_BINLOG_ENABLED),
@@ -49,7 +48,7 @@ pub(super) unsafe extern "C" fn get_cfg() -> c_int {
 entry! {
     fn set_memcached_sync(crsr: ib_crsr_t, on: ib_bool_t) {
         // SAFETY: the caller's handle.
-        let guard = unsafe { object::<Cursor, _>(crsr) }?.guard()?;
+        let guard = unsafe { object(crsr) }?.guard()?;
         let core = serving().ok_or(MISUSED)?;
         if on != 0 {
             core.announce(guard);
@@ -61,13 +60,13 @@ entry! {
 }
 
 pub(super) unsafe extern "C" fn cfg_trx_level() -> ib_trx_level_t {
-    guard!("cfg_trx_level", ib_trx_level::IB_TRX_READ_UNCOMMITTED, {
+    guard(ib_trx_level::IB_TRX_READ_UNCOMMITTED, || {
         serving().map_or(0, |core| core.variable(Var::TrxLevel)) as ib_trx_level_t
     })
 }
 
 pub(super) unsafe extern "C" fn bk_commit_interval() -> ib_ulint_t {
-    guard!("bk_commit_interval", 5, serving().map_or(5, |core| core.variable(Var::BkCommitInterval)) as ib_ulint_t)
+    guard(5, || serving().map_or(5, |core| core.variable(Var::BkCommitInterval)) as ib_ulint_t)
 }
 
 pub(super) unsafe extern "C" fn ut_strerr(err: ib_err_t) -> *const c_char {

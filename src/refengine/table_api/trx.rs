@@ -1,10 +1,9 @@
 //! Entries 24 to 28, 39, 44 and 48: transactions.
 
-use super::cursor::Cursor;
-use super::{MISUSED, Outcome, Pool, Pooled, entry, from_handle, into_handle, object};
+use super::{MISUSED, Outcome, Pool, Pooled, entry, object};
 use crate::bindings::{ib_bool_t, ib_crsr_t, ib_trx_level_t, ib_trx_t};
-use crate::refengine::engine::serving;
-use crate::refengine::guard::guard;
+use crate::boundary::{from_handle, guard, into_handle};
+use crate::refengine::core::serving;
 use crate::refengine::trx::Trx;
 use crate::refengine::types::Isolation;
 use crate::refengine::variables::Var;
@@ -12,10 +11,10 @@ use std::os::raw::c_void;
 
 /// A transaction object: started while `trx` is there.
 #[derive(Default)]
-pub(super) struct TrxHandle {
+pub(crate) struct TrxHandle {
     trx: Option<Trx>,
-    /// Open cursors that are bound to it; they are unbound when it ends.
-    cursors: Vec<*mut Cursor>,
+    /// Open cursors that are bound to it, as C has them; they are unbound when it ends.
+    cursors: Vec<ib_crsr_t>,
     started: u64,
 }
 
@@ -38,15 +37,15 @@ impl TrxHandle {
         self.trx.as_ref().ok_or(MISUSED)
     }
 
-    pub(super) fn bind(&mut self, cursor: *mut Cursor) {
+    pub(super) fn bind(&mut self, cursor: ib_crsr_t) {
         self.cursors.push(cursor);
     }
 
-    pub(super) fn unbind(&mut self, cursor: *mut Cursor) {
+    pub(super) fn unbind(&mut self, cursor: ib_crsr_t) {
         self.cursors.retain(|bound| *bound != cursor);
     }
 
-    pub(super) fn cursors(&self) -> &[*mut Cursor] {
+    pub(super) fn cursors(&self) -> &[ib_crsr_t] {
         &self.cursors
     }
 
@@ -60,8 +59,10 @@ impl TrxHandle {
             3 => Isolation::Serializable,
             _ => return Err(MISUSED),
         };
-        if self.trx.is_some() {
-            return Err(MISUSED);
+        if let Some(running) = &mut self.trx {
+            // As in InnoDB it goes on, with the new level from here on; what it may write was settled when it began.
+            running.set_isolation(isolation);
+            return Ok(());
         }
         let core = serving().ok_or(MISUSED)?;
         let timeout = core.seconds(Var::ApiLockWaitTimeout);
@@ -75,7 +76,9 @@ impl TrxHandle {
         for cursor in self.cursors.drain(..) {
             // SAFETY: a cursor unbinds itself before it is freed, so those still bound are alive, and nobody
             // else has a reference to one while an entry runs on their thread.
-            unsafe { (*cursor).forget_trx() };
+            if let Ok(cursor) = unsafe { object(cursor) } {
+                cursor.forget_trx();
+            }
         }
         self.trx.take()
     }
@@ -90,7 +93,7 @@ fn now() -> u64 {
 }
 
 pub(super) unsafe extern "C" fn trx_begin(level: ib_trx_level_t, read_write: ib_bool_t, auto: ib_bool_t) -> ib_trx_t {
-    guard!("trx_begin", std::ptr::null_mut(), {
+    guard(std::ptr::null_mut(), || {
         let mut handle = TrxHandle::take();
         match handle.start(level, read_write != 0, auto != 0) {
             Ok(()) => into_handle(handle),
@@ -105,7 +108,7 @@ pub(super) unsafe extern "C" fn trx_begin(level: ib_trx_level_t, read_write: ib_
 entry! {
     fn trx_commit(trx: ib_trx_t) {
         // SAFETY: the caller's handle.
-        let handle = unsafe { object::<TrxHandle, _>(trx) }?;
+        let handle = unsafe { object(trx) }?;
         match handle.end() {
             Some(mut trx) => Ok(trx.commit()?),
             None => Ok(()),
@@ -116,7 +119,7 @@ entry! {
 entry! {
     fn trx_rollback(trx: ib_trx_t) {
         // SAFETY: the caller's handle.
-        let handle = unsafe { object::<TrxHandle, _>(trx) }?;
+        let handle = unsafe { object(trx) }?;
         if let Some(mut trx) = handle.end() {
             trx.rollback();
         }
@@ -133,14 +136,14 @@ entry! {
         _thd: *mut c_void,
     ) {
         // SAFETY: the caller's handle.
-        unsafe { object::<TrxHandle, _>(trx) }?.start(level, read_write != 0, auto_commit != 0)
+        unsafe { object(trx) }?.start(level, read_write != 0, auto_commit != 0)
     }
 }
 
 entry! {
     fn trx_release(trx: ib_trx_t) {
         // SAFETY: the caller's handle, which is dead after this call.
-        let handle = unsafe { from_handle::<TrxHandle, _>(trx) }.ok_or(MISUSED)?;
+        let handle = unsafe { from_handle(trx) }.ok_or(MISUSED)?;
         TrxHandle::give(handle);
         Ok(())
     }
@@ -149,12 +152,12 @@ entry! {
 entry! {
     fn commit_trx(crsr: ib_crsr_t, trx: ib_trx_t) {
         // SAFETY: the caller's handle.
-        let bound = unsafe { object::<Cursor, _>(crsr) }?.trx_handle();
-        if bound.is_null() || bound.cast() != trx {
+        let bound = unsafe { object(crsr) }?.bound_trx();
+        if bound.is_null() || bound != trx {
             return Err(MISUSED);
         }
         // SAFETY: the caller's handle; the reference to the cursor is gone.
-        let handle = unsafe { object::<TrxHandle, _>(trx) }?;
+        let handle = unsafe { object(trx) }?;
         match handle.end() {
             Some(mut trx) => Ok(trx.commit()?),
             None => Ok(()),
@@ -163,9 +166,9 @@ entry! {
 }
 
 pub(super) unsafe extern "C" fn trx_get_start_time(trx: ib_trx_t) -> u64 {
-    guard!("trx_get_start_time", 0, {
+    guard(0, || {
         // SAFETY: the caller's handle.
-        match unsafe { object::<TrxHandle, _>(trx) } {
+        match unsafe { object(trx) } {
             Ok(handle) if handle.trx.is_some() => handle.started,
             _ => 0,
         }
@@ -173,9 +176,9 @@ pub(super) unsafe extern "C" fn trx_get_start_time(trx: ib_trx_t) -> u64 {
 }
 
 pub(super) unsafe extern "C" fn trx_read_only(trx: ib_trx_t) -> u32 {
-    guard!("trx_read_only", 0, {
+    guard(0, || {
         // SAFETY: the caller's handle.
-        match unsafe { object::<TrxHandle, _>(trx) } {
+        match unsafe { object(trx) } {
             Ok(handle) => handle.trx.as_ref().is_some_and(|trx| !trx.is_read_write()).into(),
             Err(_) => 0,
         }

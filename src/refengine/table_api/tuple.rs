@@ -1,13 +1,12 @@
 //! Entries 9 to 23 and 41: tuples, the values that go into and come out of rows.
 
-use super::cursor::Cursor;
-use super::{Fail, MISUSED, Outcome, Pool, Pooled, entry, from_handle, into_handle, object};
+use super::{Fail, MISUSED, Outcome, Pool, Pooled, entry, object};
 use crate::bindings::{
     IB_SQL_NULL, ib_bool_t, ib_col_attr, ib_col_meta_t, ib_col_type, ib_crsr_t, ib_err, ib_tpl_t, ib_ulint_t,
 };
+use crate::boundary::{from_handle, guard, into_handle};
 use crate::refengine::codec::{self, Field, Tail};
 use crate::refengine::error::Result;
-use crate::refengine::guard::guard;
 use crate::refengine::storage::Slice;
 use crate::refengine::table::Table;
 use crate::refengine::types::{Charset, ColumnDef, ColumnType, TableDef};
@@ -46,7 +45,7 @@ enum Slot {
 
 /// A row tuple, or a search tuple of an index's columns.
 #[derive(Default)]
-pub(super) struct Tuple {
+pub(crate) struct Tuple {
     table: Option<Arc<Table>>,
     /// `None`: a row tuple. Otherwise the index, 0 = primary key.
     index: Option<usize>,
@@ -267,7 +266,7 @@ fn from_native<'a>(room: &'a mut [u8; 8], src: &[u8], bytes: u8, signed: bool) -
 /// `crsr` is NULL or a handle, as for `object`.
 unsafe fn create(crsr: ib_crsr_t, search: bool) -> ib_tpl_t {
     // SAFETY: the caller's handle.
-    let Ok(cursor) = (unsafe { object::<Cursor, _>(crsr) }) else { return std::ptr::null_mut() };
+    let Ok(cursor) = (unsafe { object(crsr) }) else { return std::ptr::null_mut() };
     match cursor.guard() {
         Ok(guard) => into_handle(Tuple::create(guard.table(), search.then_some(cursor.index()))),
         Err(_) => std::ptr::null_mut(),
@@ -276,18 +275,18 @@ unsafe fn create(crsr: ib_crsr_t, search: bool) -> ib_tpl_t {
 
 pub(super) unsafe extern "C" fn sec_search_tuple_create(crsr: ib_crsr_t) -> ib_tpl_t {
     // SAFETY: the caller's handle.
-    guard!("sec_search_tuple_create", std::ptr::null_mut(), unsafe { create(crsr, true) })
+    guard(std::ptr::null_mut(), || unsafe { create(crsr, true) })
 }
 
 pub(super) unsafe extern "C" fn clust_read_tuple_create(crsr: ib_crsr_t) -> ib_tpl_t {
     // SAFETY: the caller's handle.
-    guard!("clust_read_tuple_create", std::ptr::null_mut(), unsafe { create(crsr, false) })
+    guard(std::ptr::null_mut(), || unsafe { create(crsr, false) })
 }
 
 pub(super) unsafe extern "C" fn tuple_delete(tpl: ib_tpl_t) {
-    guard!("tuple_delete", (), {
+    guard((), || {
         // SAFETY: the caller's handle, which is dead after this call.
-        if let Some(tuple) = unsafe { from_handle::<Tuple, _>(tpl) } {
+        if let Some(tuple) = unsafe { from_handle(tpl) } {
             Tuple::give(tuple);
         }
     })
@@ -297,7 +296,7 @@ pub(super) unsafe extern "C" fn tuple_delete(tpl: ib_tpl_t) {
 /// `tpl` is NULL or a handle, as for `object`; `out` is NULL or the caller's output.
 unsafe fn read_int<T>(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut T, signed: bool, value: fn(u64) -> T) -> Outcome {
     // SAFETY: the caller's handle.
-    let tuple = unsafe { object::<Tuple, _>(tpl) }?;
+    let tuple = unsafe { object(tpl) }?;
     let at = col as usize;
     let fits = match tuple.column(at).map(|column| &column.ty) {
         Some(ColumnType::Int { bytes, unsigned }) => usize::from(*bytes) == size_of::<T>() && *unsigned != signed,
@@ -337,9 +336,9 @@ read_entries! {
 }
 
 pub(super) unsafe extern "C" fn tuple_get_n_cols(tpl: ib_tpl_t) -> ib_ulint_t {
-    guard!("tuple_get_n_cols", 0, {
+    guard(0, || {
         // SAFETY: the caller's handle.
-        match unsafe { object::<Tuple, _>(tpl) } {
+        match unsafe { object(tpl) } {
             Ok(tuple) if tuple.index.is_none() => (tuple.slots.len() + SYSTEM_COLUMNS.len()) as ib_ulint_t,
             Ok(tuple) => tuple.slots.len() as ib_ulint_t,
             Err(_) => 0,
@@ -348,16 +347,16 @@ pub(super) unsafe extern "C" fn tuple_get_n_cols(tpl: ib_tpl_t) -> ib_ulint_t {
 }
 
 pub(super) unsafe extern "C" fn tuple_get_n_user_cols(tpl: ib_tpl_t) -> ib_ulint_t {
-    guard!("tuple_get_n_user_cols", 0, {
+    guard(0, || {
         // SAFETY: the caller's handle.
-        unsafe { object::<Tuple, _>(tpl) }.map_or(0, |tuple| tuple.slots.len() as ib_ulint_t)
+        unsafe { object(tpl) }.map_or(0, |tuple| tuple.slots.len() as ib_ulint_t)
     })
 }
 
 entry! {
     fn col_set_value(tpl: ib_tpl_t, col: ib_ulint_t, src: *const c_void, len: ib_ulint_t, copy: ib_bool_t) {
         // SAFETY: the caller's handle.
-        let tuple = unsafe { object::<Tuple, _>(tpl) }?;
+        let tuple = unsafe { object(tpl) }?;
         let at = col as usize;
         if len == ib_ulint_t::from(IB_SQL_NULL) {
             *tuple.slots.get_mut(at).ok_or(MISMATCH)? = Slot::Null;
@@ -374,9 +373,9 @@ entry! {
 }
 
 pub(super) unsafe extern "C" fn col_get_value(tpl: ib_tpl_t, col: ib_ulint_t) -> *const c_void {
-    guard!("col_get_value", std::ptr::null(), {
+    guard(std::ptr::null(), || {
         // SAFETY: the caller's handle.
-        match unsafe { object::<Tuple, _>(tpl) } {
+        match unsafe { object(tpl) } {
             Ok(tuple) => tuple.bytes(col as usize).map_or(std::ptr::null(), |bytes| bytes.as_ptr().cast()),
             Err(_) => std::ptr::null(),
         }
@@ -385,9 +384,9 @@ pub(super) unsafe extern "C" fn col_get_value(tpl: ib_tpl_t, col: ib_ulint_t) ->
 
 pub(super) unsafe extern "C" fn col_get_meta(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut ib_col_meta_t) -> ib_ulint_t {
     let null = ib_ulint_t::from(IB_SQL_NULL);
-    guard!("col_get_meta", null, {
+    guard(null, || {
         // SAFETY: the caller's handle.
-        let Ok(tuple) = (unsafe { object::<Tuple, _>(tpl) }) else { return null };
+        let Ok(tuple) = (unsafe { object(tpl) }) else { return null };
         let Some(meta) = tuple.meta(col as usize) else { return null };
         if !out.is_null() {
             // SAFETY: the caller's output.

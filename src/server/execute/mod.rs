@@ -162,7 +162,12 @@ impl<'w, R: Rows> Executor<'w, R> {
         if let Some(abort) = Abort::of(&failure) {
             return Stop::Abort(abort);
         }
-        if !self.fresh && matches!(&failure, Failure::Rows(Error::Changed(_) | Error::NotFound(_))) {
+        let misfit = match &failure {
+            Failure::Rows(Error::Changed(_) | Error::NotFound(_)) => true,
+            Failure::Refused(_) => self.shared.mapping.may_heal(),
+            _ => false,
+        };
+        if misfit && !self.fresh {
             return Stop::Abort(Abort::Stale);
         }
         Stop::Fault(match failure {
@@ -180,6 +185,15 @@ impl<'w, R: Rows> Executor<'w, R> {
             }
             Failure::Rows(error) => self.refused_by_table(container, &error),
             Failure::Client(text) => Fault::Client(text.into()),
+            // The log knows.
+            Failure::Refused(error) => {
+                self.stats.one(Counter::ServerErrors);
+                self.count(container).errors += 1;
+                if misfit {
+                    self.shared.note_misfit();
+                }
+                Fault::Server(error.to_string().into())
+            }
         })
     }
 

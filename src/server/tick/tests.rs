@@ -243,7 +243,7 @@ impl Bench {
         let config = Config::load(&mut rows, Rules { trx_level: 1, skip_invalid: false }, None).unwrap();
         rows.trace.clear();
         let shared = shared(config);
-        let config = Arc::clone(&shared.config.lock());
+        let config = shared.mapping.newest();
         let (memory, marks) = (Arc::clone(&shared.memory), Arc::clone(&shared.marks));
         let store = Store::new(rows, memory, marks, Arc::clone(&config), CasSource::new(), 1 << 20, Batch::default());
         Bench { shared, config, store, last: Past::default() }
@@ -520,7 +520,7 @@ fn a_batch_that_fails_to_commit_is_counted() {
     for fail_commits in [0, 1] {
         let mut rows = FakeRows { fail_commits, ..FakeRows::default() };
         let shared = shared(Config::load(&mut rows, Rules { trx_level: 1, skip_invalid: false }, None).unwrap());
-        let config = Arc::clone(&shared.config.lock());
+        let config = shared.mapping.newest();
         let batch = Batch { reads: 1, writes: 10 };
         let (memory, marks) = (Arc::clone(&shared.memory), Arc::clone(&shared.marks));
         let mut store = Store::new(rows, memory, marks, Arc::clone(&config), CasSource::new(), 1 << 20, batch);

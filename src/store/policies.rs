@@ -1,33 +1,26 @@
-//! The operations under the cache policies: table, memory or both.
+//! The operations under the cache policies: each in the table, in memory or in both.
 //!
 //! Memory changes that belong to a transaction wait in a journal until its commit and are forgotten with its rollback. What the
 //! journal holds is older than the table's rows: while it is not empty, reads of this worker pass memory by.
 
-use super::marks::{self, Mark, Marks};
+use super::marks::{Mark, Marks};
 use super::table::TableStore;
+use super::transaction::{Effect, Transaction};
 use super::{
     Arith, Arithmetic, Batch, CasSource, Condition, Config, Container, Deleted, Failure, Item, KeyRange, NewItem,
     Policy, RangeProgress, Result, Stored, value,
 };
-use crate::cache::{self, CachedItem, Change, Data, MemoryStore, Version};
-use crate::rows::{Error, Rows};
+use crate::cache::{self, CachedItem, Change, Data, MemoryStore};
+use crate::rows::Rows;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-
-/// What a committed transaction does to memory.
-enum Effect {
-    Put { container: u32, key: Vec<u8>, version: Version, item: cache::NewItem },
-    Remove { container: u32, key: Vec<u8> },
-}
 
 /// The operations of one worker thread.
 pub struct Store<R> {
     pub(super) table: TableStore<R>,
     pub(super) memory: Arc<MemoryStore>,
-    journal: Vec<Effect>,
     pub(super) marks: Arc<Marks>,
-    /// What was noted before of versions that the open transaction marked.
-    pub(super) marked: Vec<(marks::Version, Mark)>,
+    pub(super) transaction: Transaction,
 }
 
 impl<R: Rows> Store<R> {
@@ -41,8 +34,8 @@ impl<R: Rows> Store<R> {
         value_max: usize,
         batch: Batch,
     ) -> Store<R> {
-        let table = TableStore::new(rows, config, cas, value_max, batch);
-        Store { table, memory, journal: Vec::new(), marks, marked: Vec::new() }
+        let table = TableStore::new(rows, config, cas, value_max);
+        Store { table, memory, marks, transaction: Transaction::new(batch) }
     }
 
     /// The rows, for tests that look at what was done.
@@ -51,101 +44,9 @@ impl<R: Rows> Store<R> {
         self.table.into_rows()
     }
 
-    /// Takes a new configuration, between two transactions.
-    pub fn set_config(&mut self, config: Arc<Config>) {
-        self.table.set_config(config);
-    }
-
-    /// See [`TableStore::find_new`].
-    ///
-    /// # Errors
-    /// See there.
-    pub fn find_new(&mut self, name: &[u8]) -> std::result::Result<Option<Config>, String> {
-        self.table.find_new(name)
-    }
-
-    /// Reads the configuration again; what memory holds may belong to other tables now and goes.
-    ///
-    /// # Errors
-    /// A rule is broken; the sentence says which.
-    pub fn reload(&mut self) -> std::result::Result<Config, String> {
-        let config = self.table.reload()?;
-        for container in config.containers() {
-            self.memory.flush(container.table.id as u32);
-        }
-        Ok(config)
-    }
-
     /// Sets the clock that expiry is judged by, Unix time in seconds.
     pub fn set_now(&mut self, now: i64) {
         self.table.now = now;
-    }
-
-    /// Whether the transactions that operations begin from now on may write.
-    pub fn set_read_write(&mut self, read_write: bool) {
-        self.table.set_read_write(read_write);
-    }
-
-    /// See [`TableStore::end_phase`].
-    ///
-    /// # Errors
-    /// The outcome is unknown.
-    pub fn end_phase(&mut self, operations: usize) -> std::result::Result<(), Error> {
-        let ended = self.table.end_phase(operations);
-        if self.table.batch_begun().is_none() {
-            self.settle(ended.is_ok());
-        }
-        ended
-    }
-
-    /// Commits what is open. [`Error::refuses_commit`] tells whether the outcome of one that failed is known.
-    pub fn commit(&mut self) -> std::result::Result<(), Error> {
-        let committed = self.table.commit();
-        self.settle(committed.is_ok());
-        committed
-    }
-
-    /// See [`Rows::restart_lock_wait`].
-    pub fn restart_lock_wait(&mut self) {
-        self.table.rows.restart_lock_wait();
-    }
-
-    /// Looks after the session between two ticks.
-    pub fn tend(&mut self) {
-        if self.table.tend() {
-            self.undone();
-        }
-    }
-
-    /// Undoes what is open.
-    pub fn rollback(&mut self) {
-        self.table.rollback();
-        self.undone();
-    }
-
-    fn undone(&mut self) {
-        self.journal.clear();
-        self.unmark();
-    }
-
-    /// Unix time at which the batch that is open was begun.
-    pub fn batch_begun(&self) -> Option<i64> {
-        self.table.batch_begun()
-    }
-
-    /// Applies the journal. After an unknown outcome only the table knows: memory forgets the keys.
-    fn settle(&mut self, known: bool) {
-        self.keep_marks(known);
-        for effect in self.journal.drain(..) {
-            match effect {
-                Effect::Put { container, key, version, item } if known => {
-                    self.memory.replace_committed(container, &key, version, item);
-                }
-                Effect::Put { container, key, .. } | Effect::Remove { container, key } => {
-                    self.memory.invalidate(container, &key);
-                }
-            }
-        }
     }
 
     /// A change of the table by this key is under way: memory forgets the key when it is committed, where memory is used at all.
@@ -154,7 +55,7 @@ impl<R: Rows> Store<R> {
             return;
         }
         let key = container.memory_key(key).into_owned();
-        self.journal.push(Effect::Remove { container: container.table.id as u32, key });
+        self.transaction.journal.push(Effect::Remove { container: container.table.stamp, key });
     }
 
     /// Hands the live item of `key` to `found`; `false` if there is none.
@@ -167,10 +68,12 @@ impl<R: Rows> Store<R> {
         found: impl FnOnce(Item<'_>),
     ) -> Result<bool> {
         match container.policies.get {
-            Policy::InnodbOnly => self.table.get(container, key, with_cas, found),
+            Policy::InnodbOnly => self.begin(container)?.get(container, key, with_cas, found),
             Policy::Disabled => Ok(false),
             Policy::CacheOnly => Ok(self.look_in_memory(container, key, found).is_ok()),
-            Policy::Caching if !self.journal.is_empty() => self.table.get(container, key, with_cas, found),
+            Policy::Caching if !self.transaction.journal.is_empty() => {
+                self.begin(container)?.get(container, key, with_cas, found)
+            }
             Policy::Caching => match self.look_in_memory(container, key, found) {
                 Ok(()) => Ok(true),
                 Err(found) => self.read_through(container, key, found),
@@ -199,13 +102,13 @@ impl<R: Rows> Store<R> {
     /// Reads the table and fills memory. A fill must come from a view that is younger than the key's version: a transaction that
     /// only reads is ended for it, one that writes or that a batch keeps open is left alone, and memory unfilled.
     fn read_through(&mut self, container: &Container, key: &[u8], found: impl FnOnce(Item<'_>)) -> Result<bool> {
-        if !self.table.renew_view()? {
-            return self.table.get(container, key, true, found);
+        if !self.renew_view()? {
+            return self.begin(container)?.get(container, key, true, found);
         }
         let (id, memory_key) = container.memory_address(key);
         let version = self.memory.version(id, &memory_key);
-        let memory = &self.memory;
-        self.table.get(container, key, true, |item| {
+        let memory = Arc::clone(&self.memory);
+        self.begin(container)?.get(container, key, true, |item| {
             let Item { flags, cas, deadline, value } = item;
             if let Ok(data) = Data::new(&memory_key, &[value]) {
                 memory.fill(id, &memory_key, version, cache::NewItem { flags, cas, deadline, data });
@@ -226,13 +129,12 @@ impl<R: Rows> Store<R> {
         match container.policies.set {
             Policy::Disabled => self.get(container, key, with_cas, found),
             Policy::CacheOnly => Ok(self.touch_memory(container, key, exptime, found)),
-            // Without a cas column this makes another version of it.
-            _ if container.cas.is_none() && self.marks.used() => {
+            // Where no column has a cas number this makes another version of it.
+            _ if self.marks.used() => {
                 Ok(self.touch(container, key, exptime)? && self.get(container, key, with_cas, found)?)
             }
             Policy::InnodbOnly | Policy::Caching => {
-                self.forget(container, key);
-                self.table.get_and_touch(container, key, exptime, with_cas, found)
+                self.begin_change(container, key)?.get_and_touch(container, key, exptime, with_cas, found)
             }
         }
     }
@@ -243,14 +145,10 @@ impl<R: Rows> Store<R> {
             Policy::Disabled => Ok(true),
             Policy::CacheOnly => Ok(self.touch_memory(container, key, exptime, |_| ())),
             Policy::InnodbOnly | Policy::Caching => {
-                self.forget(container, key);
-                // Without a cas column the expiry is part of what tells versions apart.
-                match container.cas {
-                    Some(_) => self.table.touch(container, key, exptime),
-                    None => {
-                        self.carrying_marks(container, key, None, |store| store.table.touch(container, key, exptime))
-                    }
-                }
+                // Where no column has a cas number, the expiry is part of what tells versions apart.
+                self.carrying_marks(container, key, None, |store| {
+                    store.begin_change(container, key)?.touch(container, key, exptime)
+                })
             }
         }
     }
@@ -301,14 +199,11 @@ impl<R: Rows> Store<R> {
         item: NewItem<'_>,
     ) -> Result<(Stored, u64)> {
         match container.policies.set {
-            Policy::InnodbOnly => {
-                self.forget(container, key);
-                self.table.store(container, key, condition, compare, item)
-            }
+            Policy::InnodbOnly => self.begin_change(container, key)?.store(container, key, condition, compare, item),
             Policy::Disabled => Ok((Stored::Stored, 0)),
             Policy::CacheOnly => self.store_memory(container, key, condition, compare, item),
             Policy::Caching => {
-                let (stored, cas) = self.table.store(container, key, condition, compare, item)?;
+                let (stored, cas) = self.begin(container)?.store(container, key, condition, compare, item)?;
                 if stored == Stored::Stored {
                     self.journal_store(container, key, condition, item, cas);
                 }
@@ -331,12 +226,12 @@ impl<R: Rows> Store<R> {
         if extended || cas == 0 || !container.gives_back_what_it_takes() {
             return self.forget(container, key);
         }
-        let id = container.table.id as u32;
+        let id = container.table.stamp;
         let memory_key = container.memory_key(key).into_owned();
         let version = self.memory.version(id, &memory_key);
         let Ok(data) = Data::new(&memory_key, &[item.value]) else { return self.forget(container, key) };
         let item = cache::NewItem { flags: item.flags, cas, deadline: self.table.deadline(item.exptime), data };
-        self.journal.push(Effect::Put { container: id, key: memory_key, version, item });
+        self.transaction.journal.push(Effect::Put { container: id, key: memory_key, version, item });
     }
 
     fn store_memory(
@@ -401,8 +296,7 @@ impl<R: Rows> Store<R> {
             Policy::Disabled => Ok(Arithmetic::NotFound),
             Policy::CacheOnly => store.arithmetic_memory(container, key, arith),
             Policy::InnodbOnly | Policy::Caching => {
-                store.forget(container, key);
-                store.table.arithmetic(container, key, arith)
+                store.begin_change(container, key)?.arithmetic(container, key, arith)
             }
         })
     }
@@ -443,16 +337,14 @@ impl<R: Rows> Store<R> {
                 };
                 Ok(self.memory.update(id, &key, self.table.now, change).unwrap_or(Deleted::NotFound))
             }
-            Policy::InnodbOnly | Policy::Caching => {
-                self.forget(container, key);
-                self.table.delete(container, key, compare)
-            }
+            Policy::InnodbOnly | Policy::Caching => self.begin_change(container, key)?.delete(container, key, compare),
         }
     }
 
     /// Empties the container, outside any transaction.
     pub fn flush(&mut self, container: &Container) -> Result<()> {
-        let id = container.table.id as u32;
+        container.check()?;
+        let id = container.table.stamp;
         match container.policies.flush {
             Policy::Disabled => Err(Failure::Client("flush_all not allowed".into())),
             Policy::CacheOnly => {
@@ -480,19 +372,6 @@ impl<R: Rows> Store<R> {
         with_cas: bool,
         found: impl FnMut(&[u8], Item<'_>) -> ControlFlow<()>,
     ) -> Result<RangeProgress> {
-        self.table.range(container, range, after, rows_max, with_cas, found)
-    }
-
-    /// See [`TableStore::sweep`].
-    ///
-    /// # Errors
-    /// The rows refused; a transaction may be open.
-    pub fn sweep(
-        &mut self,
-        container: &Container,
-        after: Option<&[u8]>,
-        rows_max: usize,
-    ) -> Result<(RangeProgress, u64)> {
-        self.table.sweep(container, after, rows_max)
+        self.begin(container)?.range(container, range, after, rows_max, with_cas, found)
     }
 }

@@ -1,0 +1,156 @@
+//! The rules for a row of `innodb_memcache.containers`, one method each.
+
+use super::{Container, ContainerRow};
+use crate::rows::{Column, ColumnKind, Error, Rows, Table};
+use crate::store::Policies;
+use crate::store::error::Rule;
+use std::ffi::CString;
+use std::sync::atomic::AtomicBool;
+
+type Result<T> = std::result::Result<T, Rule>;
+
+/// Checks a row against the table it names, inside a transaction.
+///
+/// # Errors
+/// The rule that it breaks.
+pub(super) fn check<R: Rows>(rows: &mut R, row: &ContainerRow, id: usize, policies: Policies) -> Result<Container> {
+    let path = path(row)?;
+    let columns = rows.describe(&path).map_err(|error| match error {
+        Error::NotFound(_) => Rule::NoTable(table_name(row)),
+        other => Rule::Rows(other),
+    })?;
+    Checker { row, path, columns }.run(rows, id, policies)
+}
+
+/// The table that a row names as the host takes it.
+pub(super) fn path(row: &ContainerRow) -> Result<CString> {
+    for (what, name) in [("db_schema", &row.schema), ("db_table", &row.table), ("key_columns", &row.key)] {
+        if name.is_empty() {
+            return Err(Rule::Empty(what));
+        }
+    }
+    CString::new(format!("{}/{}", row.schema, row.table)).map_err(|_| Rule::Nul("db_schema or db_table"))
+}
+
+fn table_name(row: &ContainerRow) -> String {
+    format!("{}.{}", row.schema, row.table)
+}
+
+struct Checker<'r> {
+    row: &'r ContainerRow,
+    path: CString,
+    columns: Vec<Column>,
+}
+
+impl Checker<'_> {
+    fn run<R: Rows>(self, rows: &mut R, id: usize, policies: Policies) -> Result<Container> {
+        let key = self.key()?;
+        let values = self.values()?;
+        let flags = self.optional("flags", &self.row.flags, 4)?;
+        let cas = self.optional("cas_column", &self.row.cas, 8)?;
+        let expiry = self.optional("expire_time_column", &self.row.expiry, 4)?;
+        let mapped: Vec<usize> =
+            [key].into_iter().chain(values.clone()).chain([flags, cas, expiry].into_iter().flatten()).collect();
+        self.distinct(&mapped)?;
+        self.unmapped(&mapped)?;
+        let index = self.index(rows)?;
+        let policies = self.policies(key, policies);
+        Ok(Container {
+            name: self.row.name.clone(),
+            table: Table::new(id, self.path, index, self.columns, key),
+            values,
+            flags,
+            cas,
+            expiry,
+            policies,
+            refused: None,
+            exptime_said: AtomicBool::new(false),
+        })
+    }
+
+    /// Memory compares keys byte by byte. Where the table may not (`foo` and `FOO` can be one key), memory is not used.
+    fn policies(&self, key: usize, policies: Policies) -> Policies {
+        let kind = self.columns[key].kind;
+        let binary = matches!(kind, ColumnKind::Int { .. } | ColumnKind::Binary | ColumnKind::VarBinary);
+        if binary || !policies.use_memory() { policies } else { policies.without_memory() }
+    }
+
+    fn find(&self, what: &'static str, name: &str) -> Result<usize> {
+        match self.columns.iter().position(|column| column.name == name) {
+            Some(i) if self.columns[i].generated => Err(Rule::Generated { what, column: name.into() }),
+            Some(i) => Ok(i),
+            None => Err(Rule::NoColumn { what, column: name.into(), table: table_name(self.row) }),
+        }
+    }
+
+    fn key(&self) -> Result<usize> {
+        let i = self.find("key_columns", &self.row.key)?;
+        let column = &self.columns[i];
+        if matches!(column.kind, ColumnKind::Blob | ColumnKind::Other) {
+            return Err(Rule::KeyType(column.name.clone()));
+        }
+        if !column.not_null {
+            return Err(Rule::KeyNull(column.name.clone()));
+        }
+        Ok(i)
+    }
+
+    fn values(&self) -> Result<Vec<usize>> {
+        let names = self.row.values.split([' ', ';', ',', '|', '\n']).filter(|name| !name.is_empty());
+        let values = names.map(|name| self.value(name)).collect::<Result<Vec<_>>>()?;
+        if values.is_empty() { Err(Rule::NoValues) } else { Ok(values) }
+    }
+
+    fn value(&self, name: &str) -> Result<usize> {
+        let i = self.find("value_columns", name)?;
+        match self.columns[i].kind {
+            ColumnKind::Other => Err(Rule::ValueType(name.into())),
+            _ => Ok(i),
+        }
+    }
+
+    fn optional(&self, what: &'static str, name: &str, bytes_min: u8) -> Result<Option<usize>> {
+        if name.is_empty() || name == "0" {
+            return Ok(None);
+        }
+        // The manual's own scripts name absent columns here; an absent name means unused.
+        if !self.columns.iter().any(|column| column.name == name) {
+            return Ok(None);
+        }
+        let i = self.find(what, name)?;
+        match self.columns[i].kind {
+            ColumnKind::Int { bytes, .. } if bytes >= bytes_min => Ok(Some(i)),
+            _ => Err(Rule::Narrow { what, column: name.into(), bits: bytes_min * 8 }),
+        }
+    }
+
+    fn distinct(&self, mapped: &[usize]) -> Result<()> {
+        let twice = mapped.iter().enumerate().find(|(at, column)| mapped[..*at].contains(column));
+        twice.map_or(Ok(()), |(_, column)| Err(Rule::Twice(self.columns[*column].name.clone())))
+    }
+
+    /// A new row could not fill such a column.
+    fn unmapped(&self, mapped: &[usize]) -> Result<()> {
+        let unfilled = |(i, column): &(usize, &Column)| column.not_null && !column.has_default && !mapped.contains(i);
+        let needed = self.columns.iter().enumerate().find(unfilled);
+        needed.map_or(Ok(()), |(_, column)| Err(Rule::Unfilled(column.name.clone())))
+    }
+
+    /// The secondary index to search, `None` for the clustered one.
+    fn index<R: Rows>(&self, rows: &mut R) -> Result<Option<CString>> {
+        let name = &self.row.index;
+        let Ok(c_name) = CString::new(name.as_str()) else { return Err(Rule::Nul("unique_idx_name_on_key")) };
+        let index = rows.describe_index(&self.path, &c_name).map_err(|error| match error {
+            Error::NotFound(_) => Rule::NoIndex { index: name.clone(), table: table_name(self.row) },
+            other => Rule::Rows(other),
+        })?;
+        if !index.unique {
+            return Err(Rule::NotUnique(name.clone()));
+        }
+        if index.columns != [self.row.key.as_str()] {
+            let (key, columns) = (self.row.key.clone(), index.columns);
+            return Err(Rule::OtherColumns { index: name.clone(), key, columns });
+        }
+        Ok((!index.clustered).then_some(c_name))
+    }
+}
