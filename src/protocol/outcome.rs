@@ -77,7 +77,7 @@ pub struct Value<'o> {
     /// The value.
     pub value: &'o [u8],
     /// What is known of its history, where the reply may tell it.
-    pub history: Option<History>,
+    pub history: Option<&'o History>,
 }
 
 /// What became of an item before it was read.

@@ -169,7 +169,7 @@ impl<'w, R: Rows> Executor<'w, R> {
                 won = Some((version, mark));
             }
             let history = History { sent: mark.sent, stale: mark.stale, won: wins, ..history(mark, now) };
-            request.answer(&Outcome::Value(value(name, &item, Some(history))), out);
+            request.answer(&Outcome::Value(value(name, &item, Some(&history))), out);
         };
         let result = match touch {
             Some(exptime) => self.store.get_and_touch(container, key, exptime, true, found),
@@ -195,7 +195,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         let item_of = self.store.version(container, key, 0);
         let result = self.store.get(container, key, true, |item| {
             let history = history(marks.get(item_of.with_cas(item.cas)), now);
-            request.answer(&Outcome::Value(value(key, &item, Some(history))), out);
+            request.answer(&Outcome::Value(value(key, &item, Some(&history))), out);
         });
         Ok(if self.done(container, result)? { None } else { Some(Outcome::NotFound) })
     }
@@ -227,7 +227,7 @@ impl<'w, R: Rows> Executor<'w, R> {
 
 /// An item as it is told.
 #[inline]
-pub(super) fn value<'o>(name: &'o [u8], item: &Item<'o>, history: Option<History>) -> Value<'o> {
+pub(super) fn value<'o>(name: &'o [u8], item: &Item<'o>, history: Option<&'o History>) -> Value<'o> {
     let Item { flags, cas, deadline, value } = *item;
     Value { name, flags, cas, deadline, value, history }
 }
