@@ -236,3 +236,37 @@ fn threads_take_no_signals_but_those_of_a_crash() {
     }
     assert!(host.terminate().success());
 }
+
+/// Keys that packets can store and lines cannot carry.
+#[test]
+fn keys_cannot_forge_replies() {
+    let host = HostConfig::new().option("-p 0 -t 1 -D :").start();
+    let mut client = host.client();
+    let forged = ["a\r\nEND\r\nVALUE root 0 1\r\n1\r\nEND\r\n", "a b", "a\tc", "a\x7fd", "a\r\nEND:x"];
+    let mut binary = host.client();
+    for key in forged {
+        binary.send(packet(0x01, 0, 0, &[0; 8], key.as_bytes(), b"x"));
+        let header = binary.read_exact(24);
+        assert_eq!(header[6..8], [0, 0], "{key:?} is stored");
+    }
+    client.ask("set a 0 0 1\r\n1\r\nset b 0 0 1\r\n2\r\n", "STORED\r\nSTORED\r\n");
+    let both = "VALUE a 0 1\r\n1\r\nVALUE b 0 1\r\n2\r\nEND\r\n";
+    client.ask("get @>=a 9\r\n", both);
+    // Those that are left out do not count for the limit.
+    client.ask("get @>=a 2\r\n", both);
+    client.ask("stats cachedump 1 100\r\n", "ITEM a [1 b; 0 s]\r\nITEM b [1 b; 0 s]\r\nEND\r\n");
+    assert_eq!(number(&mut client, "unprintable_keys"), 3 * forged.len() as u64);
+    client.ask("lru_crawler mgdump all\r\n", "OK\r\n");
+    let encoded: Vec<String> = std::iter::from_fn(|| Some(client.read_line()).filter(|line| line != "EN")).collect();
+    assert_eq!(
+        encoded.iter().filter(|line| line.starts_with("mg ") && line.ends_with(" b")).count(),
+        forged.len(),
+        "{encoded:?}"
+    );
+    client.ask("lru_crawler metadump all\r\n", "OK\r\n");
+    let dumped: Vec<String> = std::iter::from_fn(|| Some(client.read_line()).filter(|line| line != "END")).collect();
+    assert!(dumped.len() == forged.len() + 2 && dumped.iter().all(|line| line.starts_with("key=")), "{dumped:?}");
+    client.ask("stats detail dump\r\n", "END\r\n");
+    client.ask("get b\r\n", "VALUE b 0 1\r\n2\r\nEND\r\n");
+    assert!(host.terminate().success());
+}
