@@ -106,14 +106,16 @@ typedef enum ib_col_type {
     IB_CHAR_ANYCHARSET = 13
 } ib_col_type_t;
 
-/* Bits of ib_col_meta_t.attr. */
+/* Bits of ib_col_meta_t.attr. IB_COL_FILLED: a row may be inserted without this NOT NULL column, insert_row fills its default; InnoDB
+ * fills none and never sets it. */
 typedef enum ib_col_attr {
     IB_COL_NONE = 0,
     IB_COL_NOT_NULL = 1,
     IB_COL_UNSIGNED = 2,
     IB_COL_CUSTOM1 = 8,
     IB_COL_CUSTOM2 = 16,
-    IB_COL_CUSTOM3 = 32
+    IB_COL_CUSTOM3 = 32,
+    IB_COL_FILLED = 0x10000
 } ib_col_attr_t;
 
 typedef struct ib_col_meta {

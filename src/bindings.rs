@@ -146,6 +146,7 @@ pub mod ib_col_attr {
     pub const IB_COL_CUSTOM1: Type = 8;
     pub const IB_COL_CUSTOM2: Type = 16;
     pub const IB_COL_CUSTOM3: Type = 32;
+    pub const IB_COL_FILLED: Type = 65536;
 }
 pub use self::ib_col_attr::Type as ib_col_attr_t;
 #[repr(C)]
@@ -924,15 +925,19 @@ pub struct sqlserver_config {
     pub port: ::std::os::raw::c_uint,
     pub socket: *const ::std::os::raw::c_char,
     pub max_connections: ::std::os::raw::c_uint,
+    pub ssl_cert: *const ::std::os::raw::c_char,
+    pub ssl_key: *const ::std::os::raw::c_char,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of sqlserver_config"][::std::mem::size_of::<sqlserver_config>() - 32usize];
+    ["Size of sqlserver_config"][::std::mem::size_of::<sqlserver_config>() - 48usize];
     ["Alignment of sqlserver_config"][::std::mem::align_of::<sqlserver_config>() - 8usize];
     ["Offset of field: sqlserver_config::address"][::std::mem::offset_of!(sqlserver_config, address) - 0usize];
     ["Offset of field: sqlserver_config::port"][::std::mem::offset_of!(sqlserver_config, port) - 8usize];
     ["Offset of field: sqlserver_config::socket"][::std::mem::offset_of!(sqlserver_config, socket) - 16usize];
     ["Offset of field: sqlserver_config::max_connections"]
         [::std::mem::offset_of!(sqlserver_config, max_connections) - 24usize];
+    ["Offset of field: sqlserver_config::ssl_cert"][::std::mem::offset_of!(sqlserver_config, ssl_cert) - 32usize];
+    ["Offset of field: sqlserver_config::ssl_key"][::std::mem::offset_of!(sqlserver_config, ssl_key) - 40usize];
 };
 pub type sqlserver_config_t = sqlserver_config;

@@ -17,6 +17,7 @@
 //! | [`auth`] | users, their passwords' hashes and their rights | everything else |
 //! | [`protocol`] | bytes to requests, replies to bytes; pure | store, sockets |
 //! | [`server`] | listeners, workers, connections, ticks, limits, statistics | columns, tables |
+//! | [`udf`] | the memc_* functions for SQL: a client of memcached in the server | everything else |
 //! | `refengine` | the bundled engine: the same table from the other side, and SQL | everything left of the table |
 //! | `sqlserver` | the MySQL client protocol in front of the bundled engine's SQL | everything left of the table |
 //!
@@ -38,3 +39,4 @@ mod signals;
 #[cfg(feature = "sqlserver")]
 pub mod sqlserver;
 pub mod store;
+pub mod udf;

@@ -1,5 +1,6 @@
 //! A password's hash: argon2id in the PHC string format.
 
+use super::error::HashError;
 use argon2::password_hash::phc::{Output, PasswordHash};
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier};
 
@@ -19,24 +20,23 @@ impl Hash {
     ///
     /// # Errors
     /// The system gives no random bytes or no memory.
-    pub fn new(password: &[u8]) -> Result<Hash, String> {
+    pub fn new(password: &[u8]) -> Result<Hash, HashError> {
         let mut salt = [0; SALT];
-        getrandom::fill(&mut salt).map_err(|e| format!("the system gives no random bytes for a salt: {e}"))?;
+        getrandom::fill(&mut salt).map_err(|e| HashError::NoRandom(e.to_string()))?;
         let hashed = Argon2::default().hash_password_with_salt(password, &salt);
-        hashed.map(Hash).map_err(|e| format!("cannot hash the password: {e}"))
+        hashed.map(Hash).map_err(|e| HashError::Failed(e.to_string()))
     }
 
     /// Reads a PHC string; the message does not repeat it.
-    pub fn parse(text: &str) -> Result<Hash, String> {
-        let expected = "the hash is not one of argon2id; `memcached-host passwd NAME` prints a line with one";
-        let hash = PasswordHash::new(text).map_err(|_| expected.to_owned())?;
+    pub fn parse(text: &str) -> Result<Hash, HashError> {
+        let hash = PasswordHash::new(text).map_err(|_| HashError::Form)?;
         let complete = hash.salt.is_some() && hash.hash.is_some();
-        let params = Params::try_from(&hash).map_err(|_| expected.to_owned())?;
+        let params = Params::try_from(&hash).map_err(|_| HashError::Form)?;
         if hash.algorithm != Algorithm::Argon2id.ident() || !complete {
-            return Err(expected.into());
+            return Err(HashError::Form);
         }
         if params.m_cost() > MEMORY_MAX || params.t_cost() > PASSES_MAX {
-            return Err(format!("the hash costs more than m={MEMORY_MAX} KiB and t={PASSES_MAX} passes"));
+            return Err(HashError::Costs(MEMORY_MAX, PASSES_MAX));
         }
         Ok(Hash(hash))
     }

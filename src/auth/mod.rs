@@ -11,8 +11,10 @@
 
 #![forbid(unsafe_code)]
 
+mod error;
 mod hash;
 
+pub use error::{FileError, FileProblem, HashError, LineError, UsersError};
 use hash::Hash;
 use std::collections::HashMap;
 use std::io::Read;
@@ -56,14 +58,14 @@ struct Rights {
 }
 
 impl Rights {
-    fn parse(text: &str) -> Result<Rights, String> {
+    fn parse(text: &str) -> Result<Rights, LineError> {
         let mut rights = Rights::default();
         for entry in text.split(',') {
             let (container, right) = entry
                 .rsplit_once('=')
                 .and_then(|(container, right)| Some((container.trim(), Right::parse(right.trim())?)))
                 .filter(|(container, _)| !container.is_empty())
-                .ok_or_else(|| format!("{entry:?} is no right; expected container=r, container=rw or *=rw"))?;
+                .ok_or_else(|| LineError::Right(entry.into()))?;
             let twice = match container {
                 "*" => rights.others.replace(right).is_some(),
                 _ => {
@@ -73,7 +75,7 @@ impl Rights {
                 }
             };
             if twice {
-                return Err(format!("container {container} has two rights"));
+                return Err(LineError::TwoRights(container.into()));
             }
         }
         Ok(rights)
@@ -117,52 +119,46 @@ impl Users {
     /// Reads a users file.
     ///
     /// # Errors
-    /// A sentence with the file, the line and what is wrong with it. A file that others may read or write is refused.
-    pub fn load(path: &Path) -> Result<Users, String> {
-        let refuse = |what: String| format!("users file {}: {what}", path.display());
-        let cannot = |error: std::io::Error| refuse(format!("cannot be read: {error}"));
+    /// The file and what is wrong with it. One that others may read or write is refused.
+    pub fn load(path: &Path) -> Result<Users, FileError> {
+        let refuse = |problem| FileError { path: path.into(), problem };
+        let cannot = |error| refuse(FileProblem::Unreadable(error));
         let mut file = std::fs::File::open(path).map_err(cannot)?;
         let metadata = file.metadata().map_err(cannot)?;
         if !metadata.is_file() {
-            return Err(refuse("is not a regular file".into()));
+            return Err(refuse(FileProblem::NotRegular));
         }
         if metadata.mode() & 0o006 != 0 {
-            return Err(refuse(format!(
-                "its mode {:04o} lets everybody read or write it; chmod 0600 it",
-                metadata.mode() & 0o7777
-            )));
+            return Err(refuse(FileProblem::Mode(metadata.mode() & 0o7777)));
         }
         if metadata.len() > FILE_MAX {
-            return Err(refuse(format!("is larger than {FILE_MAX} bytes")));
+            return Err(refuse(FileProblem::TooLarge));
         }
         let mut text = String::new();
         file.read_to_string(&mut text).map_err(cannot)?;
-        Users::parse(&text).map_err(refuse)
+        Users::parse(&text).map_err(|error| refuse(FileProblem::Users(error)))
     }
 
     /// Reads the text of a users file.
     ///
     /// # Errors
     /// The line and what is wrong with it; also a text without any user.
-    pub fn parse(text: &str) -> Result<Users, String> {
+    pub fn parse(text: &str) -> Result<Users, UsersError> {
         let mut users = HashMap::new();
         for (i, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let (hash, user) = user(line).map_err(|what| format!("line {}: {what}", i + 1))?;
+            let (hash, user) = user(line).map_err(|error| UsersError::Line(i + 1, error))?;
             let name = user.name.clone();
             if users.insert(name, (hash, Arc::new(user))).is_some() {
-                return Err(format!("line {}: this user stands in the file twice", i + 1));
+                return Err(UsersError::Twice(i + 1));
             }
-        }
-        if users.is_empty() {
-            return Err("names no user; `memcached-host passwd NAME` prints a line for it".into());
         }
         // As costly as the costliest of them: a shorter answer would tell that a name is unknown.
         let decoy = users.values().map(|(hash, _)| hash).max_by_key(|hash| hash.cost()).cloned();
-        decoy.map(|decoy| Users { users, decoy: decoy.never() }).ok_or_else(|| "names no user".into())
+        decoy.map(|decoy| Users { users, decoy: decoy.never() }).ok_or(UsersError::Empty)
     }
 
     /// The user, if the password is right. Takes tens of milliseconds and as much memory as the hash asks for, by design, whether the
@@ -179,44 +175,42 @@ impl Users {
 }
 
 /// Reads a line that is no comment.
-fn user(line: &str) -> Result<(Hash, User), String> {
+fn user(line: &str) -> Result<(Hash, User), LineError> {
     // Neither a name nor a hash has a colon; a container's name may.
     let mut parts = line.splitn(3, ':');
     let (Some(name), Some(hash), Some(rights)) = (parts.next(), parts.next(), parts.next()) else {
-        return Err("expected name:hash:rights".into());
+        return Err(LineError::Form);
     };
     check_name(name)?;
-    let hash = Hash::parse(hash)?;
+    let hash = Hash::parse(hash).map_err(LineError::Hash)?;
     Ok((hash, User { name: name.to_owned(), rights: Rights::parse(rights)? }))
 }
 
-fn check_name(name: &str) -> Result<(), String> {
+fn check_name(name: &str) -> Result<(), LineError> {
     let bad = |c: char| c == ':' || c == '#' || c.is_whitespace() || c.is_control();
-    match name.is_empty() || name.len() > NAME_MAX || name.contains(bad) {
-        true => Err(format!(
-            "{name:?} is no user's name; expected 1 to {NAME_MAX} bytes without white space, colon or number sign"
-        )),
-        false => Ok(()),
+    if name.is_empty() || name.len() > NAME_MAX || name.contains(bad) {
+        return Err(LineError::Name(name.into()));
     }
+    Ok(())
 }
 
 /// A line for the users file, without its end; the password's salt is new each time.
 ///
 /// # Errors
 /// The name, the password or the rights are not allowed, or the system gives no random bytes.
-pub fn line(name: &str, password: &[u8], rights: &str) -> Result<String, String> {
+pub fn line(name: &str, password: &[u8], rights: &str) -> Result<String, LineError> {
     check_name(name)?;
     Rights::parse(rights)?;
     if rights.contains(char::is_control) {
-        return Err("rights must stand on one line".into());
+        return Err(LineError::RightsText);
     }
     if password.is_empty() || password.len() > PASSWORD_MAX {
-        return Err(format!("a password has 1 to {PASSWORD_MAX} bytes"));
+        return Err(LineError::PasswordLength);
     }
     if password.contains(&0) {
-        return Err("a password must not contain NUL: SASL could not say it".into());
+        return Err(LineError::PasswordNul);
     }
-    Ok(format!("{name}:{}:{rights}", Hash::new(password)?))
+    Ok(format!("{name}:{}:{rights}", Hash::new(password).map_err(LineError::Hash)?))
 }
 
 #[cfg(test)]
@@ -308,7 +302,7 @@ mod tests {
             ("alice:HASH:*=r\nalice:HASH:*=r", &["line 2", "twice"]),
             ("al ice:HASH:*=r", &["line 1", "user's name"]),
         ] {
-            let error = Users::parse(&text.replace("HASH", HASH)).unwrap_err();
+            let error = Users::parse(&text.replace("HASH", HASH)).unwrap_err().to_string();
             for part in parts {
                 assert!(error.contains(part), "{text}: {error} does not say {part}");
             }
@@ -326,10 +320,14 @@ mod tests {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             match Users::load(&path) {
                 Ok(_) => assert!(allowed, "{mode:o}"),
-                Err(error) => assert!(!allowed && error.contains(path.to_str().unwrap()) && error.contains("0600")),
+                Err(error) => {
+                    let error = error.to_string();
+                    assert!(!allowed && error.contains(path.to_str().unwrap()) && error.contains("0600"));
+                }
             }
         }
-        assert!(Users::load(folder.path()).unwrap_err().contains("regular file"));
-        assert!(Users::load(&folder.path().join("none")).unwrap_err().contains("cannot be read"));
+        let refused = |path: &Path| Users::load(path).unwrap_err().to_string();
+        assert!(refused(folder.path()).contains("regular file"));
+        assert!(refused(&folder.path().join("none")).contains("cannot be read"));
     }
 }

@@ -5,7 +5,7 @@
  * (mysql_plugin_abi.h) and offers SQL on its standard input and to MySQL clients (sqlserver.h).
  *
  *   host_main.c   main: start, wait for a signal, stop
- *   options.c     the command line
+ *   options.c     the command line and the options file
  *   passwd.c      the subcommand that makes lines for a users file
  *   plugins.c     INSTALL and UNINSTALL PLUGIN, the list of loaded plugins
  *   variables.c   system variables of plugins: defaults, ranges, SET GLOBAL
@@ -13,9 +13,9 @@
  *   console.c     standard input, results as `mysql` prints them
  *   util.c        errors, memory, the error log
  *
- * Threads: the main thread starts, waits for SIGTERM or SIGINT and stops; the console thread and those of
+ * Threads: the main thread starts, waits for SIGHUP, SIGTERM or SIGINT and stops; the console thread and those of
  * the SQL end run statements.  Plugins bring threads of their own, which call only the functions of
- * dm_host_service.  Every thread has SIGTERM and SIGINT blocked.
+ * dm_host_service.  Every thread has SIGHUP, SIGTERM and SIGINT blocked.
  *
  * Locks: `operation` is held over a whole INSTALL, UNINSTALL or SET GLOBAL, which may take
  * seconds; `registry` is held only to read or change the list of plugins and their variables, so
@@ -78,6 +78,9 @@ void buffer_consume(buffer *b, size_t length);
 void buffer_free(buffer *b);
 
 typedef enum log_level { LOG_ERROR = 1, LOG_WARNING = 2, LOG_NOTE = 3 } log_level;
+/* From now on the log goes to the end of this file, made if missing; again with the same name after
+ * a rotation.  False: errno says why, and the log stays where it is. */
+bool log_open(const char *path);
 /* One line for the error log, in MySQL's form, with one write(2). */
 void log_line(log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -104,6 +107,10 @@ typedef struct host_options {
     char *bind_address, *port; /* port: digits */
     char *socket;              /* NULL: memcached-host.sock in the data directory */
     bool skip_networking;      /* no TCP */
+    char *ssl_cert, *ssl_key;  /* NULL: no TLS */
+    char *pid_file;            /* NULL: none */
+    char *log_error;           /* NULL: standard error */
+    bool keep_running;         /* also without a plugin that cannot be loaded */
     buffer engine;             /* for refengine_open() */
     option_value *plugin_vars; /* for the plugins */
 } host_options;
@@ -167,8 +174,8 @@ bool plugins_install(host *h, const char *name, const char *library, install_mod
 bool plugins_uninstall(host *h, const char *name, host_error *err);
 /* Stops and unloads all plugins, the last one first; mysql.plugin keeps them. */
 void plugins_stop(host *h);
-/* Loads what mysql.plugin lists.  A plugin that fails is logged and left out; false only for an option
- * of the command line that is wrong. */
+/* Loads what mysql.plugin lists.  A plugin that fails ends the start; with --keep-running it is logged and left
+ * out, unless an option of the command line is what is wrong. */
 bool plugins_load_recorded(host *h, host_error *err);
 /* On the first start: loads daemon_memcached and records it together with the table mysql.plugin. */
 bool plugins_first_start(host *h, host_error *err);

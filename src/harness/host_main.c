@@ -10,12 +10,13 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static bool complain(const char *message) {
+static bool complain(const host *h, const char *message) {
     fprintf(stderr, HOST_NAME ": %s\n", message);
+    if (h->options.log_error) log_line(LOG_ERROR, "%s", message);
     return false;
 }
 
-/* SIGTERM and SIGINT are taken by sigwait(); SIGTTIN must not stop a server in the background whose
+/* SIGHUP, SIGTERM and SIGINT are taken by sigwait(); SIGTTIN must not stop a server in the background whose
  * console reads the terminal.  Threads started later inherit the mask. */
 static sigset_t block_signals(void) {
     sigset_t blocked, stop;
@@ -23,6 +24,7 @@ static sigset_t block_signals(void) {
     sigaddset(&stop, SIGTERM);
     sigaddset(&stop, SIGINT);
     blocked = stop;
+    sigaddset(&blocked, SIGHUP);
     sigaddset(&blocked, SIGTTIN);
     pthread_sigmask(SIG_BLOCK, &blocked, NULL);
     return stop;
@@ -56,18 +58,20 @@ static bool open_engine(host *h, const sigset_t *stop) {
         fflush(stdout);
     }
     while (result == REFENGINE_LOCKED && tries-- > 0) {
-        if (!stand_by(stop)) return complain("stopped while standing by");
+        if (!stand_by(stop)) return complain(h, "stopped while standing by");
         result = refengine_open(h->options.datadir, h->options.engine.data, &h->engine, reason, sizeof reason);
     }
     if (result == REFENGINE_OK && refengine_session_open(h->engine, &h->system) == REFENGINE_OK) {
         refengine_set_host(h->engine, host_statement, h);
         return true;
     }
-    if (result == REFENGINE_LOCKED)
-        fprintf(stderr, HOST_NAME ": the data directory '%s' is in use by another process\n", h->options.datadir);
-    else
-        fprintf(stderr, HOST_NAME ": cannot open the data directory '%s': %s\n", h->options.datadir,
-                *reason ? reason : "the engine gave no reason");
+    char *message =
+        result == REFENGINE_LOCKED
+            ? must_format("the data directory '%s' is in use by another process", h->options.datadir)
+            : must_format("cannot open the data directory '%s': %s", h->options.datadir,
+                          *reason ? reason : "the engine gave no reason");
+    complain(h, message);
+    free(message);
     return false;
 }
 
@@ -103,7 +107,7 @@ static bool prepare(host *h) {
     else if (done)
         done = plugins_create_table(h, &err) && plugins_load_recorded(h, &err);
     if (done && h->init_sql) done = run_script(h, h->options.init_file, h->init_sql, &err);
-    return done || complain(err.message);
+    return done || complain(h, err.message);
 }
 
 /* The default socket of a data directory with a long name is left out; one that was asked for must work. */
@@ -125,8 +129,10 @@ static bool start_sql_end(host *h) {
     sqlserver_config_t config = {.address = h->options.skip_networking ? NULL : h->options.bind_address,
                                  .port = (unsigned int)atoi(h->options.port),
                                  .socket = h->sql_socket,
-                                 .max_connections = 151};
-    if (sqlserver_start(h->engine, &config, &h->sql_end, reason, sizeof reason) != REFENGINE_OK) return complain(reason);
+                                 .max_connections = 151,
+                                 .ssl_cert = h->options.ssl_cert,
+                                 .ssl_key = h->options.ssl_key};
+    if (sqlserver_start(h->engine, &config, &h->sql_end, reason, sizeof reason) != REFENGINE_OK) return complain(h, reason);
     h->sql_port = sqlserver_port(h->sql_end);
     return true;
 }
@@ -163,15 +169,49 @@ static void announce(host *h) {
     fflush(stdout);
 }
 
-static bool serve(host *h, const sigset_t *stop) {
+/* SIGHUP: what an administrator exchanged is taken up. */
+static void take_up(host *h) {
+    char reason[512] = "";
+    if (h->options.log_error && !log_open(h->options.log_error))
+        log_line(LOG_ERROR, "Cannot open log file '%s': %s", h->options.log_error, strerror(errno));
+    if (sqlserver_reload(h->sql_end, reason, sizeof reason) != REFENGINE_OK)
+        log_line(LOG_ERROR, "The certificates of the SQL end stay as they were: %s", reason);
+    else
+        log_line(LOG_NOTE, "SIGHUP: the log was opened anew and the certificates were read again");
+}
+
+/* Until a signal asks for the end. */
+static void wait_for_stop(host *h, const sigset_t *stop) {
+    sigset_t all = *stop;
     int signal_number;
-    if (!start_sql_end(h)) return false;
+    sigaddset(&all, SIGHUP);
+    for (;;) {
+        if (sigwait(&all, &signal_number) != 0) continue;
+        if (signal_number != SIGHUP) return;
+        take_up(h);
+    }
+}
+
+static bool write_pid(const host *h) {
+    const char *path = h->options.pid_file;
+    if (!path) return true;
+    FILE *file = fopen(path, "we");
+    bool good = file && fprintf(file, "%ld\n", (long)getpid()) > 0;
+    int reason = errno;
+    if (file && fclose(file) != 0) good = false;
+    if (good) return true;
+    fprintf(stderr, HOST_NAME ": cannot write pid file '%s': %s\n", path, strerror(reason));
+    return false;
+}
+
+static bool serve(host *h, const sigset_t *stop) {
+    if (!start_sql_end(h) || !write_pid(h)) return false;
     announce(h);
     console *c = console_start(h);
     if (!c) return false;
-    while (sigwait(stop, &signal_number) != 0) {
-    }
+    wait_for_stop(h, stop);
     atomic_store(&h->stopping, 1);
+    if (h->options.pid_file) unlink(h->options.pid_file);
     /* First the plugins: a statement of the console may wait for a row lock of theirs. */
     plugins_stop(h);
     bool ended = sqlserver_stop(h->sql_end, STOP_SECONDS);
@@ -200,6 +240,11 @@ int main(int argc, char **argv) {
     if (result != OPTIONS_RUN) {
         options_free(&h.options);
         return result == OPTIONS_EXIT ? EXIT_SUCCESS : EXIT_FAILURE;
+    }
+    if (h.options.log_error && !log_open(h.options.log_error)) {
+        fprintf(stderr, HOST_NAME ": cannot open log file '%s': %s\n", h.options.log_error, strerror(errno));
+        options_free(&h.options);
+        return EXIT_FAILURE;
     }
     sigset_t stop = block_signals();
     raise_descriptors();

@@ -80,5 +80,6 @@ keep! {
     refengine_reply_error
     sqlserver_start
     sqlserver_port
+    sqlserver_reload
     sqlserver_stop
 }

@@ -1,15 +1,18 @@
 /*
- * options.c - the command line.
+ * options.c - the command line and the file of --defaults-file.
  *
- * Options of the host itself are listed in a table.  Every other `--name[=value]` is a system
+ * Options of the host itself are listed in tables.  Every other `--name[=value]` is a system
  * variable: `daemon_memcached_...` waits for the plugin, the rest belongs to the engine, which
  * refuses what it does not know when it is opened.
  */
 #include "host.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 static const char usage[] =
@@ -28,8 +31,14 @@ static const char usage[] =
     "  -P, --port=N          MySQL clients on this TCP port (default 13306, 0: any free one)\n"
     "  --bind-address=IP     where that port is (default 127.0.0.1)\n"
     "  --skip-networking     no TCP port for MySQL clients\n"
+    "  --ssl-cert=FILE       certificate chain in PEM, and\n"
+    "  --ssl-key=FILE        its private key: MySQL clients may use TLS\n"
     "  -S, --socket=PATH     MySQL clients on this UNIX socket (default memcached-host.sock in the\n"
     "                        data directory; empty: none)\n"
+    "  --keep-running        start even if the plugin of an earlier start cannot be loaded\n"
+    "  --pid-file=FILE       holds the number of the process while it serves\n"
+    "  --log-error=FILE      the log goes there instead of standard error\n"
+    "  --defaults-file=FILE  options from its sections [" HOST_NAME "] and [mysqld]; must come first\n"
     "  -h, --help            this text\n"
     "  -V, --version         the version\n"
     "\n"
@@ -39,7 +48,7 @@ static const char usage[] =
     "SHOW VARIABLES lists them.\n"
     "\n"
     "SQL is read from standard input; on a terminal there is a prompt.  SIGTERM and SIGINT stop\n"
-    "the program.\n";
+    "the program; SIGHUP opens the log anew and reads the certificates again.\n";
 
 #define PLUGIN_PREFIX DM_PLUGIN_NAME "_"
 
@@ -90,18 +99,33 @@ static char *normalized(const char *name, size_t length) {
     return copy;
 }
 
+/* The bytes of a size such as 64M, as digits; NULL if `value` is something else.  Free the result. */
+static char *plain_size(const char *value) {
+    char *end;
+    if (!isdigit((unsigned char)*value)) return NULL;
+    errno = 0;
+    unsigned long long number = strtoull(value, &end, 10);
+    const char *suffix = *end ? strchr("kmgt", tolower((unsigned char)*end)) : NULL;
+    int shift = !suffix ? 0 : *suffix == 'k' ? 10 : *suffix == 'm' ? 20 : *suffix == 'g' ? 30 : 40;
+    if (!shift || end[1] || errno || number > ULLONG_MAX >> shift) return NULL;
+    return must_format("%llu", number << shift);
+}
+
 static options_result set_variable(host_options *o, const char *name, const char *value, const char *argument) {
     if (strncmp(name, PLUGIN_PREFIX, sizeof PLUGIN_PREFIX - 1) == 0) {
         set_plugin_variable(o, name, value, false);
         return OPTIONS_RUN;
     }
-    if (strncmp(name, "innodb_", 7) != 0 && strncmp(name, "refengine_", 10) != 0)
+    const char *engines = name + (strncmp(name, "loose_", 6) == 0 ? 6 : 0);
+    if (strncmp(engines, "innodb_", 7) != 0 && strncmp(engines, "refengine_", 10) != 0)
         return bad("unknown option '%s'; see --help", argument);
     if (value && strchr(value, '\n')) return bad("the value of option '--%s' must not contain a line end", name);
+    char *size = value ? plain_size(value) : NULL;
     buffer_add_text(&o->engine, name);
     buffer_add_text(&o->engine, "=");
-    buffer_add_text(&o->engine, value ? value : "ON");
+    buffer_add_text(&o->engine, size ? size : value ? value : "ON");
     buffer_add_text(&o->engine, "\n");
+    free(size);
     return OPTIONS_RUN;
 }
 
@@ -120,7 +144,38 @@ static const word_option word_options[] = {
     {'P', "port", offsetof(host_options, port)},
     {0, "bind_address", offsetof(host_options, bind_address)},
     {'S', "socket", offsetof(host_options, socket)},
+    {0, "ssl_cert", offsetof(host_options, ssl_cert)},
+    {0, "ssl_key", offsetof(host_options, ssl_key)},
+    {0, "pid_file", offsetof(host_options, pid_file)},
+    {0, "log_error", offsetof(host_options, log_error)},
 };
+
+/* An option that is on when it is given. */
+typedef struct switch_option {
+    const char *name;
+    size_t slot; /* offset of the bool in host_options */
+} switch_option;
+static const switch_option switch_options[] = {
+    {"no_defaults_sql", offsetof(host_options, no_defaults_sql)},
+    {"skip_networking", offsetof(host_options, skip_networking)},
+    {"keep_running", offsetof(host_options, keep_running)},
+};
+
+static const switch_option *find_switch(const char *name) {
+    for (size_t i = 0; i < sizeof switch_options / sizeof *switch_options; i++)
+        if (strcmp(switch_options[i].name, name) == 0) return &switch_options[i];
+    return NULL;
+}
+
+static options_result set_switch(host_options *o, const switch_option *option, const char *value, const char *argument) {
+    bool on = true;
+    if (value && (strcasecmp(value, "OFF") == 0 || strcmp(value, "0") == 0))
+        on = false;
+    else if (value && strcasecmp(value, "ON") != 0 && strcmp(value, "1") != 0)
+        return bad("option '%s' takes ON, OFF or no value", argument);
+    *(bool *)((char *)o + option->slot) = on;
+    return OPTIONS_RUN;
+}
 
 static const word_option *find_word_option(const char *name, char short_name) {
     for (size_t i = 0; i < sizeof word_options / sizeof *word_options; i++) {
@@ -148,12 +203,10 @@ static options_result long_option(host_options *o, const char *argument, char **
             result = bad("option '--%.*s' needs a value", (int)(equals ? equals - text : (ptrdiff_t)strlen(text)), text);
         else
             replace((char **)((char *)o + word->slot), value);
-    } else if (strcmp(name, "no_defaults_sql") == 0) {
-        if (value) result = bad("option '--no-defaults-sql' takes no value");
-        o->no_defaults_sql = true;
-    } else if (strcmp(name, "skip_networking") == 0) {
-        if (value) result = bad("option '--skip-networking' takes no value");
-        o->skip_networking = true;
+    } else if (find_switch(name)) {
+        result = set_switch(o, find_switch(name), value, argument);
+    } else if (strcmp(name, "defaults_file") == 0) {
+        result = bad("option '--defaults-file' must be the first one, as --defaults-file=FILE");
     } else if (strcmp(name, "help") == 0) {
         fputs(usage, stdout);
         result = OPTIONS_EXIT;
@@ -179,6 +232,74 @@ static options_result short_option(host_options *o, const char *argument, char *
     return OPTIONS_RUN;
 }
 
+/* ---- the options file ---- */
+
+static const char *const own_section = HOST_NAME;
+
+/* Cuts spaces off both ends, in place. */
+static char *trimmed(char *text) {
+    while (isspace((unsigned char)*text)) text++;
+    size_t length = strlen(text);
+    while (length && isspace((unsigned char)text[length - 1])) text[--length] = '\0';
+    return text;
+}
+
+/* `name`, `name = value` or `name = "value"`. */
+static options_result file_option(host_options *o, char *line, bool own) {
+    char *equals = strchr(line, '='), *value = equals ? trimmed(equals + 1) : NULL;
+    if (equals) *equals = '\0';
+    size_t length = value ? strlen(value) : 0;
+    if (length > 1 && (*value == '"' || *value == '\'') && value[length - 1] == *value) {
+        value[length - 1] = '\0';
+        value++;
+    }
+    char *name = trimmed(line);
+    char *known = normalized(name, strlen(name));
+    /* MySQL's section is written for a server with many more options. */
+    bool engines = strncmp(known, "innodb_", 7) == 0;
+    bool mine = find_word_option(known, 0) || find_switch(known) || engines ||
+                strncmp(known, PLUGIN_PREFIX, sizeof PLUGIN_PREFIX - 1) == 0;
+    options_result result = OPTIONS_RUN;
+    if (!mine && !own) {
+        log_line(LOG_WARNING, "Option '%s' of section [mysqld] is not known here and left out", name);
+    } else {
+        const char *loose = engines && !own ? "loose_" : "";
+        char *argument = value ? must_format("--%s%s=%s", loose, name, value) : must_format("--%s%s", loose, name);
+        char *none[] = {NULL}, **next = none;
+        result = long_option(o, argument, &next);
+        if (result == OPTIONS_EXIT) result = bad("option '%s' has no place in a file", name);
+        free(argument);
+    }
+    free(known);
+    return result;
+}
+
+/* Lines of `[section]`, options, and comments that begin with # or ;. */
+static options_result read_options_file(host_options *o, const char *path) {
+    size_t length;
+    char *text = read_file(path, &length), *rest = text;
+    if (!text) return bad("cannot read options file '%s': %s", path, strerror(errno));
+    options_result result = OPTIONS_RUN;
+    bool own = false, mysqld = false;
+    for (unsigned int number = 1; rest && result == OPTIONS_RUN; number++) {
+        char *line = trimmed(strsep(&rest, "\n"));
+        if (!*line || *line == '#' || *line == ';') continue;
+        if (*line == '[') {
+            line[strcspn(line, "]")] = '\0';
+            own = strcmp(line + 1, own_section) == 0;
+            mysqld = strcmp(line + 1, "mysqld") == 0;
+        } else if (*line == '!') {
+            result = bad("options file '%s', line %u: name other files with options of their own, not with '%s'", path,
+                         number, line);
+        } else if (own || mysqld) {
+            result = file_option(o, line, own);
+            if (result == OPTIONS_BAD) fprintf(stderr, "    in options file '%s', line %u\n", path, number);
+        }
+    }
+    free(text);
+    return result;
+}
+
 /* Decimal digits, at most nine of them, up to `max`. */
 static bool is_number(const char *text, long max) {
     size_t length = strlen(text);
@@ -195,6 +316,13 @@ options_result options_parse(host_options *o, int argc, char **argv) {
     set_plugin_variable(o, PLUGIN_PREFIX "expire_sweep_interval", "60", true);
     buffer_add_text(&o->engine, "");
     char **next = argv + (argc > 0);
+    static const char file[] = "--defaults-file=";
+    if (*next && strncmp(*next, file, sizeof file - 1) == 0) {
+        options_result result = read_options_file(o, *next++ + sizeof file - 1);
+        if (result != OPTIONS_RUN) return result;
+    } else if (*next && strcmp(*next, "--no-defaults") == 0) {
+        next++; /* no file is read unless it is named */
+    }
     while (*next) {
         const char *argument = *next++;
         options_result result = OPTIONS_RUN;
@@ -221,6 +349,10 @@ void options_free(host_options *o) {
     free(o->bind_address);
     free(o->port);
     free(o->socket);
+    free(o->ssl_cert);
+    free(o->ssl_key);
+    free(o->pid_file);
+    free(o->log_error);
     buffer_free(&o->engine);
     while (o->plugin_vars) {
         option_value *v = o->plugin_vars;

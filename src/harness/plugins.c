@@ -326,8 +326,11 @@ bool plugins_load_recorded(host *h, host_error *err) {
         recorded *r = list;
         host_error failure;
         if (good && !plugins_install(h, r->name, r->library, INSTALL_LOAD, &failure)) {
-            if (failure.number == 0) {
+            if (failure.number == 0 || !h->options.keep_running) {
                 *err = failure;
+                if (failure.number)
+                    fail(err, 0, "HY000", "plugin '%s' of an earlier start cannot be loaded; --keep-running starts without it: %s",
+                         r->name, failure.message);
                 good = false;
             } else {
                 log_line(LOG_ERROR, "Plugin '%s' of mysql.plugin was not loaded: %s", r->name, failure.message);

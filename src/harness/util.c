@@ -2,6 +2,7 @@
 #include "host.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -75,6 +76,22 @@ void buffer_free(buffer *b) {
     *b = (buffer){0};
 }
 
+/* Where the log goes. */
+static int log_fd = STDERR_FILENO;
+
+bool log_open(const char *path) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (fd < 0) return false;
+    if (log_fd == STDERR_FILENO) {
+        log_fd = fd; /* no other thread yet */
+        return true;
+    }
+    /* Whoever writes a line meanwhile writes it to the one or to the other. */
+    bool done = dup3(fd, log_fd, O_CLOEXEC) >= 0;
+    close(fd);
+    return done;
+}
+
 void log_line(log_level level, const char *format, ...) {
     static const char *const names[] = {"ERROR", "Warning", "Note"};
     struct timespec now;
@@ -93,7 +110,7 @@ void log_line(log_level level, const char *format, ...) {
     for (size_t i = 0; i < length; i++)
         if (line[i] == '\n' || line[i] == '\r') line[i] = ' ';
     line[length++] = '\n';
-    ssize_t written = write(STDERR_FILENO, line, length);
+    ssize_t written = write(log_fd, line, length);
     (void)written; /* there is no other place to complain */
 }
 

@@ -39,5 +39,6 @@ pub fn install(callbacks: Callbacks, verbose: u8) {
 
 /// From now on lines go nowhere: the host's functions are about to become invalid.
 pub fn remove() {
+    log::set_max_level(LevelFilter::Off);
     *SINK.0.write() = Callbacks::NONE;
 }

@@ -50,6 +50,14 @@ impl Server {
         }
     }
 
+    /// How the daemon reads rows by key, in words for the DBA; known once a session was opened.
+    pub fn reads(self) -> String {
+        match self {
+            Server::MySql(_) => "table".into(),
+            Server::MariaDb(_) => mariadb::describe_reads(),
+        }
+    }
+
     /// Whether it has started and takes sessions.
     pub fn takes_sessions(self) -> bool {
         match self {
@@ -64,7 +72,7 @@ enum Access {
     /// Through a table that works on any thread that is attached.
     Table(Api),
     /// Through a MySQL server's table and sessions.
-    MySql(Api, mysql::Access),
+    MySql(Api, mysql::Settings),
     /// Through a MariaDB server's sessions.
     MariaDb(mysql::Settings),
 }
@@ -110,8 +118,8 @@ impl Host {
         let offer = unsafe { mysql::offer(version, data, settings) }?;
         // SAFETY: the offer was made by this process's server.
         let api = unsafe { Api::new(offer.table, offer.entries) }?;
-        let access = match offer.access {
-            Some(access) => Access::MySql(api, access),
+        let access = match offer.sessions {
+            Some(settings) => Access::MySql(api, settings),
             None => Access::Table(api),
         };
         Ok(Host { callbacks, access })
@@ -124,10 +132,10 @@ impl Host {
     pub fn session(&self) -> Result<RowSession, String> {
         Ok(match &self.access {
             Access::Table(api) => RowSession::Table(rows::table::TableRows::new(*api)),
-            Access::MySql(api, access) => {
-                let sql = mysql::command::CommandSession::open(access.settings)?;
+            Access::MySql(api, settings) => {
+                let sql = mysql::command::CommandSession::open(*settings)?;
                 let table = rows::table::TableRows::new(*api);
-                RowSession::Hybrid(Box::new(rows::Hybrid::new(table, sql, access.writes_in_sql)))
+                RowSession::Hybrid(Box::new(rows::Hybrid::new(table, sql)))
             }
             Access::MariaDb(settings) => {
                 let session = mariadb::session::TextSession::open(*settings)?;
@@ -140,8 +148,7 @@ impl Host {
     pub fn writes_in_sql(&self) -> bool {
         match &self.access {
             Access::Table(_) => false,
-            Access::MySql(_, access) => access.writes_in_sql,
-            Access::MariaDb(_) => true,
+            Access::MySql(..) | Access::MariaDb(_) => true,
         }
     }
 

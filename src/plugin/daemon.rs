@@ -5,6 +5,7 @@ use crate::host::{Callbacks, Host, log_sink};
 use crate::server::options::{Options, Settings};
 use crate::server::{Observer, Server, StartError};
 use parking_lot::Mutex;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether a daemon runs in this process.
@@ -15,6 +16,7 @@ pub(super) static DAEMON: Mutex<Option<Daemon>> = Mutex::new(None);
 
 /// Why a daemon did not start.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Refusal {
     /// A process runs one at a time.
     AlreadyRunning,
@@ -26,13 +28,21 @@ pub enum Refusal {
     Start(StartError),
 }
 
-impl Refusal {
-    /// The sentence.
-    pub fn message(&self) -> &str {
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::AlreadyRunning => "a memcached daemon already runs in this process",
-            Refusal::Option(text) | Refusal::Table(text) => text,
-            Refusal::Start(error) => error.message(),
+            Refusal::AlreadyRunning => f.write_str("a memcached daemon already runs in this process"),
+            Refusal::Option(text) | Refusal::Table(text) => f.write_str(text),
+            Refusal::Start(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Refusal::Start(error) => Some(error),
+            _ => None,
         }
     }
 }

@@ -76,11 +76,11 @@ unsafe fn start(config: *const dm_config, no_out: bool) -> Result<Daemon, (dm_re
             Refusal::AlreadyRunning => dm_result::DM_ALREADY_RUNNING,
             Refusal::Option(_) => dm_result::DM_BAD_OPTION,
             Refusal::Table(_) => dm_result::DM_INVALID_ARGUMENT,
-            Refusal::Start(StartError::Configuration(_)) => dm_result::DM_BAD_CONFIGURATION,
+            Refusal::Start(StartError::Configuration(_) | StartError::File(_)) => dm_result::DM_BAD_CONFIGURATION,
             Refusal::Start(StartError::Listen(_)) => dm_result::DM_CANNOT_LISTEN,
-            Refusal::Start(StartError::System(_)) => dm_result::DM_SYSTEM,
+            Refusal::Start(_) => dm_result::DM_SYSTEM,
         };
-        (code, refusal.message().to_owned())
+        (code, refusal.to_string())
     })
 }
 
@@ -106,7 +106,7 @@ pub unsafe extern "C" fn dm_users_line(
             let (name, password, rights) =
                 unsafe { (CStr::from_ptr(name), CStr::from_ptr(password), CStr::from_ptr(rights)) };
             match (name.to_str(), rights.to_str()) {
-                (Ok(name), Ok(rights)) => auth::line(name, password.to_bytes(), rights),
+                (Ok(name), Ok(rights)) => auth::line(name, password.to_bytes(), rights).map_err(|e| e.to_string()),
                 _ => Err("name and rights must be UTF-8".into()),
             }
         };

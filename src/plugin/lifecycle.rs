@@ -38,6 +38,7 @@ pub unsafe extern "C" fn init(plugin: *mut c_void) -> c_int {
             Err(message) => {
                 callbacks.log(Severity::Error, &message);
                 callbacks.init_error(&message);
+                mysql::leave();
                 1
             }
         }
@@ -69,10 +70,11 @@ impl Start {
             // SAFETY: a table that such a host hands over has the canonical layout and length.
             None => unsafe { Host::new(callbacks, data.cast(), IB_CB_ENTRIES as usize) },
         })
-        .map_err(|refusal| refusal.message().to_owned())?;
+        .map_err(|refusal| refusal.to_string())?;
+        let reads = server.map_or_else(|| "table".into(), Server::reads);
         settings.warn(daemon.server.as_ref().is_some_and(crate::server::Server::host_has_sql));
         if let Some(server) = &daemon.server {
-            variables::publish_listening(server.addresses());
+            variables::publish(server.addresses(), &reads);
         }
         *slot = Some(daemon);
         Ok(())
@@ -103,6 +105,7 @@ pub unsafe extern "C" fn deinit(_plugin: *mut c_void) -> c_int {
         let daemon = DAEMON.lock().take();
         drop(daemon);
         variables::reset_status();
+        mysql::leave();
         0
     })
 }

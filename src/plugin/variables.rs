@@ -23,6 +23,7 @@ static RELOAD: Exported<c_char> = Exported::new(0);
 static SWEEP_INTERVAL: Exported<u32> = Exported::new(0);
 static LOCK_WAIT_TIMEOUT: Exported<u32> = Exported::new(1);
 static ALLOW_UNTESTED: Exported<c_char> = Exported::new(0);
+static HANDLER_READS: Exported<c_char> = Exported::new(1);
 
 /// The value of `daemon_memcached_expire_sweep_interval` that the supervisor passes on.
 static SWEEP_WANTED: AtomicU32 = AtomicU32::new(0);
@@ -115,6 +116,15 @@ static ALLOW_UNTESTED_VAR: Exported<dm_sys_var_bool> = Exported::new(dm_sys_var_
     ),
     value: ALLOW_UNTESTED.get(),
     def_val: 0,
+});
+static HANDLER_READS_VAR: Exported<dm_sys_var_bool> = Exported::new(dm_sys_var_bool {
+    head: head(
+        dm_var_flags::DM_VAR_BOOL,
+        c"handler_reads",
+        c"on MariaDB, read rows below SQL where the self-check at the start finds that this works",
+    ),
+    value: HANDLER_READS.get(),
+    def_val: 1,
 });
 static RELOAD_VAR: Exported<dm_sys_var_bool> = Exported::new(dm_sys_var_bool {
     head: dm_sys_var {
@@ -235,7 +245,7 @@ unsafe extern "C" fn sweep_update(_thd: *mut c_void, _var: *mut dm_sys_var, ptr:
 }
 
 /// All system variables, ended by null.
-pub static SYSTEM: Exported<[*mut dm_sys_var; 12]> = Exported::new([
+pub static SYSTEM: Exported<[*mut dm_sys_var; 13]> = Exported::new([
     OPTION_VAR.get().cast(),
     ENGINE_LIB_NAME_VAR.get().cast(),
     ENGINE_LIB_PATH_VAR.get().cast(),
@@ -247,6 +257,7 @@ pub static SYSTEM: Exported<[*mut dm_sys_var; 12]> = Exported::new([
     SWEEP_INTERVAL_VAR.get().cast(),
     LOCK_WAIT_TIMEOUT_VAR.get().cast(),
     ALLOW_UNTESTED_VAR.get().cast(),
+    HANDLER_READS_VAR.get().cast(),
     ptr::null_mut(),
 ]);
 
@@ -285,6 +296,7 @@ impl Settings {
                     binlog: *ENABLE_BINLOG.get() != 0,
                     lock_wait_timeout: *LOCK_WAIT_TIMEOUT.get(),
                     allow_untested: *ALLOW_UNTESTED.get() != 0,
+                    handler_reads: *HANDLER_READS.get() != 0,
                 },
             }
         }
@@ -346,8 +358,12 @@ static RELOAD_STATUS: Text = Text::new();
 /// Containers that serve nobody, and why.
 static REFUSED: Text = Text::new();
 
-const TEXTS: [(&CStr, &Text); 3] = [
+/// How rows are read by key.
+static READS: Text = Text::new();
+
+const TEXTS: [(&CStr, &Text); 4] = [
     (c"Daemon_memcached_listening", &LISTENING),
+    (c"Daemon_memcached_reads", &READS),
     (c"Daemon_memcached_reload_status", &RELOAD_STATUS),
     (c"Daemon_memcached_refused_containers", &REFUSED),
 ];
@@ -407,7 +423,8 @@ pub fn listening(addresses: &[Address]) -> String {
     addresses.iter().map(Address::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Shows the addresses in SHOW STATUS.
-pub fn publish_listening(addresses: &[Address]) {
+/// Shows the addresses, and how rows are read, in SHOW STATUS.
+pub fn publish(addresses: &[Address], reads: &str) {
+    READS.set(reads);
     LISTENING.set(&listening(addresses));
 }

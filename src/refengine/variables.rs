@@ -83,12 +83,20 @@ const SPECS: [Spec; COUNT] = [
 pub(crate) struct Variables([AtomicU64; COUNT]);
 
 impl Variables {
-    /// Defaults, replaced by `options`.
+    /// Defaults, replaced by `options`. A name behind `loose_` may be unknown.
     pub(crate) fn new(options: &[(String, String)]) -> Result<Variables> {
         let variables = Variables(SPECS.map(|spec| AtomicU64::new(spec.default)));
         for (name, value) in options {
-            let (var, value) = parse(name, value)?;
-            variables.store(var, value);
+            let loose = name.strip_prefix("loose_");
+            match parse(loose.unwrap_or(name), value) {
+                Err(Error::UnknownVariable(name)) if loose.is_some() => {
+                    log::warn!("the engine has no variable '{name}'; it is left out");
+                }
+                found => {
+                    let (var, value) = found?;
+                    variables.store(var, value);
+                }
+            }
         }
         Ok(variables)
     }
@@ -113,7 +121,7 @@ impl Variables {
         }
     }
 
-    /// All of them as text, sorted by name.
+    /// All of them as text, sorted by name, but for what is there for tests only.
     pub(crate) fn list(&self) -> Vec<(String, String)> {
         let text = |(spec, value): (&Spec, &AtomicU64)| {
             let value = value.load(Ordering::Relaxed);
@@ -123,7 +131,7 @@ impl Variables {
             };
             (spec.name.to_string(), shown)
         };
-        SPECS.iter().zip(&self.0).map(text).collect()
+        SPECS.iter().zip(&self.0).filter(|(spec, _)| !spec.name.starts_with("refengine_")).map(text).collect()
     }
 }
 

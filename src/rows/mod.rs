@@ -230,7 +230,8 @@ pub trait Rows {
     /// Bytes of a column of the current row, `None` for NULL. Valid until the next read.
     fn bytes(&self, table: &Table, column: usize) -> Option<&[u8]>;
 
-    /// An integer column of the current row, `None` for NULL; the value range of every integer type fits.
+    /// An integer column of the current row, `None` for NULL; the value range of every integer type fits. An ENUM may come as the number of
+    /// its word.
     fn int(&self, table: &Table, column: usize) -> Option<i128>;
 
     /// Inserts a row; columns that are not named become NULL, or their default where the session knows it.

@@ -1,6 +1,6 @@
 //! The rows of a worker, whichever way its host offers them.
 
-use super::handler::{self, HandlerRows};
+use super::handler::{self, HandlerRows, HandlerSession};
 use super::sql::{SqlRows, SqlSession};
 use super::table::TableRows;
 use super::{Cell, Column, Error, Index, Mode, Result, Rows, Table};
@@ -23,14 +23,12 @@ pub struct Hybrid<S> {
     // Declared first: its transaction object belongs to the session behind `sql`.
     table: TableRows,
     sql: SqlRows<S>,
-    /// Whether transactions that write run in SQL; else only TRUNCATE and questions to the dictionary do.
-    writes_in_sql: bool,
 }
 
 impl<S: SqlSession> Hybrid<S> {
     /// A session over a table and a SQL session of one thread.
-    pub fn new(table: TableRows, sql: S, writes_in_sql: bool) -> Hybrid<S> {
-        Hybrid { table, sql: SqlRows::new(sql), writes_in_sql }
+    pub fn new(table: TableRows, sql: S) -> Hybrid<S> {
+        Hybrid { table, sql: SqlRows::new(sql) }
     }
 
     /// Replaces a session that somebody killed.
@@ -50,15 +48,17 @@ impl<S: SqlSession> Hybrid<S> {
         if undone {
             log::error!("an open batch was undone: somebody killed the session it belonged to");
         }
-        if let Err(error) = self.renew() {
-            log::warn!("a session of the daemon cannot be replaced: {error}");
+        match self.renew() {
+            // The host shuts down, and says so itself.
+            Ok(()) | Err(Error::Interrupted) => {}
+            Err(error) => log::warn!("a session of the daemon cannot be replaced: {error}"),
         }
         undone
     }
 
     fn begin(&mut self, mode: Mode) -> Result<()> {
         self.renew()?;
-        if mode.read_write && self.writes_in_sql {
+        if mode.read_write {
             return self.sql.begin(mode);
         }
         self.sql.enter()?;
@@ -66,15 +66,21 @@ impl<S: SqlSession> Hybrid<S> {
     }
 
     fn describe(&mut self, path: &CStr) -> Result<Vec<Column>> {
-        let mut columns = self.table.describe(path)?;
-        if self.writes_in_sql {
-            self.table.close_tables();
-            let extras = self.sql.extras(path)?;
-            self.sql.enter()?;
-            for column in &mut columns {
-                if let Some(extra) = extras.iter().find(|extra| extra.name == column.name) {
-                    (column.has_default, column.generated) = (extra.has_default, extra.generated);
-                }
+        let described = self.table.describe(path);
+        self.table.close_tables();
+        let mut columns = match described {
+            Err(Error::NotFound(name)) => {
+                let unfit = self.sql.unfit(path)?;
+                self.sql.enter()?;
+                return Err(unfit.map_or(Error::NotFound(name), Error::Engine));
+            }
+            other => other?,
+        };
+        let extras = self.sql.extras(path)?;
+        self.sql.enter()?;
+        for column in &mut columns {
+            if let Some(extra) = extras.iter().find(|extra| extra.name == column.name) {
+                (column.has_default, column.generated) = (extra.has_default, extra.generated);
             }
         }
         Ok(columns)
@@ -82,11 +88,9 @@ impl<S: SqlSession> Hybrid<S> {
 
     fn describe_index(&mut self, path: &CStr, name: &CStr) -> Result<Index> {
         let mut index = self.table.describe_index(path, name)?;
-        if self.writes_in_sql {
-            self.table.close_tables();
-            index.columns = self.sql.index_columns(path, name)?;
-            self.sql.enter()?;
-        }
+        self.table.close_tables();
+        index.columns = self.sql.index_columns(path, name)?;
+        self.sql.enter()?;
         Ok(index)
     }
 
@@ -117,7 +121,7 @@ impl<S: SqlSession> Hybrid<S> {
     }
 }
 
-impl<S: SqlSession, M: SqlSession> RowSession<S, M> {
+impl<S: SqlSession, M: HandlerSession> RowSession<S, M> {
     /// The host's `innodb_api_trx_level`, 0 to 3.
     pub fn host_trx_level(&self) -> u8 {
         self.table().map_or(handler::TRX_LEVEL, TableRows::host_trx_level)
@@ -185,7 +189,7 @@ macro_rules! either {
     };
 }
 
-impl<S: SqlSession, M: SqlSession> Rows for RowSession<S, M> {
+impl<S: SqlSession, M: HandlerSession> Rows for RowSession<S, M> {
     fn begin(&mut self, mode: Mode) -> Result<()> {
         match self {
             RowSession::Table(rows) => rows.begin(mode),
@@ -260,7 +264,7 @@ impl<S: SqlSession, M: SqlSession> Rows for RowSession<S, M> {
     fn upserts(&self, table: &Table) -> bool {
         match self {
             RowSession::Table(_) => false,
-            RowSession::Hybrid(both) => both.writes_in_sql && both.sql.upserts(table),
+            RowSession::Hybrid(both) => both.sql.upserts(table),
             RowSession::Handler(rows) => rows.upserts(table),
         }
     }
@@ -310,8 +314,10 @@ impl<S: SqlSession, M: SqlSession> Rows for RowSession<S, M> {
     }
 
     fn restart_lock_wait(&mut self) {
-        if let RowSession::Hybrid(both) = self {
-            both.sql.restart_lock_wait();
+        match self {
+            RowSession::Table(_) => {}
+            RowSession::Hybrid(both) => both.sql.restart_lock_wait(),
+            RowSession::Handler(rows) => rows.restart_lock_wait(),
         }
     }
 

@@ -7,7 +7,7 @@
 mod handles;
 
 use super::{Cell, Column, ColumnKind, Error, Index, Mode, Result, Rows, Table};
-use crate::bindings::{ib_col_type, ib_lck_mode, ib_match_mode, ib_srch_mode};
+use crate::bindings::{ib_col_attr, ib_col_meta_t, ib_col_type, ib_lck_mode, ib_match_mode, ib_srch_mode};
 pub use handles::Api;
 pub(super) use handles::decode_int;
 use handles::{Cursor, Transaction, Tuple};
@@ -50,41 +50,70 @@ impl Open {
         Ok(())
     }
 
-    /// Puts the cursor on the first row that is not below `lower`.
-    fn seek(&self, table: &Table, lower: Bound<Cell<'_>>) -> Result<bool> {
-        let (mode, key) = match lower {
-            Bound::Unbounded => return self.cursor().first(),
-            Bound::Included(key) => (ib_srch_mode::IB_CUR_GE, key),
-            Bound::Excluded(key) => (ib_srch_mode::IB_CUR_G, key),
+    /// Makes the first row from `lower` on the current one.
+    ///
+    /// A search mode is not trusted with a bound of a secondary index: a server that compares whole entries takes every entry of a key
+    /// for greater than the key alone.
+    fn seek(&mut self, table: &Table, lower: Bound<Cell<'_>>) -> Result<bool> {
+        let column = &table.columns[table.key];
+        let (key, behind) = match lower {
+            Bound::Unbounded if column.not_null => return Ok(self.cursor().first()? && self.read_current()?),
+            // Entries without a key come first.
+            Bound::Unbounded => (lowest(column.kind), false),
+            Bound::Included(key) => (key, false),
+            Bound::Excluded(key) => (key, true),
         };
-        self.search.set(0, key, &table.columns[table.key])?;
+        self.search.set(0, key, column)?;
+        if !self.move_closest(ib_srch_mode::IB_CUR_GE)? || !self.read_current()? {
+            return Ok(false);
+        }
+        if !behind {
+            return Ok(true);
+        }
+        if self.search.bytes(0) == self.row.bytes(table.key) {
+            return Ok(self.cursor().next()? && self.read_current()?);
+        }
+        // The row's key may be another spelling of the bound: an entry behind (bound, the row's own end) is not that row then, and is
+        // that row otherwise.
+        self.append(table)?;
+        let found = self.move_closest(ib_srch_mode::IB_CUR_G);
+        self.clear_appended(table)?;
+        Ok(found? && self.read_current()?)
+    }
+
+    fn move_closest(&self, mode: ib_srch_mode::Type) -> Result<bool> {
         self.cursor().set_match_mode(ib_match_mode::IB_CLOSEST_MATCH);
         let found = self.cursor().move_to(&self.search, mode);
         self.cursor().set_match_mode(ib_match_mode::IB_EXACT_MATCH);
         found
     }
 
+    /// Completes the search tuple with what the current row has behind the key.
+    fn append(&self, table: &Table) -> Result<()> {
+        for (to, from) in &self.appended {
+            self.search.copy(*to, &self.row, *from, &table.columns[*from])?;
+        }
+        Ok(())
+    }
+
+    fn clear_appended(&self, table: &Table) -> Result<()> {
+        self.appended.iter().try_for_each(|(to, from)| self.search.set(*to, Cell::Null, &table.columns[*from]))
+    }
+
     /// InnoDB compares whole entries of a secondary index, with the primary key behind the columns that were declared. So the first entry
     /// that is not below the key is read, and unless it has the key's very bytes, looked for once more with the rest of it: only a key
     /// that the collation takes for equal is found then.
     fn find_with_appended(&mut self, table: &Table) -> Result<bool> {
-        self.cursor().set_match_mode(ib_match_mode::IB_CLOSEST_MATCH);
-        let found = self.cursor().move_to(&self.search, ib_srch_mode::IB_CUR_GE);
-        self.cursor().set_match_mode(ib_match_mode::IB_EXACT_MATCH);
-        if !found? || !self.read_current()? {
+        if !self.move_closest(ib_srch_mode::IB_CUR_GE)? || !self.read_current()? {
             return Ok(false);
         }
         if self.search.bytes(0) == self.row.bytes(table.key) {
             return Ok(true);
         }
-        for (to, from) in &self.appended {
-            self.search.copy(*to, &self.row, *from, &table.columns[*from])?;
-        }
+        self.append(table)?;
         let found = self.cursor().move_to(&self.search, ib_srch_mode::IB_CUR_GE);
-        for (to, from) in &self.appended {
-            self.search.set(*to, Cell::Null, &table.columns[*from])?;
-        }
-        found
+        self.clear_appended(table)?;
+        Ok(found? && self.read_current()?)
     }
 
     fn read_current(&mut self) -> Result<bool> {
@@ -194,6 +223,14 @@ impl TableRows {
         open.find_with_appended(table)
     }
 
+    /// The number of an ENUM's word, which is how InnoDB keeps it.
+    #[cold]
+    fn word_number(&self, table: &Table, column: usize) -> Option<i128> {
+        let row = &self.opened(table)?.row;
+        let integer = row.meta(column).0.type_ == ib_col_type::IB_INT;
+        row.bytes(column).filter(|_| integer).map(|bytes| decode_int(bytes, true))
+    }
+
     /// Closes every table; the next operation opens its table again.
     pub(super) fn close_tables(&mut self) {
         for open in &mut self.open {
@@ -214,6 +251,15 @@ fn index_columns(index: &Cursor) -> Result<Vec<String>> {
     Ok((0..count).map_while(|i| index.index_column_name(i)).collect())
 }
 
+/// The least key of a column that is not NULL.
+fn lowest(kind: ColumnKind) -> Cell<'static> {
+    match kind {
+        ColumnKind::Int { unsigned: true, .. } => Cell::UInt(0),
+        ColumnKind::Int { bytes, .. } => Cell::Int(i64::MIN >> (64 - 8 * u32::from(bytes.clamp(1, 8)))),
+        _ => Cell::Bytes(&[]),
+    }
+}
+
 /// Columns of a search tuple behind the first, and where they are in the table.
 fn appended_columns(index: &Cursor, search: &Tuple, table: &Table) -> Result<Vec<(usize, usize)>> {
     let in_table = |i| index.index_column_name(i).and_then(|name| table.column(&name)).map(|column| (i, column));
@@ -232,18 +278,40 @@ fn strip_appended(columns: &mut Vec<String>, primary: &[String]) {
     }
 }
 
-fn column_kind(meta: &crate::bindings::ib_col_meta_t) -> ColumnKind {
+fn column_kind(meta: &ib_col_meta_t) -> ColumnKind {
     match meta.type_ {
-        ib_col_type::IB_INT => ColumnKind::Int {
-            bytes: meta.type_len as u8,
-            unsigned: meta.attr & crate::bindings::ib_col_attr::IB_COL_UNSIGNED != 0,
-        },
+        // InnoDB keeps DATE, ENUM, DECIMAL and others as integers or bytes; what they are the server's own type tells.
+        _ if !is_plain(meta) => ColumnKind::Other,
+        ib_col_type::IB_INT => {
+            ColumnKind::Int { bytes: meta.type_len as u8, unsigned: meta.attr & ib_col_attr::IB_COL_UNSIGNED != 0 }
+        }
         ib_col_type::IB_CHAR | ib_col_type::IB_CHAR_ANYCHARSET => ColumnKind::Char,
         ib_col_type::IB_VARCHAR | ib_col_type::IB_VARCHAR_ANYCHARSET => ColumnKind::VarChar,
         ib_col_type::IB_BINARY => ColumnKind::Binary,
         ib_col_type::IB_VARBINARY => ColumnKind::VarBinary,
         ib_col_type::IB_BLOB => ColumnKind::Blob,
         _ => ColumnKind::Other,
+    }
+}
+
+/// Whether the server's type of a column (`enum_field_types`, 0 where the host does not tell) is that of plain integers, text or bytes.
+fn is_plain(meta: &ib_col_meta_t) -> bool {
+    match (meta.type_, meta.client_type) {
+        (_, 0) => true,
+        // TINY, SHORT, LONG, LONGLONG, INT24.
+        (ib_col_type::IB_INT, kind) => matches!(kind, 1 | 2 | 3 | 8 | 9),
+        // The four sizes of BLOB and TEXT.
+        (ib_col_type::IB_BLOB, kind) => matches!(kind, 249..=252),
+        // VARCHAR, VAR_STRING, STRING.
+        (_, kind) => matches!(kind, 15 | 253 | 254),
+    }
+}
+
+/// Bytes that a column takes. InnoDB tells of a BLOB or TEXT how long its reference and its length are: 8 and 1 to 4.
+fn max_bytes(meta: &ib_col_meta_t) -> u32 {
+    match (meta.type_, meta.type_len) {
+        (ib_col_type::IB_BLOB, length @ 9..=12) => u32::MAX >> (8 * (12 - length)),
+        (_, length) => length,
     }
 }
 
@@ -281,9 +349,9 @@ impl Rows for TableRows {
                 Ok(Column {
                     name,
                     kind: column_kind(&meta),
-                    not_null: meta.attr & crate::bindings::ib_col_attr::IB_COL_NOT_NULL != 0,
-                    max_bytes: meta.type_len,
-                    has_default: false,
+                    not_null: meta.attr & ib_col_attr::IB_COL_NOT_NULL != 0,
+                    max_bytes: max_bytes(&meta),
+                    has_default: meta.attr & ib_col_attr::IB_COL_FILLED != 0,
                     generated: false,
                 })
             })
@@ -297,6 +365,14 @@ impl Rows for TableRows {
         // Real InnoDB goes on with system columns behind a primary key, and appends the primary key to other indexes.
         let innodb = cursor.index_column_name(primary.len()).is_some_and(|name| name == "DB_TRX_ID");
         if innodb && kind & crate::bindings::ib_index_type::IB_CLUSTERED as i32 == 0 {
+            if primary == ["DB_ROW_ID"] {
+                // Entries of the index end with a number that no caller of the API may set.
+                return Err(Error::Engine(format!(
+                    "table {} needs a primary key, because the columns of index {} may be NULL",
+                    path.to_string_lossy(),
+                    name.to_string_lossy()
+                )));
+            }
             strip_appended(&mut columns, &primary);
         }
         let clustered = kind & crate::bindings::ib_index_type::IB_CLUSTERED as i32 != 0;
@@ -324,7 +400,9 @@ impl Rows for TableRows {
     }
 
     fn int(&self, table: &Table, column: usize) -> Option<i128> {
-        let ColumnKind::Int { bytes, unsigned } = table.columns.get(column)?.kind else { return None };
+        let ColumnKind::Int { bytes, unsigned } = table.columns.get(column)?.kind else {
+            return self.word_number(table, column);
+        };
         Some(decode_int(self.opened(table)?.row.integer(column, bytes)?, unsigned))
     }
 
@@ -354,8 +432,7 @@ impl Rows for TableRows {
     }
 
     fn seek(&mut self, table: &Table, lower: Bound<Cell<'_>>) -> Result<bool> {
-        let open = self.open(table, ib_lck_mode::IB_LOCK_NONE)?;
-        Ok(open.seek(table, lower)? && open.read_current()?)
+        self.open(table, ib_lck_mode::IB_LOCK_NONE)?.seek(table, lower)
     }
 
     fn next(&mut self, table: &Table) -> Result<bool> {
@@ -400,7 +477,31 @@ impl TrimSpaces for [u8] {
 
 #[cfg(test)]
 mod tests {
-    use super::strip_appended;
+    use super::*;
+
+    #[test]
+    fn columns_are_what_the_server_says_not_what_innodb_keeps() {
+        let int = ColumnKind::Int { bytes: 4, unsigned: false };
+        for (type_, type_len, client_type, kind, bytes) in [
+            (ib_col_type::IB_INT, 4, 3, int, 4),
+            (ib_col_type::IB_INT, 4, 0, int, 4),
+            (ib_col_type::IB_INT, 3, 10, ColumnKind::Other, 3), // DATE
+            (ib_col_type::IB_INT, 1, 254, ColumnKind::Other, 1), // ENUM
+            (ib_col_type::IB_BINARY, 5, 246, ColumnKind::Other, 5), // DECIMAL
+            (ib_col_type::IB_BINARY, 4, 7, ColumnKind::Other, 4), // TIMESTAMP
+            (ib_col_type::IB_BINARY, 8, 254, ColumnKind::Binary, 8),
+            (ib_col_type::IB_VARCHAR, 300, 15, ColumnKind::VarChar, 300),
+            (ib_col_type::IB_BLOB, 12, 245, ColumnKind::Other, u32::MAX), // JSON
+            (ib_col_type::IB_BLOB, 9, 252, ColumnKind::Blob, 255),
+            (ib_col_type::IB_BLOB, 10, 252, ColumnKind::Blob, 65_535),
+            (ib_col_type::IB_BLOB, 11, 252, ColumnKind::Blob, 16_777_215),
+            (ib_col_type::IB_BLOB, 12, 252, ColumnKind::Blob, u32::MAX),
+            (ib_col_type::IB_BLOB, 65_535, 0, ColumnKind::Blob, 65_535),
+        ] {
+            let meta = ib_col_meta_t { type_, attr: 0, type_len, client_type, charset: std::ptr::null_mut() };
+            assert_eq!((column_kind(&meta), max_bytes(&meta)), (kind, bytes), "{type_} {type_len} {client_type}");
+        }
+    }
 
     #[test]
     fn appended_columns_of_the_primary_key_are_taken_off() {

@@ -51,6 +51,7 @@ pub use mapping::ReloadError;
 use options::Options;
 pub use peers::Connection;
 pub use shared::{Shared, VERSION};
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -60,20 +61,38 @@ use tls::Tls;
 
 /// Why a server did not start.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum StartError {
     /// The configuration tables or a container were refused.
-    Configuration(String),
+    Configuration(ConfigError),
+    /// A file that an option names cannot be used.
+    File(String),
     /// An address could not be bound.
     Listen(String),
-    /// Threads or descriptors ran out, or the host refused a thread.
+    /// The host refused a thread or a session, or does not do what it should.
+    Host(String),
+    /// Threads or descriptors ran out.
     System(String),
+    /// A defect of the daemon was met.
+    Defect,
 }
 
-impl StartError {
-    /// The sentence.
-    pub fn message(&self) -> &str {
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::Configuration(text) | StartError::Listen(text) | StartError::System(text) => text,
+            StartError::Configuration(error) => error.fmt(f),
+            StartError::File(text) | StartError::Listen(text) | StartError::Host(text) => f.write_str(text),
+            StartError::System(reason) => write!(f, "cannot start the daemon's threads: {reason}"),
+            StartError::Defect => f.write_str("a defect of the daemon was met while it read its configuration"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            StartError::Configuration(error) => Some(error),
+            _ => None,
         }
     }
 }
@@ -95,8 +114,8 @@ impl Server {
     pub fn start(host: Host, options: Options, observer: Option<Observer>) -> Result<Server, StartError> {
         let rules = Rules { trx_level: 0, skip_invalid: options.settings.skip_invalid_containers };
         let config = load_config(&host, rules)?;
-        let logins = options.users.as_deref().map(Logins::new).transpose().map_err(StartError::Configuration)?;
-        let tls = options.tls.as_ref().map(Tls::new).transpose().map_err(StartError::Configuration)?;
+        let logins = options.users.as_deref().map(Logins::new).transpose().map_err(StartError::File)?;
+        let tls = options.tls.as_ref().map(Tls::new).transpose().map_err(StartError::File)?;
         let listeners = Listener::bind_all(&options).map_err(StartError::Listen)?;
         for option in &options.without_meaning {
             log::info!("option {option} has no meaning inside a host and is ignored");
@@ -207,24 +226,22 @@ fn warn_of_descriptors(connections: usize) {
 }
 
 fn system(error: std::io::Error) -> StartError {
-    StartError::System(format!("cannot start the daemon's threads: {error}"))
+    StartError::System(error.to_string())
 }
 
 /// Reads the configuration on a thread of its own: the one that asked for the start may be a client's, in the middle of a statement.
 fn load_config(host: &Host, rules: Rules) -> Result<Config, StartError> {
     let read = || {
-        let _attached = host.attach_thread().map_err(StartError::System)?;
-        let mut session = host.session().map_err(StartError::System)?;
-        session.check(c"innodb_memcache/containers").map_err(|e| StartError::System(e.to_string()))?;
+        let _attached = host.attach_thread().map_err(StartError::Host)?;
+        let mut session = host.session().map_err(StartError::Host)?;
+        session.check(c"innodb_memcache/containers").map_err(|e| StartError::Host(e.to_string()))?;
         let rules = Rules { trx_level: session.host_trx_level(), ..rules };
         let config = Config::load(&mut session, rules, None);
-        let refused = |error: ConfigError| StartError::Configuration(error.to_string());
-        config.and_then(|config| config.verdict().map(|()| config)).map_err(refused)
+        config.and_then(|config| config.verdict().map(|()| config)).map_err(StartError::Configuration)
     };
     std::thread::scope(|scope| {
         let thread = threads::without_signals(|| threads::thread_builder("memcached-config").spawn_scoped(scope, read))
             .map_err(system)?;
-        let defect = StartError::System("a defect of the daemon was met while it read its configuration".into());
-        thread.join().unwrap_or(Err(defect))
+        thread.join().unwrap_or(Err(StartError::Defect))
     })
 }

@@ -74,6 +74,9 @@ pub struct Worker<'s> {
     minded: u64,
 }
 
+/// How long a batch of reads waits for the next one.
+const IDLE_READS: Duration = Duration::from_millis(100);
+
 /// The body of a worker thread: serves until the daemon stops. A panic costs the worker its connections, not the
 /// host its life.
 pub fn run(mut seed: Seed, shared: &Shared, cas: CasSource) {
@@ -143,6 +146,7 @@ impl<'s> Worker<'s> {
             let timeout = match (self.queue.is_empty(), &self.sweep) {
                 (false, _) => Some(Duration::ZERO),
                 (true, Some(_)) => Some(Duration::from_millis(1)),
+                (true, None) if self.store.reads_are_open() => Some(IDLE_READS),
                 // An open batch and the clients' clocks are looked at each second.
                 (true, None) => {
                     (self.store.batch_begun().is_some() || self.minds_clients()).then_some(Duration::from_secs(1))
@@ -165,7 +169,7 @@ impl<'s> Worker<'s> {
                 self.mind_clients();
             }
             if self.shared.batches() {
-                self.mind_batch();
+                self.mind_batch(events.is_empty());
             }
         }
         self.commit_batch();
@@ -227,14 +231,16 @@ impl<'s> Worker<'s> {
         self.shared.stats[self.index].publish_containers(&mut self.counts);
     }
 
-    /// Commits the open batch when it is old enough or when somebody waits for what it holds.
-    fn mind_batch(&mut self) {
+    /// Commits the open batch when it is old enough, when somebody waits for what it holds, or when `nobody` came for [`IDLE_READS`]
+    /// and it has only read: it keeps ALTER and DROP waiting.
+    fn mind_batch(&mut self, nobody: bool) {
         let wanted = self.shared.commit_wanted.load(Ordering::Acquire);
         let Some(begun) = self.store.batch_begun() else {
             self.commit_seen = wanted;
             return;
         };
-        if wanted != self.commit_seen || unix_time() >= begun.saturating_add(self.commit_interval) {
+        let idle = nobody && self.store.reads_are_open();
+        if idle || wanted != self.commit_seen || unix_time() >= begun.saturating_add(self.commit_interval) {
             self.commit_seen = wanted;
             self.commit_batch();
         }

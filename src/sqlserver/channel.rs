@@ -3,14 +3,17 @@
 //! A packet is cut into frames of at most 16 MiB - 1, each behind its length and a sequence number that both sides count.
 //! Output is collected and leaves with [`Channel::flush`], or when much has come together.
 
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ServerConnection;
+
 use super::protocol::status;
+use super::tls::Wire;
 use crate::refengine::codes;
 use crate::refengine::sql::{SqlError, Status};
 
@@ -70,10 +73,11 @@ impl Stream {
     }
 }
 
-/// The reading side.
-struct Input(Arc<Stream>);
+/// The socket as a stream of bytes.
+#[derive(Clone)]
+struct Socket(Arc<Stream>);
 
-impl Read for Input {
+impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &*self.0 {
             Stream::Tcp(stream) => (&mut &*stream).read(buffer),
@@ -82,10 +86,23 @@ impl Read for Input {
     }
 }
 
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &*self.0 {
+            Stream::Tcp(stream) => (&mut &*stream).write(bytes),
+            Stream::Unix(stream) => (&mut &*stream).write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// See the module.
 pub struct Channel {
     stream: Arc<Stream>,
-    input: BufReader<Input>,
+    wire: Wire<Socket>,
     output: Vec<u8>,
     sequence: u8,
 }
@@ -107,8 +124,18 @@ impl From<io::Error> for ReadError {
 
 impl Channel {
     pub fn new(stream: Arc<Stream>) -> Channel {
-        let input = BufReader::with_capacity(16 << 10, Input(stream.clone()));
-        Channel { stream, input, output: Vec::new(), sequence: 0 }
+        let wire = Wire::new(Socket(stream.clone()));
+        Channel { stream, wire, output: Vec::new(), sequence: 0 }
+    }
+
+    /// Encrypts what follows.
+    pub fn encrypt(&mut self, session: ServerConnection) {
+        self.wire.encrypt(session);
+    }
+
+    /// Whether nobody on the way reads along: encrypted, or within this machine.
+    pub fn is_private(&self) -> bool {
+        self.wire.is_encrypted() || matches!(&*self.stream, Stream::Unix(_))
     }
 
     /// The socket, for those who end it.
@@ -131,7 +158,7 @@ impl Channel {
         let mut packet = Vec::new();
         loop {
             let mut head = [0; 4];
-            self.input.read_exact(&mut head)?;
+            self.wire.read_exact(&mut head)?;
             let [low, middle, high, sequence] = head;
             let length = u32::from_le_bytes([low, middle, high, 0]) as usize;
             if sequence != self.sequence {
@@ -146,7 +173,7 @@ impl Channel {
                 return Err(ReadError::Refused(SqlError::new(codes::ER_NET_PACKET_TOO_LARGE, text)));
             }
             // Memory grows with what arrives, not with what was announced.
-            let got = (&mut self.input).take(length as u64).read_to_end(&mut packet)?;
+            let got = (&mut self.wire).take(length as u64).read_to_end(&mut packet)?;
             if got < length {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
@@ -178,10 +205,7 @@ impl Channel {
 
     /// Sends the output.
     pub fn flush(&mut self) -> io::Result<()> {
-        let sent = match &*self.stream {
-            Stream::Tcp(stream) => (&mut &*stream).write_all(&self.output),
-            Stream::Unix(stream) => (&mut &*stream).write_all(&self.output),
-        };
+        let sent = self.wire.write_all(&self.output);
         self.output.clear();
         sent
     }

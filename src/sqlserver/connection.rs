@@ -9,9 +9,10 @@ use super::prepared::Statements;
 use super::protocol::{MAX_PACKET, Reader, capability, command};
 use super::results::{Results, definition, definitions};
 use super::text;
+use super::tls::Certificates;
 use crate::refengine::codes;
 use crate::refengine::ffi::Parts;
-use crate::refengine::sql::{Host, Session, SqlError};
+use crate::refengine::sql::{Entered, Host, HostStatement, Session, SqlError, name_value_rows};
 
 /// connect_timeout: how long the login may take.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(10);
@@ -20,9 +21,23 @@ const IDLE_PATIENCE: Duration = Duration::from_secs(28_800);
 /// net_write_timeout: how long a client may leave an answer lying.
 const WRITE_PATIENCE: Duration = Duration::from_secs(60);
 
+/// What a connection is served from.
+pub struct Service {
+    pub parts: Parts,
+    /// None: no TLS.
+    pub certificates: Option<Certificates>,
+}
+
+/// How a session ended.
+enum Next {
+    Quit,
+    /// COM_CHANGE_USER, with what stands behind the command.
+    ChangeUser(Vec<u8>),
+}
+
 /// Serves a connection until it ends.
-pub fn serve(mut channel: Channel, parts: &Parts, id: u32, origin: &Origin) {
-    let end = login_and_work(&mut channel, parts, id, origin);
+pub fn serve(mut channel: Channel, service: &Service, id: u32, origin: &Origin) {
+    let end = login_and_work(&mut channel, service, id, origin);
     match end {
         Ok(()) => {}
         Err(ReadError::Io(error)) => log::debug!("connection {id} of the SQL end is over: {error}"),
@@ -34,12 +49,30 @@ pub fn serve(mut channel: Channel, parts: &Parts, id: u32, origin: &Origin) {
     channel.stream().shut_down();
 }
 
-fn login_and_work(channel: &mut Channel, parts: &Parts, id: u32, origin: &Origin) -> Result<(), ReadError> {
-    channel.stream().set_patience(LOGIN_PATIENCE)?;
+fn login_and_work(channel: &mut Channel, service: &Service, id: u32, origin: &Origin) -> Result<(), ReadError> {
+    let parts = &service.parts;
     channel.stream().set_write_patience(WRITE_PATIENCE)?;
-    let stream = channel.shared_stream();
-    let entered = parts.processes.enter(id, &origin.place, Box::new(move || stream.shut_down()));
-    let Login { identity, database, capabilities } = login::login(channel, &parts.engine, id, origin)?;
+    let enter = |channel: &Channel| {
+        let stream = channel.shared_stream();
+        parts.processes.enter(id, &origin.place, Box::new(move || stream.shut_down()))
+    };
+    channel.stream().set_patience(LOGIN_PATIENCE)?;
+    let mut entered = enter(channel);
+    let mut login = login::login(channel, &parts.engine, service.certificates.as_ref(), id, origin)?;
+    loop {
+        let capabilities = login.capabilities;
+        channel.stream().set_patience(IDLE_PATIENCE)?;
+        let Next::ChangeUser(packet) = work(channel, parts, login, entered)? else { return Ok(()) };
+        // The session of before is gone, and what it had open is rolled back.
+        channel.stream().set_patience(LOGIN_PATIENCE)?;
+        entered = enter(channel);
+        login = login::change_user(channel, &parts.engine, id, origin, capabilities, &packet)?;
+    }
+}
+
+/// One user's session.
+fn work(channel: &mut Channel, parts: &Parts, login: Login, entered: Entered) -> Result<Next, ReadError> {
+    let Login { identity, database, capabilities } = login;
     entered.update(|process| {
         process.user = Some(identity.user.clone());
         process.account = identity.account.clone();
@@ -50,17 +83,16 @@ fn login_and_work(channel: &mut Channel, parts: &Parts, id: u32, origin: &Origin
     if let Some(database) = database {
         session.set_database(&database).map_err(ReadError::Refused)?;
     }
-    channel.stream().set_patience(IDLE_PATIENCE)?;
     let mut connection = Connection { channel, session, host: &*parts.host, statements: Statements::default() };
     connection.ok()?;
     loop {
         connection.channel.begin();
         let packet = connection.channel.read(MAX_PACKET)?;
-        let Some((&command, rest)) = packet.split_first() else { return Ok(()) };
-        if command == command::QUIT {
-            return Ok(());
+        match packet.split_first() {
+            None | Some((&command::QUIT, _)) => return Ok(Next::Quit),
+            Some((&command::CHANGE_USER, rest)) => return Ok(Next::ChangeUser(rest.to_vec())),
+            Some((&command, rest)) => connection.run(command, rest)?,
         }
-        connection.run(command, rest)?;
     }
 }
 
@@ -111,7 +143,8 @@ impl Connection<'_> {
             }
             command::STATISTICS => {
                 // The one answer that is plain text.
-                self.channel.write(b"Threads: see SHOW PROCESSLIST")?;
+                let text = self.statistics();
+                self.channel.write(text.as_bytes())?;
                 self.channel.flush()
             }
             _ => self.ok_or(Err(unknown_command())),
@@ -134,7 +167,7 @@ impl Connection<'_> {
     }
 
     fn query(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut results = Results::new(self.channel, self.session.status(), false);
+        let mut results = Results::new(self.channel, self.session.status(), false).of_text(bytes);
         let result = text::statement(bytes).and_then(|text| self.session.execute(&text, self.host, &mut results));
         results.finish(result)
     }
@@ -177,6 +210,19 @@ impl Connection<'_> {
             .execution(packet)
             .and_then(|(text, parameters)| self.session.execute_prepared(text, &parameters, self.host, &mut results));
         results.finish(result)
+    }
+
+    /// What `mysqladmin status` prints. Statements are not counted here, SHOW STATUS has what is.
+    fn statistics(&self) -> String {
+        let uptime = name_value_rows(self.host, HostStatement::ShowStatus).ok().and_then(|rows| {
+            rows.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("Uptime")).map(|(_, value)| value)
+        });
+        let threads = self.session.processes().list().len();
+        format!(
+            "Uptime: {}  Threads: {threads}  Questions: 0  Slow queries: 0  Opens: 0  Flush tables: 0  Open tables: 0  \
+             Queries per second avg: 0",
+            uptime.unwrap_or_else(|| "0".to_owned())
+        )
     }
 
     /// The old way to ask for a table's columns; its pattern is left to the client, as MySQL 8 does.

@@ -62,10 +62,17 @@ unsafe fn start(engine: *mut refengine_t, config: *const sqlserver_config_t) -> 
             Some(SocketAddr::new(ip, port))
         }
     };
+    // SAFETY: the caller's promise about the strings.
+    let tls = match unsafe { (text(config.ssl_cert), text(config.ssl_key)) } {
+        (None, None) => None,
+        (Some(chain), Some(key)) => Some((PathBuf::from(&*chain), PathBuf::from(&*key))),
+        _ => return Err("--ssl-cert and --ssl-key belong together: give both".to_owned()),
+    };
     let config = Config {
         address,
         socket: socket.map(|path| PathBuf::from(&*path)),
         max_connections: config.max_connections as usize,
+        tls,
     };
     Server::start(parts, &config)
 }
@@ -81,6 +88,31 @@ pub unsafe extern "C" fn sqlserver_port(server: *const sqlserver_t) -> c_uint {
         let server = unsafe { shared(server) };
         server.and_then(Server::port).map_or(0, c_uint::from)
     })
+}
+
+/// Reads the certificates again, see `sqlserver.h`.
+///
+/// # Safety
+/// `server` is NULL or a running server; `err` is NULL or `errlen` writable bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sqlserver_reload(
+    server: *const sqlserver_t,
+    err: *mut c_char,
+    errlen: usize,
+) -> refengine_result_t {
+    let reloaded = guard(Err("A defect was caught; the log has more".to_owned()), || {
+        // SAFETY: the caller's promise.
+        let server = unsafe { shared(server) };
+        server.map_or(Ok(()), Server::reload)
+    });
+    match reloaded {
+        Ok(()) => refengine_result::REFENGINE_OK,
+        Err(message) => {
+            // SAFETY: the caller's promise about `err`.
+            unsafe { write_text(err, errlen, &message) };
+            refengine_result::REFENGINE_ERROR
+        }
+    }
 }
 
 /// Ends all connections, see `sqlserver.h`.

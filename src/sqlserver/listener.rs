@@ -16,8 +16,9 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use parking_lot::{Condvar, Mutex};
 
 use super::channel::{Channel, Stream};
-use super::connection;
+use super::connection::{self, Service};
 use super::login::Origin;
+use super::tls::Certificates;
 use crate::boundary::catch;
 use crate::refengine::codes;
 use crate::refengine::ffi::Parts;
@@ -39,6 +40,8 @@ pub struct Config {
     pub socket: Option<PathBuf>,
     /// The most connections at a time.
     pub max_connections: usize,
+    /// Certificate chain and private key, in PEM. None: no TLS.
+    pub tls: Option<(PathBuf, PathBuf)>,
 }
 
 enum Listener {
@@ -48,7 +51,7 @@ enum Listener {
 
 /// What the accepting thread and the connections share.
 struct Shared {
-    parts: Parts,
+    service: Service,
     max_connections: usize,
     connections: Mutex<Connections>,
     ended: Condvar,
@@ -76,6 +79,10 @@ impl Server {
     /// # Errors
     /// A sentence that names the address or path.
     pub(crate) fn start(parts: Parts, config: &Config) -> Result<Server, String> {
+        let certificates = match &config.tls {
+            Some((chain, key)) => Some(Certificates::read(chain.clone(), key.clone())?),
+            None => None,
+        };
         let mut listeners = Vec::new();
         let mut port = None;
         if let Some(address) = config.address {
@@ -95,7 +102,7 @@ impl Server {
             listeners.push(Listener::Unix(listener));
         }
         let shared = Arc::new(Shared {
-            parts,
+            service: Service { parts, certificates },
             max_connections: config.max_connections,
             connections: Mutex::default(),
             ended: Condvar::new(),
@@ -108,6 +115,14 @@ impl Server {
     /// The TCP port, if there is one.
     pub fn port(&self) -> Option<u16> {
         self.port
+    }
+
+    /// Reads the certificates again, for connections from now on.
+    ///
+    /// # Errors
+    /// A sentence with the file; the certificates stay as they were.
+    pub fn reload(&self) -> Result<(), String> {
+        self.shared.service.certificates.as_ref().map_or(Ok(()), Certificates::reload)
     }
 
     /// Stops listening, ends all connections and waits for their statements at most `patience`. False: some did not
@@ -124,7 +139,7 @@ impl Server {
         let mut connections = self.shared.connections.lock();
         for (id, stream) in &connections.open {
             // Ends a statement that waits for a lock, too.
-            self.shared.parts.processes.kill(*id, false);
+            self.shared.service.parts.processes.kill(*id, false);
             stream.shut_down();
         }
         while !connections.open.is_empty() {
@@ -248,7 +263,7 @@ fn start_connection(stream: Stream, names: Vec<String>, place: String, shared: &
         let (shared, stream) = theirs;
         let _registered = Registered { shared: &shared, id };
         let channel = Channel::new(stream);
-        if let Err(defect) = catch(|| connection::serve(channel, &shared.parts, id, &origin)) {
+        if let Err(defect) = catch(|| connection::serve(channel, &shared.service, id, &origin)) {
             log::error!("connection {id} of the SQL end: {defect}");
         }
     };

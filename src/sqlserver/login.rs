@@ -1,23 +1,28 @@
 //! Who is it: greeting, answer, password.
 //!
-//! The password never travels. The server keeps SHA1(SHA1(password)) and sends 20 random bytes; the client answers
-//! SHA1(password) XOR SHA1(random, SHA1(SHA1(password))), from which the server computes SHA1(password) and hashes it once more.
+//! The greeting offers `mysql_native_password`, which all clients before MySQL 9's know; those answer with the name of
+//! `caching_sha2_password` and are asked anew. `methods` checks what they send.
 //!
 //! `root` has no password at first. It may come in then through the UNIX socket only, from a process of root or of the
 //! user that the server runs as.
 
 use std::io;
 
-use sha1_smol::Sha1;
-
 use super::channel::{Channel, ReadError, status_bits};
-use super::protocol::{CHARSET_UTF8MB4, NATIVE_PASSWORD, Reader, capability};
+use super::methods::Method;
+use super::protocol::{CHARSET_UTF8MB4, Reader, capability};
+use super::tls::Certificates;
 use crate::refengine::Engine;
 use crate::refengine::codes::{self, Code};
-use crate::refengine::sql::{Identity, ROOT, SqlError, Status, VERSION, find_account};
+use crate::refengine::sql::{Identity, NATIVE, Password, ROOT, SqlError, Status, VERSION, find_account};
 
-/// The answer to the greeting is names and 20 bytes.
+/// The answer to the greeting is names and a token.
 const MAX_ANSWER: usize = 64 << 10;
+/// What a client that asks for TLS sends before it.
+const TLS_REQUEST: usize = 32;
+/// The answer that `caching_sha2_password` gives to a token that is right, and to one that it cannot check.
+const PROVED: [u8; 2] = [1, 3];
+const SAY_IT: [u8; 2] = [1, 4];
 
 /// Where a connection comes from.
 pub struct Origin {
@@ -46,39 +51,110 @@ struct Answer {
 }
 
 /// Greets and checks. An error that is [`ReadError::Refused`] is for the client.
-pub fn login(channel: &mut Channel, engine: &Engine, id: u32, origin: &Origin) -> Result<Login, ReadError> {
+pub fn login(
+    channel: &mut Channel,
+    engine: &Engine,
+    certificates: Option<&Certificates>,
+    id: u32,
+    origin: &Origin,
+) -> Result<Login, ReadError> {
     let salt = salt()?;
+    let tls = if certificates.is_some() { capability::SSL } else { 0 };
     channel.begin();
-    channel.write(&greeting(id, &salt))?;
+    channel.write(&greeting(id, &salt, capability::OURS | tls))?;
     channel.flush()?;
-    let packet = channel.read(MAX_ANSWER)?;
-    let mut answer = parse(&packet).ok_or_else(|| refused(codes::ER_HANDSHAKE_ERROR, "Bad handshake".to_owned()))?;
-    if answer.method.as_deref().is_some_and(|method| method != NATIVE_PASSWORD) {
-        answer.token = switch_method(channel, &salt)?;
+    let mut packet = channel.read(MAX_ANSWER)?;
+    if let Some(certificates) = certificates
+        && packet.len() == TLS_REQUEST
+        && Reader(&packet).u32().is_some_and(|said| said & capability::SSL != 0)
+    {
+        channel.encrypt(certificates.session()?);
+        packet = channel.read(MAX_ANSWER)?;
     }
+    let mut answer = parse(&packet).ok_or_else(bad_handshake)?;
+    let method = match answer.method.as_deref() {
+        None | Some(NATIVE) => Method::Native,
+        Some(other) => {
+            let method = Method::named(other).unwrap_or(Method::Native);
+            answer.token = switch_method(channel, method, &salt)?;
+            method
+        }
+    };
+    prove(channel, engine, id, origin, answer, method, &salt)
+}
+
+/// Another user on the same connection: everything but the greeting, with a new salt.
+pub fn change_user(
+    channel: &mut Channel,
+    engine: &Engine,
+    id: u32,
+    origin: &Origin,
+    capabilities: u32,
+    packet: &[u8],
+) -> Result<Login, ReadError> {
+    let salt = salt()?;
+    let mut answer = parse_change(packet, capabilities).ok_or_else(bad_handshake)?;
+    let method = answer.method.as_deref().and_then(Method::named).unwrap_or(Method::Native);
+    answer.token = switch_method(channel, method, &salt)?;
+    prove(channel, engine, id, origin, answer, method, &salt)
+}
+
+/// The login of a client whose token proves that it is who it says.
+fn prove(
+    channel: &mut Channel,
+    engine: &Engine,
+    id: u32,
+    origin: &Origin,
+    answer: Answer,
+    method: Method,
+    salt: &[u8; 20],
+) -> Result<Login, ReadError> {
     let host = origin.names.first().map_or("", String::as_str);
+    let has_token = !method.is_empty(&answer.token);
     let denied = || {
-        let using = if answer.token.is_empty() { "NO" } else { "YES" };
+        let using = if has_token { "YES" } else { "NO" };
         let text = format!("Access denied for user '{}'@'{host}' (using password: {using})", answer.user);
         refused(codes::ER_ACCESS_DENIED_ERROR, text)
     };
     let names: Vec<&str> = origin.names.iter().map(String::as_str).collect();
     let found = find_account(engine, &answer.user, &names).map_err(ReadError::Refused)?;
-    let account = match found {
-        Some(account) => {
-            let fits = match &account.hash {
-                None => answer.token.is_empty() && (account.user.as_str() != ROOT.0 || may_be_root(origin)),
-                Some(hash) => proves(&answer.token, &salt, hash),
-            };
-            if !fits {
-                return Err(denied());
+    let account = found.ok_or_else(denied)?;
+    let fits = match &account.password {
+        None => !has_token && (account.user.as_str() != ROOT.0 || may_be_root(origin)),
+        Some(_) if !has_token => false,
+        Some(password) => match method.proves(&answer.token, salt, password) {
+            Some(fits) => {
+                if fits && method == Method::Sha2 {
+                    channel.write(&PROVED)?;
+                }
+                fits
             }
-            (account.user, account.host)
-        }
-        None => return Err(denied()),
+            None => says(channel, password)?,
+        },
     };
+    if !fits {
+        return Err(denied());
+    }
+    let account = (account.user, account.host);
     let identity = Identity { id, user: answer.user, host: host.to_owned(), account };
     Ok(Login { identity, database: answer.database, capabilities: answer.capabilities })
+}
+
+/// Of an old account only one hash is kept: the client is asked for the password itself, where nobody reads along.
+fn says(channel: &mut Channel, password: &Password) -> Result<bool, ReadError> {
+    if !channel.is_private() {
+        let text = "Of this account's password there is no hash for caching_sha2_password yet: log in through the UNIX socket or \
+                    with TLS, or set the password again with ALTER USER";
+        return Err(refused(codes::ER_ACCESS_DENIED_ERROR, text.to_owned()));
+    }
+    channel.write(&SAY_IT)?;
+    channel.flush()?;
+    let said = channel.read(MAX_ANSWER)?;
+    Ok(Reader(&said).until_nul().is_some_and(|text| password.is(text)))
+}
+
+fn bad_handshake() -> ReadError {
+    refused(codes::ER_HANDSHAKE_ERROR, "Bad handshake".to_owned())
 }
 
 fn refused(code: Code, text: String) -> ReadError {
@@ -103,9 +179,9 @@ fn salt() -> io::Result<[u8; 20]> {
     Ok(salt)
 }
 
-fn greeting(id: u32, salt: &[u8; 20]) -> Vec<u8> {
+fn greeting(id: u32, salt: &[u8; 20], capabilities: u32) -> Vec<u8> {
     let (first, second) = salt.split_at(8);
-    let [low, lower, high, higher] = capability::OURS.to_le_bytes();
+    let [low, lower, high, higher] = capabilities.to_le_bytes();
     let status = status_bits(Status { in_transaction: false, autocommit: true });
     let mut packet = vec![10];
     packet.extend_from_slice(VERSION.as_bytes());
@@ -118,7 +194,7 @@ fn greeting(id: u32, salt: &[u8; 20]) -> Vec<u8> {
     packet.extend([0; 10]);
     packet.extend_from_slice(second);
     packet.push(0);
-    packet.extend_from_slice(NATIVE_PASSWORD.as_bytes());
+    packet.extend_from_slice(NATIVE.as_bytes());
     packet.push(0);
     packet
 }
@@ -150,10 +226,23 @@ fn parse(packet: &[u8]) -> Option<Answer> {
     Some(Answer { capabilities, user, token, database, method: method.filter(|name| !name.is_empty()) })
 }
 
-/// Asks for a token of the only method there is.
-fn switch_method(channel: &mut Channel, salt: &[u8; 20]) -> Result<Vec<u8>, ReadError> {
+/// What COM_CHANGE_USER says.
+fn parse_change(packet: &[u8], capabilities: u32) -> Option<Answer> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let mut reader = Reader(packet);
+    let user = text(reader.until_nul()?);
+    let length = reader.u8()?;
+    let token = reader.take(usize::from(length))?.to_vec();
+    let database = Some(text(reader.until_nul()?)).filter(|name| !name.is_empty());
+    // The character set; an old client ends here.
+    let method = reader.u16().and_then(|_| reader.until_nul()).map(text);
+    Some(Answer { capabilities, user, token, database, method })
+}
+
+/// Asks for a token of this method.
+fn switch_method(channel: &mut Channel, method: Method, salt: &[u8; 20]) -> Result<Vec<u8>, ReadError> {
     let mut packet = vec![0xfe];
-    packet.extend_from_slice(NATIVE_PASSWORD.as_bytes());
+    packet.extend_from_slice(method.name().as_bytes());
     packet.push(0);
     packet.extend_from_slice(salt);
     packet.push(0);
@@ -162,39 +251,9 @@ fn switch_method(channel: &mut Channel, salt: &[u8; 20]) -> Result<Vec<u8>, Read
     channel.read(MAX_ANSWER)
 }
 
-/// Whether the token could only be made from the password with this hash.
-fn proves(token: &[u8], salt: &[u8; 20], hash: &[u8; 20]) -> bool {
-    let mut mask = Sha1::new();
-    mask.update(salt);
-    mask.update(hash);
-    let mask = mask.digest().bytes();
-    if token.len() != mask.len() {
-        return false;
-    }
-    let once: Vec<u8> = token.iter().zip(mask).map(|(byte, mask)| byte ^ mask).collect();
-    Sha1::from(&once).digest().bytes() == *hash
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_password_proves_itself() {
-        let once = Sha1::from(b"secret").digest().bytes();
-        let hash = Sha1::from(once).digest().bytes();
-        let salt = salt().unwrap();
-        assert!(salt.iter().all(|byte| (1..=127).contains(byte)));
-        let mut mask = Sha1::new();
-        mask.update(&salt);
-        mask.update(&hash);
-        let token: Vec<u8> = mask.digest().bytes().iter().zip(once).map(|(a, b)| a ^ b).collect();
-        assert!(proves(&token, &salt, &hash));
-        let mut wrong = token.clone();
-        wrong[7] ^= 1;
-        assert!(!proves(&wrong, &salt, &hash));
-        assert!(!proves(&token[..19], &salt, &hash) && !proves(b"", &salt, &hash));
-    }
 
     #[test]
     fn a_cut_answer_is_no_answer() {
@@ -207,8 +266,8 @@ mod tests {
         packet.extend_from_slice(b"shop\0\x03abcstore\0mysql_native_password\0");
         let answer = parse(&packet).unwrap();
         assert_eq!((answer.user.as_str(), answer.token.as_slice()), ("shop", &b"abc"[..]));
-        assert_eq!((answer.database.as_deref(), answer.method.as_deref()), (Some("store"), Some(NATIVE_PASSWORD)));
-        for length in 0..packet.len() - NATIVE_PASSWORD.len() - 1 {
+        assert_eq!((answer.database.as_deref(), answer.method.as_deref()), (Some("store"), Some(NATIVE)));
+        for length in 0..packet.len() - NATIVE.len() - 1 {
             assert!(parse(&packet[..length]).is_none(), "{length}");
         }
     }

@@ -13,8 +13,8 @@
 //!
 //! Written out here and not taken from a crate: the engine blocks, and the servers of this protocol on crates.io are
 //! asynchronous; they would bring an async runtime, a TLS stack and a client's type system, some eighty crates, for a
-//! protocol whose server side is what stands in this folder. What it speaks: protocol 4.1, `mysql_native_password`,
-//! text and binary results, several statements in one query. What it does not: TLS, compression, cursors, LOAD DATA LOCAL.
+//! protocol whose server side is what stands in this folder. What it speaks: protocol 4.1 with TLS, `mysql_native_password` and
+//! `caching_sha2_password`, text and binary results, several statements in one query. What it does not: compression, cursors, LOAD DATA LOCAL.
 
 mod channel;
 mod connection;
@@ -23,9 +23,11 @@ pub mod ffi;
 pub mod fuzzing;
 mod listener;
 mod login;
+mod methods;
 mod prepared;
 mod protocol;
 mod results;
 mod text;
+mod tls;
 
 pub use listener::{Config, Server};

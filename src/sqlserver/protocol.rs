@@ -2,8 +2,6 @@
 
 /// The largest statement or value taken.
 pub const MAX_PACKET: usize = 64 << 20;
-/// The only way to log in.
-pub const NATIVE_PASSWORD: &str = "mysql_native_password";
 /// utf8mb4_bin and binary.
 pub const CHARSET_UTF8MB4: u16 = 46;
 pub const CHARSET_BINARY: u16 = 63;
@@ -16,6 +14,7 @@ pub mod capability {
     pub const IGNORE_SPACE: u32 = 1 << 8;
     pub const PROTOCOL_41: u32 = 1 << 9;
     pub const INTERACTIVE: u32 = 1 << 10;
+    pub const SSL: u32 = 1 << 11;
     pub const TRANSACTIONS: u32 = 1 << 13;
     pub const SECURE_CONNECTION: u32 = 1 << 15;
     pub const MULTI_STATEMENTS: u32 = 1 << 16;
@@ -25,7 +24,7 @@ pub mod capability {
     pub const CONNECT_ATTRS: u32 = 1 << 20;
     pub const AUTH_LENENC: u32 = 1 << 21;
 
-    /// What this server can do.
+    /// What this server can do; `SSL` besides, if it has certificates.
     pub const OURS: u32 = LONG_PASSWORD
         | LONG_FLAG
         | CONNECT_WITH_DB
@@ -57,6 +56,7 @@ pub mod command {
     pub const FIELD_LIST: u8 = 0x04;
     pub const STATISTICS: u8 = 0x09;
     pub const PING: u8 = 0x0e;
+    pub const CHANGE_USER: u8 = 0x11;
     pub const STMT_PREPARE: u8 = 0x16;
     pub const STMT_EXECUTE: u8 = 0x17;
     pub const STMT_SEND_LONG_DATA: u8 = 0x18;

@@ -20,13 +20,30 @@ pub struct Results<'a> {
     kinds: Vec<Kind>,
     pending: Option<End>,
     row: Vec<u8>,
+    /// The command is comments alone, which MySQL answers with OK.
+    says_nothing: bool,
     /// Writing to the client failed: its connection is over.
     broken: Option<io::Error>,
 }
 
 impl<'a> Results<'a> {
     pub fn new(channel: &'a mut Channel, status: Status, binary: bool) -> Results<'a> {
-        Results { channel, status, binary, kinds: Vec::new(), pending: None, row: Vec::new(), broken: None }
+        Results {
+            channel,
+            status,
+            binary,
+            kinds: Vec::new(),
+            pending: None,
+            row: Vec::new(),
+            says_nothing: false,
+            broken: None,
+        }
+    }
+
+    /// Of a command in text. One without a statement is an error only where there is nothing at all.
+    pub fn of_text(mut self, text: &[u8]) -> Results<'a> {
+        self.says_nothing = text.iter().any(|byte| !byte.is_ascii_whitespace() && *byte != b';');
+        self
     }
 
     /// The command ended with this.
@@ -35,6 +52,9 @@ impl<'a> Results<'a> {
             return Err(error);
         }
         match result {
+            Ok(()) if self.pending.is_none() && self.says_nothing => {
+                self.channel.ok(0, 0, status_bits(self.status))?;
+            }
             Ok(()) if self.pending.is_none() => self.channel.error(&SqlError::empty_query())?,
             Ok(()) => self.end_pending(0)?,
             Err(error) => {

@@ -180,12 +180,16 @@ impl Container {
     }
 
     /// The value column of that number, else the first.
-    pub(super) fn selected(&self, flags: u32) -> usize {
-        *self.values.get(flags as usize).unwrap_or(&self.values[0])
+    pub(super) fn selected(&self, flags: u32) -> Result<usize, Failure> {
+        let column = *self.values.get(flags as usize).unwrap_or(&self.values[0]);
+        match column == self.table.key {
+            true => Err(Failure::Client("the flags select the key column, which cannot be changed".into())),
+            false => Ok(column),
+        }
     }
 
     /// The column that incr and decr change: the one that the row's flags select.
-    pub(super) fn counter_column<R: Rows>(&self, rows: &R) -> usize {
+    pub(super) fn counter_column<R: Rows>(&self, rows: &R) -> Result<usize, Failure> {
         self.selected(self.flags_of(rows))
     }
 

@@ -42,10 +42,10 @@ pub enum Rule {
     },
     /// The key column has a type that cannot be a key.
     KeyType(String),
-    /// The key column may be NULL.
-    KeyNull(String),
     /// No column holds the value.
     NoValues,
+    /// No value column but the key column.
+    KeyOnly,
     /// A value column has a type that cannot be a value.
     ValueType(String),
     /// A column for a number is no integer of so many bits.
@@ -112,8 +112,8 @@ impl fmt::Display for Rule {
             Rule::KeyType(column) => {
                 write!(f, "key column {column} must be CHAR, VARCHAR, BINARY, VARBINARY or an integer")
             }
-            Rule::KeyNull(column) => write!(f, "key column {column} must be NOT NULL"),
             Rule::NoValues => f.write_str("value_columns is empty; at least one column is required"),
+            Rule::KeyOnly => f.write_str("value_columns needs a column besides the key column"),
             Rule::ValueType(column) => write!(
                 f,
                 "value column {column} must be CHAR, VARCHAR, BINARY, VARBINARY, a TEXT or BLOB type or an integer"

@@ -164,6 +164,16 @@ pub enum Failure {
     Refused(ContainerError),
 }
 
+impl Failure {
+    /// Whether there is no table, and so no item.
+    pub fn is_table_gone(&self) -> bool {
+        matches!(
+            self,
+            Failure::Rows(Error::NotFound(_)) | Failure::Refused(ContainerError { rule: Rule::NoTable(_), .. })
+        )
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -130,7 +130,7 @@ impl<R: Rows> TableStore<R> {
         if self.differs(container, arith.compare) {
             return Ok(Arithmetic::Exists);
         }
-        let column = container.counter_column(&self.rows);
+        let column = container.counter_column(&self.rows)?;
         let Some(old) = value::number(&self.rows, container, column) else { return Ok(Arithmetic::NonNumeric) };
         let new = arith.apply(old);
         let mut text = itoa::Buffer::new();
@@ -344,7 +344,7 @@ impl<R: Rows> TableStore<R> {
 
     /// Appends to or prepends before a value column: the one that the command's flags select, else the first.
     fn extend(&mut self, container: &Container, condition: Condition, item: NewItem<'_>) -> Result<u64> {
-        let (column, value) = (container.selected(item.flags), item.value);
+        let (column, value) = (container.selected(item.flags)?, item.value);
         let mut whole = std::mem::take(&mut self.scratch);
         whole.clear();
         if condition == Condition::Prepend {

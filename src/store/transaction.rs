@@ -130,6 +130,11 @@ impl<R: Rows> Store<R> {
         }
     }
 
+    /// Whether a transaction is open that may not write.
+    pub fn reads_are_open(&self) -> bool {
+        self.table.rows.active() && !self.transaction.writable
+    }
+
     /// Unix time at which the batch that is open was begun.
     pub fn batch_begun(&self) -> Option<i64> {
         self.table.rows.active().then_some(self.transaction.begun)

@@ -39,7 +39,8 @@ pub fn join<R: Rows>(rows: &R, container: &Container, separator: &[u8], out: &mu
     out.truncate(end);
 }
 
-/// Cuts a value into its columns. Fields that are absent become NULL, empty ones are empty, surplus ones are dropped.
+/// Cuts a value into its columns. Fields that are absent become NULL, empty ones are empty, surplus ones are dropped, and so is that
+/// of the key column.
 pub fn split<'a>(
     container: &Container,
     separator: &[u8],
@@ -53,10 +54,14 @@ pub fn split<'a>(
     let mut rest = Some(value);
     for column in &container.values {
         let cell = match rest {
+            None if *column == container.table.key => continue,
             None => Cell::Null,
             Some(text) => {
                 let cut = memmem::find(text, separator);
                 rest = cut.map(|at| &text[at + separator.len()..]);
+                if *column == container.table.key {
+                    continue;
+                }
                 cell(container, *column, &text[..cut.unwrap_or(text.len())])?
             }
         };

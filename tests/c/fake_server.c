@@ -5,8 +5,8 @@
  *
  * Opens the bundled engine of LIBRARY, runs the SQL scripts, then loads the plugin of the same library the way mysqld of
  * VERSION does: it exports that server_version, reads the descriptor in the layout of its generation, checks
- * versions, hands the InnoDB API table over in its generation's layout and calls init().  VERSION 8.x-sdi stands for the
- * builds whose table has six more entries.  Prints "listening ADDRESSES" or "refused MESSAGE", serves until standard
+ * versions, hands the InnoDB API table over in its generation's layout and calls init().  Words behind VERSION are options
+ * of that server: -mdl for innodb_api_enable_mdl, -binlog for a binary log, -dates takes MEDIUMINT for DATE.  Prints "listening ADDRESSES" or "refused MESSAGE", serves until standard
  * input ends, calls deinit().
  */
 #include <dlfcn.h>
@@ -42,100 +42,54 @@ void my_printf_error(unsigned int code, const char *format, int flags, ...) {
     va_end(args);
 }
 
-/* ---- the table of 8.0: its numbers of codes, its booleans, its signatures ---- */
-
-static int native(ib_err_t code) {
-    switch ((int)code) {
-    case IB_LOCK_WAIT: return 16;
-    case IB_DEADLOCK: return 17;
-    case IB_ROLLBACK: return 18;
-    case IB_DUPLICATE_KEY: return 19;
-    case IB_END_OF_INDEX: return 1502;
-    case IB_NOT_FOUND: return 1503;
-    default: return (int)code;
-    }
-}
-static const char *strerr_80(int code) {
-    static const struct { int native, canonical; } map[] = {
-        {16, IB_LOCK_WAIT}, {17, IB_DEADLOCK}, {18, IB_ROLLBACK}, {19, IB_DUPLICATE_KEY}, {1502, IB_END_OF_INDEX}, {1503, IB_NOT_FOUND}};
-    for (size_t i = 0; i < sizeof map / sizeof *map; i++)
-        if (map[i].native == code) return api->ut_strerr(map[i].canonical);
-    return api->ut_strerr((ib_err_t)code);
-}
-static int read_row_80(ib_crsr_t crsr, ib_tpl_t row, ib_tpl_t key, int mode, void **buffer, uint64_t *slot, uint64_t *used) {
-    void *none = NULL;
-    ib_ulint_t length = 0;
-    CHECK(!key && mode == 0 && !buffer && !slot && !used);
-    return native(api->read_row(crsr, row, &none, &length));
-}
-static int moveto_80(ib_crsr_t crsr, ib_tpl_t key, ib_srch_mode_t mode, uint64_t direction) {
-    CHECK(direction == 0);
-    return native(api->moveto(crsr, key, mode));
-}
-static ib_trx_t trx_begin_80(ib_trx_level_t level, bool rw, bool auto_commit, void *thd) {
-    CHECK(!thd);
-    return api->trx_begin(level, rw, auto_commit);
-}
-static int trx_start_80(ib_trx_t trx, ib_trx_level_t level, bool rw, bool auto_commit, void *thd) {
-    CHECK(!thd);
-    return native(api->trx_start(trx, level, rw, auto_commit, NULL));
-}
-static int col_set_80(ib_tpl_t tpl, ib_ulint_t col, const void *data, ib_ulint_t len, bool copy) {
-    return native(api->col_set_value(tpl, col, data, len, copy));
-}
-static void stmt_begin_80(ib_crsr_t crsr) { api->cursor_stmt_begin(crsr); }
-static bool is_virtual_80(ib_crsr_t crsr) { return api->is_virtual_table(crsr) != 0; }
-
-/* The same arguments, another number of the code. */
-#define TRANSLATED_1(name, A) static int name##_80(A a) { return native(api->name(a)); }
-#define TRANSLATED_2(name, A, B) static int name##_80(A a, B b) { return native(api->name(a, b)); }
-#define TRANSLATED_3(name, A, B, C) static int name##_80(A a, B b, C c) { return native(api->name(a, b, c)); }
-TRANSLATED_3(open_table, const char *, ib_trx_t, ib_crsr_t *)
-TRANSLATED_2(insert_row, ib_crsr_t, ib_tpl_t)
-TRANSLATED_1(delete_row, ib_crsr_t)
-TRANSLATED_3(update_row, ib_crsr_t, ib_tpl_t, ib_tpl_t)
-TRANSLATED_1(cursor_first, ib_crsr_t)
-TRANSLATED_1(cursor_next, ib_crsr_t)
-TRANSLATED_1(trx_commit, ib_trx_t)
-TRANSLATED_1(trx_rollback, ib_trx_t)
-TRANSLATED_1(trx_release, ib_trx_t)
-TRANSLATED_2(cursor_lock, ib_crsr_t, ib_lck_mode_t)
-TRANSLATED_1(cursor_close, ib_crsr_t)
-TRANSLATED_2(cursor_new_trx, ib_crsr_t, ib_trx_t)
-TRANSLATED_1(cursor_reset, ib_crsr_t)
-TRANSLATED_2(commit_trx, ib_crsr_t, ib_trx_t)
-TRANSLATED_2(set_lock_mode, ib_crsr_t, ib_lck_mode_t)
-static int open_index_80(ib_crsr_t crsr, const char *name, ib_crsr_t *out, int *kind, ib_id_u64_t *id) {
-    return native(api->open_index_using_name(crsr, name, out, kind, id));
-}
-
-/* Exported by every server of 8.0: the plugin recognises the layout by it. */
-uint32_t _Z16ib_trx_read_onlyP5trx_t(ib_trx_t trx);
-uint32_t _Z16ib_trx_read_onlyP5trx_t(ib_trx_t trx) { return api->trx_read_only(trx); }
-
-static void no_entry(void) { FAIL("an entry was called that the plugin has no use for"); }
+/* ---- the tables of 5.6 and 5.7 ---- */
 
 typedef void (*entry)(void);
-static entry table_80[54];
+static void no_entry(void) { FAIL("an entry of a table was called whose layout nobody knows"); }
 
-static void fill_table_80(bool sdi) {
-    entry *t = table_80;
-#define PUT(function) *t++ = (entry)(function)
-    PUT(open_table_80), PUT(read_row_80), PUT(insert_row_80), PUT(delete_row_80), PUT(update_row_80), PUT(moveto_80);
-    PUT(cursor_first_80), PUT(cursor_next_80), PUT(api->set_match_mode), PUT(api->sec_search_tuple_create);
-    PUT(api->clust_read_tuple_create), PUT(api->tuple_delete);
-    PUT(api->tuple_read_u8), PUT(api->tuple_read_u16), PUT(api->tuple_read_u32), PUT(api->tuple_read_u64);
-    PUT(api->tuple_read_i8), PUT(api->tuple_read_i16), PUT(api->tuple_read_i32), PUT(api->tuple_read_i64);
-    PUT(api->tuple_get_n_cols), PUT(col_set_80), PUT(api->col_get_value), PUT(api->col_get_meta);
-    PUT(trx_begin_80), PUT(trx_commit_80), PUT(trx_rollback_80), PUT(trx_start_80), PUT(trx_release_80);
-    PUT(cursor_lock_80), PUT(cursor_close_80), PUT(cursor_new_trx_80), PUT(cursor_reset_80), PUT(api->col_get_name);
-    PUT(open_index_80), PUT(api->get_cfg), PUT(api->set_cluster_access), PUT(commit_trx_80), PUT(api->cfg_trx_level);
-    PUT(api->tuple_get_n_user_cols), PUT(set_lock_mode_80), PUT(api->get_idx_field_name), PUT(api->trx_get_start_time);
-    PUT(api->bk_commit_interval), PUT(strerr_80), PUT(stmt_begin_80);
-    for (int i = 0; sdi && i < 6; i++) PUT(no_entry);
-    PUT(_Z16ib_trx_read_onlyP5trx_t), PUT(is_virtual_80);
-    CHECK(t - table_80 == (sdi ? 54 : 48));
+/* 5.6: 61 entries, in an order of their own. */
+static entry table_56[61];
+
+/* 5.7: the canonical entries; what it tells of columns is not what the bundled engine tells. */
+static ib_cb_t table_57;
+static bool has_dates, has_mdl;
+
+static int get_cfg_57(void) { return api->get_cfg() | (has_mdl ? IB_CFG_MDL_ENABLED : 0); }
+
+static ib_ulint_t col_get_meta_57(ib_tpl_t tpl, ib_ulint_t col, ib_col_meta_t *meta) {
+    ib_ulint_t length = api->col_get_meta(tpl, col, meta);
+    switch (meta->type) {
+    case IB_BLOB: /* 8 bytes of reference, and 1 to 4 of length */
+        meta->client_type = 252;
+        meta->type_len = meta->type_len < 1u << 8 ? 9 : meta->type_len < 1u << 16 ? 10 : meta->type_len < 1u << 24 ? 11 : 12;
+        break;
+    case IB_INT: {
+        static const uint16_t by_bytes[9] = {0, 1, 2, 9, 3, 0, 0, 0, 8};
+        /* A DATE is three bytes there. */
+        meta->client_type = has_dates && meta->type_len == 3 ? 10 : by_bytes[meta->type_len];
+        break;
+    }
+    case IB_CHAR: case IB_CHAR_ANYCHARSET: case IB_BINARY: meta->client_type = 254; break;
+    case IB_VARCHAR: case IB_VARCHAR_ANYCHARSET: case IB_VARBINARY: meta->client_type = 15; break;
+    default: break;
+    }
+    return length;
 }
+
+/* my_bool of the server: whether it writes a binary log. */
+char opt_bin_log;
+
+/* The one service that every series has; its pointer is the plugin's. */
+static int log_message(void **plugin, int level, const char *format, ...) {
+    CHECK(plugin && level >= 0 && level <= 2);
+    va_list args;
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    return 0;
+}
+static struct { int (*message)(void **, int, const char *, ...); } log_service = {log_message};
 
 /* ---- the engine ---- */
 
@@ -172,7 +126,9 @@ static void set_variables(dm_sys_var **vars, const char *option, bool allow_unte
         }
         case DM_VAR_BOOL: {
             dm_sys_var_bool *v = (dm_sys_var_bool *)var;
-            *v->value = strcmp(var->name, "allow_untested_server") == 0 ? allow_untested : v->def_val;
+            *v->value = strcmp(var->name, "allow_untested_server") == 0 ? allow_untested
+                        : strcmp(var->name, "enable_binlog") == 0       ? opt_bin_log
+                                                                        : v->def_val;
             break;
         }
         case DM_VAR_INT: {
@@ -194,6 +150,9 @@ static const char *status(const dm_show_var *var, const char *name) {
 int main(int argc, char **argv) {
     if (argc < 6) FAIL("usage: fake_server LIBRARY DATADIR VERSION OPTION ALLOW_UNTESTED SCRIPT...");
     snprintf(server_version, sizeof server_version, "%s", argv[3]);
+    has_dates = strstr(server_version, "-dates") != NULL;
+    has_mdl = strstr(server_version, "-mdl") != NULL;
+    opt_bin_log = strstr(server_version, "-binlog") != NULL;
     int major = 0, minor = 0, patch = 0;
     CHECK(sscanf(server_version, "%d.%d.%d", &major, &minor, &patch) == 3);
     int version_id = major * 10000 + minor * 100 + patch;
@@ -228,15 +187,22 @@ int main(int argc, char **argv) {
 
     dm_plugin_int handle = {plugin.name, strlen(plugin.name), &plugin, library, 0, 0, NULL};
     set_variables(plugin.system_vars, argv[4], atoi(argv[5]) != 0);
-    if (version_id < 80000) {
-        handle.data = (void *)(uintptr_t)api;
-    } else if (version_id < 80300) {
-        fill_table_80(strstr(server_version, "-sdi") != NULL);
-        handle.data = table_80;
+    if (version_id < 50700) {
+        for (int i = 0; i < 61; i++) table_56[i] = no_entry;
+        handle.data = table_56;
+    } else if (version_id < 80000) {
+        table_57 = *api;
+        table_57.col_get_meta = col_get_meta_57;
+        table_57.get_cfg = get_cfg_57;
+        handle.data = &table_57;
     }
+    void **service = symbol("my_plugin_log_service");
     /* Twice: a second INSTALL finds what the first left. */
     for (int round = 0; round < 2; round++) {
         message[0] = '\0';
+        /* A server before 8.0 refuses a library whose service has another number than it knows. */
+        CHECK(version_id >= 80000 || (uintptr_t)*service == 0x0100);
+        *service = &log_service;
         if (plugin.init(&handle) != 0) {
             printf("refused %s\n", message);
             break;

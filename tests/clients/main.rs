@@ -5,4 +5,5 @@ mod common;
 
 mod dumps;
 mod programs;
+mod sql;
 mod suites;

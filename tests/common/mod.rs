@@ -13,6 +13,7 @@ mod lines;
 pub mod meta;
 pub mod packets;
 pub mod patient;
+pub mod ranges;
 pub mod scripts;
 pub mod tls;
 pub mod transport;

@@ -139,6 +139,29 @@ fn separators_are_kept_and_an_absent_field_is_null() {
 }
 
 #[test]
+fn columns_that_are_not_mapped_get_their_defaults() {
+    let host = host_with(
+        &HostConfig::new(),
+        "CREATE TABLE d (k VARCHAR(50) PRIMARY KEY, v VARCHAR(100), n INT NOT NULL DEFAULT 7, s VARCHAR(20) NOT NULL DEFAULT 'x',
+           u BIGINT UNSIGNED NOT NULL DEFAULT 0, c CHAR(5) NOT NULL DEFAULT 'ab', e ENUM('one', 'two') NOT NULL DEFAULT 'two', o INT);
+         CREATE TABLE needed (k VARCHAR(50) PRIMARY KEY, v VARCHAR(100), n INT NOT NULL);",
+        &["'default', 't', 'd', 'k', 'v', '0', '0', '0', 'PRIMARY'"],
+    );
+    let mut client = host.client();
+    client.ask("set a 0 0 1\r\n1\r\nadd b 0 0 1\r\n2\r\n", "STORED\r\nSTORED\r\n");
+    let columns = |key: &str| host.rows(&format!("SELECT v, n, s, u, c, e, o FROM t.d WHERE k = '{key}'")).remove(0);
+    assert_eq!(columns("a"), ["1", "7", "x", "0", "ab", "two", "NULL"]);
+    assert_eq!(columns("b"), ["2", "7", "x", "0", "ab", "two", "NULL"]);
+    // A row that is there keeps what it has.
+    host.sql("UPDATE t.d SET n = 8, s = 'y', e = 'one' WHERE k = 'a'").unwrap();
+    client.ask("set a 0 0 1\r\n3\r\nincr a 1\r\nappend a 0 0 1\r\nz\r\n", "STORED\r\n4\r\nSTORED\r\n");
+    assert_eq!(columns("a"), ["4z", "8", "y", "0", "ab", "one", "NULL"]);
+    host.sql("UPDATE innodb_memcache.containers SET db_table = 'needed'").unwrap();
+    let error = host.sql("SET GLOBAL daemon_memcached_reload_containers = ON").unwrap_err();
+    assert!(error.message.contains("column n is NOT NULL but not mapped and has no default"), "{error}");
+}
+
+#[test]
 fn separator_and_delimiter_are_configurable_and_may_be_long() {
     let config = HostConfig::new();
     let host = config.start();
@@ -250,6 +273,28 @@ fn a_secondary_unique_index_may_be_the_key() {
         ],
     );
     assert_eq!(host.rows("SELECT id, k, v FROM t.x ORDER BY k"), [["3", "three", "drei"], ["5", "two", "deux"]]);
+}
+
+#[test]
+fn the_key_column_may_be_read_as_a_value_and_is_never_written_as_one() {
+    let host = host_with(
+        &HostConfig::new(),
+        "CREATE TABLE x (k VARCHAR(20) PRIMARY KEY, v VARCHAR(20), w VARCHAR(20), f INT);",
+        &["'default', 't', 'x', 'k', 'k|v|w', 'f', '0', '0', 'PRIMARY'"],
+    );
+    run(
+        &mut host.client(),
+        &[
+            ("set a 0 0 5\r\na|1|2\r\n", "STORED\r\n"),
+            ("set b 1 0 9\r\nother|3|4\r\n", "STORED\r\n"),
+            ("get a b\r\n", "VALUE a 0 5\r\na|1|2\r\nVALUE b 1 5\r\nb|3|4\r\nEND\r\n"),
+            ("incr b 1\r\n", "4\r\n"),
+            ("incr a 1\r\n", "CLIENT_ERROR the flags select the key column, which cannot be changed\r\n"),
+            ("append a 0 0 1\r\nx\r\n", "CLIENT_ERROR the flags select the key column, which cannot be changed\r\n"),
+            ("append a 2 0 1\r\nx\r\nget a\r\n", "STORED\r\nVALUE a 0 6\r\na|1|2x\r\nEND\r\n"),
+        ],
+    );
+    assert_eq!(host.rows("SELECT k, v, w FROM t.x ORDER BY k"), [["a", "1", "2x"], ["b", "4", "4"]]);
 }
 
 /// What clients store is found by such an index, but it cannot be the one that keys are looked up by.
@@ -440,8 +485,11 @@ fn ddl_while_clients_run_never_hangs_and_is_followed() {
     let mut client = host.client();
     client.ask("set k 0 0 1\r\n1\r\n", "STORED\r\n");
     host.sql("DROP TABLE t.a").unwrap();
-    client.send("get k\r\n");
-    let reply = String::from_utf8(client.read_reply()).unwrap();
+    // There is no such item any more; the log says why.
+    client.ask("get k\r\ngat 0 k\r\n", "END\r\nEND\r\n");
+    host.wait_log("t.a not found");
+    client.send("set k 0 0 1\r\n2\r\n");
+    let reply = client.read_line();
     assert!(reply.starts_with("SERVER_ERROR") && reply.contains("table t.a not found"), "{reply}");
     host.sql("CREATE TABLE t.a (pad INT, v VARCHAR(10), k VARCHAR(20) PRIMARY KEY)").unwrap();
     wait(|| {
@@ -450,13 +498,35 @@ fn ddl_while_clients_run_never_hangs_and_is_followed() {
     });
     assert_eq!(host.rows("SELECT pad, v, k FROM t.a"), [["NULL", "2", "k"]]);
     host.sql("RENAME TABLE t.a TO t.b").unwrap();
-    client.send("get k\r\n");
-    assert!(client.read_reply().starts_with(b"SERVER_ERROR"));
+    client.ask("get k\r\n", "END\r\n");
     host.sql("RENAME TABLE t.b TO t.a").unwrap();
     wait(|| {
         client.send("get k\r\n");
         client.read_reply() == b"VALUE k 0 1\r\n2\r\nEND\r\n"
     });
+}
+
+#[test]
+fn a_batch_of_reads_that_nobody_goes_on_with_keeps_no_ddl_waiting() {
+    let config = HostConfig::new().option("-p 0 -t 2").arg("--daemon-memcached-r-batch-size=6");
+    let host = config.start();
+    for leaves in [true, false] {
+        let mut client = host.client();
+        // A batch tells its clients of an ALTER.
+        wait(|| {
+            client.send("set k 0 0 1\r\nx\r\n");
+            client.read_line() == "STORED"
+        });
+        for _ in 0..4 {
+            client.ask("get k\r\n", "VALUE k 0 1\r\nx\r\nEND\r\n");
+        }
+        if leaves {
+            drop(client);
+        }
+        let start = Instant::now();
+        host.sql(&format!("ALTER TABLE memcached.cache ADD COLUMN more{} INT", u8::from(leaves))).unwrap();
+        assert!(start.elapsed() < Duration::from_secs(2), "it waited {:?}", start.elapsed());
+    }
 }
 
 #[test]

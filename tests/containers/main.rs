@@ -8,5 +8,6 @@ mod mended;
 mod model;
 mod policies;
 mod recipe;
+mod secondary;
 mod standing;
 mod transactions;

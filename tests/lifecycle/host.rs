@@ -70,7 +70,7 @@ fn a_wrong_command_line_is_one_sentence_and_status_1() {
         (HostConfig::new(), &["--datadir"], "option '--datadir' needs a value"),
         (HostConfig::new(), &["--plugin-dir="], "option '--plugin-dir' needs a value"),
         (HostConfig::new(), &["-e"], "option '-e' needs a value"),
-        (HostConfig::new(), &["--no-defaults-sql=yes"], "takes no value"),
+        (HostConfig::new(), &["--no-defaults-sql=yes"], "takes ON, OFF or no value"),
         (HostConfig::new(), &["--init-file=/nonexistent/x.sql"], "/nonexistent/x.sql"),
         (HostConfig::new(), &["--init-file=."], "init file '.'"),
         (HostConfig::new(), &["--innodb-nonsense=1"], "innodb_nonsense"),
@@ -416,8 +416,18 @@ fn an_option_that_the_plugin_does_not_declare_refuses_it() {
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         assert!(text(&output.stderr).contains("memcached-host: "), "{output:?}");
     }
-    // A plugin that fails there is left out.
-    let host = config.clone().arg("--daemon-memcached-mode=fail").start();
+    // So does a plugin that fails there, unless the server shall run anyway.
+    for more in [&[][..], &["--execute=SELECT 1"]] {
+        let mut command = config.clone().arg("--daemon-memcached-mode=fail").command();
+        command.args(more);
+        let output = run(command);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), String::new()), "{output:?}");
+        assert!(
+            text(&output.stderr).contains("--keep-running starts without it: Can't initialize function"),
+            "{output:?}"
+        );
+    }
+    let host = config.clone().arg("--daemon-memcached-mode=fail").arg("--keep-running").start();
     host.wait_log("[ERROR] Plugin 'daemon_memcached' of mysql.plugin was not loaded: Can't initialize function");
     assert_eq!(host.sql("SHOW PLUGINS").unwrap(), "");
     assert!(host.terminate().success());

@@ -7,4 +7,6 @@ mod adapters;
 mod crash;
 mod host;
 mod install;
+mod options;
+mod soak;
 mod standby;

@@ -1,11 +1,18 @@
-//! The plugin in a real MySQL server of the tree that `tests/mysql/make-tree` makes: `tests/run --mysql` runs these tests.
+//! The plugin in a real server of a tree that `tests/mysql/make-tree` or `tests/mariadb/make-tree` makes: `tests/run --mysql` and
+//! `tests/run --mariadb` run these tests.
 
 #[path = "../common/mod.rs"]
 mod common;
 
 mod bench;
+mod configuration;
 mod daemon;
+mod functions;
 mod load;
+#[path = "../udf/memcached.rs"]
+mod memcached;
+mod reads;
 mod replication;
+mod secondary;
 mod server;
 mod upserts;

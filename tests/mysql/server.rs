@@ -306,6 +306,13 @@ impl<'c> Mysqld<'c> {
         targets.filter(|target| !target.starts_with("/")).count()
     }
 
+    /// Memory that the process has in use.
+    pub fn memory_kib(&self) -> i64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// Ends the process with SIGKILL.
     pub fn kill9(mut self) {
         self.child.kill().unwrap();

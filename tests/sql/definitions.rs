@@ -115,7 +115,9 @@ fn definitions_that_are_refused() {
             ("CREATE TABLE t (a INT PRIMARY KEY, b TEXT DEFAULT 'x')", "!1101"),
             ("CREATE TABLE t (a INT PRIMARY KEY, b ENUM('x', 'x'))", "!1291"),
             ("CREATE TABLE t (a INT PRIMARY KEY, b VARCHAR(3) CHARSET klingon)", "!1115"),
-            ("CREATE TABLE t (a INT PRIMARY KEY) COLLATE utf8mb4_0900_ai_ci", "!1273"),
+            ("CREATE TABLE t (a VARCHAR(9) PRIMARY KEY) COLLATE utf8mb4_0900_ai_ci", "!1273"),
+            ("CREATE TABLE t (a INT PRIMARY KEY, b VARCHAR(9) COLLATE latin1_swedish_ci, KEY (b))", "!1273"),
+            ("CREATE TABLE t (a INT PRIMARY KEY) COLLATE utf8mb4_nonsense", "!1273"),
             ("CREATE TABLE t (a INT PRIMARY KEY) CHARSET latin1 COLLATE utf8mb4_bin", "!1253"),
             ("CREATE TABLE t (a INT PRIMARY KEY) ENGINE=MyISAM", "!1286"),
             ("CREATE TABLE t (a INT PRIMARY KEY AUTO_INCREMENT)", "!1235"),
@@ -133,6 +135,65 @@ fn definitions_that_are_refused() {
             ("SHOW TABLES", ""),
         ],
     );
-    let failure = session.run("CREATE TABLE t (a INT PRIMARY KEY) COLLATE utf8mb4_general_ci").unwrap_err();
-    assert!(failure.message.contains("binary and *_bin"), "{failure:?}");
+    let failure = session.run("CREATE TABLE t (a VARCHAR(9) PRIMARY KEY) COLLATE utf8mb4_general_ci").unwrap_err();
+    assert!(failure.message.contains("COLLATE utf8mb4_bin"), "{failure:?}");
+    for (sql, word) in [
+        ("CREATE TABLE t (a INT PRIMARY KEY AUTO_INCREMENT, b INT)", "'AUTO_INCREMENT'"),
+        ("SELECT 1 UNION ALL SELECT 2 FROM t WHERE a = 1", "'UNION'"),
+        ("CREATE VIEW v AS SELECT 1", "'VIEW'"),
+    ] {
+        let failure = session.run(sql).unwrap_err();
+        assert!(failure.message.ends_with(word), "{sql}: {failure:?}");
+    }
+}
+
+/// What dumps of other servers say and this engine has not: read, told, not kept.
+#[test]
+fn what_dumps_say_of_other_servers_is_read_with_a_warning() {
+    let (_engine, session) = in_database();
+    let none = "";
+    for (sql, warning) in [
+        (
+            "CREATE TABLE a (k VARBINARY(9) PRIMARY KEY, v TEXT) DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_0900_ai_ci",
+            "COLLATE utf8mb4_0900_ai_ci",
+        ),
+        (
+            "CREATE TABLE b (k VARCHAR(9) CHARACTER SET latin1 COLLATE latin1_bin PRIMARY KEY) COLLATE=utf8mb4_general_ci",
+            "COLLATE utf8mb4_general_ci",
+        ),
+        (
+            "CREATE TABLE c (k int(11) NOT NULL, PRIMARY KEY (`k`)) ENGINE=InnoDB AUTO_INCREMENT=7 ROW_FORMAT=DYNAMIC",
+            "AUTO_INCREMENT",
+        ),
+        (
+            "CREATE TABLE e (k INT PRIMARY KEY) STATS_PERSISTENT=0 STATS_AUTO_RECALC=DEFAULT KEY_BLOCK_SIZE=8",
+            "STATS_PERSISTENT",
+        ),
+        ("CREATE TABLE f (k INT PRIMARY KEY) COMMENT='carts'", "COMMENT"),
+        ("CREATE DATABASE g /*!40100 DEFAULT CHARACTER SET latin1 */ /*!80016 DEFAULT ENCRYPTION='N' */", "latin1"),
+        ("SET @@SESSION.SQL_LOG_BIN = 0", none),
+        ("SET @@GLOBAL.GTID_PURGED=/*!80000 '+'*/ '3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5'", "gtid_purged"),
+        ("/*!50606 SET GLOBAL INNODB_STATS_AUTO_RECALC=OFF */", "INNODB_STATS_AUTO_RECALC"),
+        ("/*!80030 SET SESSION show_gipk_in_create_table_and_information_schema = OFF */", none),
+        ("/*!100616 SET @@nothing = 1 */", none),
+        ("/*M!100616 SET @OLD_NOTE_VERBOSITY=@@NOTE_VERBOSITY, NOTE_VERBOSITY=0 */", none),
+    ] {
+        session.ok("SELECT 1");
+        session.ok(sql);
+        let warnings = session.ok("SHOW WARNINGS").to_lowercase();
+        assert!(
+            warnings.contains(&warning.to_lowercase()) && warnings.is_empty() == warning.is_empty(),
+            "{sql}: {warnings}"
+        );
+    }
+    check(
+        &session,
+        &[
+            (
+                "SELECT /*!50003 1 */ /*!80011 + 2 */ /*!80013 + 4 */ /*! + 8 */ /*!100100 + 16 */, '/*!90000 x */'",
+                "11|/*!90000 x */",
+            ),
+            ("SELECT 1 -- /*!99999\n+ 1", "2"),
+        ],
+    );
 }

@@ -7,6 +7,31 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
 
 #[test]
+fn show_takes_conditions() {
+    let (_engine, session) = in_database();
+    session.ok("CREATE TABLE t (k INT PRIMARY KEY, v TEXT)");
+    check(
+        &session,
+        &[
+            (
+                "SHOW VARIABLES WHERE Variable_name IN ('auto_increment_increment', 'sql_log_bin', 'nothing')",
+                "auto_increment_increment|1\nsql_log_bin|ON",
+            ),
+            (
+                "SHOW VARIABLES WHERE `Variable_name` = 'license' OR Value = 'UTC'",
+                "license|MIT OR Apache-2.0\nsystem_time_zone|UTC",
+            ),
+            ("SHOW FULL TABLES WHERE Table_type = 'VIEW'", ""),
+            ("SHOW COLUMNS FROM t WHERE Field LIKE 'v%'", "v|text|YES||NULL|"),
+            ("SHOW VARIABLES WHERE nothing = 1", "!1054"),
+            // What is there for tests only is not for users.
+            ("SHOW VARIABLES LIKE 'refengine%'", ""),
+            ("SELECT @@refengine_fail_commits", "!1193"),
+        ],
+    );
+}
+
+#[test]
 fn variables() {
     let engine = Engine::new();
     check(
@@ -49,8 +74,8 @@ fn accounts_are_recorded() {
             ("CREATE USER shop IDENTIFIED BY 'secret', 'a'@'localhost', `b`@`10.%`, c@localhost", "ok 0"),
             (
                 "SELECT User, Host, plugin, authentication_string FROM mysql.user ORDER BY User",
-                "a|localhost|mysql_native_password|\nb|10.%|mysql_native_password|\nc|localhost|mysql_native_password|\n\
-                 shop|%|mysql_native_password|*14E65567ABDB5135D0CFD9A70B3032C179A49EE7",
+                "a|localhost|caching_sha2_password|\nb|10.%|caching_sha2_password|\nc|localhost|caching_sha2_password|\n\
+                 shop|%|caching_sha2_password|*14E65567ABDB5135D0CFD9A70B3032C179A49EE7 3881219D087DD9C634373FD33DFA33A2CB6BFC6C520B64B8BB60EF2CEB534AE7",
             ),
             ("CREATE USER new, shop", "!1396"),
             ("SELECT COUNT(*) FROM mysql.user", "4"),

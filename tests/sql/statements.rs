@@ -255,7 +255,7 @@ fn what_clients_ask_of_the_catalog() {
             "CREATE DATABASE e CHARACTER SET utf8mb4 COLLATE utf8mb4_bin; SHOW CREATE DATABASE e",
             "e|CREATE DATABASE `e` /*!40100 DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin */",
         ),
-        ("CREATE DATABASE f CHARACTER SET latin1", "1235"),
+        ("CREATE DATABASE f CHARACTER SET klingon", "1115"),
         ("CREATE DATABASE INFORMATION_SCHEMA", "1044"),
         ("SHOW CREATE DATABASE absent", "1049"),
         (

@@ -4,9 +4,13 @@
 //! between SQL and the storage engines:
 //!
 //! - [`service`], [`session`], [`text`]: SQL as text in a session per thread;
+//! - [`handler`], [`layout`], [`reads`]: rows by key below SQL, where the server's inside is known, and whether it is;
 //! - [`thread`]: the server's state of those threads;
 //! - [`version`]: which server this is.
 
+mod handler;
+mod layout;
+mod reads;
 mod service;
 pub mod session;
 mod text;
@@ -16,6 +20,7 @@ pub mod version;
 use super::callbacks::{Callbacks, Severity};
 use super::mysql::symbols;
 use crate::boundary::{catch, guard};
+pub use reads::describe as describe_reads;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::mem::transmute;
 use std::ptr;
@@ -33,6 +38,7 @@ pub fn check(server: Version) -> Result<(), String> {
     if service::sql_service.get().is_none() {
         return Err(format!("MariaDB {server} offers plugins no SQL that daemon_memcached knows how to use"));
     }
+    reads::forget();
     if !server.tested() {
         log::warn!("daemon_memcached was not tested on MariaDB {}.{}", server.major, server.minor);
     }

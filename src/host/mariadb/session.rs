@@ -1,11 +1,15 @@
 //! SQL in a session of our own, as text.
 
+use super::handler::ThreadHandlers;
+use super::reads;
 use super::service::Connection;
 use super::text::Template;
 use super::thread::Thd;
 use crate::host::mysql::{Settings, symbols};
+use crate::rows::handler::HandlerSession;
 use crate::rows::sql::{Param, RowSet, SqlError, SqlSession};
 use parking_lot::Mutex;
+use std::ffi::{CStr, CString};
 use std::ptr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -26,13 +30,29 @@ pub struct TextSession {
     /// What was prepared; by handle. Empty where it was given back.
     statements: Vec<Option<Template>>,
     text: Vec<u8>,
+    /// Number of the transaction, from 1.
+    transaction: u64,
+    /// What was seen of each table that was looked at last.
+    seen: Vec<(CString, Seen)>,
+    /// How often a table was not what was seen before.
+    changes: u64,
     /// `None` only while it is being replaced.
     open: Option<Open>,
 }
 
-/// A connection and the state it runs on; dropped in this order.
+/// A table as it was seen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    /// With this definition.
+    Definition(u64),
+    /// In this transaction, in which it stays the same; nobody tells what it is in another.
+    In(u64),
+}
+
+/// A connection, handlers and the state they run on; dropped in this order.
 struct Open {
     connection: Connection,
+    handlers: Option<ThreadHandlers>,
     thd: Thd,
 }
 
@@ -43,7 +63,16 @@ impl TextSession {
     /// A service or symbol is missing, or the server refused.
     pub fn open(settings: Settings) -> Result<TextSession, String> {
         let read_only = symbols::require(c"opt_readonly")?.cast();
-        let mut opened = TextSession { settings, read_only, statements: Vec::new(), text: Vec::new(), open: None };
+        let mut opened = TextSession {
+            settings,
+            read_only,
+            statements: Vec::new(),
+            text: Vec::new(),
+            transaction: 0,
+            seen: Vec::new(),
+            changes: 0,
+            open: None,
+        };
         opened.connect()?;
         Ok(opened)
     }
@@ -53,7 +82,14 @@ impl TextSession {
         self.open = None;
         let thd = Thd::attach()?;
         let connection = Connection::open()?;
-        self.open = Some(Open { connection, thd });
+        let handlers = match self.settings.handler_reads {
+            true => reads::handlers(thd.raw()),
+            false => {
+                reads::refuse("daemon_memcached_handler_reads is OFF");
+                None
+            }
+        };
+        self.open = Some(Open { connection, handlers, thd });
         for text in session_statements(self.settings) {
             self.query(&text, &mut RowSet::default()).map_err(|e| format!("{text}: {}", e.message))?;
         }
@@ -66,6 +102,30 @@ impl TextSession {
         // Threads that cannot be told apart would take each other's temporary tables.
         let _alone = (!open.thd.is_numbered()).then(|| ONE_BY_ONE.lock());
         open.connection.query(sql, rows)
+    }
+}
+
+impl HandlerSession for TextSession {
+    type Handlers = ThreadHandlers;
+
+    fn handlers(&self) -> Option<&ThreadHandlers> {
+        self.open.as_ref()?.handlers.as_ref().filter(|handlers| !handlers.is_spoilt())
+    }
+
+    fn handlers_mut(&mut self) -> Option<&mut ThreadHandlers> {
+        self.open.as_mut()?.handlers.as_mut().filter(|handlers| !handlers.is_spoilt())
+    }
+
+    fn judge(&mut self, verdict: Result<(), String>) {
+        match verdict {
+            Ok(()) => reads::trust(),
+            Err(reason) => {
+                reads::refuse(&reason);
+                if let Some(open) = &mut self.open {
+                    open.handlers = None;
+                }
+            }
+        }
     }
 }
 
@@ -91,12 +151,17 @@ fn failure(text: &str) -> SqlError {
 
 impl SqlSession for TextSession {
     fn is_lost(&self) -> bool {
-        self.open.as_ref().is_none_or(|open| open.thd.is_killed())
+        self.open
+            .as_ref()
+            .is_none_or(|open| open.thd.is_killed() || open.handlers.as_ref().is_some_and(ThreadHandlers::is_spoilt))
     }
 
     fn reopen(&mut self) -> Result<(), SqlError> {
-        log::info!("a session of the daemon was killed; it gets a new one");
+        if self.open.as_ref().is_some_and(|open| open.thd.is_killed()) {
+            log::info!("a session of the daemon was killed; it gets a new one");
+        }
         self.statements.clear();
+        self.seen.clear();
         self.connect().map_err(|text| failure(&text))
     }
 
@@ -118,11 +183,27 @@ impl SqlSession for TextSession {
 
     fn begin(&mut self) -> Result<(), SqlError> {
         self.enter()?;
+        self.transaction += 1;
         self.query("BEGIN", &mut RowSet::default()).map(|_| ())
     }
 
     fn reprepared(&self) -> Option<u64> {
-        None
+        Some(self.changes)
+    }
+
+    fn look_at(&mut self, table: &CStr) {
+        let definition = self.handlers_mut().and_then(|handlers| handlers.definition(table).ok());
+        let seen = definition.map_or(Seen::In(self.transaction), Seen::Definition);
+        match self.seen.iter_mut().find(|(known, _)| known.as_c_str() == table) {
+            Some((_, known)) if *known == seen => return,
+            Some((_, known)) => *known = seen,
+            None => self.seen.push((table.into(), seen)),
+        }
+        self.changes += 1;
+    }
+
+    fn has_row_alias(&self) -> bool {
+        false
     }
 
     fn prepare(&mut self, sql: &str) -> Result<u64, SqlError> {

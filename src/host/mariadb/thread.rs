@@ -161,6 +161,11 @@ impl Thd {
         }
     }
 
+    /// The address.
+    pub fn raw(&self) -> *mut c_void {
+        self.raw
+    }
+
     /// Whether its statements may run beside those of other threads of ours: they can be told apart.
     pub fn is_numbered(&self) -> bool {
         self.numbers.is_some()

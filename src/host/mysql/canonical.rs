@@ -82,6 +82,38 @@ macro_rules! translate {
     };
 }
 
+/// Entries that the daemon calls on no such server, because what writes goes through SQL there; the table has no holes.
+macro_rules! unused {
+    ($($name:ident($($ty:ty),*) -> $ret:ty = $answer:expr;)*) => {
+        $(unsafe extern "C" fn $name($(_: $ty),*) -> $ret {
+            $answer
+        })*
+    };
+}
+
+unused! {
+    insert_row(ib_crsr_t, ib_tpl_t) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
+    delete_row(ib_crsr_t) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
+    update_row(ib_crsr_t, ib_tpl_t, ib_tpl_t) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
+    tuple_read_u8(ib_tpl_t, ib_ulint_t, *mut u8) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
+    tuple_read_u16(ib_tpl_t, ib_ulint_t, *mut u16) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
+    tuple_read_u32(ib_tpl_t, ib_ulint_t, *mut u32) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
+    tuple_read_u64(ib_tpl_t, ib_ulint_t, *mut u64) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
+    tuple_read_i8(ib_tpl_t, ib_ulint_t, *mut i8) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
+    tuple_read_i16(ib_tpl_t, ib_ulint_t, *mut i16) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
+    tuple_read_i32(ib_tpl_t, ib_ulint_t, *mut i32) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
+    tuple_read_i64(ib_tpl_t, ib_ulint_t, *mut i64) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
+    cursor_lock(ib_crsr_t, ib_lck_mode_t) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
+    cursor_new_trx(ib_crsr_t, ib_trx_t) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
+    cursor_reset(ib_crsr_t) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
+    commit_trx(ib_crsr_t, ib_trx_t) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
+    table_truncate(*const c_char, *mut u64) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
+    set_memcached_sync(ib_crsr_t, ib_bool_t) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
+    cursor_stmt_begin(ib_crsr_t) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
+    trx_get_start_time(ib_trx_t) -> u64 = 0;
+    trx_read_only(ib_trx_t) -> u32 = 1;
+}
+
 pass! {
     set_match_mode(crsr: ib_crsr_t, mode: ib_match_mode_t);
     sec_search_tuple_create(crsr: ib_crsr_t) -> ib_tpl_t;
@@ -96,35 +128,18 @@ pass! {
     cfg_trx_level() -> ib_trx_level_t;
     tuple_get_n_user_cols(tpl: ib_tpl_t) -> ib_ulint_t;
     get_idx_field_name(crsr: ib_crsr_t, col: ib_ulint_t) -> *const c_char;
-    trx_get_start_time(trx: ib_trx_t) -> u64;
     bk_commit_interval() -> ib_ulint_t;
-    trx_read_only(trx: ib_trx_t) -> u32;
 }
 
 translate! {
     open_table(name: *const c_char, trx: ib_trx_t, out: *mut ib_crsr_t);
-    insert_row(crsr: ib_crsr_t, row: ib_tpl_t);
-    delete_row(crsr: ib_crsr_t);
-    update_row(crsr: ib_crsr_t, old: ib_tpl_t, new: ib_tpl_t);
     cursor_first(crsr: ib_crsr_t);
     cursor_next(crsr: ib_crsr_t);
-    tuple_read_u8(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut u8);
-    tuple_read_u16(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut u16);
-    tuple_read_u32(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut u32);
-    tuple_read_u64(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut u64);
-    tuple_read_i8(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut i8);
-    tuple_read_i16(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut i16);
-    tuple_read_i32(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut i32);
-    tuple_read_i64(tpl: ib_tpl_t, col: ib_ulint_t, out: *mut i64);
     trx_commit(trx: ib_trx_t);
     trx_rollback(trx: ib_trx_t);
     trx_release(trx: ib_trx_t);
-    cursor_lock(crsr: ib_crsr_t, mode: ib_lck_mode_t);
     cursor_close(crsr: ib_crsr_t);
-    cursor_new_trx(crsr: ib_crsr_t, trx: ib_trx_t);
-    cursor_reset(crsr: ib_crsr_t);
     open_index_using_name(crsr: ib_crsr_t, name: *const c_char, out: *mut ib_crsr_t, kind: *mut c_int, id: *mut u64);
-    commit_trx(crsr: ib_crsr_t, trx: ib_trx_t);
     set_lock_mode(crsr: ib_crsr_t, mode: ib_lck_mode_t);
 }
 
@@ -169,20 +184,6 @@ unsafe extern "C" fn trx_start(
 ) -> ib_err::Type {
     // SAFETY: as above, and the caller's promise about `trx`.
     code(unsafe { native::trx_start(trx, level, rw != 0, false, current_thd()) })
-}
-
-unsafe extern "C" fn table_truncate(_name: *const c_char, _id: *mut u64) -> ib_err::Type {
-    ib_err::IB_UNSUPPORTED
-}
-
-unsafe extern "C" fn set_memcached_sync(_crsr: ib_crsr_t, _on: ib_bool_t) -> ib_err::Type {
-    ib_err::IB_UNSUPPORTED
-}
-
-unsafe extern "C" fn cursor_stmt_begin(crsr: ib_crsr_t) -> ib_err::Type {
-    // SAFETY: the caller's promise is the same.
-    unsafe { native::cursor_stmt_begin(crsr) };
-    ib_err::IB_SUCCESS
 }
 
 unsafe extern "C" fn is_virtual_table(crsr: ib_crsr_t) -> ib_bool_t {

@@ -2,7 +2,7 @@
 
 use super::Settings;
 use super::services::{Command, ResultCallbacks, command_service};
-use super::session::ServerSession;
+use super::session::{self, ServerSession};
 use super::symbols;
 use crate::boundary::{guard, text};
 use crate::rows::sql::{Param, RowSet, SqlError, SqlSession};
@@ -17,6 +17,9 @@ const COM_STMT_CLOSE: c_int = 25;
 
 /// Numbers as numbers, not as text.
 const BINARY_REPRESENTATION: c_int = 2;
+
+/// `ER_SERVER_SHUTDOWN`.
+const SHUTDOWN: u32 = 1053;
 
 /// `ER_UNKNOWN_SYSTEM_VARIABLE`.
 const UNKNOWN_VARIABLE: u32 = 1193;
@@ -179,6 +182,9 @@ impl SqlSession for CommandSession {
     }
 
     fn reopen(&mut self) -> Result<(), SqlError> {
+        if !session::server_is_available() {
+            return Err(SqlError { code: SHUTDOWN, message: "the server shuts down".into() });
+        }
         log::info!("a session of the daemon was killed; it gets a new one");
         self.connect().map_err(|text| failure(&text))
     }

@@ -1,4 +1,4 @@
-//! MySQL servers, 5.6 and later: which generation this process is, and how its rows are reached.
+//! MySQL servers, 5.7 and later: which generation this process is, and how its rows are reached.
 //!
 //! - [`version`]: the generations, and the series that were tested;
 //! - [`native`] and [`canonical`]: InnoDB's functions of 8.0 and later behind the canonical table;
@@ -6,9 +6,8 @@
 //!
 //! | series | table | reads | writes |
 //! |---|---|---|---|
-//! | 5.6, 5.7 | handed over, canonical | table | table, on threads without a session |
-//! | 8.0 to 8.2 | handed over, adapted | table | table, in the thread's session |
-//! | 8.3 and later | made from the server's symbols | table | SQL, in the same session |
+//! | 5.7 | handed over, canonical | table | table, on threads without a session |
+//! | 8.0.23 and later | made from the server's symbols | table | SQL, in the session of the same thread |
 
 mod canonical;
 pub mod command;
@@ -19,9 +18,9 @@ pub(super) mod symbols;
 pub mod version;
 
 use super::callbacks::{Callbacks, Severity};
-use crate::bindings::{IB_CB_ENTRIES, ib_cb_t};
+use crate::bindings::{IB_CB_ENTRIES, ib_cb_t, ib_cfg};
 use crate::boundary::{catch, guard};
-use services::{my_plugin_log_service, srv_session_service};
+use services::my_plugin_log_service;
 use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::mem::transmute;
 use std::ptr;
@@ -36,6 +35,8 @@ pub struct Settings {
     pub lock_wait_timeout: u32,
     /// Whether a series that was not tested is accepted.
     pub allow_untested: bool,
+    /// Whether MariaDB's rows may be read below SQL.
+    pub handler_reads: bool,
 }
 
 impl Settings {
@@ -53,23 +54,14 @@ impl Settings {
     }
 }
 
-/// How workers reach rows on a server.
-#[derive(Debug, Clone, Copy)]
-pub struct Access {
-    /// For the sessions.
-    pub settings: Settings,
-    /// Whether transactions that write run in SQL.
-    pub writes_in_sql: bool,
-}
-
 /// A table, and how the threads that use it reach the server.
 pub struct Offer {
     /// The canonical table.
     pub table: *const ib_cb_t,
     /// Its number of entries.
     pub entries: usize,
-    /// `None`: the table works on threads without a session.
-    pub access: Option<Access>,
+    /// For the sessions in which workers write; `None`: the table writes, on threads without a session.
+    pub sessions: Option<Settings>,
 }
 
 /// Takes what a server offers.
@@ -81,32 +73,69 @@ pub struct Offer {
 /// `data` is what the server put into `st_plugin_int.data`: null, or its table, valid until deinit.
 pub unsafe fn offer(server: Version, data: *mut c_void, settings: Settings) -> Result<Offer, String> {
     let Some(generation) = server.generation() else {
-        return Err(format!("daemon_memcached does not support MySQL {server}; use 5.7, 8.x or 9.x"));
+        return Err(format!("daemon_memcached does not support MySQL {server}; use 8.0, 8.4 or 9.7"));
     };
+    match generation {
+        Generation::V56 => {
+            return Err(format!(
+                "daemon_memcached does not support MySQL {server}, whose InnoDB API is laid out in another way than that of later \
+                 series; use 8.0, 8.4 or 9.7"
+            ));
+        }
+        Generation::Early80 => {
+            return Err(format!("daemon_memcached does not support MySQL {server}; of 8.0 it takes 8.0.23 and later"));
+        }
+        Generation::V57 | Generation::V80 => {}
+    }
     if !server.tested() && !settings.allow_untested {
         return Err(format!(
-            "daemon_memcached was not tested on MySQL {}.{}; to try it, start the server with daemon_memcached_allow_untested_server=ON",
+            "daemon_memcached was not tested on MySQL {}.{}; to try it, start the server with \
+             loose_daemon_memcached_allow_untested_server=ON",
             server.major, server.minor
         ));
     }
     let entries = IB_CB_ENTRIES as usize;
-    if generation == Generation::V83 {
+    if generation == Generation::V80 {
         native::from_symbols()?;
         canonical::check_codes()?;
-        let access = Some(Access { settings, writes_in_sql: true });
-        return Ok(Offer { table: &canonical::TABLE, entries, access });
+        return Ok(Offer { table: &canonical::TABLE, entries, sessions: Some(settings) });
     }
-    if data.is_null() {
+    let table: *const ib_cb_t = data.cast();
+    if table.is_null() {
         return Err(format!("MySQL {server} handed over no InnoDB API table; is InnoDB disabled?"));
     }
-    if generation == Generation::V57 {
-        return Ok(Offer { table: data.cast(), entries, access: None });
+    // SAFETY: a server of this series hands over such a table.
+    unsafe { check_57(&*table, settings) }?;
+    Ok(Offer { table, entries, sessions: None })
+}
+
+/// What 5.7's table cannot do on threads without a session is refused, not ignored.
+///
+/// # Safety
+/// `table` is the one that a server of 5.7 handed over.
+unsafe fn check_57(table: &ib_cb_t, settings: Settings) -> Result<(), String> {
+    // SAFETY: takes no argument.
+    let bits = table.get_cfg.map_or(0, |get_cfg| unsafe { get_cfg() }).cast_unsigned();
+    if bits & ib_cfg::IB_CFG_MDL_ENABLED != 0 {
+        return Err("on MySQL 5.7 daemon_memcached takes no metadata locks; start the server with \
+                    innodb_api_enable_mdl=OFF, and alter mapped tables only while the plugin is uninstalled"
+            .into());
     }
-    // SAFETY: a server of this generation hands over such a table.
-    unsafe { native::from_table(data.cast()) }?;
-    canonical::check_codes()?;
-    let access = srv_session_service.get().map(|_| Access { settings, writes_in_sql: false });
-    Ok(Offer { table: &canonical::TABLE, entries, access })
+    let log_bin = symbols::find(c"opt_bin_log").cast::<u8>();
+    // SAFETY: the server's variable, a boolean of one byte.
+    if settings.binlog && !log_bin.is_null() && unsafe { log_bin.read_volatile() } != 0 {
+        return Err("on MySQL 5.7 daemon_memcached writes nothing to the binary log; turn \
+                    loose_daemon_memcached_enable_binlog off, or the server's log_bin"
+            .into());
+    }
+    Ok(())
+}
+
+/// After the last use of the server's services: gives them back to a server that would not load the library again otherwise.
+pub fn leave() {
+    if matches!(Version::of_server().and_then(Version::generation), Some(Generation::V56 | Generation::V57)) {
+        services::give_back();
+    }
 }
 
 /// The server's functions for log, messages, threads and shutdown.

@@ -1,31 +1,45 @@
 //! Services of a MySQL server. A plugin exports a pointer per service whose initial value is the version it was built for; a server
 //! that has the service puts its address there before init, any other host leaves the number alone.
 
-use std::cell::UnsafeCell;
 use std::ffi::{c_char, c_double, c_int, c_longlong, c_uint, c_ulong, c_void};
 use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// A pointer that the server sets when it loads the library.
 #[repr(transparent)]
-pub struct Service<T>(UnsafeCell<*const T>);
-
-// SAFETY: written by the server while it loads the library, before any of our code runs, and only read afterwards.
-unsafe impl<T> Sync for Service<T> {}
+pub struct Service<T>(AtomicPtr<T>);
 
 impl<T> Service<T> {
     pub(in crate::host) const fn version(number: usize) -> Service<T> {
-        Service(UnsafeCell::new(ptr::without_provenance(number)))
+        Service(AtomicPtr::new(ptr::without_provenance_mut(number)))
     }
 
     /// The service; `None` in a host that does not offer it.
     pub fn get(&self) -> Option<&'static T> {
-        // SAFETY: nobody writes any more.
-        let address = unsafe { *self.0.get() };
+        let address = self.0.load(Ordering::Relaxed);
         // Version numbers are small, addresses are not.
         // SAFETY: an address that the server put there is that of a constant table of functions.
         (address.addr() > 0xffff).then(|| unsafe { &*address })
     }
+
+    fn reset(&self, number: usize) {
+        self.0.store(ptr::without_provenance_mut(number), Ordering::Relaxed);
+    }
 }
+
+/// Writes the version numbers back: an old server that loads the library again looks for them, and the library stays mapped.
+pub fn give_back() {
+    srv_session_service.reset(VERSION);
+    srv_session_info_service.reset(VERSION);
+    command_service.reset(VERSION);
+    security_context_service.reset(SECURITY_CONTEXT_VERSION);
+    my_plugin_log_service.reset(VERSION);
+}
+
+/// Version of the services but one.
+const VERSION: usize = 0x0100;
+/// Version of the one.
+const SECURITY_CONTEXT_VERSION: usize = 0x0101;
 
 /// Sessions that a plugin opens.
 #[repr(C)]
@@ -104,16 +118,16 @@ pub struct ResultCallbacks {
 
 /// Sessions.
 #[unsafe(no_mangle)]
-pub static srv_session_service: Service<SrvSession> = Service::version(0x0100);
+pub static srv_session_service: Service<SrvSession> = Service::version(VERSION);
 /// Their properties.
 #[unsafe(no_mangle)]
-pub static srv_session_info_service: Service<SrvSessionInfo> = Service::version(0x0100);
+pub static srv_session_info_service: Service<SrvSessionInfo> = Service::version(VERSION);
 /// Their commands.
 #[unsafe(no_mangle)]
-pub static command_service: Service<Command> = Service::version(0x0100);
+pub static command_service: Service<Command> = Service::version(VERSION);
 /// Their rights.
 #[unsafe(no_mangle)]
-pub static security_context_service: Service<SecurityContext> = Service::version(0x0101);
+pub static security_context_service: Service<SecurityContext> = Service::version(SECURITY_CONTEXT_VERSION);
 /// The error log.
 #[unsafe(no_mangle)]
-pub static my_plugin_log_service: Service<PluginLog> = Service::version(0x0100);
+pub static my_plugin_log_service: Service<PluginLog> = Service::version(VERSION);

@@ -18,16 +18,18 @@ pub struct Version {
 /// How a server offers its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Generation {
-    /// 5.6 and 5.7: hands over the table in its canonical layout.
+    /// 5.6: hands over a table of another length and order, which nothing here may touch.
+    V56,
+    /// 5.7: hands over the table in its canonical layout.
     V57,
-    /// 8.0 to 8.2: hands over a table of other signatures and codes.
+    /// 8.0 before 8.0.23: exports the functions, but its structures for SQL are shorter.
+    Early80,
+    /// 8.0.23 and later: exports the functions; whether it hands over a table as well makes no difference.
     V80,
-    /// 8.3 and later: hands over nothing, but exports the functions.
-    V83,
 }
 
 /// Series on which the test suite has passed, with the last patch release it was run on.
-const TESTED: [(u32, u32, u32); 1] = [(9, 7, 4)];
+const TESTED: [(u32, u32, u32); 2] = [(8, 4, 3), (9, 7, 4)];
 
 impl Version {
     /// The version of the server that this process is; `None` in any other program.
@@ -56,10 +58,11 @@ impl Version {
 
     /// The generation; `None` before 5.6.
     pub fn generation(self) -> Option<Generation> {
-        match (self.major, self.minor) {
-            (5, 6..=7) => Some(Generation::V57),
-            (8, 0..=2) => Some(Generation::V80),
-            (8, 3..) | (9.., _) => Some(Generation::V83),
+        match (self.major, self.minor, self.patch) {
+            (5, 6, _) => Some(Generation::V56),
+            (5, 7, _) => Some(Generation::V57),
+            (8, 0, ..=22) => Some(Generation::Early80),
+            (8.., ..) => Some(Generation::V80),
             _ => None,
         }
     }
@@ -84,12 +87,13 @@ mod tests {
     fn versions_choose_the_generation() {
         for (text, id, generation) in [
             ("5.7.44-log", Some(50744), Some(Generation::V57)),
+            ("5.6.24", Some(50624), Some(Generation::V56)),
             ("5.5.62", Some(50562), None),
             ("8.0.36-0ubuntu0.22.04.1", Some(80036), Some(Generation::V80)),
+            ("8.0.22", Some(80022), Some(Generation::Early80)),
             ("8.2.0", Some(80200), Some(Generation::V80)),
-            ("8.3.0", Some(80300), Some(Generation::V83)),
-            ("8.4.5", Some(80405), Some(Generation::V83)),
-            ("9.7.4-2", Some(90704), Some(Generation::V83)),
+            ("8.4.5", Some(80405), Some(Generation::V80)),
+            ("9.7.4-2", Some(90704), Some(Generation::V80)),
             ("10.11.6-MariaDB-0+deb12u1", None, None),
             ("memcached", None, None),
             ("9.7", None, None),

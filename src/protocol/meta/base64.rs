@@ -1,11 +1,12 @@
-//! base64 with the alphabet of RFC 4648, section 4, and its padding, for keys. As in memcached, bits of the last digit that mean nothing may
-//! be anything, which libraries refuse.
+//! base64 with the alphabet of RFC 4648, section 4, and its padding, for keys.
 
+use crate::protocol::KEY_MAX;
 use crate::protocol::operation::KeyBuffer;
 use crate::protocol::reply::Out;
-use bytes::BufMut;
+use base64ct::{Base64, Encoding};
 
-/// Decodes `text` into `buffer`; `None` if it is no base64 or too long.
+/// Decodes `text` into `buffer`; `None` if it is no base64 or too long. As in memcached the bits that the last digit has too many may be
+/// anything, which the library refuses.
 pub(in crate::protocol) fn decode<'b>(text: &[u8], buffer: &'b mut KeyBuffer) -> Option<&'b [u8]> {
     let padding = text.iter().rev().take_while(|byte| **byte == b'=').count();
     if !text.len().is_multiple_of(4) || padding > 2 {
@@ -25,18 +26,6 @@ pub(in crate::protocol) fn decode<'b>(text: &[u8], buffer: &'b mut KeyBuffer) ->
     buffer.get(..length).filter(|decoded| !decoded.is_empty())
 }
 
-/// Appends `bytes` to `out`, encoded.
-pub(in crate::protocol) fn encode(out: &mut Out, bytes: &[u8]) {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for group in bytes.chunks(3) {
-        let bits = group.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - group.len()));
-        for place in 0..4 {
-            let digit = (bits >> (18 - 6 * place)) & 63;
-            out.put_u8(if place <= group.len() { DIGITS.get(digit as usize).copied().unwrap_or(b'=') } else { b'=' });
-        }
-    }
-}
-
 fn sextet(digit: u8) -> Option<u32> {
     let value = match digit {
         b'A'..=b'Z' => digit - b'A',
@@ -47,4 +36,11 @@ fn sextet(digit: u8) -> Option<u32> {
         _ => return None,
     };
     Some(u32::from(value))
+}
+
+/// Appends a key to `out`, encoded.
+pub(in crate::protocol) fn encode(out: &mut Out, key: &[u8]) {
+    let mut buffer = [0; KEY_MAX.div_ceil(3) * 4];
+    // No key is longer than the buffer is made for.
+    out.extend_from_slice(Base64::encode(key, &mut buffer).unwrap_or_default().as_bytes());
 }

@@ -1,15 +1,16 @@
-//! Accounts and their grants: recorded in `mysql.user` and `mysql.grants`, tables made when the first account is. Of a
-//! password only the double SHA-1 of `mysql_native_password` is kept. `privileges` enforces what is granted; `root`@`localhost`
+//! Accounts and their grants: recorded in `mysql.user` and `mysql.grants`, tables made when the first account is. What is kept
+//! of a password is in `password`. `privileges` enforces what is granted; `root`@`localhost`
 //! is there without a row and may do everything. It has one from its first password on.
 
 use std::ops::ControlFlow;
 
 use super::ast::{Account, Grant, TableName};
 use super::error::{Result, SqlError};
-use super::function::{like, unhex};
+use super::function::like;
 use super::identity::ROOT;
 use super::info::find_table;
 use super::parse_admin::PRIVILEGES;
+use super::password::{NATIVE, Password, SHA2};
 use super::rows::Run;
 use crate::refengine::codes;
 use crate::refengine::types::{Charset, ColumnDef, ColumnType, Isolation, KeyRange, Row, RowLock, TableDef, Value};
@@ -18,7 +19,6 @@ use crate::refengine::{Engine, Error};
 const DB: &str = "mysql";
 const USERS: &str = "user";
 const GRANTS: &str = "grants";
-const NATIVE: &str = "mysql_native_password";
 
 /// Makes the two tables if they are missing.
 pub fn create_tables(engine: &Engine) -> Result<()> {
@@ -61,14 +61,9 @@ fn list(accounts: &[Account]) -> String {
     accounts.iter().map(Account::to_string).collect::<Vec<_>>().join(",")
 }
 
-/// `*` and the hash's hash, as MySQL stores it; empty for no password.
-fn native_hash(password: &str) -> String {
-    if password.is_empty() {
-        return String::new();
-    }
-    let once = sha1_smol::Sha1::from(password.as_bytes()).digest().bytes();
-    let twice = sha1_smol::Sha1::from(once).digest();
-    format!("*{}", twice.to_string().to_ascii_uppercase())
+/// The form of a new row: empty for no password.
+fn stored(password: Option<&Password>) -> String {
+    password.map(Password::to_string).unwrap_or_default()
 }
 
 /// One row of `mysql.grants`.
@@ -86,21 +81,21 @@ pub struct Credentials {
     pub user: String,
     /// Its host pattern.
     pub host: String,
-    /// SHA-1 of the SHA-1 of its password; None without a password.
-    pub hash: Option<[u8; 20]>,
+    /// What is kept of its password; None without one.
+    pub password: Option<Password>,
 }
 
 /// The account that `user` logs in to when its connection comes from a host with these names: of those that match, the
 /// one with the most specific host, and of these the one that names the user.
 ///
 /// # Errors
-/// The engine's; 1045 if the account's way to log in is not `mysql_native_password`.
+/// The engine's; 1045 if its row is of another server's making.
 pub fn find_account(engine: &Engine, user: &str, names: &[&str]) -> Result<Option<Credentials>> {
     // `root` of this machine is there also without a row.
     let builtin = (user == ROOT.0 && names.contains(&ROOT.1)).then(|| Credentials {
         user: ROOT.0.to_owned(),
         host: ROOT.1.to_owned(),
-        hash: None,
+        password: None,
     });
     let table = match engine.table(DB, USERS) {
         Err(Error::NoSuchTable { .. }) => return Ok(builtin),
@@ -128,14 +123,16 @@ pub fn find_account(engine: &Engine, user: &str, names: &[&str]) -> Result<Optio
     }
     let Some(row) = found else { return Ok(None) };
     let (plugin, stored) = (text_of(&row, 2), text_of(&row, 3));
-    let hash =
-        if stored.is_empty() { None } else { stored.strip_prefix('*').and_then(|digits| unhex(digits.as_bytes())) };
-    let hash: Option<[u8; 20]> = hash.and_then(|bytes| bytes.try_into().ok());
-    if plugin != NATIVE || hash.is_none() != stored.is_empty() {
-        let text = format!("Account '{}'@'{}' does not log in with {NATIVE}", text_of(&row, 1), text_of(&row, 0));
+    let password = Password::parse(&stored);
+    if ![NATIVE, SHA2].contains(&plugin.as_str()) || password.is_none() != stored.is_empty() {
+        let text = format!(
+            "Account '{}'@'{}' logs in with '{plugin}', which this server has not: give it a password anew",
+            text_of(&row, 1),
+            text_of(&row, 0)
+        );
         return Err(SqlError::new(codes::ER_ACCESS_DENIED_ERROR, text));
     }
-    Ok(Some(Credentials { user: text_of(&row, 1), host: text_of(&row, 0), hash }))
+    Ok(Some(Credentials { user: text_of(&row, 1), host: text_of(&row, 0), password }))
 }
 
 fn text_of(row: &Row, at: usize) -> String {
@@ -146,16 +143,15 @@ fn text_of(row: &Row, at: usize) -> String {
 }
 
 /// CREATE USER; all or none.
-pub fn create_users(run: &mut Run<'_>, users: &[(Account, Option<String>)], if_not_exists: bool) -> Result<()> {
+pub fn create_users(run: &mut Run<'_>, users: &[(Account, Option<Password>)], if_not_exists: bool) -> Result<()> {
     let users_table = run.open(&table(USERS))?;
     let mut failed = Vec::new();
     for (account, password) in users {
-        let hash = native_hash(password.as_deref().unwrap_or(""));
         if is_root(account) {
             failed.push(account.clone());
             continue;
         }
-        let new = row(&[&account.host, &account.user, NATIVE, &hash]);
+        let new = row(&[&account.host, &account.user, SHA2, &stored(password.as_ref())]);
         match run.trx.insert(&users_table, new) {
             Ok(()) => {}
             Err(Error::DuplicateKey { .. }) if if_not_exists => {
@@ -174,14 +170,14 @@ fn is_root(account: &Account) -> bool {
 }
 
 /// ALTER USER ... IDENTIFIED BY and SET PASSWORD; all or none.
-pub fn set_passwords(run: &mut Run<'_>, users: &[(Option<Account>, String)], if_exists: bool) -> Result<()> {
+pub fn set_passwords(run: &mut Run<'_>, users: &[(Option<Account>, Option<Password>)], if_exists: bool) -> Result<()> {
     let users_table = run.open(&table(USERS))?;
     let own = &run.info.identity.account;
     let own = Account { user: own.0.clone(), host: own.1.clone() };
     let mut failed = Vec::new();
     for (account, password) in users {
         let account = account.as_ref().unwrap_or(&own);
-        let new = row(&[&account.host, &account.user, NATIVE, &native_hash(password)]);
+        let new = row(&[&account.host, &account.user, SHA2, &stored(password.as_ref())]);
         let key = row(&[&account.host, &account.user]);
         match run.trx.get(&users_table, &key, RowLock::Exclusive)? {
             Some(old) => {
@@ -343,14 +339,4 @@ pub fn revoke(run: &mut Run<'_>, grant: &Grant) -> Result<()> {
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn native_passwords() {
-        // MySQL: SELECT PASSWORD('password')
-        assert_eq!(super::native_hash("password"), "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19");
-        assert_eq!(super::native_hash(""), "");
-    }
 }

@@ -2,7 +2,7 @@
 
 use super::ast::{Alteration, ColumnSpec, KeyKind, KeySpec, Place, TableName};
 use super::column::{self, Target, implicit_default};
-use super::definition::{add_index, column_def};
+use super::definition::{add_index, column_def, refuse_folding_key};
 use super::error::{Result, SqlError};
 use super::expr::column_index;
 use super::info::{Info, find_table};
@@ -84,6 +84,7 @@ impl Draft {
                     return Err(Error::DuplicateColumn(column.name.clone()).into());
                 }
                 let def = column_def(column, Charset::Utf8mb4, info)?;
+                refuse_folding_key((!keys.is_empty()).then_some((column, &def)), None)?;
                 self.put((def, None), place, self.columns.len())?;
                 keys.iter().try_for_each(|key| self.add_key(key))
             }
@@ -129,6 +130,8 @@ impl Draft {
         self.rename(at, &column.name)?;
         let mut def = column_def(column, Charset::Utf8mb4, info)?;
         def.not_null |= self.primary_key.contains(&def.name);
+        let in_key = self.primary_key.contains(&def.name) || self.indexes.iter().any(|i| i.columns.contains(&def.name));
+        refuse_folding_key(in_key.then_some((column, &def)), None)?;
         let source = self.columns.get(at).and_then(|(_, source)| *source);
         if *place == Place::Keep {
             if let Some(known) = self.columns.get_mut(at) {

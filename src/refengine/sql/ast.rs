@@ -3,6 +3,7 @@
 
 use sqlparser::ast::{DataType, Expr};
 
+use super::password::Password;
 use crate::refengine::types::{Isolation, RowLock};
 
 /// A table's name as written.
@@ -25,6 +26,8 @@ pub enum Statement {
     CreateDatabase {
         name: String,
         if_not_exists: bool,
+        /// A character set or collation that is not the one every database here has.
+        unkept: Option<String>,
     },
     DropDatabase {
         name: String,
@@ -65,6 +68,8 @@ pub enum Statement {
     Delete(Delete),
     Select(Box<Select>),
     Show(Show),
+    /// SHOW ... WHERE: of the rows those for which the condition holds.
+    ShowWhere(Show, Box<Expr>),
     Describe {
         table: TableName,
         like: Option<String>,
@@ -82,7 +87,7 @@ pub enum Statement {
     RollbackTo(String),
     ReleaseSavepoint(String),
     CreateUsers {
-        users: Vec<(Account, Option<String>)>,
+        users: Vec<(Account, Option<Password>)>,
         if_not_exists: bool,
     },
     DropUsers {
@@ -91,7 +96,7 @@ pub enum Statement {
     },
     /// None: the session's own account.
     SetPasswords {
-        users: Vec<(Option<Account>, String)>,
+        users: Vec<(Option<Account>, Option<Password>)>,
         if_exists: bool,
     },
     Grant(Grant),
@@ -117,6 +122,8 @@ pub struct CreateTable {
     pub engine: Option<String>,
     /// A comment on the table or a column was given.
     pub has_comment: bool,
+    /// Options of other engines and of statistics, which are read and not kept.
+    pub ignored: Vec<&'static str>,
 }
 
 impl CreateTable {
@@ -136,6 +143,7 @@ impl CreateTable {
             collation: None,
             engine: None,
             has_comment: false,
+            ignored: Vec::new(),
         }
     }
 }

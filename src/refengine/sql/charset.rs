@@ -14,18 +14,30 @@ pub fn by_name(name: &str) -> Result<Charset> {
     })
 }
 
-/// The character set a collation belongs to; 1273 for one that does not compare by bytes.
+/// The character set a collation belongs to; 1273 for one of no name that MySQL or MariaDB give.
 pub fn of_collation(name: &str) -> Result<Charset> {
     let lower = name.to_ascii_lowercase();
-    let charset = match lower.as_str() {
-        "binary" => Some("binary"),
-        "utf8mb4_0900_bin" => Some("utf8mb4"),
-        other => other.strip_suffix("_bin"),
-    };
-    charset.and_then(|charset| by_name(charset).ok()).ok_or_else(|| {
-        let text = format!("Unknown collation: '{name}': this engine compares by bytes and has only binary and *_bin");
-        SqlError::new(codes::ER_UNKNOWN_COLLATION, text)
-    })
+    let charset = if lower == "binary" { "binary" } else { lower.split('_').next().unwrap_or_default() };
+    let known = lower == "binary" || ["_bin", "_ci", "_cs"].iter().any(|end| lower.ends_with(end));
+    by_name(charset)
+        .ok()
+        .filter(|_| known)
+        .ok_or_else(|| SqlError::new(codes::ER_UNKNOWN_COLLATION, format!("Unknown collation: '{name}'")))
+}
+
+/// Whether a collation compares otherwise than by bytes. Columns may have one as long as nothing here compares them: no key may.
+pub fn is_folding(collation: &str) -> bool {
+    let lower = collation.to_ascii_lowercase();
+    lower != "binary" && !lower.ends_with("_bin")
+}
+
+/// 1273 for a key on such a column.
+pub fn folding_key(column: &str, collation: &str) -> SqlError {
+    let text = format!(
+        "Column '{column}' is part of a key and has the collation {collation}, but this engine compares keys by bytes: \
+         give the column COLLATE utf8mb4_bin, after a look whether keys that differ only in case or accents are meant to be one"
+    );
+    SqlError::new(codes::ER_UNKNOWN_COLLATION, text)
 }
 
 /// A character set and a collation given together, or either, or neither.
@@ -61,7 +73,15 @@ mod tests {
     #[test]
     fn collations() {
         assert_eq!(of_collation("utf8mb4_bin").unwrap(), Charset::Utf8mb4);
-        assert_eq!(of_collation("utf8mb4_0900_ai_ci").unwrap_err().errno, 1273);
+        for name in ["utf8mb4_0900_ai_ci", "utf8mb4_general_ci", "utf8mb4_uca1400_ai_ci", "utf8mb3_general_ci"] {
+            assert_eq!(of_collation(name).unwrap(), Charset::Utf8mb4, "{name}");
+            assert!(is_folding(name), "{name}");
+        }
+        assert_eq!(of_collation("latin1_swedish_ci").unwrap(), Charset::Latin1);
+        assert!(!is_folding("BINARY") && !is_folding("utf8mb4_0900_bin"));
+        for name in ["utf8mb4_nonsense", "klingon_ci", "utf8mb4"] {
+            assert_eq!(of_collation(name).unwrap_err().errno, 1273, "{name}");
+        }
         assert_eq!(resolve(Some("latin1"), Some("utf8mb4_bin")).unwrap_err().errno, 1253);
         assert_eq!(by_name("klingon").unwrap_err().errno, 1115);
     }

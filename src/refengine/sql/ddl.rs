@@ -8,7 +8,7 @@ use super::listing::report_reply;
 use super::privileges::denied_database;
 use super::result::Sink;
 use super::session::{Outcome, Session};
-use super::{accounts, alter, definition};
+use super::{accounts, alter, charset, definition};
 use crate::refengine::Error;
 use crate::refengine::codes;
 
@@ -20,9 +20,12 @@ impl Session {
             Statement::CreateDatabase { name, .. } if name.eq_ignore_ascii_case(INFORMATION_SCHEMA) => {
                 return Err(denied_database(&self.info, &name));
             }
-            Statement::CreateDatabase { name, if_not_exists } => {
+            Statement::CreateDatabase { name, if_not_exists, unkept } => {
                 let created = engine.create_database(&name);
                 self.unless(if_not_exists, created, |error| matches!(error, Error::DatabaseExists(_)))?;
+                if let Some(name) = unkept {
+                    self.not_kept(&name, "every database of this engine has utf8mb4 and utf8mb4_bin");
+                }
                 return Ok(Outcome::Changed(1));
             }
             Statement::DropDatabase { name, if_exists } => {
@@ -114,7 +117,23 @@ impl Session {
             let note = "COMMENT was read and not stored: the catalog of this engine has no comments";
             self.warnings.note(&SqlError::new(codes::ER_UNKNOWN_ERROR, note));
         }
+        for option in &create.ignored {
+            self.not_kept(option, "this engine has no such option of a table");
+        }
+        let collations = create.columns.iter().filter_map(|column| column.collation.as_ref()).chain(&create.collation);
+        let mut folding: Vec<&String> = collations.filter(|name| charset::is_folding(name)).collect();
+        folding.sort();
+        folding.dedup();
+        for collation in folding {
+            self.not_kept(&format!("COLLATE {collation}"), "this engine compares by bytes");
+        }
         Ok(())
+    }
+
+    /// Says what a statement of another server asked for in vain.
+    fn not_kept(&mut self, what: &str, why: &str) {
+        let text = format!("{what} was read and not kept: {why}");
+        self.warnings.add("Warning", &SqlError::new(codes::ER_UNKNOWN_ERROR, text));
     }
 
     /// Drops all tables or none, as MySQL 8.0 does: each must exist before the first goes.

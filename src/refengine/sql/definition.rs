@@ -42,6 +42,10 @@ pub fn table_def(create: &CreateTable, db: &str, info: &Info) -> Result<TableDef
         indexes: Vec::new(),
     };
     for key in &create.keys {
+        for name in &key.columns {
+            let spec = create.columns.iter().zip(&def.columns).find(|(spec, _)| spec.name.eq_ignore_ascii_case(name));
+            refuse_folding_key(spec, create.collation.as_deref())?;
+        }
         if key.kind != KeyKind::Primary {
             add_index(&mut def, key)?;
             continue;
@@ -61,6 +65,20 @@ pub fn table_def(create: &CreateTable, db: &str, info: &Info) -> Result<TableDef
         return Err(SqlError::new(codes::ER_REQUIRES_PRIMARY_KEY, "This table type requires a primary key"));
     }
     Ok(def)
+}
+
+/// 1273 if a key's column is to be compared otherwise than by bytes: by its own collation or by the table's.
+pub fn refuse_folding_key(column: Option<(&ColumnSpec, &ColumnDef)>, table: Option<&str>) -> Result<()> {
+    let Some((spec, def)) = column.filter(|(_, def)| is_text(&def.ty)) else { return Ok(()) };
+    let collation = spec.collation.as_deref().or(table.filter(|_| spec.charset.is_none()));
+    match collation.filter(|name| charset::is_folding(name)) {
+        Some(name) => Err(charset::folding_key(&def.name, name)),
+        None => Ok(()),
+    }
+}
+
+fn is_text(ty: &ColumnType) -> bool {
+    matches!(ty, ColumnType::Char { .. } | ColumnType::VarChar { .. } | ColumnType::Text { .. })
 }
 
 fn key_columns(def: &TableDef, key: &KeySpec) -> Result<Vec<usize>> {
@@ -94,7 +112,7 @@ pub fn column_def(spec: &ColumnSpec, table_charset: Charset, info: &Info) -> Res
     let given = charset::resolve(spec.charset.as_deref(), spec.collation.as_deref())?;
     let wanted = given.unwrap_or(table_charset);
     let ty = column_type(spec, wanted)?;
-    let text = matches!(ty, ColumnType::Char { .. } | ColumnType::VarChar { .. } | ColumnType::Text { .. });
+    let text = is_text(&ty);
     if given.is_some() && matches!(ty, ColumnType::Int { .. }) {
         return Err(SqlError::unsupported(format_args!("a character set of column '{}'", spec.name)));
     }
@@ -279,8 +297,7 @@ pub fn create_database_text(name: &str, if_not_exists: bool) -> String {
 
 fn column_text(column: &ColumnDef) -> String {
     let mut text = format!("  {} {}", backticked(&column.name), type_text(&column.ty));
-    let is_text = matches!(column.ty, ColumnType::Char { .. } | ColumnType::VarChar { .. } | ColumnType::Text { .. });
-    if is_text && column.charset != Charset::Utf8mb4 {
+    if is_text(&column.ty) && column.charset != Charset::Utf8mb4 {
         let (charset, collation) = charset::names(column.charset);
         text.push_str(&format!(" CHARACTER SET {charset} COLLATE {collation}"));
     }

@@ -22,7 +22,7 @@ pub trait Context {
 }
 
 /// The version VERSION() tells: the MySQL release whose wording and rules this SQL follows, and ours.
-pub const VERSION: &str = concat!("8.0.0-refengine-", env!("CARGO_PKG_VERSION"));
+pub const VERSION: &str = concat!("8.0.11-refengine-", env!("CARGO_PKG_VERSION"));
 
 /// A function of its arguments alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,13 +3,16 @@
 use std::borrow::Cow;
 
 use super::error::Result;
+use super::eval::RowView;
+use super::expr::{Expr, TableScope};
 use super::function::like;
 use super::host::{Host, HostReply};
 use super::info::Info;
 use super::processes::Processes;
-use super::result::{ResultColumn, Sink};
+use super::result::{End, ResultColumn, Sink};
 use super::warnings::Warnings;
 use crate::refengine::Engine;
+use crate::refengine::types::{Charset, ColumnDef, ColumnType, TableDef, Value};
 
 /// What SHOW may look at.
 pub struct Catalog<'a> {
@@ -57,4 +60,55 @@ pub fn report_reply(reply: HostReply, sink: &mut dyn Sink) -> Result<usize> {
         sink.row(&values)?;
     }
     Ok(reply.columns.len())
+}
+
+/// Passes on the rows of a SHOW for which a condition over its headings holds.
+pub struct Matching<'a> {
+    info: &'a Info,
+    condition: &'a sqlparser::ast::Expr,
+    compiled: Option<Expr>,
+    sink: &'a mut dyn Sink,
+}
+
+impl<'a> Matching<'a> {
+    /// The condition is compiled when the headings are known.
+    pub fn new(info: &'a Info, condition: &'a sqlparser::ast::Expr, sink: &'a mut dyn Sink) -> Matching<'a> {
+        Matching { info, condition, compiled: None, sink }
+    }
+}
+
+impl Sink for Matching<'_> {
+    fn columns(&mut self, columns: &[ResultColumn]) -> Result<()> {
+        let column = |column: &ResultColumn| ColumnDef {
+            name: column.name.clone(),
+            ty: ColumnType::VarChar { chars: 64 },
+            charset: Charset::Utf8mb4,
+            not_null: false,
+            default: None,
+        };
+        let def = TableDef {
+            db: String::new(),
+            name: String::new(),
+            columns: columns.iter().map(column).collect(),
+            primary_key: Vec::new(),
+            indexes: Vec::new(),
+        };
+        let scope = TableScope { def: &def, name: "", aliased: false };
+        self.compiled = Some(self.info.compiler(Some(scope), "where clause").compile(self.condition)?);
+        self.sink.columns(columns)
+    }
+
+    fn row(&mut self, values: &[Option<Cow<'_, [u8]>>]) -> Result<()> {
+        let cell = |cell: &Option<Cow<'_, [u8]>>| cell.as_ref().map_or(Value::Null, |text| Value::Bytes(text.to_vec()));
+        let row: Vec<Value> = values.iter().map(cell).collect();
+        let holds = match &self.compiled {
+            Some(condition) => condition.test(&RowView { row: &row, ..RowView::default() })? == Some(true),
+            None => true,
+        };
+        if holds { self.sink.row(values) } else { Ok(()) }
+    }
+
+    fn done(&mut self, end: End) -> Result<()> {
+        self.sink.done(end)
+    }
 }

@@ -32,7 +32,7 @@ pub fn parse(source: &SourceText<'_>, unit: Unit) -> Result<Statement> {
             let near = source.near_until(at, end);
             if known {
                 let what = if near.is_empty() { source.slice(Location { line, column: 1 }, end) } else { near };
-                return Err(SqlError::unsupported(what));
+                return Err(SqlError::unsupported(first_word(what)));
             }
             Err(SqlError::syntax(near, relative_line(at.line, line)))
         }
@@ -49,6 +49,16 @@ fn place_of(error: &ParserError) -> Option<Location> {
     let (line, column) = message.rsplit_once(" at Line: ")?.1.split_once(", Column: ")?;
     let (line, column) = (line.parse().ok()?, column.parse().ok()?);
     (line > 0).then_some(Location { line, column })
+}
+
+/// The word or the mark that a text begins with.
+fn first_word(text: &str) -> &str {
+    let of_word = |c: char| c.is_alphanumeric() || "_@$`.".contains(c);
+    match text.find(|c| !of_word(c)) {
+        Some(0) => text.get(..text.ceil_char_boundary(1)).unwrap_or(text),
+        Some(end) => text.get(..end).unwrap_or(text),
+        None => text,
+    }
 }
 
 /// Why the grammar stopped.

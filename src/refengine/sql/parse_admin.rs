@@ -7,6 +7,8 @@ use super::ast::{Account, CreateTable, Grant, IsolationScope, KeyKind, Scope, Se
 use super::charset;
 use super::error::SqlError;
 use super::parse::{Front, Parsed, Refusal};
+use super::password::{NATIVE, Password, SHA2};
+use crate::refengine::codes;
 use crate::refengine::types::{Charset, Isolation};
 
 /// What GRANT and REVOKE take besides ALL.
@@ -48,14 +50,14 @@ impl Front<'_> {
         if self.word("DATABASE") || self.word("SCHEMA") {
             let if_not_exists = self.if_not_exists();
             let name = self.ident()?;
-            self.database_options()?;
-            return Ok(Statement::CreateDatabase { name, if_not_exists });
+            let unkept = self.database_options()?;
+            return Ok(Statement::CreateDatabase { name, if_not_exists, unkept });
         }
         if self.word("USER") {
             let if_not_exists = self.if_not_exists();
             let users = self.list(|front| {
                 let account = front.account()?;
-                Ok((account, front.identified()?))
+                Ok((account, front.identified()?.flatten()))
             })?;
             return Ok(Statement::CreateUsers { users, if_not_exists });
         }
@@ -69,31 +71,48 @@ impl Front<'_> {
         self.create_table()
     }
 
-    /// Every database's default is the one of a dump made here.
-    fn database_options(&mut self) -> Parsed<()> {
+    /// Every database has the same default, and tables say their own: another one is read and not kept.
+    fn database_options(&mut self) -> Parsed<Option<String>> {
         let mut options = CreateTable::scratch();
         let start = self.position();
         while self.table_option(&mut options)? {}
         let charset = charset::resolve(options.charset.as_deref(), options.collation.as_deref())?;
-        if options.engine.is_some() || options.has_comment || charset.is_some_and(|given| given != Charset::Utf8mb4) {
+        if options.engine.is_some() || options.has_comment || !options.ignored.is_empty() {
             return Err(SqlError::unsupported(self.text_since(start)).into());
         }
-        Ok(())
+        let kept = charset.is_none_or(|given| given == Charset::Utf8mb4)
+            && !options.collation.as_deref().is_some_and(charset::is_folding);
+        Ok(options.collation.or(options.charset).filter(|_| !kept))
     }
 
-    /// `IDENTIFIED [WITH mysql_native_password] BY 'password'`
-    fn identified(&mut self) -> Parsed<Option<String>> {
-        let given = self.words(&["IDENTIFIED", "BY"])
-            || self.words(&["IDENTIFIED", "WITH", "mysql_native_password", "BY"])
-            || self.peek_word(0, "IDENTIFIED")
-                && self.peek_word(1, "WITH")
-                && self.parser.peek_nth_token_ref(2).token == Token::SingleQuotedString("mysql_native_password".into())
-                && self.peek_word(3, "BY")
-                && (0..4).all(|_| {
-                    self.parser.advance_token();
-                    true
-                });
-        if given { self.string().map(Some) } else { Ok(None) }
+    /// `IDENTIFIED [WITH method] BY 'password'`, or AS and what SHOW CREATE USER shows of it. Every account may use both methods,
+    /// so the method only says what form the latter has.
+    fn identified(&mut self) -> Parsed<Option<Option<Password>>> {
+        if !self.word("IDENTIFIED") {
+            return Ok(None);
+        }
+        let method = if self.word("WITH") { self.name_or_string()? } else { NATIVE.to_owned() };
+        if ![NATIVE, SHA2].iter().any(|known| method.eq_ignore_ascii_case(known)) {
+            return Err(
+                SqlError::new(codes::ER_PLUGIN_IS_NOT_LOADED, format!("Plugin '{method}' is not loaded")).into()
+            );
+        }
+        if self.word("BY") {
+            return Ok(Some(Password::of(&self.string()?)));
+        }
+        if !self.word("AS") {
+            // An account without a password.
+            return Ok(Some(None));
+        }
+        let stored = self.string()?;
+        match Password::parse(&stored) {
+            None if !stored.is_empty() => {
+                let text =
+                    "The password hash is not of mysql_native_password: give the password itself, IDENTIFIED BY '...'";
+                Err(SqlError::new(codes::ER_PASSWORD_FORMAT, text).into())
+            }
+            password => Ok(Some(password)),
+        }
     }
 
     /// Behind ALTER USER.
@@ -126,7 +145,7 @@ impl Front<'_> {
         } else {
             self.string()?
         };
-        Ok(Statement::SetPasswords { users: vec![(account, password)], if_exists: false })
+        Ok(Statement::SetPasswords { users: vec![(account, Password::of(&password))], if_exists: false })
     }
 
     pub(super) fn drop(&mut self) -> Parsed<Statement> {
@@ -198,7 +217,11 @@ impl Front<'_> {
         } else {
             return Err(Refusal::Here);
         };
-        Ok(Statement::Show(show))
+        if self.word("WHERE") {
+            Ok(Statement::ShowWhere(show, Box::new(self.expr()?)))
+        } else {
+            Ok(Statement::Show(show))
+        }
     }
 
     /// Behind SHOW [FULL].
@@ -357,6 +380,15 @@ impl Front<'_> {
     /// A value in SET: a lone word (ON, OFF, utf8mb4) is a string.
     fn set_value(&mut self) -> Parsed<Expr> {
         let ends = matches!(self.parser.peek_nth_token_ref(1).token, Token::EOF | Token::Comma);
+        // Strings side by side are one.
+        if let Token::SingleQuotedString(_) = self.parser.peek_nth_token_ref(1).token
+            && let Some(mut text) = self.optional_string()
+        {
+            while let Some(more) = self.optional_string() {
+                text.push_str(&more);
+            }
+            return Ok(Expr::Value(Value::SingleQuotedString(text).with_span(Span::empty())));
+        }
         if let Token::Word(word) = &self.parser.peek_token_ref().token
             && ends
             && !word.value.starts_with('@')

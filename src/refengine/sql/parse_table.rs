@@ -8,6 +8,24 @@ use super::parse::{Front, Parsed, Refusal};
 /// Elements of CREATE TABLE that are valid and not supported.
 const UNSUPPORTED_ELEMENTS: [&str; 4] = ["CHECK", "FOREIGN", "FULLTEXT", "SPATIAL"];
 
+/// Options of tables that dumps carry and that mean nothing here: how a server lays out its files, what it estimates.
+const IGNORED_OPTIONS: [&str; 14] = [
+    "AUTO_INCREMENT",
+    "AVG_ROW_LENGTH",
+    "CHECKSUM",
+    "DELAY_KEY_WRITE",
+    "KEY_BLOCK_SIZE",
+    "MAX_ROWS",
+    "MIN_ROWS",
+    "PACK_KEYS",
+    "PAGE_CHECKSUM",
+    "ROW_FORMAT",
+    "STATS_AUTO_RECALC",
+    "STATS_PERSISTENT",
+    "STATS_SAMPLE_PAGES",
+    "TRANSACTIONAL",
+];
+
 impl Front<'_> {
     pub(super) fn create_table(&mut self) -> Parsed<Statement> {
         let if_not_exists = self.if_not_exists();
@@ -119,6 +137,15 @@ impl Front<'_> {
             self.token(&Token::Eq);
             self.string()?;
             table.has_comment = true;
+            return Ok(true);
+        }
+        if let Some(name) = IGNORED_OPTIONS.iter().find(|name| self.word(name)) {
+            self.token(&Token::Eq);
+            // A number, a word or a string.
+            if self.optional_string().is_none() {
+                self.parser.advance_token();
+            }
+            table.ignored.push(name);
             return Ok(true);
         }
         let default = self.word("DEFAULT");

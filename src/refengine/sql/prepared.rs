@@ -8,7 +8,7 @@ use super::host::Host;
 use super::parse;
 use super::result::{End, ResultColumn, Sink};
 use super::session::Session;
-use super::text::SourceText;
+use super::text::{SourceText, for_this_version};
 use crate::refengine::codes;
 
 impl Session {
@@ -17,7 +17,8 @@ impl Session {
     /// # Errors
     /// What is wrong with the statement before its parameters are known; 1295 for several statements.
     pub fn prepare(&mut self, text: &str, host: &dyn Host) -> Result<(usize, Vec<ResultColumn>)> {
-        let source = SourceText::new(text);
+        let text = for_this_version(text);
+        let source = SourceText::new(&text);
         let (mut units, rest) = source.split();
         if let Some(error) = rest {
             return Err(error);
@@ -51,7 +52,8 @@ impl Session {
         host: &dyn Host,
         sink: &mut dyn Sink,
     ) -> Result<()> {
-        let source = SourceText::new(text);
+        let text = for_this_version(text);
+        let source = SourceText::new(&text);
         let Some(mut unit) = source.split().0.into_iter().next() else { return Err(SqlError::empty_query()) };
         if unit.bind(&mut parameters.iter()) != parameters.len() {
             return Err(SqlError::new(codes::ER_WRONG_ARGUMENTS, "Incorrect arguments to mysqld_stmt_execute"));

@@ -136,7 +136,7 @@ impl Guard<'_> {
                 self.table("LOCK TABLES", name)
             }),
             Statement::FlushTables { .. } | Statement::FlushPrivileges => self.everywhere("RELOAD"),
-            Statement::Show(show) => self.show(show),
+            Statement::Show(show) | Statement::ShowWhere(show, _) => self.show(show),
             Statement::Describe { table, .. } => self.see_table(table),
             Statement::Set(items) => items.iter().try_for_each(|item| match item {
                 SetItem::Variable { scope: Scope::Global, .. }

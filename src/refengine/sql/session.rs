@@ -14,13 +14,13 @@ use super::function::unix_time;
 use super::host::{Host, HostStatement, name_value_rows};
 use super::identity::Identity;
 use super::info::{Info, find_table};
-use super::listing::Catalog;
+use super::listing::{Catalog, Matching};
 use super::privileges::{self, Rights};
 use super::processes::{Entered, PLUGIN_IDS, Processes};
 use super::result::{self, End, ResultColumn, Sink, Status};
 use super::rows::Run;
 use super::table_locks::TableLocks;
-use super::text::{SourceText, Unit};
+use super::text::{SourceText, Unit, for_this_version};
 use super::variables::Variables;
 use super::warnings::Warnings;
 use super::{change, parse, select, show, show_table};
@@ -79,7 +79,8 @@ impl Session {
     /// # Errors
     /// That statement's, with its line. Statements before it stay done.
     pub fn execute(&mut self, text: &str, host: &dyn Host, sink: &mut dyn Sink) -> Result<()> {
-        let source = SourceText::new(text);
+        let text = for_this_version(text);
+        let source = SourceText::new(&text);
         let (units, rest) = source.split();
         if let Some(second) = units.get(1).filter(|_| self.single_statements) {
             let near = source.near_until(second.start(), second.end);
@@ -110,6 +111,11 @@ impl Session {
         self.info.user_variables.clear();
         self.next = (None, None);
         self.warnings = Warnings::default();
+    }
+
+    /// The list of connections that this session shows.
+    pub fn processes(&self) -> &Processes {
+        &self.processes
     }
 
     /// USE.
@@ -192,6 +198,10 @@ impl Session {
                 return self.transaction(true, |run| change::delete(run, &delete)).map(Outcome::Changed);
             }
             Statement::Show(what) => return show::show(&self.catalog(host), &what, sink).map(Outcome::Shown),
+            Statement::ShowWhere(what, condition) => {
+                let mut matching = Matching::new(&self.info, &condition, sink);
+                return show::show(&self.catalog(host), &what, &mut matching).map(Outcome::Shown);
+            }
             Statement::Describe { table, like } => {
                 return show_table::columns(&self.catalog(host), &table, like.as_deref(), false, sink)
                     .map(Outcome::Shown);

@@ -6,7 +6,7 @@ use super::error::{Result, SqlError};
 use super::eval::RowView;
 use super::host::{Host, HostStatement, name_value_rows};
 use super::session::Session;
-use super::variables::{SQL_MODE, switch, value_text};
+use super::variables::{SQL_MODE, is_without_effect, switch, value_text};
 use crate::refengine::Error;
 use crate::refengine::codes;
 use crate::refengine::types::Isolation;
@@ -90,6 +90,11 @@ impl Session {
         match self.info.engine.set_variable(name, text.as_deref().unwrap_or("DEFAULT")) {
             Err(Error::UnknownVariable(_)) => {}
             other => return Ok(other?),
+        }
+        if is_without_effect(name) {
+            let text = format!("'{name}' has no effect on this engine");
+            self.warnings.add("Warning", &SqlError::new(codes::ER_UNKNOWN_ERROR, text));
+            return Ok(());
         }
         if self.info.variables.get(name).is_some() {
             return Err(SqlError::unsupported(format_args!("SET GLOBAL {name}")));

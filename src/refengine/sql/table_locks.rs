@@ -109,6 +109,7 @@ impl TableLocks {
             Statement::Delete(delete) => check(&delete.table.name, true),
             Statement::SwitchKeys(name) => check(name, true),
             Statement::Show(_)
+            | Statement::ShowWhere(..)
             | Statement::Describe { .. }
             | Statement::Use(_)
             | Statement::Set(_)

@@ -1,11 +1,63 @@
 //! Text to statements: the tokenizer of `sqlparser` splits at semicolons, so quotes and comments need no second
 //! set of rules here. Positions of tokens lead back to the text for error messages and column headings.
 
+use std::borrow::Cow;
+
 use sqlparser::dialect::MySqlDialect;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use super::datum::Datum;
 use super::error::SqlError;
+
+/// The version whose comments are read: `/*!80011 ... */` is, `/*!80013 ... */` is not.
+const COMMENT_VERSION: u32 = 80_011;
+
+/// Statements without what they say to later versions, and to MariaDB's: such a comment becomes a plain one of the same length.
+pub fn for_this_version(text: &str) -> Cow<'_, str> {
+    let bytes = text.as_bytes();
+    if memchr::memmem::find(bytes, b"/*!").is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = bytes.to_vec();
+    let mut at = 0;
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let until = |end: &[u8]| memchr::memmem::find(rest, end).map_or(rest.len(), |found| found + end.len());
+        at += match rest {
+            [quote @ (b'\'' | b'"' | b'`'), ..] => quoted(rest, *quote),
+            [b'#', ..] => until(b"\n"),
+            [b'-', b'-', next, ..] if next.is_ascii_whitespace() => until(b"\n"),
+            [b'/', b'*', b'!', version @ ..] => {
+                let digits = version.iter().take(6).take_while(|byte| byte.is_ascii_digit()).count();
+                let number = version.get(..digits).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+                if digits >= 5 && number.is_some_and(|number: u32| number > COMMENT_VERSION) {
+                    out.get_mut(at + 2).into_iter().for_each(|mark| *mark = b' ');
+                    until(b"*/")
+                } else {
+                    3
+                }
+            }
+            [b'/', b'*', ..] => until(b"*/"),
+            _ => 1,
+        };
+    }
+    // One ASCII byte was put in the place of another.
+    String::from_utf8(out).map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
+/// The length of what begins with this quote.
+fn quoted(text: &[u8], quote: u8) -> usize {
+    let mut at = 1;
+    while let Some(&byte) = text.get(at) {
+        at += 1;
+        if byte == quote {
+            break;
+        }
+        if byte == b'\\' && quote != b'`' {
+            at += 1;
+        }
+    }
+    at
+}
 
 /// MySQL cuts the text it quotes in a syntax error to this many characters.
 const NEAR_CHARS: usize = 80;

@@ -24,13 +24,20 @@ const OTHER_MODES: [&str; 8] = [
     "STRICT_ALL_TABLES",
 ];
 /// Variables that clients and dumps set and set back, of things that are the same here whatever they say: there are no foreign
-/// keys and no times with a zone, every index is checked, comparisons are by bytes.
-const WITHOUT_EFFECT: [(&str, &str); 10] = [
+/// keys, no binary log and no times with a zone, every index is checked, comparisons are by bytes.
+const WITHOUT_EFFECT: [(&str, &str); 17] = [
+    ("auto_increment_increment", "1"),
     ("collation_connection", "utf8mb4_bin"),
     ("foreign_key_checks", "ON"),
+    ("gtid_purged", ""),
     ("information_schema_stats_expiry", "86400"),
+    ("innodb_stats_auto_recalc", "ON"),
+    ("interactive_timeout", "28800"),
+    ("max_execution_time", "0"),
+    ("net_buffer_length", "16384"),
     ("net_read_timeout", "30"),
     ("net_write_timeout", "60"),
+    ("sql_log_bin", "ON"),
     ("sql_notes", "ON"),
     ("sql_quote_show_create", "ON"),
     ("time_zone", "+00:00"),
@@ -38,13 +45,19 @@ const WITHOUT_EFFECT: [(&str, &str); 10] = [
     ("wait_timeout", "28800"),
 ];
 /// What is as it is.
-const FIXED: [(&str, &str); 9] = [
+const FIXED: [(&str, &str); 15] = [
     ("character_set_database", "utf8mb4"),
     ("character_set_server", "utf8mb4"),
     ("collation_database", "utf8mb4_bin"),
     ("collation_server", "utf8mb4_bin"),
+    ("default_storage_engine", "InnoDB"),
+    ("init_connect", ""),
+    ("license", "MIT OR Apache-2.0"),
     ("lower_case_table_names", "0"),
     ("max_allowed_packet", "67108864"),
+    ("performance_schema", "OFF"),
+    ("query_cache_size", "0"),
+    ("query_cache_type", "OFF"),
     ("system_time_zone", "UTC"),
     ("version", VERSION),
     ("version_comment", env!("CARGO_PKG_NAME")),
@@ -162,6 +175,11 @@ impl Variables {
         self.names = name.to_ascii_lowercase();
         Ok(())
     }
+}
+
+/// Whether a variable only says what clients want to hear, for all sessions as for one.
+pub fn is_without_effect(name: &str) -> bool {
+    WITHOUT_EFFECT.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
 }
 
 /// Names of modes with commas between them, or none.

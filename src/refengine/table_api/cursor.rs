@@ -363,6 +363,7 @@ entry! {
         if !tuple.is_row_of(cursor.guard()?.table()) {
             return Err(Fail(ib_err::IB_DATA_MISMATCH));
         }
+        tuple.fill_defaults()?;
         tuple.check_nulls()?;
         tuple.encode(&mut cursor.buffer)?;
         let guard = cursor.guard.as_ref().ok_or(MISUSED)?;

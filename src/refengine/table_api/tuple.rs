@@ -9,7 +9,7 @@ use crate::refengine::codec::{self, Field, Tail};
 use crate::refengine::error::Result;
 use crate::refengine::storage::Slice;
 use crate::refengine::table::Table;
-use crate::refengine::types::{Charset, ColumnDef, ColumnType, TableDef};
+use crate::refengine::types::{Charset, ColumnDef, ColumnType, TableDef, Value};
 use std::borrow::Cow;
 use std::os::raw::c_void;
 use std::sync::Arc;
@@ -146,6 +146,21 @@ impl Tuple {
         codec::encode_row(out, (0..self.slots.len()).map(|i| self.bytes(i)))
     }
 
+    /// Gives NOT NULL columns without a value their defaults, as [`ib_col_attr::IB_COL_FILLED`] promises.
+    pub(super) fn fill_defaults(&mut self) -> Outcome {
+        for at in 0..self.slots.len() {
+            let (None, Some(column)) = (self.bytes(at), self.column(at).filter(|column| is_filled(column))) else {
+                continue;
+            };
+            let default = column.default.as_ref().map(|value| codec::encode_value(column, value));
+            if let Some(bytes) = default.transpose()?.flatten() {
+                let slot = self.store(None, &bytes);
+                self.slots[at] = slot;
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses NULL where the table does.
     pub(super) fn check_nulls(&self) -> Outcome {
         let null = |i: &usize| self.bytes(*i).is_none() && self.column(*i).is_some_and(|c| c.not_null);
@@ -220,6 +235,11 @@ impl Tuple {
     }
 }
 
+/// Whether a row may be inserted without this NOT NULL column.
+fn is_filled(column: &ColumnDef) -> bool {
+    column.not_null && column.default.as_ref().is_some_and(|value| *value != Value::Null)
+}
+
 fn meta(column: &ColumnDef) -> ib_col_meta_t {
     let wide = column.charset == Charset::Utf8mb4;
     let text = |chars: u32| chars.saturating_mul(column.charset.max_bytes_per_char());
@@ -242,6 +262,9 @@ fn meta(column: &ColumnDef) -> ib_col_meta_t {
     }
     if unsigned {
         attr |= ib_col_attr::IB_COL_UNSIGNED;
+    }
+    if is_filled(column) {
+        attr |= ib_col_attr::IB_COL_FILLED;
     }
     ib_col_meta_t { type_, attr, type_len, client_type: 0, charset: std::ptr::null_mut() }
 }

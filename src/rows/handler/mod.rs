@@ -1,7 +1,15 @@
-//! Rows of a MariaDB server: SQL, and reads through the handlers below it.
+//! Rows of a MariaDB server: SQL, and reads by key through the handlers below it.
+//!
+//! Transactions that only read use the handlers where the host has them: tables are opened at their first use and closed when the
+//! transaction ends, or before a statement runs, as its end closes all tables of the thread. What the handlers cannot do, such as
+//! ranges, SQL does. A table's rows are taken apart by the description that the caller has of it. A [`Plan`] remembers for which
+//! definition that description holds: the server numbers definitions, and gives a table that was altered another number.
+
+mod record;
 
 use super::sql::{SqlRows, SqlSession};
-use super::{Cell, Column, Index, Mode, Result, Rows, Table};
+use super::{Cell, Column, ColumnKind, Error, Index, Mode, Result, Rows, Table};
+pub use record::{Form, length};
 use std::ffi::CStr;
 use std::ops::Bound;
 
@@ -11,71 +19,347 @@ pub const TRX_LEVEL: u8 = 0;
 /// Seconds after which an idle batch is committed, likewise.
 pub const COMMIT_INTERVAL: i64 = 5;
 
+/// How often a table is looked at that is altered all the time.
+const LOOKS: usize = 5;
+
+/// A table that is open for reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Opened {
+    /// Its handle.
+    pub at: usize,
+    /// The number of its definition.
+    pub definition: u64,
+}
+
+/// The handlers of a thread's session. Statements of the session may run only while nothing is open.
+pub trait Handlers {
+    /// Opens `database/table`; after an error nothing is open.
+    fn open(&mut self, path: &CStr) -> Result<Opened>;
+
+    /// Makes the row with this key current; the key has the form of the index's first column, which is its only one.
+    fn find(&mut self, table: usize, index: u32, key: &[u8]) -> Result<bool>;
+
+    /// A column of the current row as it lies there, `None` for NULL.
+    fn bytes(&self, table: usize, column: usize, form: Form) -> Option<&[u8]>;
+
+    /// Closes everything.
+    fn close(&mut self);
+}
+
+/// A SQL session with handlers behind it.
+pub trait HandlerSession: SqlSession {
+    /// The handlers.
+    type Handlers: Handlers;
+
+    /// The handlers, if they can be used.
+    fn handlers(&self) -> Option<&Self::Handlers>;
+
+    /// See [`HandlerSession::handlers`].
+    fn handlers_mut(&mut self) -> Option<&mut Self::Handlers>;
+
+    /// Says whether rows that were read through the handlers look as SQL shows them, or why they are not to be used.
+    fn judge(&mut self, verdict: std::result::Result<(), String>);
+}
+
+/// How the rows of a table are read.
+#[derive(Debug)]
+struct Plan {
+    /// [`Table::stamp`] of the table.
+    stamp: u32,
+    /// `None`: by SQL.
+    by_handler: Option<Known>,
+}
+
+#[derive(Debug)]
+struct Known {
+    /// Number of the definition that the table's description was compared with.
+    definition: u64,
+    /// Position of the index among the table's.
+    index: u32,
+    forms: Vec<Form>,
+}
+
+/// Where the current row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Current {
+    Sql,
+    /// Of the table that is open there and has this [`Table::stamp`].
+    Handler(usize, u32),
+}
+
 /// Rows of one worker thread.
 pub struct HandlerRows<S> {
     sql: SqlRows<S>,
+    /// A transaction reads through handlers.
+    reading: bool,
+    /// By [`Table::id`].
+    plans: Vec<Option<Plan>>,
+    /// Tables that are open, by [`Table::id`].
+    open: Vec<Option<usize>>,
+    /// Tables that somebody else had locked for too long since the last [`Rows::restart_lock_wait`].
+    locked: Vec<usize>,
+    current: Current,
+    /// Integers of the current row as InnoDB keeps them, by column.
+    integers: Vec<[u8; 8]>,
+    image: Vec<u8>,
 }
 
-impl<S: SqlSession> HandlerRows<S> {
+impl<S: HandlerSession> HandlerRows<S> {
     /// Rows without a transaction.
     pub fn new(session: S) -> HandlerRows<S> {
-        HandlerRows { sql: SqlRows::new(session) }
+        HandlerRows {
+            sql: SqlRows::new(session),
+            reading: false,
+            plans: Vec::new(),
+            open: Vec::new(),
+            locked: Vec::new(),
+            current: Current::Sql,
+            integers: Vec::new(),
+            image: Vec::new(),
+        }
     }
 
-    /// See [`super::RowSession::check`].
-    pub(super) fn check(&mut self, _path: &CStr) -> Result<()> {
-        Ok(())
-    }
-
-    /// Replaces a session that somebody killed.
+    /// Replaces a session that is no longer of use.
     fn renew(&mut self) -> Result<()> {
         match self.sql.is_lost() {
-            true => self.sql.reopen(),
+            true => {
+                self.open.clear();
+                self.sql.reopen()
+            }
             false => Ok(()),
         }
     }
+
+    /// SQL, with nothing open that a statement would close.
+    fn in_sql(&mut self) -> &mut SqlRows<S> {
+        self.close();
+        self.current = Current::Sql;
+        &mut self.sql
+    }
+
+    fn close(&mut self) {
+        if self.open.iter().any(Option::is_some) {
+            self.open.clear();
+            if let Some(handlers) = self.sql.host_mut().handlers_mut() {
+                handlers.close();
+            }
+        }
+    }
+
+    /// Opens a table; the handlers are there.
+    fn open(&mut self, table: &Table) -> Result<Opened> {
+        if self.locked.contains(&table.id) {
+            return Err(Error::LockTimeout);
+        }
+        let opened = match self.sql.host_mut().handlers_mut() {
+            Some(handlers) => handlers.open(&table.path),
+            None => Err(Error::Engine("the handlers are gone".into())),
+        };
+        match opened {
+            Ok(opened) => {
+                if self.open.len() <= table.id {
+                    self.open.resize(table.id + 1, None);
+                }
+                self.open[table.id] = Some(opened.at);
+                Ok(opened)
+            }
+            Err(error) => {
+                // Nothing is open any more.
+                self.open.clear();
+                if error == Error::LockTimeout {
+                    self.locked.push(table.id);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The handle of a table that is open and as it was described; `None`: its rows are read by SQL.
+    fn opened(&mut self, table: &Table) -> Result<Option<usize>> {
+        if let Some(Some(at)) = self.open.get(table.id)
+            && self.plan(table).is_some()
+        {
+            return Ok(Some(*at));
+        }
+        for _ in 0..LOOKS {
+            match self.plan(table) {
+                Some(Plan { by_handler: None, .. }) => return Ok(None),
+                Some(Plan { by_handler: Some(known), .. }) => {
+                    let definition = known.definition;
+                    let opened = self.open(table)?;
+                    if opened.definition == definition {
+                        return Ok(Some(opened.at));
+                    }
+                    self.close();
+                }
+                None => {}
+            }
+            self.make_plan(table)?;
+        }
+        Err(Error::Changed(table.display().into_owned()))
+    }
+
+    fn plan(&self, table: &Table) -> Option<&Plan> {
+        self.plans.get(table.id)?.as_ref().filter(|plan| plan.stamp == table.stamp)
+    }
+
+    /// Finds out how a table is read, and compares its description with what the dictionary says. The definition's number is asked for
+    /// first: if the table is altered in between, the number is an old one when it is next opened.
+    fn make_plan(&mut self, table: &Table) -> Result<()> {
+        self.close();
+        let definition = self.open(table)?.definition;
+        let sql = self.in_sql();
+        if sql.describe(&table.path)? != table.columns {
+            return Err(Error::Changed(table.display().into_owned()));
+        }
+        let name = table.index.as_deref().unwrap_or(c"PRIMARY");
+        let forms = match sql.has_odd_columns(&table.path)? {
+            true => None,
+            false => Some(table.columns.iter().map(Form::of).collect()),
+        };
+        let index = sql.index_position(&table.path, name)?;
+        let by_handler = forms.zip(index).map(|(forms, index)| Known { definition, index, forms });
+        if self.plans.len() <= table.id {
+            self.plans.resize_with(table.id + 1, || None);
+        }
+        self.plans[table.id] = Some(Plan { stamp: table.stamp, by_handler });
+        Ok(())
+    }
+
+    /// Reads a row through the handlers; `None`: SQL must.
+    fn read_by_handler(&mut self, table: &Table, key: Cell<'_>) -> Result<Option<bool>> {
+        if self.sql.host().handlers().is_none() {
+            return Ok(None);
+        }
+        let Some(at) = self.opened(table)? else { return Ok(None) };
+        let Some(column) = table.columns.get(table.key) else { return Ok(Some(false)) };
+        if !record::key(column, key, &mut self.image) {
+            return Ok(Some(false));
+        }
+        let Some(Some(Plan { by_handler: Some(known), .. })) = self.plans.get(table.id) else { return Ok(None) };
+        let Some(handlers) = self.sql.host_mut().handlers_mut() else { return Ok(None) };
+        let found = handlers.find(at, known.index, &self.image)?;
+        self.current = Current::Handler(at, table.stamp);
+        if found {
+            self.integers.resize(self.integers.len().max(table.columns.len()), [0; 8]);
+            for (i, (column, form)) in table.columns.iter().zip(&known.forms).enumerate() {
+                if let ColumnKind::Int { unsigned, .. } = column.kind
+                    && let Some(bytes) = handlers.bytes(at, i, *form)
+                {
+                    self.integers[i] = record::ordered(bytes, unsigned);
+                }
+            }
+        }
+        Ok(Some(found))
+    }
+
+    /// Reads all rows of a table through SQL and each of them by its key through the handlers, and judges by what comes out. See
+    /// [`super::RowSession::check`].
+    pub(super) fn check(&mut self, path: &CStr) -> Result<()> {
+        if self.sql.host().handlers().is_none() {
+            return Ok(());
+        }
+        self.begin(Mode { level: 1, read_write: false })?;
+        let compared = self.compare(path);
+        self.rollback();
+        let verdict = match compared {
+            Ok(None) => return Ok(()),
+            Ok(Some(true)) => Ok(()),
+            Ok(Some(false)) => Err(format!("rows of {} look otherwise below SQL", path.to_string_lossy())),
+            Err(error) => Err(error.to_string()),
+        };
+        self.sql.host_mut().judge(verdict);
+        self.renew()
+    }
+
+    /// Whether each row of a table looks the same both ways; `None`: there is no row, or no such table.
+    fn compare(&mut self, path: &CStr) -> Result<Option<bool>> {
+        let columns = match self.sql.describe(path) {
+            Err(Error::NotFound(_)) => return Ok(None),
+            columns => columns?,
+        };
+        let table = Table::new(0, path.into(), None, columns, 0);
+        let row = |rows: &Self| -> Vec<_> {
+            (0..table.columns.len()).map(|column| rows.bytes(&table, column).map(<[u8]>::to_vec)).collect()
+        };
+        let mut expected = Vec::new();
+        let mut found = self.seek(&table, Bound::Unbounded)?;
+        while found {
+            expected.push(row(self));
+            found = self.next(&table)?;
+        }
+        for known in &expected {
+            let Some(Some(key)) = known.first() else { return Ok(Some(false)) };
+            if self.read_by_handler(&table, Cell::Bytes(key))? != Some(true) || row(self) != *known {
+                return Ok(Some(false));
+            }
+        }
+        Ok((!expected.is_empty()).then_some(true))
+    }
 }
 
-impl<S: SqlSession> Rows for HandlerRows<S> {
+impl<S: HandlerSession> Rows for HandlerRows<S> {
     fn begin(&mut self, mode: Mode) -> Result<()> {
         self.renew()?;
-        self.sql.begin(mode)
+        if mode.read_write || self.sql.host().handlers().is_none() {
+            self.current = Current::Sql;
+            return self.sql.begin(mode);
+        }
+        self.sql.set_level(mode.level)?;
+        self.reading = true;
+        Ok(())
     }
 
     fn active(&self) -> bool {
-        self.sql.active()
+        self.reading || self.sql.active()
     }
 
     fn describe(&mut self, path: &CStr) -> Result<Vec<Column>> {
-        self.sql.describe(path)
+        self.in_sql().describe(path)
     }
 
     fn describe_index(&mut self, path: &CStr, name: &CStr) -> Result<Index> {
-        self.sql.describe_index(path, name)
+        self.in_sql().describe_index(path, name)
     }
 
     fn read(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
-        self.sql.read(table, key)
+        if self.reading
+            && let Some(found) = self.read_by_handler(table, key)?
+        {
+            return Ok(found);
+        }
+        self.in_sql().read(table, key)
     }
 
     fn read_for_update(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
-        self.sql.read_for_update(table, key)
+        self.in_sql().read_for_update(table, key)
     }
 
-    fn bytes(&self, _table: &Table, column: usize) -> Option<&[u8]> {
-        self.sql.bytes(column)
+    #[inline]
+    fn bytes(&self, table: &Table, column: usize) -> Option<&[u8]> {
+        let Current::Handler(at, stamp) = self.current else { return self.sql.bytes(column) };
+        let Plan { by_handler: Some(known), .. } = self.plan(table).filter(|plan| plan.stamp == stamp)? else {
+            return None;
+        };
+        let bytes = self.sql.host().handlers()?.bytes(at, column, *known.forms.get(column)?)?;
+        match table.columns.get(column)?.kind {
+            ColumnKind::Int { .. } => self.integers.get(column)?.get(..bytes.len()),
+            _ => Some(bytes),
+        }
     }
 
+    #[inline]
     fn int(&self, table: &Table, column: usize) -> Option<i128> {
-        self.sql.int(table, column)
+        let ColumnKind::Int { unsigned, .. } = table.columns.get(column)?.kind else { return None };
+        Some(super::decode_int(self.bytes(table, column)?, unsigned))
     }
 
     fn insert(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
-        self.sql.insert(table, cells)
+        self.in_sql().insert(table, cells)
     }
 
     fn update(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
-        self.sql.update(table, cells)
+        self.in_sql().update(table, cells)
     }
 
     fn upserts(&self, table: &Table) -> bool {
@@ -83,37 +367,55 @@ impl<S: SqlSession> Rows for HandlerRows<S> {
     }
 
     fn upsert(&mut self, table: &Table, rows: usize, cells: &[(usize, Cell<'_>)]) -> Result<()> {
-        self.sql.upsert(table, rows, cells)
+        self.in_sql().upsert(table, rows, cells)
     }
 
     fn delete(&mut self, table: &Table) -> Result<()> {
-        self.sql.delete(table)
+        self.in_sql().delete(table)
     }
 
     fn seek(&mut self, table: &Table, lower: Bound<Cell<'_>>) -> Result<bool> {
-        self.sql.seek(table, lower)
+        self.in_sql().seek(table, lower)
     }
 
     fn next(&mut self, table: &Table) -> Result<bool> {
-        self.sql.next(table)
+        self.in_sql().next(table)
     }
 
     fn truncate(&mut self, table: &Table) -> Result<()> {
         self.renew()?;
-        self.sql.enter()?;
-        self.sql.truncate(&table.path)
+        let sql = self.in_sql();
+        sql.enter()?;
+        sql.truncate(&table.path)
     }
 
     fn commit(&mut self) -> Result<()> {
+        if std::mem::take(&mut self.reading) {
+            self.close();
+            return Ok(());
+        }
         self.sql.commit()
     }
 
     fn rollback(&mut self) {
+        if std::mem::take(&mut self.reading) {
+            self.close();
+        }
         self.sql.rollback();
     }
 
     fn keep(&mut self, stays: &dyn Fn(usize, u32) -> bool) {
+        for (id, plan) in self.plans.iter_mut().enumerate() {
+            if plan.as_ref().is_some_and(|plan| !stays(id, plan.stamp)) {
+                *plan = None;
+            }
+        }
         self.sql.keep(stays);
+    }
+
+    fn restart_lock_wait(&mut self) {
+        self.locked.clear();
+        self.sql.restart_lock_wait();
     }
 
     fn tend(&mut self) -> bool {

@@ -51,6 +51,33 @@ impl<S: SqlSession> SqlRows<S> {
         let clustered = name.to_bytes().eq_ignore_ascii_case(b"PRIMARY");
         Ok(Index { columns: self.index_columns(path, name)?, unique, clustered })
     }
+
+    /// Where an index stands among those of its table, in the order in which the table keeps them.
+    pub fn index_position(&mut self, path: &CStr, name: &CStr) -> Result<Option<u32>> {
+        let (schema, table) = parts(path);
+        let names = self.texts::<1>(&format!(
+            "SELECT INDEX_NAME FROM information_schema.STATISTICS \
+             WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {} AND SEQ_IN_INDEX = 1",
+            literal(&schema),
+            literal(&table)
+        ))?;
+        let name = name.to_string_lossy();
+        Ok(names.iter().position(|[known]| known.eq_ignore_ascii_case(&name)).map(|position| position as u32))
+    }
+
+    /// Columns whose values are in no row as they are in SQL: computed ones, compressed ones, and character sets whose spaces are more than
+    /// a byte.
+    pub fn has_odd_columns(&mut self, path: &CStr) -> Result<bool> {
+        let (schema, table) = parts(path);
+        let odd = self.texts::<1>(&format!(
+            "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {} \
+             AND (EXTRA LIKE '%virtual%' OR COLUMN_TYPE LIKE '%compressed%' \
+             OR CHARACTER_SET_NAME IN ('ucs2', 'utf16', 'utf16le', 'utf32'))",
+            literal(&schema),
+            literal(&table)
+        ))?;
+        Ok(!odd.is_empty())
+    }
 }
 
 fn column([name, kind, nullable, octets, default, extra]: [String; 6]) -> Column {

@@ -75,6 +75,15 @@ pub trait SqlSession {
     /// it says so before the statement that needed it ends. `None`: it does not say.
     fn reprepared(&self) -> Option<u64>;
 
+    /// Called in a transaction that has written rows of `database/table`. A host that prepares no statements counts as
+    /// [`reprepared`](SqlSession::reprepared) when the table may not be what it was at the last call.
+    fn look_at(&mut self, _table: &CStr) {}
+
+    /// Whether an upsert may name the new row (`AS`), or must use `VALUES()`.
+    fn has_row_alias(&self) -> bool {
+        true
+    }
+
     /// Executes a prepared statement; rows go to `rows`. Returns the number of affected rows.
     fn execute(
         &mut self,
@@ -192,18 +201,34 @@ impl<S: SqlSession> SqlRows<S> {
         self.active
     }
 
-    /// Starts a transaction; it begins with its first statement.
-    pub fn begin(&mut self, mode: Mode) -> Result<()> {
-        if self.level != Some(mode.level) {
-            let name = match mode.level {
+    /// The host's session.
+    pub fn host(&self) -> &S {
+        &self.sql
+    }
+
+    /// See [`SqlRows::host`].
+    pub fn host_mut(&mut self) -> &mut S {
+        &mut self.sql
+    }
+
+    /// Gives the session an isolation level, 0 to 3.
+    pub fn set_level(&mut self, level: u8) -> Result<()> {
+        if self.level != Some(level) {
+            let name = match level {
                 0 => "READ UNCOMMITTED",
                 1 => "READ COMMITTED",
                 2 => "REPEATABLE READ",
                 _ => "SERIALIZABLE",
             };
             self.query(&format!("SET SESSION TRANSACTION ISOLATION LEVEL {name}"))?;
-            self.level = Some(mode.level);
+            self.level = Some(level);
         }
+        Ok(())
+    }
+
+    /// Starts a transaction; it begins with its first statement.
+    pub fn begin(&mut self, mode: Mode) -> Result<()> {
+        self.set_level(mode.level)?;
         self.sql.begin().map_err(error)?;
         (self.active, self.wrote) = (true, false);
         Ok(())
@@ -258,7 +283,9 @@ impl<S: SqlSession> SqlRows<S> {
         }
         self.close_statements(table.id);
         let charsets = self.charsets(table)?;
-        self.tables[table.id] = Some(Statements::new(table, charsets));
+        let mut statements = Statements::new(table, charsets);
+        statements.row_alias = self.sql.has_row_alias();
+        self.tables[table.id] = Some(statements);
         Ok(())
     }
 
@@ -310,6 +337,23 @@ impl<S: SqlSession> SqlRows<S> {
         Ok(extras)
     }
 
+    /// Why the InnoDB API finds no table where the dictionary has one; `None`: it has none either.
+    pub fn unfit(&mut self, path: &CStr) -> Result<Option<String>> {
+        self.aside.expect(&[super::ColumnKind::VarChar; 3]);
+        self.sql.query(&statements::unfit_query(path), &mut self.aside).map_err(error)?;
+        let text = |column| String::from_utf8_lossy(self.aside.bytes(0, column).unwrap_or_default()).into_owned();
+        let name = path.to_string_lossy();
+        let reason = match (self.aside.len(), text(0).as_str(), text(1).as_str(), text(2).as_str()) {
+            (0, ..) => None,
+            (_, kind, ..) if kind != "BASE TABLE" => Some(format!("{name} is a view; a container needs a table")),
+            (_, _, "InnoDB", "1") => Some(format!("table {name} is partitioned, which the InnoDB API cannot open")),
+            (_, _, "InnoDB", _) => None,
+            (_, _, engine, _) => Some(format!("table {name} has engine {engine}; a container needs InnoDB")),
+        };
+        self.query("COMMIT")?;
+        Ok(reason)
+    }
+
     /// The columns of an index as they were defined; one that is indexed by a prefix comes with its length.
     pub fn index_columns(&mut self, path: &CStr, name: &CStr) -> Result<Vec<String>> {
         self.aside.expect(&[super::ColumnKind::VarChar]);
@@ -342,7 +386,11 @@ impl<S: SqlSession> SqlRows<S> {
             }
             self.wrote = true;
             self.aside.expect(&[]);
-            return self.sql.execute(handle, params, &mut self.aside).map_err(|e| error_on(table, e));
+            let done = self.sql.execute(handle, params, &mut self.aside).map_err(|e| error_on(table, e))?;
+            if !matches!(kind, statements::Kind::Upsert(..)) {
+                self.reconsider(table);
+            }
+            return Ok(done);
         }
         let kinds = self.tables.get(table.id).and_then(Option::as_ref).map_or(&[][..], Statements::kinds);
         self.rows.expect(kinds);

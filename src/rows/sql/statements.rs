@@ -135,6 +135,8 @@ pub struct Statements {
     named: Vec<Named>,
     /// What the dictionary said of upserts.
     pub upserts: Upserts,
+    /// See [`SqlSession::has_row_alias`](super::SqlSession::has_row_alias).
+    pub row_alias: bool,
 }
 
 impl Statements {
@@ -148,6 +150,7 @@ impl Statements {
             fixed: [None; 7],
             named: Vec::new(),
             upserts: Upserts::Unknown,
+            row_alias: true,
         }
     }
 
@@ -240,13 +243,18 @@ impl Statements {
     }
 
     fn on_duplicate(&self, table: &Table, cells: &[(usize, Cell<'_>)], sql: &mut String) {
-        sql.push_str(" AS `memcached row` ON DUPLICATE KEY UPDATE ");
+        let (row, new, end) = match self.row_alias {
+            true => (" AS `memcached row`", "=`memcached row`.", ""),
+            false => ("", "=VALUES(", ")"),
+        };
+        let _ = write!(sql, "{row} ON DUPLICATE KEY UPDATE ");
         let others = cells.iter().map(|(column, _)| *column).filter(|column| *column != table.key);
         for (i, column) in others.enumerate() {
             sql.push_str(if i == 0 { "" } else { ", " });
             self.column(column, sql);
-            sql.push_str("=`memcached row`.");
+            sql.push_str(new);
             self.column(column, sql);
+            sql.push_str(end);
         }
     }
 
@@ -268,6 +276,12 @@ impl Statements {
 
     fn select_in_order(&self, table: &Table, operator: Option<&str>, sql: &mut String) {
         self.select(table, " WHERE ", operator, sql);
+        if operator.is_none() && table.columns.get(table.key).is_some_and(|column| !column.not_null) {
+            // A row without a key is no item.
+            sql.push_str(" WHERE ");
+            self.column(table.key, sql);
+            sql.push_str(" IS NOT NULL");
+        }
         sql.push_str(" ORDER BY ");
         self.column(table.key, sql);
         let _ = write!(sql, " LIMIT {SCAN_ROWS}");
@@ -336,6 +350,17 @@ pub fn charsets_query(path: &CStr) -> String {
 /// Name, whether there is a default, and remarks of a table's columns.
 pub fn extras_query(path: &CStr) -> String {
     columns_query("COLUMN_NAME, IF(COLUMN_DEFAULT IS NULL, '0', '1'), EXTRA", path)
+}
+
+/// Kind, engine and whether it is partitioned, of a table.
+pub fn unfit_query(path: &CStr) -> String {
+    let (schema, table) = parts(path);
+    format!(
+        "SELECT TABLE_TYPE, IFNULL(ENGINE, ''), IF(CREATE_OPTIONS LIKE '%partitioned%', '1', '0') FROM information_schema.TABLES \
+         WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
+        literal(&schema),
+        literal(&table)
+    )
 }
 
 /// The columns of an index, each with the length of its prefix if it has one.
@@ -407,7 +432,7 @@ mod tests {
             (Kind::Read, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=?")),
             (Kind::Lock, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=? FOR UPDATE")),
             (Kind::LockNow, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=? FOR UPDATE NOWAIT")),
-            (Kind::First, format!("SELECT {columns} FROM `my db`.`t` ORDER BY `k` LIMIT 64")),
+            (Kind::First, format!("SELECT {columns} FROM `my db`.`t` WHERE `k` IS NOT NULL ORDER BY `k` LIMIT 64")),
             (Kind::Behind, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`>? ORDER BY `k` LIMIT 64")),
             (Kind::Delete, "DELETE FROM `my db`.`t` WHERE `k`=?".into()),
             (Kind::Insert(&cells), format!("INSERT INTO `my db`.`t` (`a``b`, `n`) VALUES ({value}, ?)")),
@@ -421,6 +446,12 @@ mod tests {
         ] {
             assert_eq!(statements.text(&table, kind), text);
         }
+        let mut old = Statements::new(&table, vec![Charset::None; 4]);
+        old.row_alias = false;
+        assert_eq!(
+            old.text(&table, Kind::Upsert(1, &[(0, Cell::Null), (3, Cell::Null)])),
+            "INSERT INTO `my db`.`t` (`k`, `n`) VALUES (?, ?) ON DUPLICATE KEY UPDATE `n`=VALUES(`n`)"
+        );
         let mut padded = table.clone();
         (padded.columns[0].kind, padded.columns[0].max_bytes) = (ColumnKind::Binary, 8);
         let found = "DELETE FROM `my db`.`t` WHERE `k`=CAST(? AS BINARY(8))";

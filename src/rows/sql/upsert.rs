@@ -7,7 +7,8 @@
 //! - the dictionary is asked after a statement was prepared and before it is executed for the first time;
 //! - a table that was altered since a statement was prepared makes the host prepare it anew, within the execution, and count that
 //!   ([`SqlSession::reprepared`]): when the count has changed behind an execution, the dictionary is asked again. The transaction
-//!   holds the table's metadata lock by then, so the answer is about the table that was written, and stays true until the commit.
+//!   holds the table's metadata lock by then, so the answer is about the table that was written, and stays true until the commit. A host
+//!   that prepares nothing is told to look at the table instead ([`SqlSession::look_at`]).
 //!
 //! The answer is looked up by fresh statements, which see what is committed at READ COMMITTED and below; at higher levels, where an
 //! older view might hide a change, rows are written one by one.
@@ -34,13 +35,27 @@ impl<S: SqlSession> SqlRows<S> {
         self.statements(table)?;
         let kind = Kind::Upsert(rows, cells);
         if !self.is_prepared(table, kind) {
-            self.prepared(table, kind)?;
+            if let Err(refused) = self.prepared(table, kind) {
+                // An old server does not know the statement; asking for each row would be dear.
+                if let (Error::Engine(_), Some(count)) = (&refused, self.sql.reprepared()) {
+                    self.set_verdict(table, Upserts::Refused(count));
+                }
+                return Err(refused);
+            }
             self.set_verdict(table, Upserts::Unknown);
         }
         self.ask_dictionary(table)?;
         let params: Vec<_> = cells.iter().map(|(column, cell)| self.param(table, *column, *cell)).collect();
         self.waiting(|rows| rows.run(table, kind, &params))?;
+        self.sql.look_at(&table.path);
         self.ask_dictionary(table).map_err(|error| if error.aborts() { error } else { Error::Altered })
+    }
+
+    /// A row of the table was written by itself: perhaps rows need not be any longer.
+    pub(super) fn reconsider(&mut self, table: &Table) {
+        if matches!(self.verdict(table), Upserts::Refused(_)) {
+            self.sql.look_at(&table.path);
+        }
     }
 
     fn is_prepared(&self, table: &Table, kind: Kind<'_>) -> bool {

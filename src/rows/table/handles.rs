@@ -5,6 +5,9 @@ use crate::bindings::*;
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr::{self, NonNull};
 
+/// Bytes of the widest BINARY column.
+const BINARY_MAX: usize = 255;
+
 /// The callback table, complete and valid while the daemon runs.
 #[derive(Clone, Copy)]
 pub struct Api(NonNull<ib_cb_t>);
@@ -195,6 +198,8 @@ impl Cursor {
         // SAFETY: the cursor lives, `name` is NUL-terminated, outputs are writable.
         let code =
             unsafe { ib!(self.api, open_index_using_name(self.raw, name.as_ptr(), &mut raw, &mut kind, &mut id)) };
+        // InnoDB has no code of its own for a name that no index has.
+        let code = if code == ib_err::IB_ERROR { ib_err::IB_NOT_FOUND } else { code };
         self.api.check_named(code, name)?;
         Ok((Cursor { api: self.api, raw }, kind))
     }
@@ -373,6 +378,9 @@ impl Tuple {
                 if value.len() > column.max_bytes as usize {
                     return Err(Error::TooLong(column.name.clone()));
                 }
+                if column.kind == ColumnKind::Binary && value.len() < column.max_bytes as usize {
+                    return self.set_padded(i, value, column.max_bytes as usize);
+                }
                 self.set_raw(i, value.as_ptr(), value.len())?;
                 // The engine cuts at the column's length in characters and at what is no character.
                 let cuts = matches!(column.kind, ColumnKind::Char | ColumnKind::VarChar | ColumnKind::Blob);
@@ -383,6 +391,13 @@ impl Tuple {
             }
             _ => Err(Error::Engine(format!("an integer for column {}, which is none", column.name))),
         }
+    }
+
+    /// A shorter value of a BINARY column: InnoDB stores and compares what it is given.
+    fn set_padded(&self, i: usize, value: &[u8], width: usize) -> Result<()> {
+        let mut padded = [0; BINARY_MAX];
+        padded[..value.len()].copy_from_slice(value);
+        self.set_raw(i, padded.as_ptr(), width.min(BINARY_MAX))
     }
 
     fn set_int(&self, i: usize, native: [u8; 8], fits: bool, bytes: u8, column: &Column) -> Result<()> {
@@ -409,15 +424,16 @@ impl Tuple {
 
     /// Takes column `from` of another tuple, which `column` describes, as column `to`.
     pub(super) fn copy(&self, to: usize, other: &Tuple, from: usize, column: &Column) -> Result<()> {
-        match (other.bytes(from), column.kind) {
-            (None, _) => Ok(()), // unset columns are NULL
-            (Some(bytes), ColumnKind::Int { unsigned: true, .. }) => {
-                self.set(to, Cell::UInt(decode_int(bytes, true) as u64), column)
+        let Some(bytes) = other.bytes(from) else { return Ok(()) }; // unset columns are NULL
+        let (meta, _) = other.meta(from);
+        match meta.type_ {
+            // Whatever its kind: it is read in InnoDB's format and set in the machine's.
+            ib_col_type::IB_INT => {
+                let unsigned = meta.attr & ib_col_attr::IB_COL_UNSIGNED != 0;
+                let native = (decode_int(bytes, unsigned) as i64).to_ne_bytes();
+                self.set_int(to, native, true, meta.type_len as u8, column)
             }
-            (Some(bytes), ColumnKind::Int { unsigned: false, .. }) => {
-                self.set(to, Cell::Int(decode_int(bytes, false) as i64), column)
-            }
-            (Some(bytes), _) => self.set_raw(to, bytes.as_ptr(), bytes.len()),
+            _ => self.set_raw(to, bytes.as_ptr(), bytes.len()),
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::{Executor, Located, Result, Stop, items::ATTEMPTS};
 use crate::protocol::operation::{Get, Renewal};
 use crate::protocol::outcome::{History, Value};
-use crate::protocol::{Outcome, Request, reply::Out};
+use crate::protocol::{Outcome, Request, Style, reply::Out};
 use crate::rows::Rows;
 use crate::server::detail::Event;
 use crate::server::outcome::{Abort, Progress, Resume};
@@ -77,7 +77,18 @@ impl<'w, R: Rows> Executor<'w, R> {
                         None => self.store.get(container, key, get.with_cas, found),
                         Some(exptime) => self.store.get_and_touch(container, key, exptime, get.with_cas, found),
                     };
-                    self.done(container, result)?
+                    match result {
+                        Ok(found) => found,
+                        // Some text clients wait for END whatever else a get is answered, and there is no such item indeed. The log
+                        // says why.
+                        Err(failure) if failure.is_table_gone() && matches!(request.style, Style::Text { .. }) => {
+                            match self.stop(container, failure) {
+                                Stop::Fault(_) => false,
+                                abort => return Err(abort),
+                            }
+                        }
+                        Err(failure) => return Err(self.stop(container, failure)),
+                    }
                 }
             },
             Located::Name(container) if get.touch.is_none() => {

@@ -7,7 +7,7 @@ use super::plan::{Plan, Planned};
 use crate::protocol::Outcome;
 use crate::protocol::operation::Kind;
 use crate::protocol::reply::Out;
-use crate::rows::Rows;
+use crate::rows::{Error, Rows};
 use crate::server::batch::batch_failed;
 use crate::server::budget::{COMMIT_MAX, REPLY_MAX};
 use crate::server::execute::Executor;
@@ -63,7 +63,10 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         loop {
             let mut stats = Delta::ZERO;
             let (guilty, abort) = match self.attempt(requests, together, &mut stats) {
-                Ok(()) => return self.commit(requests, &mut stats),
+                Ok(()) => match self.commit(requests, &mut stats) {
+                    Some(abort) => (requests, abort),
+                    None => return,
+                },
                 Err(aborted) => aborted,
             };
             self.tick.store.rollback();
@@ -240,7 +243,8 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         Err(Abort::Crowded)
     }
 
-    fn commit(&mut self, requests: &[usize], stats: &mut Delta) {
+    /// Commits, and says what became of requests whose commit failed, unless they may run again.
+    fn commit(&mut self, requests: &[usize], stats: &mut Delta) -> Option<Abort> {
         let begun = Instant::now();
         let committed = self.tick.store.end_phase(requests.len());
         self.tick.this.commit = begun.elapsed();
@@ -250,6 +254,8 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 self.tick.stats.merge(stats);
                 self.plans.iter_mut().for_each(|plan| plan.committed = plan.ran);
             }
+            // Others in a group of servers changed the same rows first. Where nobody was answered yet, it can run again.
+            Err(Error::Deadlock) if !self.tick.shared.batches() => return Some(Abort::Deadlock),
             Err(error) if error.refuses_commit() => {
                 // It certainly did not happen; the host refuses commits at the moment, so it is not tried again.
                 let reason = error.to_string();
@@ -281,5 +287,6 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 }
             }
         }
+        None
     }
 }

@@ -48,7 +48,8 @@ impl Worker<'_> {
             self.shared.peers.leave(conn.fd());
             let _ = self.poll.registry().deregister(&mut SourceFd(&conn.fd()));
             self.shared.connections.fetch_sub(1, Ordering::Relaxed);
-            if conn.wrote {
+            // Whoever reads on begins another batch.
+            if conn.wrote || self.store.reads_are_open() {
                 self.commit_batch();
             }
         }

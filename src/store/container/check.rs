@@ -45,12 +45,13 @@ struct Checker<'r> {
 impl Checker<'_> {
     fn run<R: Rows>(self, rows: &mut R, id: usize, policies: Policies) -> Result<Container> {
         let key = self.key()?;
-        let values = self.values()?;
+        let values = self.values(key)?;
         let flags = self.optional("flags", &self.row.flags, 4)?;
         let cas = self.optional("cas_column", &self.row.cas, 8)?;
         let expiry = self.optional("expire_time_column", &self.row.expiry, 4)?;
+        let written = values.iter().copied().filter(|column| *column != key);
         let mapped: Vec<usize> =
-            [key].into_iter().chain(values.clone()).chain([flags, cas, expiry].into_iter().flatten()).collect();
+            [key].into_iter().chain(written).chain([flags, cas, expiry].into_iter().flatten()).collect();
         self.distinct(&mapped)?;
         self.unmapped(&mapped)?;
         let index = self.index(rows)?;
@@ -89,16 +90,18 @@ impl Checker<'_> {
         if matches!(column.kind, ColumnKind::Blob | ColumnKind::Other) {
             return Err(Rule::KeyType(column.name.clone()));
         }
-        if !column.not_null {
-            return Err(Rule::KeyNull(column.name.clone()));
-        }
         Ok(i)
     }
 
-    fn values(&self) -> Result<Vec<usize>> {
+    /// The key column may be among them: it is part of what a client reads, and writes leave it alone.
+    fn values(&self, key: usize) -> Result<Vec<usize>> {
         let names = self.row.values.split([' ', ';', ',', '|', '\n']).filter(|name| !name.is_empty());
         let values = names.map(|name| self.value(name)).collect::<Result<Vec<_>>>()?;
-        if values.is_empty() { Err(Rule::NoValues) } else { Ok(values) }
+        match values.iter().all(|column| *column == key) {
+            true if values.is_empty() => Err(Rule::NoValues),
+            true => Err(Rule::KeyOnly),
+            false => Ok(values),
+        }
     }
 
     fn value(&self, name: &str) -> Result<usize> {
