@@ -64,7 +64,8 @@ pub struct Options {
     pub port: u16,
     /// Whether `-p` was given.
     pub port_given: bool,
-    /// Addresses of `-l`, each with or without a port, behind `notls:` where TLS is not for it; empty means 127.0.0.1.
+    /// Addresses of `-l`, each with or without a port, or paths of UNIX sockets; before it `notls:`, `sticky_mapping=no:`, `container=NAME:`
+    /// in any order where that is for it alone. Empty means 127.0.0.1.
     pub addresses: Vec<String>,
     /// UNIX socket of `-s`.
     pub socket: Option<PathBuf>,
@@ -86,6 +87,10 @@ pub struct Options {
     pub backlog: i32,
     /// Requests of one connection that one tick takes.
     pub requests_per_tick: usize,
+    /// Whether a mapped key switches its connection, where the listener says nothing else.
+    pub sticky_mapping: bool,
+    /// The container that clients are bound to, where the listener says nothing else.
+    pub container: Option<String>,
     /// Whether flush_all is refused.
     pub flush_disabled: bool,
     /// Users file of `-Y`; with it every connection has to log in.
@@ -127,6 +132,8 @@ impl Default for Options {
             evict: true,
             backlog: 1024,
             requests_per_tick: 1024,
+            sticky_mapping: true,
+            container: None,
             flush_disabled: false,
             users: None,
             sasl: false,

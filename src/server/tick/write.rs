@@ -183,10 +183,11 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         let planned = &mut self.planned[i];
         let plan = &mut self.plans[planned.plan];
         let conns = self.tick.conns;
-        let resume = if i == plan.requests.start { &conns[plan.conn].resume } else { &Resume::Start };
+        let conn = &conns[plan.conn];
+        let resume = if i == plan.requests.start { &conn.resume } else { &Resume::Start };
         let Tick { store, config, shared, counts, fresh, .. } = &mut *self.tick;
-        let container = planned.before;
-        let mut executor = Executor { store, config, container, shared, stats, counts, stop, fresh: *fresh };
+        let (container, scope, fresh) = (planned.before, conn.scope, *fresh);
+        let mut executor = Executor { store, config, container, scope, shared, stats, counts, stop, fresh };
         let progress = executor.run(&planned.request, resume, self.out)?;
         planned.broken = progress == Progress::Broken;
         plan.resume = Resume::Start;
