@@ -65,6 +65,13 @@ fn unread_replies_take_a_bounded_share_of_memory() {
             ["STORED\r\n", &item, "\r\nEND\r\n", ""],
         ),
         text("gats of one key", "gat 0 a\r\n".repeat(300), 300, ["", &item, "\r\nEND\r\n", ""]),
+        // Sets of a key that comes first in the order of locks: they run before the gets that stand before them.
+        text(
+            "gets before sets",
+            "get a\r\nset 0 0 0 1\r\nx\r\n".repeat(100),
+            100,
+            ["", &item, "\r\nEND\r\nSTORED\r\n", ""],
+        ),
         text("meta gets that touch", "mg a v T0\r\n".repeat(300), 300, ["", &meta, "\r\n", ""]),
         text("meta gets", "mg a v\r\n".repeat(300), 300, ["", &meta, "\r\n", ""]),
     ];
