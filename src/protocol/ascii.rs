@@ -8,10 +8,10 @@
 //! exptime may be any 64-bit number, where memcached's `touch`, `gat` and `flush_all` end in January 2038.
 
 use super::operation::{
-    Arith, Delete, DumpFormat, Get, Keys, Operation, Refused, Removal, Request, Store, StoreMode, Style,
+    Arith, Delete, DumpFormat, Get, Keys, Operation, Part, Refused, Removal, Request, Store, StoreMode, Style,
 };
 use super::reply as words;
-use super::{BLOCK_MAX, KEY_MAX, meta};
+use super::{BLOCK_MAX, KEY_MAX, KEYS_MAX, meta};
 
 /// Highest slab class of memcached.
 const SLAB_CLASS_MAX: u64 = 63;
@@ -84,7 +84,8 @@ fn text(operation: Operation<'_>, noreply: bool) -> Request<'_> {
 /// A read as text commands know it.
 #[inline]
 fn read(keys: Keys<'_>, with_cas: bool, touch: Option<i64>) -> Request<'_> {
-    text(Operation::Get(Get { keys, with_cas, with_value: true, touch, known: None, renewal: None }), false)
+    let part = Part::Whole;
+    text(Operation::Get(Get { keys, part, with_cas, with_value: true, touch, known: None, renewal: None }), false)
 }
 
 #[inline]
@@ -93,6 +94,21 @@ fn get(rest: &[u8], with_cas: bool) -> Request<'_> {
         Some(keys) => read(keys, with_cas, None),
         None => Request::refused(words::BAD_FORMAT),
     }
+}
+
+/// Takes keys from the front of `rest`, which is what is left of a line of keys, and tells how many bytes they take if that is not all.
+pub(super) fn some_keys(rest: &[u8], with_cas: bool, begins: bool) -> (Request<'_>, Option<usize>) {
+    let Some(keys) = Keys::first_of(rest) else { return (Request::refused(words::BAD_FORMAT), None) };
+    let taken = rest.len() - keys.behind.len();
+    let ends = trim_start(keys.behind).is_empty();
+    let part = match (begins, ends) {
+        (true, true) => Part::Whole,
+        (true, false) => Part::First,
+        (false, false) => Part::Middle,
+        (false, true) => Part::Last,
+    };
+    let get = Get { keys: keys.keys, part, with_cas, with_value: true, touch: None, known: None, renewal: None };
+    (text(Operation::Get(get), false), (!ends).then_some(taken))
 }
 
 fn get_and_touch(rest: &[u8], with_cas: bool) -> Request<'_> {
@@ -409,11 +425,34 @@ impl<'a> Keys<'a> {
         Some(Keys { first, rest, count })
     }
 
+    /// The first [`KEYS_MAX`] keys at most, and what stands behind them. `None` as for `new`.
+    fn first_of(text: &'a [u8]) -> Option<SomeKeys<'a>> {
+        let mut args = Args(text);
+        let first = args.next().filter(|key| key.len() <= KEY_MAX)?;
+        let (rest, mut count) = (args.0, 1);
+        while count < KEYS_MAX
+            && let Some(key) = args.next()
+        {
+            if key.len() > KEY_MAX {
+                return None;
+            }
+            count += 1;
+        }
+        let rest = rest.get(..rest.len() - args.0.len()).unwrap_or_default();
+        Some(SomeKeys { keys: Keys { first, rest, count }, behind: args.0 })
+    }
+
     /// The keys in the client's order, doubles included.
     #[inline]
     pub fn iter(&self) -> KeyIter<'a> {
         KeyIter { first: Some(self.first), rest: Args(self.rest), left: self.count }
     }
+}
+
+/// Keys from the front of a line, and what stands behind them.
+struct SomeKeys<'a> {
+    keys: Keys<'a>,
+    behind: &'a [u8],
 }
 
 impl<'a> IntoIterator for Keys<'a> {

@@ -9,7 +9,7 @@
 
 use super::KEY_MAX;
 use super::operation::{
-    Arith, Delete, Get, Initial, Keys, Operation, Refused, Removal, Request, Store, StoreMode, Style as AnyStyle,
+    Arith, Delete, Get, Initial, Keys, Operation, Part, Refused, Removal, Request, Store, StoreMode, Style as AnyStyle,
 };
 
 pub(super) mod reply;
@@ -306,7 +306,15 @@ impl Verb {
     ) -> Option<Operation<'a>> {
         let get = |touch| {
             let keys = Keys::one(key);
-            Operation::Get(Get { keys, with_cas: true, with_value: true, touch, known: None, renewal: None })
+            Operation::Get(Get {
+                keys,
+                part: Part::Whole,
+                with_cas: true,
+                with_value: true,
+                touch,
+                known: None,
+                renewal: None,
+            })
         };
         let store =
             |mode, flags, exptime| Operation::Store(Store { value, flags, exptime, compare, ..Store::new(mode, key) });

@@ -10,7 +10,8 @@
 
 use super::ascii::{Args, Line, block_length, signed, unsigned};
 use super::operation::{
-    Arith, Delete, Get, Initial, Keys, Operation, Removal, Renewal, Request, Store, StoreMode, Style as AnyStyle, Tells,
+    Arith, Delete, Get, Initial, Keys, Operation, Part, Removal, Renewal, Request, Store, StoreMode, Style as AnyStyle,
+    Tells,
 };
 use super::{KEY_MAX, reply as words};
 
@@ -168,6 +169,7 @@ fn operation<'a>(verb: Verb, style: &Style<'a>, tokens: &Tokens<'a>) -> Result<O
         Verb::Debug => Operation::Inspect { key },
         Verb::Get => Operation::Get(Get {
             keys: Keys::one(key),
+            part: Part::Whole,
             with_cas: true,
             with_value: style.has(b'v'),
             touch: exptime,

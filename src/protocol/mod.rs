@@ -32,6 +32,9 @@ pub const LINE_MAX: usize = 2048;
 /// Longest `get` or `gets` line in bytes, its newline not counted: 33 thousand keys of the greatest length.
 pub const GET_LINE_MAX: usize = 8 << 20;
 
+/// Keys that one read has at most: a longer line of keys is several reads, see [`operation::Part`].
+pub const KEYS_MAX: usize = 1024;
+
 /// Greatest length of a data block that a line can announce; a greater one is a malformed line and has no data block.
 const BLOCK_MAX: u64 = i32::MAX as u64 - 2;
 
@@ -86,6 +89,16 @@ pub struct Parser {
     stranger: bool,
     /// A conversation of SASL was begun, and its next step may come.
     sasl_begun: bool,
+    /// A line of keys of which a part was taken; the input goes on in it.
+    line: Option<LineLeft>,
+}
+
+/// What is left of a line of keys.
+#[derive(Debug, Clone, Copy)]
+struct LineLeft {
+    with_cas: bool,
+    /// Its bytes, newline included.
+    length: usize,
 }
 
 enum LineEnd {
@@ -98,7 +111,7 @@ impl Parser {
     /// A parser at the start of a connection that speaks `dialect`. Values of up to `item_size_max` bytes are accepted; the key and what memcached adds for
     /// its own bookkeeping do not count.
     pub fn new(item_size_max: usize, dialect: Dialect) -> Self {
-        Parser { item_size_max, dialect, swallow: 0, searched: 0, stranger: false, sasl_begun: false }
+        Parser { item_size_max, dialect, swallow: 0, searched: 0, stranger: false, sasl_begun: false, line: None }
     }
 
     /// From the next request on, the client has to log in first, with values of up to `bytes`: as in memcached the `set` that carries
@@ -121,6 +134,9 @@ impl Parser {
         if self.swallow > 0 {
             return self.swallow(input);
         }
+        if let Some(left) = self.line {
+            return self.some_keys(input, left, false, request);
+        }
         if self.dialect == Dialect::Auto {
             self.dialect = match input.first() {
                 Some(&binary::MAGIC) => Dialect::Binary,
@@ -138,6 +154,13 @@ impl Parser {
             }
             LineEnd::NotYet => Parsed::Incomplete { wanted: 0 },
             LineEnd::TooLong => Parsed::Close,
+        }
+    }
+
+    /// What is left of a line of keys of which a part was taken is passed over.
+    pub fn abandon_line(&mut self) {
+        if let Some(left) = self.line.take() {
+            self.swallow = left.length as u64;
         }
     }
 
@@ -195,8 +218,35 @@ impl Parser {
         }
     }
 
+    /// A `get` or `gets` that is too long for anything else.
+    #[cold]
+    fn long_line<'a>(&mut self, input: &'a [u8], newline: usize, request: &mut Request<'a>) -> Parsed {
+        let with_cas = input.starts_with(b"gets");
+        let verb = if with_cas { 4 } else { 3 };
+        let left = LineLeft { with_cas, length: newline + 1 - verb };
+        match self.some_keys(input.get(verb..).unwrap_or_default(), left, true, request) {
+            Parsed::Request { consumed } => Parsed::Request { consumed: verb + consumed },
+            other => other,
+        }
+    }
+
+    /// The next part of a line of keys.
+    #[cold]
+    fn some_keys<'a>(&mut self, input: &'a [u8], left: LineLeft, begins: bool, request: &mut Request<'a>) -> Parsed {
+        let Some(line) = input.get(..left.length) else { return Parsed::Incomplete { wanted: left.length } };
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let taken;
+        (*request, taken) = ascii::some_keys(line, left.with_cas, begins);
+        self.line = taken.map(|taken| LineLeft { length: left.length - taken, ..left });
+        Parsed::Request { consumed: taken.unwrap_or(left.length) }
+    }
+
     #[inline]
     fn line<'a>(&mut self, input: &'a [u8], newline: usize, request: &mut Request<'a>) -> Parsed {
+        if newline > LINE_MAX {
+            return self.long_line(input, newline, request);
+        }
         let line = input.get(..newline).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let consumed = newline + 1;

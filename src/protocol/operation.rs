@@ -136,6 +136,8 @@ pub enum Refused {
 pub struct Get<'a> {
     /// What to read, answered in this order.
     pub keys: Keys<'a>,
+    /// Whether these are all keys of its line.
+    pub part: Part,
     /// Whether the replies carry the cas number.
     pub with_cas: bool,
     /// Whether the replies carry the value.
@@ -146,6 +148,33 @@ pub struct Get<'a> {
     pub known: Option<u64>,
     /// What makes the client the one that renews the item. Only with one key.
     pub renewal: Option<Renewal>,
+}
+
+/// Which part of a line of keys a read has: a long line is several reads, one behind the other, with one end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// The first of several.
+    First,
+    /// One between others.
+    Middle,
+    /// The last of several.
+    Last,
+}
+
+impl Part {
+    /// Whether the line begins with it.
+    #[inline]
+    pub fn begins(self) -> bool {
+        matches!(self, Part::Whole | Part::First)
+    }
+
+    /// Whether the line ends with it.
+    #[inline]
+    pub fn ends(self) -> bool {
+        matches!(self, Part::Whole | Part::Last)
+    }
 }
 
 /// When a read tells its client to renew an item, and what it leaves for others.
@@ -422,11 +451,26 @@ impl<'a> Operation<'a> {
         }
     }
 
+    /// How many keys it names.
+    #[inline]
+    pub fn keys(&self) -> usize {
+        match self {
+            Operation::Get(get) => get.keys.len_hint(),
+            _ => 1,
+        }
+    }
+
+    /// Whether more of its line follows.
+    #[inline]
+    pub fn goes_on(&self) -> bool {
+        matches!(self, Operation::Get(get) if !get.part.ends())
+    }
+
     /// Whether it may stream rows for many ticks; it is planned alone.
     #[inline]
     pub fn is_stream(&self) -> bool {
         match self {
-            Operation::Get(get) => may_be_range(get.keys.first),
+            Operation::Get(get) => get.part.begins() && may_be_range(get.keys.first),
             Operation::KeyDump { .. } => true,
             _ => false,
         }

@@ -138,9 +138,9 @@ pub fn dumped_key(out: &mut Out, format: DumpFormat, key: &[u8], item: (u32, u64
         }
         DumpFormat::MetaGet => {
             out.extend_from_slice(b"mg ");
-            match key.iter().any(|byte| *byte <= b' ' || *byte == 0x7f) {
-                false => out.extend_from_slice(key),
-                true => {
+            match is_printable(key) {
+                true => out.extend_from_slice(key),
+                false => {
                     super::meta::base64::encode(out, key);
                     out.extend_from_slice(b" b");
                 }
@@ -148,6 +148,13 @@ pub fn dumped_key(out: &mut Out, format: DumpFormat, key: &[u8], item: (u32, u64
             out.extend_from_slice(CRLF);
         }
     }
+}
+
+/// Whether a line may carry a key as it is. One with blanks or control characters, which packets and SQL can store, would end the line or
+/// be taken for more than a key.
+#[inline]
+pub fn is_printable(key: &[u8]) -> bool {
+    key.iter().all(|byte| *byte > b' ' && *byte != 0x7f)
 }
 
 /// Everything but letters, digits and `-._~` as `%` and two digits.
@@ -188,8 +195,7 @@ pub fn version(out: &mut Out, version: &str) {
 
 /// Appends one statistic: `STAT <name> <value>`.
 pub fn stat(out: &mut Out, name: &str, value: &str) {
-    out.extend_from_slice(b"STAT ");
-    out.extend_from_slice(name.as_bytes());
+    text(out, "STAT ", name);
     text_line(out, " ", value);
 }
 
@@ -199,9 +205,13 @@ pub fn stat_number(out: &mut Out, name: &str, value: u64) {
 }
 
 /// A control character in a message from elsewhere must not end the line: the rest would be taken for the next reply.
-fn text_line(out: &mut Out, prefix: &str, text: &str) {
+fn text(out: &mut Out, prefix: &str, text: &str) {
     out.extend_from_slice(prefix.as_bytes());
     out.extend(text.bytes().map(|byte| if byte.is_ascii_control() { b' ' } else { byte }));
+}
+
+fn text_line(out: &mut Out, prefix: &str, line: &str) {
+    text(out, prefix, line);
     out.extend_from_slice(CRLF);
 }
 
@@ -235,6 +245,7 @@ mod tests {
             (written(|o| dumped_key(o, DumpFormat::MetaGet, b"\x7f", (0, 0, 0, 1))), "|mg fw== b\r\n"),
             (written(|o| version(o, "1.2")), "|VERSION 1.2\r\n"),
             (written(|o| stat(o, "pid", "1\n")), "|STAT pid 1 \r\n"),
+            (written(|o| stat(o, "a\r\nEND", "1")), "|STAT a  END 1\r\n"),
             (written(|o| stat_number(o, "gets", 12)), "|STAT gets 12\r\n"),
         ];
         for (got, expected) in cases {

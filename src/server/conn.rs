@@ -112,6 +112,8 @@ pub struct Conn {
     pub wrote: bool,
     /// In the worker's list of connections to look at in the next tick.
     pub queued: bool,
+    /// Requests that arrived are yet to be planned: nothing more is read, so that input does not grow while it waits.
+    pub behind: bool,
     /// The kernel may hold more input.
     pub readable: bool,
     /// The poller saw the end of the client's input; it is yet to be read.
@@ -151,6 +153,7 @@ impl Conn {
             scope: Scope::default(),
             wrote: false,
             queued: false,
+            behind: false,
             readable: true,
             end_announced: false,
             half_closed: false,

@@ -1,5 +1,6 @@
 //! `stats detail`: operations by key prefix, the part of a key before its first delimiter. Off unless somebody asks; then a lock per key.
 
+use crate::protocol::reply;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::io::Write;
@@ -68,6 +69,10 @@ impl Detail {
     fn count(&self, key: &[u8], event: Event) {
         let Some(end) = memchr::memchr(self.delimiter, key) else { return };
         let prefix = &key[..end];
+        // No line could tell of it.
+        if !reply::is_printable(prefix) {
+            return;
+        }
         let mut prefixes = self.prefixes.lock();
         if !prefixes.contains_key(prefix) {
             if prefixes.len() >= PREFIXES_MAX {

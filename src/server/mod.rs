@@ -16,6 +16,7 @@
 mod accept;
 mod admission;
 mod batch;
+mod budget;
 mod conn;
 mod detail;
 mod execute;

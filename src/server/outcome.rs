@@ -3,9 +3,6 @@
 use crate::rows::Error;
 use crate::store::Failure;
 
-/// Bytes of replies after which a connection waits for the next tick.
-pub const REPLY_BUDGET: usize = 8 << 20;
-
 /// The transaction is lost; the tick decides what runs again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Abort {
@@ -19,6 +16,8 @@ pub enum Abort {
     Altered,
     /// The table was altered since the containers were read: they are to be read anew.
     Stale,
+    /// Replies grew over what waits for one commit: fewer requests are to run.
+    Crowded,
 }
 
 impl Abort {
@@ -39,6 +38,7 @@ impl Abort {
             Abort::LockTimeout => "lock wait timeout",
             Abort::Deadlock => "deadlock, try again",
             Abort::Interrupted => "interrupted",
+            Abort::Crowded => "too many replies, try again",
             Abort::Altered | Abort::Stale => "the table was altered, try again",
         }
     }
@@ -50,7 +50,7 @@ pub enum Resume {
     /// Nothing.
     #[default]
     Start,
-    /// So many keys of a get.
+    /// So many keys of a read.
     Keys(usize),
     /// A range up to this key; so many items were sent.
     Range(Vec<u8>, u64),
@@ -61,6 +61,8 @@ pub enum Resume {
 pub enum Progress {
     /// Answered.
     Done,
+    /// Answered by a failure in the middle, which stands instead of all that was to come.
+    Broken,
     /// The rest waits for the next tick.
     Part(Resume),
 }

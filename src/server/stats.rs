@@ -55,6 +55,7 @@ counters! {
     Deadlocks "deadlocks",
     LockTimeouts "lock_wait_timeouts",
     ServerErrors "server_errors",
+    UnprintableKeys "unprintable_keys",
 }
 
 /// Number of counters.

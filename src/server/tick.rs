@@ -16,9 +16,10 @@ mod plan;
 mod tests;
 mod write;
 
+use super::budget::{Budget, CARRIERS, REPLY_MAX};
 use super::conn::Conn;
 use super::execute::Executor;
-use super::outcome::{Abort, Progress, REPLY_BUDGET, Resume};
+use super::outcome::{Abort, Progress, Resume};
 use super::shared::Shared;
 use super::stats::{ContainerCount, Counter, Delta};
 use crate::protocol::Outcome;
@@ -84,6 +85,8 @@ pub struct Past {
     pub writers: usize,
     /// Connections that only read.
     pub readers: usize,
+    /// Values that connections which write asked for were too much for one commit: some of them wait.
+    pub crowded: bool,
 }
 
 impl Past {
@@ -110,21 +113,25 @@ impl<R: Rows> Tick<'_, R> {
         let mut planned = recycle(std::mem::take(&mut buffers.planned));
         let mut unknown = Vec::new();
         let limit = self.shared.options.requests_per_tick;
-        let crowded = self.last.readers > 0 && !self.last.waited();
-        let limit_writes = if crowded { limit.min(WRITES_BESIDE_READERS) } else { limit };
+        let beside_readers = self.last.readers > 0 && !self.last.waited();
+        let budget = Budget::new(limit, if beside_readers { WRITES_BESIDE_READERS } else { limit });
+        let mut carriers = 0;
         for key in ready {
             if let Some(conn) = conns.get(*key) {
                 let planner = Planner {
                     config: self.config,
                     scope: conn.scope,
-                    limit,
-                    limit_writes,
+                    budget,
+                    may_carry: !self.last.crowded || carriers < CARRIERS,
                     unknown: &mut unknown,
                     planned: &mut planned,
                     guard: None,
                     forbidden: false,
                 };
-                plans.push(planner.plan(*key, conn, plans.len()));
+                let plan = planner.plan(*key, conn, plans.len());
+                carriers += usize::from(plan.writes && plan.carries);
+                self.this.crowded |= plan.crowded;
+                plans.push(plan);
             }
         }
         self.stats.add(Counter::ConnYields, plans.iter().filter(|plan| plan.more).count() as u64);
@@ -154,7 +161,7 @@ impl<R: Rows> Tick<'_, R> {
     fn executor(&mut self, conn: usize, container: ContainerId) -> Executor<'_, R> {
         let scope = self.conns[conn].scope;
         let Tick { store, config, shared, stats, counts, fresh, .. } = self;
-        Executor { store, config, container, scope, shared, stats, counts, fresh: *fresh }
+        Executor { store, config, container, scope, shared, stats, counts, stop: REPLY_MAX, fresh: *fresh }
     }
 
     /// From here on the waits for locks end together.
@@ -173,12 +180,13 @@ impl<R: Rows> Tick<'_, R> {
             out.clear();
             let (start, mut resume) = (Resume::Start, &self.conns[plan.conn].resume);
             for planned in &planned[plan.requests.clone()] {
-                if out.len() >= REPLY_BUDGET {
+                if out.len() >= REPLY_MAX {
                     plan.more = true;
                     break;
                 }
                 if let Some(denial) = planned.denial {
                     planned.request.answer(&Outcome::Denied(denial), out);
+                    plan.tail.1.abandon_line();
                     (plan.consumed, plan.parser) = (planned.end, planned.parser);
                     continue;
                 }
@@ -192,6 +200,7 @@ impl<R: Rows> Tick<'_, R> {
                 }
                 match progress {
                     Ok(Progress::Done) => {}
+                    Ok(Progress::Broken) => plan.tail.1.abandon_line(),
                     Ok(Progress::Part(resume)) => {
                         plan.resume = resume;
                         plan.more = true;
@@ -201,6 +210,7 @@ impl<R: Rows> Tick<'_, R> {
                         self.store.rollback();
                         out.truncate(length);
                         planned.request.give_up(abort.reason(), out);
+                        plan.tail.1.abandon_line();
                     }
                 }
                 (plan.consumed, plan.parser, plan.container) = (planned.end, planned.parser, planned.after);
@@ -241,10 +251,12 @@ impl<R: Rows> Tick<'_, R> {
                 }
             }
             pieces.push(IoSlice::new(&all[open]));
-            (plan.consumed, plan.parser) = plan.tail;
-            plan.container = planned[plan.requests.end - 1].after;
-            let sent = self.conns[plan.conn].reply_with(&all, &mut pieces);
-            self.sent(plan, written, sent);
+            let conn = &self.conns[plan.conn];
+            plan.close_books(planned, conn);
+            if written > 0 {
+                let sent = conn.reply_with(&all, &mut pieces);
+                self.sent(plan, written, sent);
+            }
         }
     }
 

@@ -306,7 +306,7 @@ impl<'s> Worker<'s> {
                 conn.queued = false;
                 return false;
             }
-            if conn.readable && !conn.half_closed {
+            if conn.readable && !conn.half_closed && !conn.behind {
                 match conn.fill(&mut self.pool, &mut received) {
                     Ok(Filled::Drained) => conn.readable = conn.end_announced,
                     Ok(Filled::More) => {}
@@ -354,6 +354,7 @@ impl<'s> Worker<'s> {
         conn.consume(plan.consumed, plan.wanted, &mut self.pool);
         conn.parser = plan.parser;
         conn.resume = plan.resume;
+        conn.behind = plan.more;
         if conn.container != plan.container {
             conn.container = plan.container;
             conn.peer.place(&conn.access, conn.container);
@@ -407,6 +408,7 @@ impl<'s> Worker<'s> {
                 shared,
                 stats: &mut self.stats,
                 counts: &mut self.counts,
+                stop: usize::MAX,
                 fresh: true,
             };
             executor.flush_due();

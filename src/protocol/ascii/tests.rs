@@ -413,13 +413,49 @@ fn line_length() {
         let got = events(&mut Parser::new(ITEM_MAX, Dialect::Auto), input.as_bytes());
         assert_eq!(got, [expected], "for {} bytes of {:?}", input.len(), input.get(..8));
     }
-    for length in [LINE_MAX, 100_000, GET_LINE_MAX - 6] {
+    for length in [LINE_MAX - 6, 100_000, GET_LINE_MAX - 6] {
         let input = keys(length) + "\r\n";
         let (mut parser, mut request) = (Parser::new(ITEM_MAX, Dialect::Auto), Request::default());
-        assert_eq!(parser.parse(input.as_bytes(), &mut request), Parsed::Request { consumed: input.len() });
-        let Operation::Get(Get { keys, .. }) = request.operation else { panic!("{length} bytes are no get") };
-        assert_eq!((keys.len_hint(), keys.iter().count()), (length / 2, length / 2));
+        let (mut at, mut count, mut parts) = (0, 0, Vec::new());
+        while let Parsed::Request { consumed } = parser.parse(&input.as_bytes()[at..], &mut request) {
+            let Operation::Get(Get { keys, part, .. }) = request.operation else {
+                panic!("a get line of {length} bytes is refused");
+            };
+            assert_eq!(keys.len_hint(), keys.iter().filter(|key| *key == b"k").count());
+            assert!(keys.len_hint() == KEYS_MAX || part.ends());
+            (at, count) = (at + consumed, count + keys.len_hint());
+            parts.push(part);
+        }
+        assert_eq!((count, at), (length / 2, input.len()));
+        let number = count.div_ceil(KEYS_MAX);
+        let expected = |i| match i {
+            0 if number == 1 => Part::Whole,
+            0 => Part::First,
+            i if i + 1 < number => Part::Middle,
+            _ => Part::Last,
+        };
+        assert!(parts.into_iter().eq((0..number).map(expected)), "{number} parts");
     }
+}
+
+/// What is wrong in a later part of a long line is told there, and the next line is a command again; so it is where a part is the last
+/// that is wanted.
+#[test]
+fn long_lines_that_break_off() {
+    let long = "k".repeat(KEY_MAX + 1);
+    let input = format!("get {}{long} k k\r\nversion\r\n", "k ".repeat(KEYS_MAX + 3));
+    let mut parser = Parser::new(ITEM_MAX, Dialect::Auto);
+    let got = events(&mut parser, input.as_bytes());
+    assert_eq!(got[1..], ["bad format", "version"]);
+    let Parsed::Request { consumed } = parser.parse(input.as_bytes(), &mut Request::default()) else {
+        panic!("no request")
+    };
+    parser.abandon_line();
+    let got = events(&mut parser, &input.as_bytes()[consumed..]);
+    assert_eq!(got.len(), 2);
+    assert_eq!(got[1], "version");
+    let spaces = format!("gets {}\r\nversion\r\n", " ".repeat(LINE_MAX));
+    assert_eq!(events(&mut parser, spaces.as_bytes()), ["bad format", "version"]);
 }
 
 /// A long line in small pieces is searched once, and the memory of it ends with the line.
@@ -435,7 +471,8 @@ fn long_line_in_pieces() {
         );
     }
     let got = events(&mut parser, input.as_bytes());
-    assert_eq!((got.len(), got[2].as_str()), (3, "version"));
+    // Five parts and two.
+    assert_eq!((got.len(), got[7].as_str()), (8, "version"));
 }
 
 #[test]

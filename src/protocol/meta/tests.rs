@@ -182,7 +182,15 @@ fn tokens() {
     };
     let (quiet, tells) = (Tells::default(), Tells { cas: true, size: true, ttl: true });
     let renewal = Some(Renewal { below: Some(30), create: Some(-1), cas: Some(8), reads: false });
-    let get = Get { keys: Keys::one(b"k"), with_cas: true, with_value: true, touch: Some(5), known: Some(7), renewal };
+    let get = Get {
+        keys: Keys::one(b"k"),
+        part: Part::Whole,
+        with_cas: true,
+        with_value: true,
+        touch: Some(5),
+        known: Some(7),
+        renewal,
+    };
     assert_eq!(operation(Verb::Get, " k T5 R30 N-1 E8 C7 u v"), Operation::Get(get));
     let plain = Renewal { below: None, create: None, cas: None, reads: true };
     let get = Get { with_value: false, touch: None, known: None, renewal: Some(plain), ..get };

@@ -34,6 +34,8 @@ pub struct Executor<'w, R> {
     pub stats: &'w mut Delta,
     /// What happened to containers, by table id. Runs that are undone count too.
     pub counts: &'w mut Vec<ContainerCount>,
+    /// Length of the output at which a read of several keys stops, to go on in a later tick.
+    pub stop: usize,
     /// Whether a client is told that a table does not suit its container; else [`Abort::Stale`] comes of it.
     pub fresh: bool,
 }
@@ -118,6 +120,11 @@ impl<'w, R: Rows> Executor<'w, R> {
             self.counts.resize(id + 1, ContainerCount::default());
         }
         &mut self.counts[id]
+    }
+
+    /// Follows a key as [`Executor::locate`] does, and nothing more.
+    fn follow(&mut self, key: &[u8]) {
+        self.scope.resolve(self.config, &mut self.container, key);
     }
 
     /// Follows a key to its container; a mapped key may switch the connection.

@@ -9,7 +9,7 @@ use crate::protocol::outcome::{History, Value};
 use crate::protocol::{Outcome, Request, Style, reply::Out};
 use crate::rows::Rows;
 use crate::server::detail::Event;
-use crate::server::outcome::{Abort, Progress, REPLY_BUDGET, Resume};
+use crate::server::outcome::{Abort, Progress, Resume};
 use crate::server::stats::Counter;
 use crate::server::terms::spares_table;
 use crate::store::{Condition, Container, Item, KeyRange, Mark, NewItem, Stored, Target, Visit};
@@ -28,20 +28,18 @@ impl<'w, R: Rows> Executor<'w, R> {
             Resume::Keys(answered) => *answered,
             Resume::Range(..) => return self.range(request, get, resume, out),
         };
-        if request.operation.is_stream() && self.is_range(get.keys.first()) {
+        if get.part.begins() && request.operation.is_stream() && self.is_range(get.keys.first()) {
             return self.range(request, get, resume, out);
         }
-        let budget = out.len() + REPLY_BUDGET;
-        for (i, name) in get.keys.iter().enumerate() {
-            // Keys that are answered already are followed all the same: they may have switched the container.
-            let located = self.locate(name);
-            if i < answered {
-                continue;
-            }
+        let mut keys = get.keys.iter();
+        // Keys that are answered already may have switched the container.
+        keys.by_ref().take(answered).for_each(|name| self.follow(name));
+        for (i, name) in keys.enumerate() {
             // At least one key per tick, or a get would never end.
-            if out.len() >= budget && i > answered {
-                return Ok(Progress::Part(Resume::Keys(i)));
+            if out.len() >= self.stop && i > 0 {
+                return Ok(Progress::Part(Resume::Keys(answered + i)));
             }
+            let located = self.locate(name);
             let start = out.len();
             match self.get_one(request, get, name, located, out) {
                 Ok(found) => self.count_read(name, found, get.touch.is_some()),
@@ -50,11 +48,13 @@ impl<'w, R: Rows> Executor<'w, R> {
                     // In the middle of a multi-get this stands instead of the end.
                     out.truncate(start);
                     request.answer(&Outcome::Failed(&fault), out);
-                    return Ok(Progress::Done);
+                    return Ok(Progress::Broken);
                 }
             }
         }
-        request.answer(&Outcome::End, out);
+        if get.part.ends() {
+            request.answer(&Outcome::End, out);
+        }
         Ok(Progress::Done)
     }
 

@@ -4,7 +4,7 @@
 use super::read::value;
 use super::{Executor, Stop};
 use crate::protocol::operation::{DumpFormat, Get};
-use crate::protocol::reply::Out;
+use crate::protocol::reply::{self, Out};
 use crate::protocol::{Fault, Outcome, Request};
 use crate::rows::Rows;
 use crate::server::outcome::{Abort, Progress, Resume};
@@ -22,12 +22,14 @@ struct Stream<'k> {
     with_cas: bool,
     /// Items at most.
     limit: u64,
+    /// Whether any key can be told.
+    encodes_keys: bool,
 }
 
 /// Answers a stream that is none.
 fn refuse(request: &Request<'_>, text: &'static str, out: &mut Out) -> Progress {
     request.answer(&Outcome::Failed(&Fault::Client(text.into())), out);
-    Progress::Done
+    Progress::Broken
 }
 
 impl<R: Rows> Executor<'_, R> {
@@ -56,7 +58,7 @@ impl<R: Rows> Executor<'_, R> {
         let Some(container) = self.config.container(id) else {
             return Ok(refuse(request, "no such container", out));
         };
-        let stream = Stream { range, with_cas: get.with_cas, limit };
+        let stream = Stream { range, with_cas: get.with_cas, limit, encodes_keys: false };
         let (progress, sent) = self.stream(request, container, &stream, resume, out)?;
         if progress == Progress::Done {
             self.stats.one(Counter::CmdGet);
@@ -89,7 +91,12 @@ impl<R: Rows> Executor<'_, R> {
         if *resume == Resume::Start {
             request.answer(&Outcome::Begin, out);
         }
-        let stream = Stream { range: KeyRange::ALL, with_cas: format == DumpFormat::Meta, limit };
+        let stream = Stream {
+            range: KeyRange::ALL,
+            with_cas: format == DumpFormat::Meta,
+            limit,
+            encodes_keys: format != DumpFormat::Items,
+        };
         let (progress, _) = self.stream(request, container, &stream, resume, out)?;
         Ok(progress)
     }
@@ -112,7 +119,12 @@ impl<R: Rows> Executor<'_, R> {
             return Ok((Progress::Done, sent));
         }
         let budget = out.len() + SEGMENT_BYTES;
+        let mut unprintable = 0;
         let result = self.store.range(container, stream.range, after, SEGMENT_ROWS, stream.with_cas, |key, item| {
+            if !stream.encodes_keys && !reply::is_printable(key) {
+                unprintable += 1;
+                return ControlFlow::Continue(());
+            }
             request.answer(&Outcome::Value(value(key, &item, None)), out);
             sent += 1;
             match sent >= stream.limit || out.len() >= budget {
@@ -120,6 +132,7 @@ impl<R: Rows> Executor<'_, R> {
                 false => ControlFlow::Continue(()),
             }
         });
+        self.stats.add(Counter::UnprintableKeys, unprintable);
         match result {
             Ok(RangeProgress::Stopped(key)) if sent < stream.limit => {
                 return Ok((Progress::Part(Resume::Range(key, sent)), sent));

@@ -4,6 +4,7 @@ use crate::auth::{Right, User};
 use crate::protocol::operation::Kind;
 use crate::protocol::{Denial, KEY_MAX, LINE_MAX, Operation, Parsed, Parser, Request, Style};
 use crate::server::admission::{Access, Attempt, Demand, Entry, VALUE_MAX, demand, entry};
+use crate::server::budget::Budget;
 use crate::server::conn::Conn;
 use crate::server::outcome::{Abort, Resume};
 use crate::server::scope::Scope;
@@ -11,9 +12,6 @@ use crate::server::terms::spares_table;
 use crate::store::{Config, ContainerId, Target};
 use bytes::Bytes;
 use std::ops::Range;
-
-/// Keys of gets that one connection may have in a write phase, whose replies all wait in memory for the commit.
-const VALUES_PER_WRITE_PHASE: usize = 64;
 
 /// A parsed request, borrowed from its connection's input.
 pub(super) struct Planned<'t> {
@@ -36,6 +34,24 @@ pub(super) struct Planned<'t> {
     /// It works on memory alone: no rollback undoes it, so it never runs again; its reply is kept.
     pub(super) memory_only: bool,
     pub(super) kept: Option<Bytes>,
+    /// Its reply is a failure in the middle of it.
+    pub(super) broken: bool,
+}
+
+impl Planned<'_> {
+    /// Whether its reply is one that nothing of its line may follow.
+    pub(super) fn breaks_off(&self) -> bool {
+        self.broken || self.denial.is_some() || self.verdict.is_some()
+    }
+}
+
+/// How far the requests of a connection came in the write phase.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Ran {
+    /// Bytes of replies.
+    pub(super) bytes: usize,
+    /// The place behind the last request that ran.
+    pub(super) end: usize,
 }
 
 /// What becomes of a connection in this tick.
@@ -45,12 +61,21 @@ pub struct Plan {
     pub(super) requests: Range<usize>,
     /// Whether it takes part in the write phase.
     pub writes: bool,
+    /// Whether it reads values.
+    pub(super) carries: bool,
+    /// It waits because it would do both.
+    pub(super) crowded: bool,
     /// Input to consume, the parser behind it.
     pub consumed: usize,
     /// See [`Plan::consumed`].
     pub parser: Parser,
     /// Both once every planned request is answered: the parser may have looked further than the last of them.
     pub(super) tail: (usize, Parser),
+    /// Some of what was planned waits for the next tick.
+    pub(super) cut: bool,
+    /// Bytes of replies in the write phase, and the place behind the last request that ran; both as of now and as of the last commit.
+    pub(super) ran: Ran,
+    pub(super) committed: Ran,
     /// Bytes the next request is known to need, 0 when unknown.
     pub wanted: usize,
     /// Container that the connection is switched to from now on.
@@ -67,13 +92,48 @@ pub struct Plan {
     pub more: bool,
 }
 
+impl Plan {
+    /// From request `i` on everything waits for the next tick.
+    pub(super) fn cut_at(&mut self, i: usize) {
+        if i < self.requests.end {
+            (self.requests.end, self.cut, self.more) = (i, true, true);
+        }
+    }
+
+    /// Behind the write phase: what is consumed of the input, and where the connection stands then.
+    pub(super) fn close_books(&mut self, planned: &[Planned<'_>], conn: &Conn) {
+        let answered = match self.resume {
+            Resume::Start => &planned[self.requests.clone()],
+            // The last one is answered in part.
+            _ => &planned[self.requests.start..self.requests.end - 1],
+        };
+        let Some(last) = answered.last() else {
+            // Nothing was, or nothing but a part.
+            if self.requests.is_empty() {
+                self.resume = conn.resume.clone();
+            }
+            self.close = false;
+            return;
+        };
+        self.container = last.after;
+        if self.cut || self.resume != Resume::Start {
+            // A close that was asked for behind requests that are not answered yet comes with them.
+            (self.consumed, self.parser, self.wanted, self.close) = (last.end, last.parser, 0, false);
+        } else {
+            (self.consumed, self.parser) = self.tail;
+        }
+        if last.breaks_off() {
+            self.parser.abandon_line();
+        }
+    }
+}
+
 /// Parses what connections sent.
 pub(super) struct Planner<'w, 't> {
     pub(super) config: &'w Config,
-    /// Requests that one connection may have in a tick.
-    pub(super) limit: usize,
-    /// The same for one that writes.
-    pub(super) limit_writes: usize,
+    pub(super) budget: Budget,
+    /// Whether the connection may both write and read values.
+    pub(super) may_carry: bool,
     /// Where the keys of the connection may lead.
     pub(super) scope: Scope,
     /// Names of containers that are not known.
@@ -93,9 +153,14 @@ impl<'t> Planner<'_, 't> {
             conn: key,
             requests: first..first,
             writes: false,
+            carries: false,
+            crowded: false,
             consumed: 0,
             parser: conn.parser,
             tail: (0, conn.parser),
+            cut: false,
+            ran: Ran::default(),
+            committed: Ran::default(),
             wanted: 0,
             container: conn.container,
             resume: Resume::Start,
@@ -104,15 +169,17 @@ impl<'t> Planner<'_, 't> {
             drop: false,
             more: false,
         };
-        let (mut parser, mut end, mut values, mut container) = (conn.parser, 0, 0, conn.container);
+        let (mut parser, mut end, mut keys, mut container) = (conn.parser, 0, 0, conn.container);
         let mut request = Request::default();
+        // Whether values are read, and whether behind that something changes memory, which never runs again.
+        let (mut carries, mut kept_behind) = (false, false);
         loop {
-            let limit = if plan.writes { self.limit_writes } else { self.limit };
-            if self.planned.len() - first >= limit || (plan.writes && values >= VALUES_PER_WRITE_PHASE) {
+            let limit = if plan.writes { self.budget.writes } else { self.budget.requests };
+            if self.planned.len() - first >= limit || keys >= self.budget.keys {
                 plan.more = true;
                 break;
             }
-            let unparsed = parser;
+            let (unparsed, begun) = (parser, end);
             match parser.parse(&input[end..], &mut request) {
                 Parsed::Incomplete { wanted } => {
                     plan.wanted = wanted;
@@ -149,7 +216,6 @@ impl<'t> Planner<'_, 't> {
                         },
                     };
                     end += consumed;
-                    values += request.operation.values();
                     let before = container;
                     let sort = if denial.is_none() { self.follow(&request, &mut container) } else { None };
                     let forbidden = std::mem::take(&mut self.forbidden);
@@ -158,8 +224,18 @@ impl<'t> Planner<'_, 't> {
                         container = before;
                     }
                     let memory_only = denial.is_none() && spares_table(&request.operation, self.config, container);
-                    plan.writes |= denial.is_none() && !request.operation.is_read() && !memory_only;
-                    let (reply, verdict, kept) = (0..0, None, None);
+                    let writes = plan.writes || (denial.is_none() && !request.operation.is_read() && !memory_only);
+                    let behind = kept_behind || (carries && memory_only);
+                    let carries_now = carries || request.operation.values() > 0;
+                    // What waits for the commit may turn out too much: then the front of the requests runs alone.
+                    if writes && (behind || (carries_now && !self.may_carry)) {
+                        (parser, end, plan.more) = (unparsed, begun, true);
+                        plan.crowded = !behind;
+                        break;
+                    }
+                    (plan.writes, kept_behind, carries) = (writes, behind, carries_now);
+                    keys += request.operation.keys();
+                    let (reply, verdict, kept, broken) = (0..0, None, None, false);
                     let planned = Planned {
                         plan: index,
                         request,
@@ -173,13 +249,14 @@ impl<'t> Planner<'_, 't> {
                         verdict,
                         memory_only,
                         kept,
+                        broken,
                     };
                     self.planned.push(planned);
                     if closes(&request, denial) {
                         plan.close = true;
                         break;
                     }
-                    if request.operation.is_stream() {
+                    if request.operation.is_stream() || request.operation.goes_on() {
                         plan.more = end < input.len();
                         break;
                     }
@@ -188,8 +265,10 @@ impl<'t> Planner<'_, 't> {
         }
         plan.requests = first..self.planned.len();
         plan.tail = (end, parser);
+        plan.carries = carries;
         if plan.requests.is_empty() {
             (plan.consumed, plan.parser) = plan.tail;
+            plan.resume = conn.resume.clone();
         }
         plan
     }

@@ -9,6 +9,7 @@ use crate::host::{Callbacks, Host};
 use crate::protocol::{Dialect, Parser};
 use crate::rows::{Cell, Column, ColumnKind, Error, Index, Mode, Result, Table};
 use crate::server::batch::commit_open;
+use crate::server::budget::{CARRIERS, COMMIT_MAX};
 use crate::server::options::Options;
 use crate::store::{Batch, CasSource, Condition, NewItem, Rules};
 use std::collections::BTreeMap;
@@ -533,4 +534,39 @@ fn a_batch_that_fails_to_commit_is_counted() {
         commit_open(&mut store, &mut stats);
         assert_eq!(stats.get(Counter::CommitFailures), u64::from(fail_commits));
     }
+}
+
+/// Values that connections which write ask for wait for one commit: behind a bound the others wait for the next tick, and have it first.
+#[test]
+fn what_waits_for_a_commit_is_bounded_over_all_connections() {
+    const MIB: usize = 1 << 20;
+    let mut rows = FakeRows::default();
+    rows.committed.insert(b"big".to_vec(), vec![b'v'; MIB]);
+    let mut bench = Bench::new(rows);
+    let clients = vec!["gat 0 big\r\n"; 60];
+    let answered = |answers: &[Option<String>]| answers.iter().flatten().filter(|answer| !answer.is_empty()).count();
+    let (answers, stats) = bench.tick(&clients);
+    assert_eq!(answered(&answers), COMMIT_MAX / MIB + usize::from(COMMIT_MAX % MIB > 0));
+    assert!(stats.get(Counter::CmdTouch) < 60 && bench.last.crowded);
+    // As long as somebody waits, few at a time are let in, and whoever came first is answered.
+    let (answers, _) = bench.tick(&clients);
+    assert_eq!(answered(&answers), CARRIERS);
+    assert!(answers[..CARRIERS].iter().flatten().all(|answer| !answer.is_empty()) && bench.last.crowded);
+    bench.tick(&clients[..CARRIERS]);
+    assert!(!bench.last.crowded);
+}
+
+/// A get that turns out too much although what stands behind it ran already: all run again, and it waits with what stands behind it.
+#[test]
+fn a_connection_whose_values_are_too_much_is_cut_where_it_can_be() {
+    const MIB: usize = 1 << 20;
+    let mut rows = FakeRows::default();
+    rows.committed.insert(b"big".to_vec(), vec![b'v'; MIB]);
+    let mut bench = Bench::new(rows);
+    let request = "get big\r\nset a 0 0 1\r\nx\r\n";
+    let (_, stats) = bench.tick(&[&request.repeat(20)]);
+    // The first get ends what runs then; the set behind it waits with the rest.
+    assert_eq!((stats.get(Counter::CmdGet), stats.get(Counter::CmdSet)), (1, 0));
+    let (_, stats) = bench.tick(&[&request.repeat(5)]);
+    assert_eq!((stats.get(Counter::CmdGet), stats.get(Counter::CmdSet)), (5, 5));
 }

@@ -9,6 +9,7 @@ use crate::protocol::operation::Kind;
 use crate::protocol::reply::Out;
 use crate::rows::{Error, Rows};
 use crate::server::batch::batch_failed;
+use crate::server::budget::{COMMIT_MAX, REPLY_MAX};
 use crate::server::execute::Executor;
 use crate::server::outcome::{Abort, Progress, Resume};
 use crate::server::stats::{Counter, Delta};
@@ -102,7 +103,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 // One of those that ran together met the lock: one by one it will tell.
                 Abort::LockTimeout if guilty.len() > 1 => together = false,
                 Abort::LockTimeout | Abort::Interrupted => guilty.iter().for_each(|i| self.give_up(*i, abort)),
-                Abort::Altered => {}
+                Abort::Altered | Abort::Crowded => {}
                 Abort::Stale => self.tick.remap(),
                 Abort::Deadlock => {
                     self.tick.stats.one(Counter::Deadlocks);
@@ -149,6 +150,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         together: bool,
         stats: &mut Delta,
     ) -> Result<(), (&'r [usize], Abort)> {
+        self.plans.iter_mut().for_each(|plan| plan.ran = plan.committed);
         let mut rest = requests;
         while !rest.is_empty() {
             let run = if together { self.run_of_sets(rest) } else { 0 };
@@ -163,47 +165,102 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
 
     fn one_by_one<'r>(&mut self, requests: &'r [usize], stats: &mut Delta) -> Result<(), (&'r [usize], Abort)> {
         for i in requests {
-            let start = self.out.len();
-            let planned = &mut self.planned[*i];
-            let plan = &self.plans[planned.plan];
-            if plan.drop {
+            if self.is_out(*i) {
                 continue;
             }
+            let start = self.out.len();
+            let planned = &self.planned[*i];
             if let Some(kept) = &planned.kept {
                 self.out.extend_from_slice(kept);
-                planned.reply = start..self.out.len();
-                continue;
-            }
-            match (planned.denial, planned.verdict) {
-                (Some(denial), _) => planned.request.answer(&Outcome::Denied(denial), self.out),
-                (None, Some(abort)) => planned.request.give_up(abort.reason(), self.out),
-                (None, None) => {
-                    let mut resume = match *i == plan.requests.start {
-                        true => self.tick.conns[plan.conn].resume.clone(),
-                        false => Resume::Start,
-                    };
-                    let scope = self.tick.conns[plan.conn].scope;
-                    // In a write phase a get is answered whole: the view it began with ends with the commit.
-                    loop {
-                        let Tick { store, config, shared, counts, fresh, .. } = &mut *self.tick;
-                        let (container, fresh) = (planned.before, *fresh);
-                        let mut executor = Executor { store, config, container, scope, shared, stats, counts, fresh };
-                        match executor
-                            .run(&planned.request, &resume, self.out)
-                            .map_err(|abort| (std::slice::from_ref(i), abort))?
-                        {
-                            Progress::Done => break,
-                            Progress::Part(part) => resume = part,
+            } else {
+                match (planned.denial, planned.verdict) {
+                    (Some(denial), _) => planned.request.answer(&Outcome::Denied(denial), self.out),
+                    (None, Some(abort)) => planned.request.give_up(abort.reason(), self.out),
+                    (None, None) => match self.room(*i) {
+                        Some(stop) => {
+                            self.run_one(*i, stop, stats).map_err(|abort| (std::slice::from_ref(i), abort))?
                         }
-                    }
+                        None => {
+                            self.postpone(*i).map_err(|abort| (&requests[..0], abort))?;
+                            continue;
+                        }
+                    },
                 }
             }
-            planned.reply = start..self.out.len();
-            if planned.memory_only {
-                planned.kept = Some(Bytes::copy_from_slice(&self.out[start..]));
-            }
+            self.note(*i, start);
         }
         Ok(())
+    }
+
+    /// Whether a request does not run in this tick, or no more.
+    fn is_out(&self, i: usize) -> bool {
+        let plan = &self.plans[self.planned[i].plan];
+        plan.drop || i >= plan.requests.end
+    }
+
+    fn run_one(&mut self, i: usize, stop: usize, stats: &mut Delta) -> Result<(), Abort> {
+        let planned = &mut self.planned[i];
+        let plan = &mut self.plans[planned.plan];
+        let conns = self.tick.conns;
+        let conn = &conns[plan.conn];
+        let resume = if i == plan.requests.start { &conn.resume } else { &Resume::Start };
+        let Tick { store, config, shared, counts, fresh, .. } = &mut *self.tick;
+        let (container, scope, fresh) = (planned.before, conn.scope, *fresh);
+        let mut executor = Executor { store, config, container, scope, shared, stats, counts, stop, fresh };
+        let progress = executor.run(&planned.request, resume, self.out)?;
+        planned.broken = progress == Progress::Broken;
+        plan.resume = Resume::Start;
+        if let Progress::Part(part) = progress {
+            plan.cut_at(i + 1);
+            (plan.resume, plan.more) = (part, true);
+        }
+        Ok(())
+    }
+
+    /// A request was answered: its reply begins at `start`.
+    fn note(&mut self, i: usize, start: usize) {
+        let planned = &mut self.planned[i];
+        planned.reply = start..self.out.len();
+        if planned.memory_only && planned.kept.is_none() {
+            planned.kept = Some(Bytes::copy_from_slice(&self.out[start..]));
+        }
+        let ran = &mut self.plans[planned.plan].ran;
+        (ran.bytes, ran.end) = (ran.bytes + planned.reply.len(), ran.end.max(i + 1));
+    }
+
+    /// Length of the output at which a request stops; `None`: it waits for the next tick, because it would answer values and others have
+    /// answered enough.
+    fn room(&self, i: usize) -> Option<usize> {
+        let planned = &self.planned[i];
+        if planned.request.operation.values() == 0 {
+            return Some(usize::MAX);
+        }
+        let (plan, written) = (&self.plans[planned.plan], self.out.len());
+        let enough = plan.ran.bytes >= REPLY_MAX && i > plan.requests.start;
+        let crowded = written >= COMMIT_MAX && !self.tick.last.crowded;
+        // What is committed already was asked for behind it.
+        let must = plan.committed.end > i;
+        (must || !(enough || crowded)).then(|| written + REPLY_MAX.saturating_sub(plan.ran.bytes))
+    }
+
+    /// Makes a request and those of its connection behind it wait for the next tick.
+    ///
+    /// # Errors
+    /// Some of those ran already: everything is to run again, where each connection reads one value at most, behind all else.
+    fn postpone(&mut self, i: usize) -> Result<(), Abort> {
+        self.tick.this.crowded |= self.out.len() >= COMMIT_MAX;
+        let plan = &mut self.plans[self.planned[i].plan];
+        if plan.ran.end <= i {
+            plan.cut_at(i);
+            return Ok(());
+        }
+        for plan in self.plans.iter_mut().filter(|plan| plan.writes) {
+            let mut left = plan.requests.start.max(plan.committed.end)..plan.requests.end;
+            if let Some(value) = left.find(|i| self.planned[*i].request.operation.values() > 0) {
+                plan.cut_at(value + 1);
+            }
+        }
+        Err(Abort::Crowded)
     }
 
     /// Commits, and says what became of requests whose commit failed, unless they may run again.
@@ -215,6 +272,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             Ok(()) => {
                 self.tick.stats.one(Counter::Commits);
                 self.tick.stats.merge(stats);
+                self.plans.iter_mut().for_each(|plan| plan.committed = plan.ran);
             }
             // Others in a group of servers changed the same rows first. Where nobody was answered yet, it can run again.
             Err(Error::Deadlock) if !self.tick.shared.batches() => return Some(Abort::Deadlock),
@@ -226,7 +284,12 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                     self.tick.stats.one(Counter::CommitFailures);
                 }
                 for i in requests {
+                    if self.is_out(*i) {
+                        continue;
+                    }
                     let planned = &mut self.planned[*i];
+                    self.plans[planned.plan].resume = Resume::Start;
+                    planned.broken = true;
                     let start = self.out.len();
                     planned.request.give_up(reason.clone(), self.out);
                     planned.reply = start..self.out.len();

@@ -45,8 +45,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     /// The container and the length of the value of a request that is a plain set and has yet to run.
     fn plain_set(&self, i: usize) -> Option<(ContainerId, usize)> {
         let planned = &self.planned[i];
-        if planned.denial.is_some() || planned.verdict.is_some() || planned.memory_only || self.plans[planned.plan].drop
-        {
+        if planned.denial.is_some() || planned.verdict.is_some() || planned.memory_only || self.is_out(i) {
             return None;
         }
         let (container, _) = planned.sort?;
@@ -75,12 +74,14 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             Ok(None) => return Ok(false),
             Err(failure) => return Abort::of(&failure).map_or(Ok(false), Err),
         };
-        let (fresh, scope) = (*fresh, Scope::default());
-        let mut executor = Executor { store, config, container: id, scope, shared, stats, counts, fresh };
+        let (fresh, scope, stop) = (*fresh, Scope::default(), usize::MAX);
+        let mut executor = Executor { store, config, container: id, scope, shared, stats, counts, stop, fresh };
         for (i, cas) in requests.iter().zip(numbers) {
             let start = self.out.len();
             executor.stored_together(container, &planned[*i].request, cas, self.out);
             planned[*i].reply = start..self.out.len();
+            let ran = &mut self.plans[planned[*i].plan].ran;
+            ran.end = ran.end.max(*i + 1);
         }
         Ok(true)
     }
