@@ -55,7 +55,7 @@ fn accept_from(
         shared.connections_total.fetch_add(1, Ordering::Relaxed);
         if shared.connections.load(Ordering::Relaxed) >= shared.options.max_connections {
             shared.connections_refused.fetch_add(1, Ordering::Relaxed);
-            if listener.tls {
+            if listener.service.tls {
                 continue;
             }
             let refusal = reply::TOO_MANY_CONNECTIONS;
@@ -63,7 +63,7 @@ fn accept_from(
             continue;
         }
         shared.connections.fetch_add(1, Ordering::Relaxed);
-        mailboxes[*turn % mailboxes.len()].give(socket, listener.tls);
+        mailboxes[*turn % mailboxes.len()].give(socket, listener.service);
         *turn += 1;
     }
     Ok(())

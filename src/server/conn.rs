@@ -3,6 +3,7 @@
 use super::admission::{Access, Pending};
 use super::outcome::Resume;
 use super::peers::Peer;
+use super::scope::Scope;
 use super::socket::Filled;
 use super::tls::Session;
 use crate::protocol::Parser;
@@ -105,6 +106,8 @@ pub struct Conn {
     pub failures: u8,
     /// Container that keys without a mapping belong to.
     pub container: ContainerId,
+    /// Where its keys may lead.
+    pub scope: Scope,
     /// Wrote into a batch that may still be open.
     pub wrote: bool,
     /// In the worker's list of connections to look at in the next tick.
@@ -145,6 +148,7 @@ impl Conn {
             login: None,
             failures: 0,
             container: ContainerId::DEFAULT,
+            scope: Scope::default(),
             wrote: false,
             queued: false,
             readable: true,

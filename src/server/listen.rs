@@ -1,6 +1,8 @@
 //! Listening sockets: bound before anything starts, so that a taken port refuses the INSTALL.
 
 use super::options::Options;
+use super::scope::{Scope, Service};
+use crate::store::{Config, ContainerId};
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
@@ -12,8 +14,8 @@ pub struct Listener {
     socket: Socket,
     /// Where it listens.
     pub address: Address,
-    /// Whether its clients speak TLS.
-    pub tls: bool,
+    /// What its clients get.
+    pub service: Service,
 }
 
 /// Where a listener listens.
@@ -39,15 +41,13 @@ impl Listener {
     ///
     /// # Errors
     /// A sentence that names the address and the reason.
-    pub fn bind_all(options: &Options) -> Result<Vec<Listener>, String> {
+    pub fn bind_all(options: &Options, config: &Config) -> Result<Vec<Listener>, String> {
         let mut listeners = Vec::new();
-        if options.listens_on_tcp() {
-            for (address, tls) in resolve(options)? {
-                listeners.push(bind_tcp(address, tls, options.backlog)?);
-            }
-        }
-        if let Some(path) = &options.socket {
-            listeners.push(bind_unix(path, options)?);
+        for (address, service) in resolve(options, config)? {
+            listeners.push(match address {
+                Address::Tcp(address) => bind_tcp(address, service, options.backlog)?,
+                Address::Unix(path) => bind_unix(&path, service, options)?,
+            });
         }
         Ok(listeners)
     }
@@ -87,35 +87,103 @@ impl Drop for Listener {
     }
 }
 
-/// The TCP addresses to listen on, and whether in TLS.
-fn resolve(options: &Options) -> Result<Vec<(SocketAddr, bool)>, String> {
-    let local = [String::from("127.0.0.1")];
-    let names = if options.addresses.is_empty() { &local[..] } else { &options.addresses };
-    let mut found = Vec::new();
-    for entry in names {
-        let name = entry.strip_prefix("notls:").unwrap_or(entry);
-        let tls = options.tls.is_some() && name == entry;
-        let bare = name.trim_start_matches('[').trim_end_matches(']');
-        let addresses = match bare.parse() {
-            Ok(ip) => vec![SocketAddr::new(ip, options.port)],
-            Err(_) => {
-                let with_port = if name.contains(':') { name.to_owned() } else { format!("{name}:{}", options.port) };
-                with_port.to_socket_addrs().map_err(|e| format!("option -l {name}: cannot be resolved: {e}"))?.collect()
+/// An entry of `-l`, its prefixes taken apart.
+struct Entry<'o> {
+    /// `address`, `address:port` or the path of a UNIX socket.
+    name: &'o str,
+    tls: bool,
+    sticky: bool,
+    container: Option<&'o str>,
+}
+
+impl<'o> Entry<'o> {
+    fn new(name: &'o str, options: &'o Options) -> Entry<'o> {
+        let mut entry = Entry {
+            name,
+            tls: options.tls.is_some(),
+            sticky: options.sticky_mapping,
+            container: options.container.as_deref(),
+        };
+        while entry.strip_prefix() {}
+        entry.tls &= !entry.name.starts_with('/');
+        entry
+    }
+
+    fn strip_prefix(&mut self) -> bool {
+        if let Some(rest) = self.name.strip_prefix("notls:") {
+            (self.name, self.tls) = (rest, false);
+        } else if let Some(rest) = self.name.strip_prefix("sticky_mapping=no:") {
+            (self.name, self.sticky) = (rest, false);
+        } else if let Some((container, rest)) =
+            self.name.strip_prefix("container=").and_then(|rest| rest.split_once(':'))
+        {
+            (self.name, self.container) = (rest, Some(container));
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn service(&self, config: &Config) -> Result<Service, String> {
+        let (scope, container) = match self.container {
+            None if self.sticky => (Scope::Switching, ContainerId::DEFAULT),
+            None => (Scope::PerKey, ContainerId::DEFAULT),
+            Some(name) => {
+                let found = config.find(name.as_bytes()).ok_or_else(|| {
+                    format!("container={name} for {}: table innodb_memcache.containers has no such row", self.name)
+                })?;
+                (Scope::Bound, found)
             }
         };
-        if addresses.is_empty() {
-            return Err(format!("option -l {name}: has no address"));
+        Ok(Service { tls: self.tls, scope, container })
+    }
+
+    fn addresses(&self, port: u16) -> Result<Vec<Address>, String> {
+        let name = self.name;
+        if name.starts_with('/') {
+            return Ok(vec![Address::Unix(name.into())]);
         }
-        for address in addresses {
-            if !found.contains(&(address, tls)) {
-                found.push((address, tls));
+        let bare = name.trim_start_matches('[').trim_end_matches(']');
+        if let Ok(ip) = bare.parse() {
+            return Ok(vec![Address::Tcp(SocketAddr::new(ip, port))]);
+        }
+        let with_port = if name.contains(':') { name.to_owned() } else { format!("{name}:{port}") };
+        let found = with_port.to_socket_addrs().map_err(|e| format!("option -l {name}: cannot be resolved: {e}"))?;
+        let addresses: Vec<Address> = found.map(Address::Tcp).collect();
+        match addresses.is_empty() {
+            true => Err(format!("option -l {name}: has no address")),
+            false => Ok(addresses),
+        }
+    }
+}
+
+/// Where to listen, and what for.
+fn resolve(options: &Options, config: &Config) -> Result<Vec<(Address, Service)>, String> {
+    let local = [String::from("127.0.0.1")];
+    let names: &[String] = match (options.listens_on_tcp(), options.addresses.is_empty()) {
+        (false, _) => &[],
+        (true, true) => &local,
+        (true, false) => &options.addresses,
+    };
+    let mut found = Vec::new();
+    for name in names {
+        let entry = Entry::new(name, options);
+        let service = entry.service(config)?;
+        for address in entry.addresses(options.port)? {
+            // Resolvers repeat themselves.
+            if !found.contains(&(address.clone(), service)) {
+                found.push((address, service));
             }
         }
+    }
+    if let Some(path) = options.socket.as_deref().and_then(Path::to_str) {
+        let service = Service { tls: false, ..Entry::new(path, options).service(config)? };
+        found.push((Address::Unix(path.into()), service));
     }
     Ok(found)
 }
 
-fn bind_tcp(address: SocketAddr, tls: bool, backlog: i32) -> Result<Listener, String> {
+fn bind_tcp(address: SocketAddr, service: Service, backlog: i32) -> Result<Listener, String> {
     let bind = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
@@ -128,10 +196,10 @@ fn bind_tcp(address: SocketAddr, tls: bool, backlog: i32) -> Result<Listener, St
     let socket = bind()
         .map_err(|e| format!("cannot listen on {address}: {e}; choose another address with -l or port with -p"))?;
     let bound = socket.local_addr().ok().and_then(|a| a.as_socket()).unwrap_or(address);
-    Ok(Listener { socket, address: Address::Tcp(bound), tls })
+    Ok(Listener { socket, address: Address::Tcp(bound), service })
 }
 
-fn bind_unix(path: &Path, options: &Options) -> Result<Listener, String> {
+fn bind_unix(path: &Path, service: Service, options: &Options) -> Result<Listener, String> {
     let refuse = |e: std::io::Error| format!("cannot listen on socket {}: {e}", path.display());
     let address = SockAddr::unix(path).map_err(refuse)?;
     remove_stale(path, &address)?;
@@ -144,7 +212,7 @@ fn bind_unix(path: &Path, options: &Options) -> Result<Listener, String> {
         std::fs::set_permissions(path, mode())?;
         finish(socket, options.backlog)
     };
-    Ok(Listener { socket: bind().map_err(refuse)?, address: Address::Unix(path.to_path_buf()), tls: false })
+    Ok(Listener { socket: bind().map_err(refuse)?, address: Address::Unix(path.to_path_buf()), service })
 }
 
 fn finish(socket: Socket, backlog: i32) -> std::io::Result<Socket> {

@@ -1,14 +1,15 @@
 //! How other threads reach a worker.
 
 use super::admission::Verdict;
+use super::scope::Service;
 use mio::Waker;
 use parking_lot::Mutex;
 use socket2::Socket;
 
 /// What waits for a worker.
 pub struct Mailbox {
-    /// New connections, and whether they speak TLS.
-    pub(super) sockets: Mutex<Vec<(Socket, bool)>>,
+    /// New connections, and what their listener offers.
+    pub(super) sockets: Mutex<Vec<(Socket, Service)>>,
     /// How attempts to log in ended.
     pub(super) verdicts: Mutex<Vec<Verdict>>,
     waker: Waker,
@@ -20,9 +21,9 @@ impl Mailbox {
         Mailbox { sockets: Mutex::default(), verdicts: Mutex::default(), waker }
     }
 
-    /// Hands a new connection over, which may speak TLS.
-    pub fn give(&self, socket: Socket, tls: bool) {
-        self.sockets.lock().push((socket, tls));
+    /// Hands a new connection over.
+    pub fn give(&self, socket: Socket, service: Service) {
+        self.sockets.lock().push((socket, service));
         self.wake();
     }
 

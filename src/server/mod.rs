@@ -28,6 +28,7 @@ mod outcome;
 mod peers;
 mod reader;
 mod report;
+mod scope;
 mod shared;
 mod socket;
 pub mod stats;
@@ -115,7 +116,7 @@ impl Server {
         let config = load_config(&host, rules)?;
         let logins = options.users.as_deref().map(Logins::new).transpose().map_err(StartError::File)?;
         let tls = options.tls.as_ref().map(Tls::new).transpose().map_err(StartError::File)?;
-        let listeners = Listener::bind_all(&options).map_err(StartError::Listen)?;
+        let listeners = Listener::bind_all(&options, &config).map_err(StartError::Listen)?;
         for option in &options.without_meaning {
             log::info!("option {option} has no meaning inside a host and is ignored");
         }

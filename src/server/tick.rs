@@ -116,6 +116,7 @@ impl<R: Rows> Tick<'_, R> {
             if let Some(conn) = conns.get(*key) {
                 let planner = Planner {
                     config: self.config,
+                    scope: conn.scope,
                     limit,
                     limit_writes,
                     unknown: &mut unknown,
@@ -149,9 +150,10 @@ impl<R: Rows> Tick<'_, R> {
         Ok(())
     }
 
-    fn executor(&mut self, container: ContainerId) -> Executor<'_, R> {
+    fn executor(&mut self, conn: usize, container: ContainerId) -> Executor<'_, R> {
+        let scope = self.conns[conn].scope;
         let Tick { store, config, shared, stats, counts, fresh, .. } = self;
-        Executor { store, config, container, shared, stats, counts, fresh: *fresh }
+        Executor { store, config, container, scope, shared, stats, counts, fresh: *fresh }
     }
 
     /// From here on the waits for locks end together.
@@ -180,12 +182,12 @@ impl<R: Rows> Tick<'_, R> {
                     continue;
                 }
                 let (length, from) = (out.len(), std::mem::replace(&mut resume, &start));
-                let mut progress = self.executor(planned.before).run(&planned.request, from, out);
+                let mut progress = self.executor(plan.conn, planned.before).run(&planned.request, from, out);
                 while progress == Err(Abort::Stale) {
                     self.store.rollback();
                     out.truncate(length);
                     self.remap();
-                    progress = self.executor(planned.before).run(&planned.request, from, out);
+                    progress = self.executor(plan.conn, planned.before).run(&planned.request, from, out);
                 }
                 match progress {
                     Ok(Progress::Done) => {}

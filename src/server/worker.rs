@@ -7,6 +7,7 @@ use super::batch::commit_open;
 use super::conn::{BufferPool, Conn};
 use super::execute::Executor;
 use super::mailbox::Mailbox;
+use super::scope::Scope;
 use super::shared::{Shared, unix_time};
 use super::socket::Filled;
 use super::stats::{ContainerCount, Counter, Delta};
@@ -178,8 +179,8 @@ impl<'s> Worker<'s> {
 
     fn note(&mut self, event: &mio::event::Event) {
         if event.token() == WAKE {
-            for (socket, tls) in std::mem::take(&mut *self.mailbox.sockets.lock()) {
-                self.adopt(socket, tls);
+            for (socket, service) in std::mem::take(&mut *self.mailbox.sockets.lock()) {
+                self.adopt(socket, service);
             }
             for verdict in std::mem::take(&mut *self.mailbox.verdicts.lock()) {
                 self.logged_in(verdict);
@@ -402,6 +403,7 @@ impl<'s> Worker<'s> {
                 store: &mut self.store,
                 config,
                 container,
+                scope: Scope::default(),
                 shared,
                 stats: &mut self.stats,
                 counts: &mut self.counts,

@@ -4,6 +4,7 @@
 mod common;
 
 mod containers;
+mod listeners;
 mod mended;
 mod model;
 mod policies;

@@ -5,6 +5,7 @@ mod common;
 
 mod adapters;
 mod crash;
+mod directories;
 mod host;
 mod install;
 mod options;

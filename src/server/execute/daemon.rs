@@ -5,9 +5,11 @@ use crate::protocol::reply::Out;
 use crate::protocol::{Denial, Fault, Operation, Outcome, Request};
 use crate::rows::Rows;
 use crate::server::report::Report;
+use crate::server::scope::Scope;
 use crate::server::shared::VERSION;
 use crate::server::stats::Counter;
 use crate::server::tls::Tls;
+use std::borrow::Cow;
 
 impl<R: Rows> Executor<'_, R> {
     #[cold]
@@ -52,7 +54,10 @@ impl<R: Rows> Executor<'_, R> {
     }
 
     fn bind(&mut self, name: &[u8]) -> Outcome<'static> {
+        static OFF: Fault =
+            Fault::Client(Cow::Borrowed("bind is off here: connections of this listener keep their container"));
         match self.config.find(name) {
+            _ if self.scope != Scope::Switching => Outcome::Failed(&OFF),
             Some(id) => {
                 self.container = id;
                 Outcome::Done

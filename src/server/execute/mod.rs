@@ -9,6 +9,7 @@ mod read;
 mod stream;
 
 use super::outcome::{Abort, Progress, Resume};
+use super::scope::Scope;
 use super::shared::Shared;
 use super::stats::{ContainerCount, Counter, Delta};
 use crate::protocol::operation::KeyBuffer;
@@ -25,6 +26,8 @@ pub struct Executor<'w, R> {
     pub config: &'w Config,
     /// Container that the connection is switched to; keys of the request may switch it.
     pub container: ContainerId,
+    /// Where those keys may lead.
+    pub scope: Scope,
     /// The daemon.
     pub shared: &'w Shared,
     /// What happened.
@@ -113,20 +116,16 @@ impl<'w, R: Rows> Executor<'w, R> {
         &mut self.counts[id]
     }
 
-    /// Follows a key to its container; a mapped key switches the connection.
+    /// Follows a key to its container; a mapped key may switch the connection.
     #[inline]
     fn locate<'k>(&mut self, key: &'k [u8]) -> Located<'w, 'k> {
-        match self.config.resolve(self.container, key) {
+        match self.scope.resolve(self.config, &mut self.container, key) {
             Target::Key(id, key) => {
-                self.container = id;
                 let Some(container) = self.config.container(id) else { return Located::Nowhere };
                 self.count(container).operations += 1;
                 Located::Row(container, key)
             }
-            Target::Name(id) => {
-                self.container = id;
-                self.config.container(id).map_or(Located::Nowhere, Located::Name)
-            }
+            Target::Name(id) => self.config.container(id).map_or(Located::Nowhere, Located::Name),
             Target::Unknown(_) => Located::Nowhere,
         }
     }

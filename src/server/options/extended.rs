@@ -79,6 +79,14 @@ impl Options {
             "output_mem_limit" => {
                 self.output_limit = (number(format!("o {name}"), needed()?, 1, 1 << 20)? as usize) << 20;
             }
+            "sticky_mapping" => {
+                self.sticky_mapping = match needed()? {
+                    "yes" => true,
+                    "no" => false,
+                    other => return Err(format!("option -o sticky_mapping={other}: yes or no")),
+                };
+            }
+            "container" => self.container = Some(needed()?.into()),
             "ssl_chain_cert" => self.ssl.chain = Some(needed()?.into()),
             "ssl_key" => self.ssl.key = Some(needed()?.into()),
             "ssl_ca_cert" => self.ssl.authorities = Some(needed()?.into()),

@@ -6,6 +6,7 @@ use crate::protocol::{Denial, KEY_MAX, LINE_MAX, Operation, Parsed, Parser, Requ
 use crate::server::admission::{Access, Attempt, Demand, Entry, VALUE_MAX, demand, entry};
 use crate::server::conn::Conn;
 use crate::server::outcome::{Abort, Resume};
+use crate::server::scope::Scope;
 use crate::server::terms::spares_table;
 use crate::store::{Config, ContainerId, Target};
 use bytes::Bytes;
@@ -73,6 +74,8 @@ pub(super) struct Planner<'w, 't> {
     pub(super) limit: usize,
     /// The same for one that writes.
     pub(super) limit_writes: usize,
+    /// Where the keys of the connection may lead.
+    pub(super) scope: Scope,
     /// Names of containers that are not known.
     pub(super) unknown: &'w mut Vec<Vec<u8>>,
     pub(super) planned: &'w mut Vec<Planned<'t>>,
@@ -216,7 +219,7 @@ impl<'t> Planner<'_, 't> {
     /// Follows the containers that a request names; where it has one key, tells where that stands in the order of locks.
     fn follow(&mut self, request: &Request<'t>, container: &mut ContainerId) -> Option<(ContainerId, &'t [u8])> {
         match &request.operation {
-            Operation::Bind { name } => {
+            Operation::Bind { name } if self.scope == Scope::Switching => {
                 match self.config.find(name) {
                     Some(id) => {
                         *container = id;
@@ -245,22 +248,21 @@ impl<'t> Planner<'_, 't> {
             self.check(*container);
             return None;
         };
-        let key = self.resolve(key, container)?;
-        Some((*container, key))
+        self.resolve(key, container)
     }
 
-    fn resolve<'k>(&mut self, key: &'k [u8], container: &mut ContainerId) -> Option<&'k [u8]> {
-        match self.config.resolve(*container, key) {
+    fn resolve<'k>(&mut self, key: &'k [u8], container: &mut ContainerId) -> Option<(ContainerId, &'k [u8])> {
+        match self.scope.resolve(self.config, container, key) {
             Target::Key(id, key) => {
-                *container = id;
                 self.check(id);
-                Some(key)
+                Some((id, key))
             }
             Target::Name(id) => {
-                *container = id;
                 self.check(id);
                 None
             }
+            // What lies beyond the listener's container is not looked for.
+            Target::Unknown(_) if self.scope == Scope::Bound => None,
             Target::Unknown(name) => {
                 self.unknown.push(name.to_vec());
                 None

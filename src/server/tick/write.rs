@@ -163,11 +163,12 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                         true => self.tick.conns[plan.conn].resume.clone(),
                         false => Resume::Start,
                     };
+                    let scope = self.tick.conns[plan.conn].scope;
                     // In a write phase a get is answered whole: the view it began with ends with the commit.
                     loop {
                         let Tick { store, config, shared, counts, fresh, .. } = &mut *self.tick;
-                        let container = planned.before;
-                        let mut executor = Executor { store, config, container, shared, stats, counts, fresh: *fresh };
+                        let (container, fresh) = (planned.before, *fresh);
+                        let mut executor = Executor { store, config, container, scope, shared, stats, counts, fresh };
                         match executor
                             .run(&planned.request, &resume, self.out)
                             .map_err(|abort| (std::slice::from_ref(i), abort))?

@@ -6,6 +6,7 @@ use crate::protocol::reply::Out;
 use crate::server::admission::{self, Access, Attempt, Verdict};
 use crate::server::conn::Conn;
 use crate::server::login::Origin;
+use crate::server::scope::Service;
 use crate::server::stats::Counter;
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
@@ -13,13 +14,14 @@ use socket2::Socket;
 use std::sync::atomic::Ordering;
 
 impl Worker<'_> {
-    pub(super) fn adopt(&mut self, socket: Socket, tls: bool) {
+    pub(super) fn adopt(&mut self, socket: Socket, service: Service) {
         let mut conn = Conn::new(socket, Parser::new(self.shared.options.item_size_max, self.shared.options.dialect));
+        (conn.scope, conn.container) = (service.scope, service.container);
         if self.shared.logins.is_some() {
             conn.access = Access::Stranger;
             conn.parser.set_item_size_max(admission::VALUE_MAX);
         }
-        if let Some(certificates) = self.shared.tls.as_ref().filter(|_| tls) {
+        if let Some(certificates) = self.shared.tls.as_ref().filter(|_| service.tls) {
             match certificates.session() {
                 Ok(session) => conn.encrypt(session),
                 Err(error) => {

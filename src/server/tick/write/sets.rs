@@ -4,6 +4,7 @@ use super::WritePhase;
 use crate::rows::Rows;
 use crate::server::execute::Executor;
 use crate::server::outcome::Abort;
+use crate::server::scope::Scope;
 use crate::server::stats::Delta;
 use crate::server::terms::{needs_row, new_item};
 use crate::server::tick::Tick;
@@ -74,7 +75,8 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             Ok(None) => return Ok(false),
             Err(failure) => return Abort::of(&failure).map_or(Ok(false), Err),
         };
-        let mut executor = Executor { store, config, container: id, shared, stats, counts, fresh: *fresh };
+        let (fresh, scope) = (*fresh, Scope::default());
+        let mut executor = Executor { store, config, container: id, scope, shared, stats, counts, fresh };
         for (i, cas) in requests.iter().zip(numbers) {
             let start = self.out.len();
             executor.stored_together(container, &planned[*i].request, cas, self.out);
