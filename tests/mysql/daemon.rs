@@ -397,7 +397,8 @@ fn bad_containers(server: &Mysqld) {
         ("absent", "PRIMARY", "not found or not a base table"),
         ("parted", "none", "test/parted is partitioned"),
         ("prefixed", "none", "index \"none\""),
-        ("keyless", "k", "needs a primary key"),
+        // Below SQL its rows cannot be found through the index; in SQL they can.
+        ("keyless", "k", either("needs a primary key", "")),
         ("dated", "PRIMARY", "value column v must be CHAR"),
         ("virtual_column", "PRIMARY", either("virtual columns", "")),
         ("generated", "PRIMARY", "generated column v"),

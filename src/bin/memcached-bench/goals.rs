@@ -60,6 +60,23 @@ pub const MYSQL: [Goal; 9] = [
     ),
 ];
 
+/// The goals of the plugin in MariaDB.
+pub const MARIADB: [Goal; 8] = [
+    goal(Cpu, ("get-p32-c8", "plugin-varbinary"), ("get-p32-c8", "sql-varbinary"), AtMost(1.0 / 5.0)),
+    goal(Cpu, ("get-p32-c8", "plugin-utf8mb4"), ("get-p32-c8", "sql-utf8mb4"), Told),
+    goal(Cpu, ("get-p32-c8-by-sql", "plugin-varbinary"), ("get-p32-c8-by-sql", "sql-varbinary"), AtMost(0.5)),
+    goal(Rate, ("get-p1-c8", "plugin-varbinary"), ("get-p1-c8", "sql-varbinary"), AtLeast(1.5)),
+    goal(Rate, ("get-p1-c8", "plugin-utf8mb4"), ("get-p1-c8", "sql-utf8mb4"), Told),
+    goal(Cpu, ("set-p16-c8", "plugin-varbinary"), ("set-p16-c8", "sql-varbinary"), AtMost(1.0 / 3.0)),
+    goal(Cpu, ("set-p16-c8-binlog", "plugin-varbinary"), ("set-p16-c8-binlog", "sql-varbinary"), AtMost(1.0 / 3.0)),
+    goal(
+        Rate,
+        ("set-p1-c64-binlog-sync", "plugin-varbinary"),
+        ("set-p1-c64-binlog-sync", "sql-varbinary"),
+        AtLeast(3.5),
+    ),
+];
+
 /// The goals of the bundled engine.
 pub const PERFORMANCE: [Goal; 12] = [
     goal(Cpu, ("get-p32-c8", "host-level2"), ("get-p32-c8", "memcached"), AtMost(0.85)),

@@ -86,7 +86,11 @@ fn measure(options: &Options, folder: &Path) -> Result<(), String> {
         return Err(NOTHING.to_owned());
     }
     report::print(&rows);
-    let goals: &[goals::Goal] = if options.mysql.is_some() { &goals::MYSQL } else { &goals::PERFORMANCE };
+    let goals: &[goals::Goal] = match &options.mysql {
+        Some(_) if options.mariadb => &goals::MARIADB,
+        Some(_) => &goals::MYSQL,
+        None => &goals::PERFORMANCE,
+    };
     print!("\n{}\n{}", report::syncs(&rows), goals::markdown(goals, &rows));
     if options.write {
         report::write(options, &versions, &rows)?;
@@ -94,7 +98,7 @@ fn measure(options: &Options, folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The stages of `--mysql`: the server is started anew for each, memcached runs through all of them.
+/// The stages of `--mysql` or `--mariadb`: the server is started anew for each, memcached runs through all of them.
 fn measure_mysql(options: &Options, folder: &Path, tree: &Path) -> Result<(Versions, Vec<Row>), String> {
     let plugin = match &options.plugin {
         Some(path) => path.clone(),
@@ -108,11 +112,14 @@ fn measure_mysql(options: &Options, folder: &Path, tree: &Path) -> Result<(Versi
             newest.ok_or("no libdaemon_memcached.so beside this program: cargo build --release, or --plugin PATH")?
         }
     };
-    let memcached = tree.join("usr/bin/memcached");
-    let memcached = memcached.to_string_lossy();
+    let memcached = match (&options.memcached, options.mariadb) {
+        (Some(path), _) => path.clone(),
+        (None, true) => "memcached".to_owned(),
+        (None, false) => tree.join("usr/bin/memcached").to_string_lossy().into_owned(),
+    };
     let mut all = Vec::new();
     let mut found = Vec::new();
-    for stage in &workload::MYSQL {
+    for stage in workload::MYSQL.iter().chain(options.mariadb.then_some(&workload::BY_SQL)) {
         let workloads = options.chosen(stage.workloads);
         if workloads.is_empty() {
             continue;

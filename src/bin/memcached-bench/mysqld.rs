@@ -1,4 +1,5 @@
-//! A real mysqld of a tree that `tests/mysql/make-tree` made, with the plugin in it, and the SQL clients' view of the same rows.
+//! A real server of a tree that `tests/mysql/make-tree` or `tests/mariadb/make-tree` made, with the plugin in it, and the SQL clients'
+//! view of the same rows.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,8 +10,10 @@ use crate::peers::{self, Server};
 use crate::sql;
 
 /// The two measured tables, by the name of their containers: the key's type is all they differ in.
-const TABLES: [(&str, &str); 2] =
-    [("varbinary", "VARBINARY(250)"), ("utf8mb4", "VARCHAR(250) CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_ai_ci")];
+const TABLES: [(&str, &str); 2] = [("varbinary", "VARBINARY(250)"), ("utf8mb4", "VARCHAR(250) CHARACTER SET utf8mb4")];
+
+/// The collation of the second, MySQL's and MariaDB's.
+const COLLATIONS: [&str; 2] = ["utf8mb4_0900_ai_ci", "utf8mb4_general_ci"];
 
 /// What makes the account, the database and a measured table of any server.
 pub fn table_script(name: &str, key: &str) -> String {
@@ -28,17 +31,19 @@ pub fn table_script(name: &str, key: &str) -> String {
 pub struct Folder {
     tree: PathBuf,
     path: PathBuf,
+    mariadb: bool,
 }
 
 impl Folder {
-    /// `tree` is what `tests/mysql/make-tree` printed.
+    /// `tree` is what a `make-tree` printed.
     pub fn new(tree: &Path) -> Result<Folder, String> {
         if !tree.join("data/template").is_dir() {
-            return Err(format!("--mysql {}: no tree of tests/mysql/make-tree", tree.display()));
+            return Err(format!("{}: no tree of tests/mysql/make-tree or tests/mariadb/make-tree", tree.display()));
         }
+        let mariadb = tree.join("usr/sbin/mariadbd").exists();
         let path = tree.join(format!("data/run-bench-{}", std::process::id()));
         fs::create_dir(&path).map_err(|e| format!("{}: {e}", path.display()))?;
-        Ok(Folder { tree: tree.to_owned(), path })
+        Ok(Folder { tree: tree.to_owned(), path, mariadb })
     }
 
     /// A path as a program in the tree sees it.
@@ -59,8 +64,11 @@ impl Folder {
         fs::copy(plugin, self.path.join("daemon_memcached.so")).map_err(|e| format!("{}: {e}", plugin.display()))?;
         let (port, plugin_port) = (peers::free_port()?, peers::free_port()?);
         let mut command = Command::new("chroot");
-        command.arg(&self.tree).args(["mysqld", "--no-defaults", "--user=root", "--bind-address=127.0.0.1"]);
-        command.args(["--mysqlx=OFF", "--secure-file-priv=NULL", "--innodb-buffer-pool-size=256M"]);
+        command.arg(&self.tree).arg(if self.mariadb { "mariadbd" } else { "mysqld" });
+        command.args(["--no-defaults", "--user=root", "--bind-address=127.0.0.1", "--innodb-buffer-pool-size=256M"]);
+        if !self.mariadb {
+            command.args(["--mysqlx=OFF", "--secure-file-priv=NULL"]);
+        }
         command.args(["--skip-name-resolve", &format!("--port={port}")]);
         command.arg(format!("--plugin-dir={}", self.inside("")));
         command.arg(format!("--loose-daemon-memcached-option=-p {plugin_port} -c 4096 -t {threads}"));
@@ -73,11 +81,12 @@ impl Folder {
         let socket = self.path.join("my.sock");
         let mut session = sql::administrator(&socket)?;
         server.socket = Some(socket);
-        server.version = format!("MySQL {}", session.version);
+        server.version = format!("{} {}", if self.mariadb { "MariaDB" } else { "MySQL" }, session.version);
         session.run(include_str!("../../../sql/innodb_memcached_config.sql"))?;
         session.run("DELETE FROM innodb_memcache.containers")?;
         for (name, key) in TABLES {
-            session.run(&table_script(name, key))?;
+            let collation = format!("{key} COLLATE {}", COLLATIONS[usize::from(self.mariadb)]);
+            session.run(&table_script(name, if key.starts_with("VARCHAR") { &collation } else { key }))?;
             session.run(&format!(
                 "INSERT INTO innodb_memcache.containers VALUES \
                  ('{name}', '{}', '{name}', 'c1', 'c2', 'c3', 'c4', 'c5', 'PRIMARY')",

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::workload::{MYSQL, WORKLOADS, Workload};
+use crate::workload::{BY_SQL, MYSQL, WORKLOADS, Workload};
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -16,14 +16,15 @@ Measures servers of the memcached protocol, and Redis, side by side on this mach
                                It may lie in a tree of another Debian release, as tests/mysql/make-tree makes it
   --mysql TREE                 instead of all others: the plugin in MySQL, prepared statements on the same rows, and
                                memcached, all of that tree (needs root)
-  --plugin PATH                the plugin for --mysql (default: the libdaemon_memcached.so built last beside this program)
+  --mariadb TREE               the same in MariaDB; memcached is the one of --memcached
+  --plugin PATH                the plugin for --mysql and --mariadb (default: the libdaemon_memcached.so built last beside this program)
   --only TEXT[,TEXT...]        workloads whose name contains one of these
   --rounds N                   rounds of each workload (default 9)
   --seconds S                  length of one cell (default 0.2)
   --keys N                     keys of each value size (default 10000)
   --threads N                  worker threads of memcached and memcached-host (default 1)
   --dir PATH                   where servers keep their data (default: the temporary folder)
-  --write                      write docs/performance.md and docs/performance.svg, or docs/mysql.md
+  --write                      write docs/performance.md and docs/performance.svg, or docs/mysql.md, or the speed in docs/mariadb.md
   --list                       name the workloads
 ";
 
@@ -33,8 +34,10 @@ pub struct Options {
     pub servers: Vec<String>,
     /// Program to use for memcached.
     pub memcached: Option<String>,
-    /// The tree of `--mysql`.
+    /// The tree of `--mysql` or `--mariadb`.
     pub mysql: Option<PathBuf>,
+    /// It is the tree of `--mariadb`.
+    pub mariadb: bool,
     /// The plugin for it; `None`: what was built with this program.
     pub plugin: Option<PathBuf>,
     /// Texts of which a workload's name must contain one; empty: all run.
@@ -62,6 +65,7 @@ impl Options {
             servers: Vec::new(),
             memcached: None,
             mysql: None,
+            mariadb: false,
             plugin: None,
             only: Vec::new(),
             rounds: 9,
@@ -81,7 +85,8 @@ impl Options {
                 "--list" => {
                     WORKLOADS.iter().for_each(|w| println!("{}", w.name));
                     let mysql = MYSQL.iter().flat_map(|stage| stage.workloads);
-                    mysql.for_each(|w| println!("{} (--mysql)", w.name));
+                    mysql.for_each(|w| println!("{} (--mysql, --mariadb)", w.name));
+                    BY_SQL.workloads.iter().for_each(|w| println!("{} (--mariadb)", w.name));
                     return Ok(None);
                 }
                 "--write" => {
@@ -91,13 +96,14 @@ impl Options {
                 _ => {
                     let value = args.next().ok_or_else(|| format!("{name}: unknown, or without its value"))?;
                     options.set(&name, &value)?;
-                    let path = matches!(name.as_str(), "--memcached" | "--mysql" | "--plugin" | "--dir");
+                    let path = matches!(name.as_str(), "--memcached" | "--mysql" | "--mariadb" | "--plugin" | "--dir");
                     let shown = if path { name.trim_start_matches('-').to_uppercase() } else { value };
                     options.line.push_str(&format!("{name} {shown} "));
                 }
             }
         }
-        if options.mysql.is_some() && !(options.servers.is_empty() && options.memcached.is_none()) {
+        if options.mysql.is_some() && !(options.servers.is_empty() && (options.mariadb || options.memcached.is_none()))
+        {
             return Err("--mysql starts servers of its tree only: leave --server and --memcached out".to_owned());
         }
         Ok(Some(options))
@@ -114,7 +120,10 @@ impl Options {
         match name {
             "--server" => self.servers.push(value.to_owned()),
             "--memcached" => self.memcached = Some(value.to_owned()),
-            "--mysql" => self.mysql = Some(PathBuf::from(value)),
+            "--mysql" | "--mariadb" => {
+                self.mysql = Some(PathBuf::from(value));
+                self.mariadb = name == "--mariadb";
+            }
             "--plugin" => self.plugin = Some(PathBuf::from(value)),
             "--only" => self.only.extend(value.split(',').map(str::to_owned)),
             "--rounds" => self.rounds = number(name, value, 1, 1000)? as usize,

@@ -189,6 +189,12 @@ pub fn write(options: &Options, versions: &Versions, rows: &[Row]) -> Result<(),
         let kept = old.find(BY_HAND).map_or("", |at| &old[at..]);
         fs::write(path, text + kept).map_err(|e| format!("{path}: {e}"))
     };
+    if options.mariadb {
+        // What stands before it was written by hand.
+        let old = fs::read_to_string("docs/mariadb.md").unwrap_or_default();
+        let before = old.find(SPEED).map_or(old.as_str(), |at| &old[..at]);
+        return save("docs/mariadb.md", format!("{before}{SPEED}{}", mariadb_speed(options, versions, rows)));
+    }
     if options.mysql.is_some() {
         return save("docs/mysql.md", mysql_page(options, versions, rows));
     }
@@ -217,6 +223,9 @@ fn conditions(options: &Options, versions: &Versions) -> String {
 
 /// What a page has from this heading on was written by hand, and stays.
 const BY_HAND: &str = "\n## Where the time goes\n";
+
+/// Where the measured part of `docs/mariadb.md` begins.
+const SPEED: &str = "\n## Speed\n";
 
 const READING: &str = "In names, `p` is the requests a connection sends before it waits, `c` the connections; `mget50` \
      counts each key. The machine may have run other work at the same time: trust CPU per operation and its ratio (median \
@@ -262,6 +271,20 @@ fn mysql_page(options: &Options, versions: &Versions, rows: &[Row]) -> String {
     text.push_str(&markdown(rows));
     text.push_str(&behind(rows));
     let _ = write!(text, "\n## Syncs\nBy the server's status variable `Innodb_os_log_fsyncs`.\n\n{}", syncs(rows));
+    text
+}
+
+fn mariadb_speed(options: &Options, versions: &Versions, rows: &[Row]) -> String {
+    let mut text = conditions(options, versions);
+    let _ = writeln!(
+        text,
+        "{READING}\n\nThe rows are those of [mysql.md](mysql.md), with utf8mb4_general_ci for `utf8mb4`; in `-by-sql` the daemon reads \
+         by SQL, with `{}`.\n\n### Goals",
+        crate::workload::BY_SQL.options.join(" ")
+    );
+    text.push_str(&goals::markdown(&goals::MARIADB, rows));
+    text.push_str("\n### Figures\n");
+    text.push_str(&markdown(rows));
     text
 }
 

@@ -126,6 +126,12 @@ pub const MYSQL: [Stage; 3] = [
     },
 ];
 
+/// One more of `--mariadb`: what is read where the server's inside is not known.
+pub const BY_SQL: Stage = Stage {
+    options: &["--innodb-flush-log-at-trx-commit=2", "--skip-log-bin", "--loose-daemon-memcached-handler-reads=OFF"],
+    workloads: &[row("get-p32-c8-by-sql", Operation::Get, 32, 8, 100)],
+};
+
 /// Random keys: xorshift64*, and zipf(0.99) by a table of samples drawn once.
 pub struct Keys {
     state: u64,

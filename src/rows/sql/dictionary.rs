@@ -19,19 +19,18 @@ impl<S: SqlSession> SqlRows<S> {
     pub fn describe(&mut self, path: &CStr) -> Result<Vec<Column>> {
         let (schema, table) = parts(path);
         let of_table = format!("TABLE_SCHEMA = {} AND TABLE_NAME = {}", literal(&schema), literal(&table));
-        let is_base = self.texts::<1>(&format!(
-            "SELECT TABLE_NAME FROM information_schema.TABLES WHERE {of_table} \
-             AND TABLE_TYPE = 'BASE TABLE' AND ENGINE = 'InnoDB' AND CREATE_OPTIONS NOT LIKE '%partitioned%'"
-        ))?;
-        if is_base.is_empty() {
-            return Err(Error::NotFound(path.to_string_lossy().into_owned()));
+        if let Some(reason) = self.unfit(path)? {
+            return Err(Error::Engine(reason));
         }
         let rows = self.texts::<6>(&format!(
             "SELECT COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE, IFNULL(CHARACTER_OCTET_LENGTH, 0), \
              IF(COLUMN_DEFAULT IS NULL, '0', '1'), EXTRA \
              FROM information_schema.COLUMNS WHERE {of_table} ORDER BY ORDINAL_POSITION"
         ))?;
-        Ok(rows.into_iter().map(column).collect())
+        match rows.is_empty() {
+            true => Err(Error::NotFound(path.to_string_lossy().into_owned())),
+            false => Ok(rows.into_iter().map(column).collect()),
+        }
     }
 
     /// See [`crate::rows::Rows::describe_index`].

@@ -344,7 +344,7 @@ impl<S: SqlSession> SqlRows<S> {
         Ok(extras)
     }
 
-    /// Why the InnoDB API finds no table where the dictionary has one; `None`: it has none either.
+    /// Why a container cannot have a table that the dictionary has; `None`: nothing speaks against it, or there is none.
     pub fn unfit(&mut self, path: &CStr) -> Result<Option<String>> {
         self.aside.expect(&[super::ColumnKind::VarChar; 3]);
         self.sql.query(&statements::unfit_query(path), &mut self.aside).map_err(error)?;
@@ -352,8 +352,11 @@ impl<S: SqlSession> SqlRows<S> {
         let name = path.to_string_lossy();
         let reason = match (self.aside.len(), text(0).as_str(), text(1).as_str(), text(2).as_str()) {
             (0, ..) => None,
-            (_, kind, ..) if kind != "BASE TABLE" => Some(format!("{name} is a view; a container needs a table")),
-            (_, _, "InnoDB", "1") => Some(format!("table {name} is partitioned, which the InnoDB API cannot open")),
+            (_, kind, ..) if kind.contains("VIEW") => Some(format!("{name} is a view; a container needs a table")),
+            (_, kind, ..) if kind != "BASE TABLE" => {
+                Some(format!("{name} is a {}; a container needs a base table", kind.to_lowercase()))
+            }
+            (_, _, "InnoDB", "1") => Some(format!("table {name} is partitioned; a container needs one that is not")),
             (_, _, "InnoDB", _) => None,
             (_, _, engine, _) => Some(format!("table {name} has engine {engine}; a container needs InnoDB")),
         };
