@@ -12,6 +12,7 @@
  *   variables.c   system variables of plugins: defaults, ranges, SET GLOBAL
  *   statements.c  the engine's callback: statements that belong to the host
  *   console.c     standard input, results as `mysql` prints them
+ *   edit.c        line editing and history on a terminal
  *   util.c        errors, memory, the error log
  *
  * Threads: the main thread starts, waits for SIGHUP, SIGTERM or SIGINT and stops; the console thread and those of
@@ -226,6 +227,21 @@ bool host_execute(refengine_session_t *session, const char *what, const char *sq
 /* How long a running statement, or one whose output nobody reads, may delay the stop. */
 #define STOP_SECONDS 5
 
+/* ---- edit.c ---- */
+
+/* Line editing on the terminal of standard input: `line` gets each line that is typed without its end, NULL at the end of the
+ * input.  False: there is no library for it. */
+bool edit_start(void (*line)(const char *line, void *arg), void *arg);
+/* Shows a prompt and begins a line; what was typed of another is gone.  After each line it is called again. */
+void edit_prompt(const char *prompt);
+/* Takes what was typed: standard input is readable. */
+void edit_read(void);
+bool edit_has_text(void);
+/* Gives the terminal back its own ways until the next prompt. */
+void edit_pause(void);
+/* The same for ever, and keeps the history. */
+void edit_stop(void);
+
 /* ---- console.c ---- */
 
 /* Runs `sql` and prints results as `mysql --batch` does.  False: an error was printed. */
@@ -234,6 +250,9 @@ bool console_execute(host *h, const char *sql);
 typedef struct console console;
 /* Starts the thread that reads standard input. NULL: an error was printed. */
 console *console_start(host *h);
+/* Ctrl-C on the console's terminal: drops what is half typed there, or asks the server to stop.  False: there is no terminal,
+ * so the signal is meant for the server. */
+bool console_interrupt(console *c);
 /* Lets the running statement end and joins the thread.  False: it did not end in time and still uses
  * the engine. */
 bool console_stop(console *c);

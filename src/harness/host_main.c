@@ -190,7 +190,7 @@ static void report_health(host *h) {
 }
 
 /* Until a signal asks for the end. */
-static void wait_for_stop(host *h, const sigset_t *stop) {
+static void wait_for_stop(host *h, console *c, const sigset_t *stop) {
     sigset_t all = *stop;
     struct timespec interval;
     bool watched = service_watchdog(&interval);
@@ -201,7 +201,7 @@ static void wait_for_stop(host *h, const sigset_t *stop) {
             service_reloading();
             take_up(h);
             service_notify("READY=1");
-        } else if (signal_number > 0) {
+        } else if (signal_number > 0 && (signal_number != SIGINT || !console_interrupt(c))) {
             return;
         }
         if (watched) report_health(h);
@@ -226,7 +226,7 @@ static bool serve(host *h, const sigset_t *stop) {
     console *c = console_start(h);
     if (!c) return false;
     service_notify("READY=1");
-    wait_for_stop(h, stop);
+    wait_for_stop(h, c, stop);
     service_notify("STOPPING=1");
     atomic_store(&h->stopping, 1);
     if (h->options.pid_file) unlink(h->options.pid_file);
