@@ -6,6 +6,7 @@ mod common;
 mod bench;
 mod bindings;
 mod cmake;
+mod documents;
 mod exports;
 mod headers;
 mod instructions;

@@ -1,0 +1,79 @@
+//! `docs/reference.md` lists exactly what there is: the first column of each of its tables against the running program.
+
+use crate::common::{Host, HostConfig, program, root};
+use daemon_memcached::server::options::Options;
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+type Names = BTreeSet<String>;
+
+/// The names in backticks in the first column of the table under a heading.
+fn documented(text: &str, heading: &str) -> Names {
+    let mark = format!("## {heading}\n");
+    let (_, section) = text.split_once(&mark).unwrap_or_else(|| panic!("docs/reference.md has no section {heading}"));
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let first = section.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+    first.flat_map(|cell| cell.split('`').skip(1).step_by(2).map(str::to_owned)).collect()
+}
+
+fn compare(text: &str, heading: &str, real: Names) {
+    let documented = documented(text, heading);
+    assert!(!real.is_empty(), "{heading}: the program shows nothing");
+    let missing: Vec<_> = real.difference(&documented).collect();
+    let invented: Vec<_> = documented.difference(&real).collect();
+    assert!(
+        missing.is_empty() && invented.is_empty(),
+        "docs/reference.md, {heading}: missing {missing:?}, not in the program {invented:?}"
+    );
+}
+
+fn reference() -> String {
+    fs::read_to_string(root().join("docs/reference.md")).unwrap()
+}
+
+fn shown(host: &Host, statement: &str, prefixes: &[&str]) -> Names {
+    let names = host.rows(statement).into_iter().filter_map(|row| row.into_iter().next());
+    names.filter(|name| prefixes.iter().any(|prefix| name.starts_with(prefix))).collect()
+}
+
+fn stats(host: &Host, arguments: &str) -> Names {
+    host.client().stats(arguments).into_iter().map(|(name, _)| name).collect()
+}
+
+#[test]
+fn variables_and_statistics() {
+    let (host, text) = (HostConfig::new().start(), reference());
+    compare(&text, "System variables", shown(&host, "SHOW VARIABLES", &["daemon_memcached_", "innodb_"]));
+    compare(&text, "Status variables", shown(&host, "SHOW STATUS", &["Daemon_memcached_"]));
+    compare(&text, "Statistics", stats(&host, ""));
+    compare(&text, "Settings", stats(&host, "settings"));
+}
+
+#[test]
+fn options_of_the_host() {
+    let help = Command::new(program()).arg("--help").output().unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let (own, _) = help.split_once("System variables").unwrap();
+    let words = own.lines().filter_map(|line| {
+        let from = line.find("--").filter(|from| *from <= 6)?;
+        let name = &line[from + 2..];
+        Some(format!(
+            "--{}",
+            &name[..name.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(name.len())]
+        ))
+    });
+    compare(&reference(), "Options of memcached-host", words.collect());
+}
+
+#[test]
+fn options_of_memcached() {
+    let known = |text: &str| Options::parse(text).err().is_none_or(|error| !error.to_string().contains("is unknown"));
+    let letters = ('A'..='Z').chain('a'..='z').map(|letter| format!("-{letter}"));
+    let text = reference();
+    compare(&text, "Options of memcached", letters.filter(|flag| known(&format!("{flag} x"))).collect());
+    for name in documented(&text, "Options of -o") {
+        assert!(known(&format!("-o {name}")) && known(&format!("-o {name}=1")), "-o {name} is not known");
+    }
+    assert!(!known("-o nonsense"));
+}
