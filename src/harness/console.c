@@ -3,8 +3,9 @@
  *
  * A statement runs as soon as its `;` has arrived, so that a program can write a statement, read
  * its answer and go on.  Results look like the mysql client's: tab separated (`mysql --batch`), or in
- * frames on a terminal.  A failing statement is reported on standard error and the next one runs.  The
- * end of standard input ends the console, not the server.
+ * frames on a terminal; a statement that ends with \G shows a line for each value.  A failing statement is
+ * reported on standard error and the next one runs.  The end of standard input ends the console, not the
+ * server.  help, source and quit are lines of their own where a statement could begin.
  */
 #include "host.h"
 
@@ -21,9 +22,10 @@
 
 typedef struct printer {
     host *h;
-    bool framed; /* for a terminal */
+    bool framed;   /* for a terminal */
+    bool vertical; /* this statement's rows: a line for each value */
     unsigned int n_columns;
-    buffer header;            /* batch: the header line, printed before the first row */
+    buffer header;            /* batch: the header line, printed before the first row; vertical: names, ended by NUL */
     buffer cells;             /* framed: texts of names and rows, each ended by NUL */
     size_t *widths, rows;
     struct timespec started;
@@ -67,6 +69,24 @@ static size_t characters(const char *text) {
     return n;
 }
 
+static void vertical_row(printer *p, const refengine_report_t *r) {
+    static const char stars[] = "***************************";
+    const char *name = p->header.data;
+    size_t widest = 0;
+    for (unsigned int i = 0; i < r->n_columns; i++, name += strlen(name) + 1)
+        if (characters(name) > widest) widest = characters(name);
+    printf("%s %zu. row %s\n", stars, ++p->rows, stars);
+    name = p->header.data;
+    for (unsigned int i = 0; i < r->n_columns; i++, name += strlen(name) + 1) {
+        printf("%*s%s: ", (int)(widest - characters(name)), "", name);
+        if (r->values[i])
+            fwrite(r->values[i], 1, r->lengths[i], stdout);
+        else
+            fputs("NULL", stdout);
+        putchar('\n');
+    }
+}
+
 /* Keeps a field for the frame; control characters, which would break it, become spaces. */
 static void keep_cell(printer *p, unsigned int column, const char *text, size_t length) {
     size_t at = p->cells.length;
@@ -104,6 +124,10 @@ static void begin_result(printer *p, const refengine_report_t *r) {
     p->n_columns = r->n_columns;
     p->rows = 0;
     p->header.length = p->cells.length = 0;
+    if (p->vertical) {
+        for (unsigned int i = 0; i < r->n_columns; i++) buffer_add(&p->header, r->names[i], strlen(r->names[i]) + 1);
+        return;
+    }
     if (p->framed) {
         free(p->widths);
         p->widths = must_alloc(r->n_columns * sizeof *p->widths);
@@ -127,7 +151,7 @@ static void framed_done(printer *p, const refengine_report_t *r) {
     } else if (p->rows == 0) {
         printf("Empty set (%.2f sec)\n\n", took);
     } else {
-        print_frame(p);
+        if (!p->vertical) print_frame(p);
         printf("%zu %s in set (%.2f sec)\n\n", p->rows, p->rows == 1 ? "row" : "rows", took);
     }
 }
@@ -143,8 +167,11 @@ static int print_report(void *arg, const refengine_report_t *r) {
     switch (r->event) {
     case REFENGINE_COLUMNS: begin_result(p, r); break;
     case REFENGINE_ROW:
-        if (!p->framed) {
-            batch_row(p, r);
+        if (p->vertical || !p->framed) {
+            if (p->vertical)
+                vertical_row(p, r);
+            else
+                batch_row(p, r);
             break;
         }
         p->rows++;
@@ -183,18 +210,6 @@ static refengine_session_t *open_session(host *h) {
     if (refengine_session_open(h->engine, &session) != REFENGINE_OK)
         fputs(HOST_NAME ": cannot open a session of the engine\n", stderr);
     return session;
-}
-
-bool console_execute(host *h, const char *sql) {
-    refengine_session_t *session = open_session(h);
-    if (!session) return false;
-    printer p = {.h = h};
-    bool done = run(&p, session, sql, strlen(sql), 1);
-    printer_free(&p);
-    refengine_session_close(session);
-    if (!ferror(stdout)) return done;
-    fputs(HOST_NAME ": cannot write the result to standard output\n", stderr);
-    return false;
 }
 
 /* ---- statements of a stream ---- */
@@ -241,24 +256,36 @@ static size_t step_inside(splitter *s, char c, char second) {
     return 1;
 }
 
-/* The length of the first complete statement with its `;`, or 0.  At the end of the input what is left
- * is a statement too. */
-static size_t next_statement(splitter *s, bool at_end) {
+typedef enum statement_end {
+    NOT_YET,
+    RUN,      /* `;` or \g, or the end of the input */
+    RUN_VERTICAL, /* \G */
+    CLEAR     /* \c: what was typed is dropped */
+} statement_end;
+
+/* How the first statement ends; `*length` are its bytes with that end, `*text` those without \g and \G. */
+static statement_end next_statement(splitter *s, bool at_end, size_t *length, size_t *text) {
     while (s->scanned < s->text.length) {
         const char *at = s->text.data + s->scanned;
         size_t left = s->text.length - s->scanned;
         /* `--`, comment marks and escapes need the bytes that follow. */
-        if (!at_end && left < 3 && strchr("-/*\\", *at) && *at) break;
+        if (!at_end && left < 3 && strchr("-/*\\", *at) && *at && (*at != '\\' || left < 2 || s->state != PLAIN)) break;
         char second = left > 1 ? at[1] : '\0', third = left > 2 ? at[2] : '\0';
+        *text = s->scanned;
         if (s->state != PLAIN) {
             s->scanned += step_inside(s, *at, second);
         } else if (*at == ';') {
-            return s->scanned + 1;
+            *text = *length = s->scanned + 1;
+            return RUN;
+        } else if (*at == '\\' && strchr("gGc", second) && second) {
+            *length = s->scanned + 2;
+            return second == 'G' ? RUN_VERTICAL : second == 'g' ? RUN : CLEAR;
         } else {
             s->scanned += open_at(s, *at, second, third, left < 3);
         }
     }
-    return at_end ? s->text.length : 0;
+    *text = *length = s->text.length;
+    return at_end && s->text.length ? RUN : NOT_YET;
 }
 
 static void drop_statement(splitter *s, size_t length) {
@@ -269,13 +296,47 @@ static void drop_statement(splitter *s, size_t length) {
     s->content = false;
 }
 
+/* Runs the next statement of the input if it is complete; false if it is not.  `*good` becomes false when it fails. */
+static bool run_next(printer *p, refengine_session_t *session, splitter *s, bool at_end, bool *good) {
+    size_t length, text;
+    statement_end end = next_statement(s, at_end, &length, &text);
+    if (end == NOT_YET) return false;
+    p->vertical = end == RUN_VERTICAL;
+    if (s->content && end != CLEAR && !run(p, session, s->text.data, text, s->line)) *good = false;
+    p->vertical = false;
+    drop_statement(s, length);
+    return true;
+}
+
+bool console_execute(host *h, const char *sql) {
+    refengine_session_t *session = open_session(h);
+    if (!session) return false;
+    printer p = {.h = h};
+    splitter s = {.line = 1};
+    bool good = true;
+    buffer_add_text(&s.text, sql);
+    while (good && run_next(&p, session, &s, true, &good)) {
+    }
+    buffer_free(&s.text);
+    printer_free(&p);
+    refengine_session_close(session);
+    if (!ferror(stdout)) return good;
+    fputs(HOST_NAME ": cannot write the result to standard output\n", stderr);
+    return false;
+}
+
 /* ---- the console's thread ---- */
 
 struct console {
     host *h;
     refengine_session_t *session;
     pthread_t thread;
-    int wake; /* eventfd: stop */
+    int wake;      /* eventfd: stop */
+    int interrupt; /* eventfd: Ctrl-C */
+    bool ended;    /* it asked the server to stop */
+    bool edited;   /* by edit.c */
+    bool shown;    /* the prompt for what is typed next */
+    bool at_end;   /* of the edited input */
     splitter input;
     printer out;
 };
@@ -285,54 +346,167 @@ static bool in_statement(const console *c) { return c->input.content || c->input
 
 static void prompt(const console *c) {
     if (!c->out.framed || tcgetpgrp(STDIN_FILENO) != getpgrp()) return;
-    fputs(in_statement(c) ? "             -> " : HOST_NAME "> ", stdout);
+    const char *text = in_statement(c) ? "             -> " : HOST_NAME "> ";
+    if (c->edited) {
+        edit_prompt(text);
+        return;
+    }
+    fputs(text, stdout);
     fflush(stdout);
 }
 
-/* quit, exit or \q on a line of its own. */
-static bool is_quit(const char *line, size_t length) {
-    static const char *const words[] = {"quit", "exit", "\\q"};
-    while (length && is_space(*line)) line++, length--;
-    while (length && (is_space(line[length - 1]) || line[length - 1] == ';')) length--;
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (length == strlen(words[i]) && strncasecmp(line, words[i], length) == 0) return true;
+static const char help_text[] =
+    "Statements end with ; or \\g, or with \\G for a line per value.  \\c or Ctrl-C drops one that is half typed.\n"
+    "  help, \\h            this text\n"
+    "  source FILE, \\. FILE  run the statements of a file\n"
+    "  quit, exit, \\q      stop the server\n"
+    "SHOW VARIABLES, SHOW STATUS, SHOW PLUGINS and SHOW PROCESSLIST tell about the server.\n";
+
+/* The first word of a line, and what follows it without a `;` at the end; both ended in place. */
+static char *split_line(char *line, char **rest) {
+    size_t length = strlen(line);
+    while (length && (is_space(line[length - 1]) || line[length - 1] == ';')) line[--length] = '\0';
+    while (is_space(*line)) line++;
+    *rest = line;
+    while (**rest && !is_space(**rest)) (*rest)++;
+    if (**rest) *(*rest)++ = '\0';
+    while (is_space(**rest)) (*rest)++;
+    return line;
+}
+
+static bool is_one_of(const char *word, const char *const *words) {
+    for (; *words; words++)
+        if (strcasecmp(word, *words) == 0) return true;
     return false;
 }
 
-/* Runs what is complete. */
-static void run_complete(console *c, bool at_end) {
-    splitter *s = &c->input;
-    size_t length;
-    while (!atomic_load(&c->h->stopping) && (length = next_statement(s, at_end)) > 0) {
-        if (s->content) run(&c->out, c->session, s->text.data, length, s->line);
-        drop_statement(s, length);
+enum { SOURCE_DEPTH = 16 };
+static void run_file(console *c, const char *path, int depth);
+
+/* Runs a line that is no SQL; false if it is some.  quit is for terminals: a script ends with its input. */
+static bool line_command(console *c, char *line, int depth) {
+    static const char *const quits[] = {"quit", "exit", "\\q", NULL}, *const helps[] = {"help", "\\h", "?", "\\?", NULL},
+                            *const sources[] = {"source", "\\.", NULL};
+    char *rest, *word = split_line(line, &rest);
+    if (!*rest && is_one_of(word, quits) && c->out.framed) {
+        puts("Bye");
+        fflush(stdout);
+        c->ended = true;
+        kill(getpid(), SIGTERM); /* for the main thread's sigwait() */
+    } else if (!*rest && is_one_of(word, helps)) {
+        fputs(help_text, stdout);
+        fflush(stdout);
+    } else if (*rest && is_one_of(word, sources)) {
+        run_file(c, rest, depth + 1);
+    } else {
+        return false;
     }
+    return true;
+}
+
+/* Takes a command's line off the input, where a statement could begin and the line is complete. */
+static bool take_command(console *c, splitter *s, bool at_end, int depth) {
+    if (s->content || s->state != PLAIN) return false;
+    const char *data = s->text.data ? s->text.data : "";
+    size_t start = 0;
+    while (start < s->text.length && is_space(data[start])) start++;
+    const char *end = start < s->text.length ? memchr(data + start, '\n', s->text.length - start) : NULL;
+    if (!end && !(at_end && start < s->text.length)) return false;
+    size_t length = end ? (size_t)(end - data) + 1 : s->text.length;
+    char *line = strndup(data + start, length - start);
+    if (!line) return false;
+    bool taken = line_command(c, line, depth);
+    free(line);
+    if (taken) drop_statement(s, length);
+    return taken;
+}
+
+/* Runs what is complete. */
+static void run_complete(console *c, splitter *s, bool at_end, int depth) {
+    bool good = true;
+    while (!atomic_load(&c->h->stopping) && !c->ended &&
+           (take_command(c, s, at_end, depth) || run_next(&c->out, c->session, s, at_end, &good))) {
+    }
+}
+
+static void run_file(console *c, const char *path, int depth) {
+    size_t length;
+    char *text = depth <= SOURCE_DEPTH ? read_file(path, &length) : NULL;
+    if (!text) {
+        fprintf(stderr, "ERROR: cannot read '%s': %s\n", path,
+                depth <= SOURCE_DEPTH ? strerror(errno) : "too many files that read files");
+        return;
+    }
+    splitter s = {.line = 1, .text = {text, length, length + 1}};
+    run_complete(c, &s, true, depth);
+    buffer_free(&s.text);
+}
+
+/* Ctrl-C: what is half typed is dropped; without it, the server stops. */
+static void interrupted(console *c) {
+    bool typed = c->edited && edit_has_text();
+    if (c->edited) edit_pause();
+    if (!in_statement(c) && !typed) {
+        c->ended = true;
+        kill(getpid(), SIGTERM);
+        return;
+    }
+    drop_statement(&c->input, c->input.text.length);
+    puts(""); /* the terminal has shown ^C */
+}
+
+bool console_interrupt(console *c) {
+    uint64_t one = 1;
+    return c->out.framed && !atomic_load(&c->h->stopping) && write(c->interrupt, &one, sizeof one) == sizeof one;
+}
+
+/* A line from the editor. */
+static void edited_line(const char *line, void *arg) {
+    console *c = arg;
+    if (line) {
+        buffer_add_text(&c->input.text, line);
+        buffer_add_text(&c->input.text, "\n");
+    }
+    run_complete(c, &c->input, !line, 0);
+    c->shown = false;
+    c->at_end = !line;
+}
+
+/* What can be read; false at the end of the input. */
+static bool take_input(console *c) {
+    static char chunk[65536];
+    if (c->edited) {
+        edit_read();
+        return !c->at_end;
+    }
+    ssize_t n = read(STDIN_FILENO, chunk, sizeof chunk);
+    if (n < 0) return errno == EINTR || errno == EAGAIN; /* EIO: the terminal belongs to another program */
+    buffer_add(&c->input.text, chunk, (size_t)n);
+    run_complete(c, &c->input, n == 0, 0);
+    c->shown = false;
+    return n > 0;
 }
 
 static void *console_thread(void *arg) {
     console *c = arg;
-    static char chunk[65536];
-    struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = c->wake, .events = POLLIN}};
-    for (;;) {
-        prompt(c);
-        if (poll(fds, 2, -1) < 0 && errno != EINTR) break;
+    struct pollfd fds[] = {{.fd = STDIN_FILENO, .events = POLLIN},
+                           {.fd = c->wake, .events = POLLIN},
+                           {.fd = c->interrupt, .events = POLLIN}};
+    c->edited = c->out.framed && edit_start(edited_line, c);
+    while (!c->ended) {
+        if (!c->shown) prompt(c);
+        c->shown = true;
+        if (poll(fds, 3, -1) < 0 && errno != EINTR) break;
         if (fds[1].revents || (fds[0].revents & POLLNVAL)) break;
-        if (!fds[0].revents) continue;
-        ssize_t n = read(STDIN_FILENO, chunk, sizeof chunk);
-        if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-        if (n < 0) break; /* EIO: the terminal belongs to another program */
-        if (n == 0) {
-            run_complete(c, true);
+        if (fds[2].revents) {
+            uint64_t count;
+            if (read(c->interrupt, &count, sizeof count) == sizeof count) interrupted(c);
+            c->shown = false;
+        } else if (fds[0].revents && !take_input(c)) {
             break;
         }
-        if (c->out.framed && !in_statement(c) && is_quit(chunk, (size_t)n)) {
-            puts("Bye");
-            kill(getpid(), SIGTERM); /* for the main thread's sigwait() */
-            break;
-        }
-        buffer_add(&c->input.text, chunk, (size_t)n);
-        run_complete(c, false);
     }
+    if (c->edited) edit_stop();
     return NULL;
 }
 
@@ -341,6 +515,7 @@ static void console_free(console *c) {
     printer_free(&c->out);
     buffer_free(&c->input.text);
     close(c->wake);
+    close(c->interrupt);
     free(c);
 }
 
@@ -350,7 +525,8 @@ console *console_start(host *h) {
     c->input.line = 1;
     c->out = (printer){.h = h, .framed = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)};
     c->wake = eventfd(0, EFD_CLOEXEC);
-    if (c->wake < 0) {
+    c->interrupt = eventfd(0, EFD_CLOEXEC);
+    if (c->wake < 0 || c->interrupt < 0) {
         fprintf(stderr, HOST_NAME ": cannot make an event descriptor: %s\n", strerror(errno));
     } else if ((c->session = open_session(h))) {
         int failed = pthread_create(&c->thread, NULL, console_thread, c);

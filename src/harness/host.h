@@ -7,10 +7,12 @@
  *   host_main.c   main: start, wait for a signal, stop
  *   options.c     the command line and the options file
  *   passwd.c      the subcommand that makes lines for a users file
+ *   service.c     systemd's notifications, --ping
  *   plugins.c     INSTALL and UNINSTALL PLUGIN, the list of loaded plugins
  *   variables.c   system variables of plugins: defaults, ranges, SET GLOBAL
  *   statements.c  the engine's callback: statements that belong to the host
  *   console.c     standard input, results as `mysql` prints them
+ *   edit.c        line editing and history on a terminal
  *   util.c        errors, memory, the error log
  *
  * Threads: the main thread starts, waits for SIGHUP, SIGTERM or SIGINT and stops; the console thread and those of
@@ -121,6 +123,17 @@ typedef enum options_result { OPTIONS_RUN, OPTIONS_EXIT, OPTIONS_BAD } options_r
 options_result options_parse(host_options *options, int argc, char **argv);
 void options_free(host_options *options);
 
+/* ---- service.c ---- */
+
+/* Tells the supervisor that NOTIFY_SOCKET names, if there is one: "READY=1" and its like. */
+void service_notify(const char *state);
+/* The same, for the start of a reload; "READY=1" ends it. */
+void service_reloading(void);
+/* How often the supervisor wants "WATCHDOG=1"; false: not at all. */
+bool service_watchdog(struct timespec *interval);
+/* Whether a server of memcached's protocol answers at HOST:PORT or /PATH, within seconds; a sentence says why not. */
+bool ping(const char *address);
+
 /* ---- passwd.c ---- */
 
 /* The subcommand with the arguments behind its name.  False: a message was printed. */
@@ -214,6 +227,21 @@ bool host_execute(refengine_session_t *session, const char *what, const char *sq
 /* How long a running statement, or one whose output nobody reads, may delay the stop. */
 #define STOP_SECONDS 5
 
+/* ---- edit.c ---- */
+
+/* Line editing on the terminal of standard input: `line` gets each line that is typed without its end, NULL at the end of the
+ * input.  False: there is no library for it. */
+bool edit_start(void (*line)(const char *line, void *arg), void *arg);
+/* Shows a prompt and begins a line; what was typed of another is gone.  After each line it is called again. */
+void edit_prompt(const char *prompt);
+/* Takes what was typed: standard input is readable. */
+void edit_read(void);
+bool edit_has_text(void);
+/* Gives the terminal back its own ways until the next prompt. */
+void edit_pause(void);
+/* The same for ever, and keeps the history. */
+void edit_stop(void);
+
 /* ---- console.c ---- */
 
 /* Runs `sql` and prints results as `mysql --batch` does.  False: an error was printed. */
@@ -222,6 +250,9 @@ bool console_execute(host *h, const char *sql);
 typedef struct console console;
 /* Starts the thread that reads standard input. NULL: an error was printed. */
 console *console_start(host *h);
+/* Ctrl-C on the console's terminal: drops what is half typed there, or asks the server to stop.  False: there is no terminal,
+ * so the signal is meant for the server. */
+bool console_interrupt(console *c);
 /* Lets the running statement end and joins the thread.  False: it did not end in time and still uses
  * the engine. */
 bool console_stop(console *c);

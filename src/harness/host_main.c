@@ -180,15 +180,31 @@ static void take_up(host *h) {
         log_line(LOG_NOTE, "SIGHUP: the log was opened anew and the certificates were read again");
 }
 
+/* The supervisor hears that all is well as long as the engine answers. */
+static void report_health(host *h) {
+    host_error err;
+    if (run_script(h, "watchdog", "SELECT 1", &err))
+        service_notify("WATCHDOG=1");
+    else
+        log_line(LOG_WARNING, "The engine does not answer: %s", err.message);
+}
+
 /* Until a signal asks for the end. */
-static void wait_for_stop(host *h, const sigset_t *stop) {
+static void wait_for_stop(host *h, console *c, const sigset_t *stop) {
     sigset_t all = *stop;
-    int signal_number;
+    struct timespec interval;
+    bool watched = service_watchdog(&interval);
     sigaddset(&all, SIGHUP);
     for (;;) {
-        if (sigwait(&all, &signal_number) != 0) continue;
-        if (signal_number != SIGHUP) return;
-        take_up(h);
+        int signal_number = watched ? sigtimedwait(&all, NULL, &interval) : sigwaitinfo(&all, NULL);
+        if (signal_number == SIGHUP) {
+            service_reloading();
+            take_up(h);
+            service_notify("READY=1");
+        } else if (signal_number > 0 && (signal_number != SIGINT || !console_interrupt(c))) {
+            return;
+        }
+        if (watched) report_health(h);
     }
 }
 
@@ -209,7 +225,9 @@ static bool serve(host *h, const sigset_t *stop) {
     announce(h);
     console *c = console_start(h);
     if (!c) return false;
-    wait_for_stop(h, stop);
+    service_notify("READY=1");
+    wait_for_stop(h, c, stop);
+    service_notify("STOPPING=1");
     atomic_store(&h->stopping, 1);
     if (h->options.pid_file) unlink(h->options.pid_file);
     /* First the plugins: a statement of the console may wait for a row lock of theirs. */

@@ -20,25 +20,34 @@ static const char usage[] =
     "       " HOST_NAME " passwd NAME [RIGHTS]   print a line for the users file of option -Y\n"
     "Serves memcached's protocol in front of tables of the bundled engine.\n"
     "\n"
+    "Data\n"
     "  --datadir=DIR         where the data lives, created if missing (default ./data)\n"
     "  --plugin-dir=DIR      where INSTALL PLUGIN looks (default: the folder of this program)\n"
     "  --wait-for-datadir=N  a standby: wait up to N seconds while another process has the data\n"
     "                        directory open, then recover and serve (default 0: refuse at once)\n"
     "  --init-file=FILE      SQL to run at every start, after the plugins are loaded\n"
     "  --no-defaults-sql     first start: create no configuration tables, install no plugin\n"
-    "  -e, --execute=SQL     run SQL, print its results as `mysql --batch` does, stop;\n"
-    "                        exit status 1 if a statement failed\n"
-    "  -P, --port=N          MySQL clients on this TCP port (default 13306, 0: any free one)\n"
+    "  --keep-running        start even if the plugin of an earlier start cannot be loaded\n"
+    "\n"
+    "MySQL clients\n"
+    "  -P, --port=N          on this TCP port (default 13306, 0: any free one)\n"
     "  --bind-address=IP     where that port is (default 127.0.0.1)\n"
-    "  --skip-networking     no TCP port for MySQL clients\n"
+    "  --skip-networking     no TCP port\n"
     "  --ssl-cert=FILE       certificate chain in PEM, and\n"
     "  --ssl-key=FILE        its private key: MySQL clients may use TLS\n"
-    "  -S, --socket=PATH     MySQL clients on this UNIX socket (default memcached-host.sock in the\n"
-    "                        data directory; empty: none)\n"
-    "  --keep-running        start even if the plugin of an earlier start cannot be loaded\n"
-    "  --pid-file=FILE       holds the number of the process while it serves\n"
-    "  --log-error=FILE      the log goes there instead of standard error\n"
+    "  -S, --socket=PATH     on this UNIX socket (default memcached-host.sock in the data directory;\n"
+    "                        empty: none)\n"
+    "\n"
+    "Operation\n"
     "  --defaults-file=FILE  options from its sections [" HOST_NAME "] and [mysqld]; must come first\n"
+    "  --log-error=FILE      the log goes there instead of standard error\n"
+    "  --pid-file=FILE       holds the number of the process while it serves\n"
+    "\n"
+    "Instead of serving\n"
+    "  -e, --execute=SQL     run SQL, print its results as `mysql --batch` does, stop;\n"
+    "                        exit status 1 if a statement failed\n"
+    "  --ping[=ADDRESS]      ask whether a server of memcached's protocol answers at HOST:PORT or /PATH\n"
+    "                        (default 127.0.0.1:11211); exit status 1 if not\n"
     "  -h, --help            this text\n"
     "  -V, --version         the version\n"
     "\n"
@@ -207,6 +216,8 @@ static options_result long_option(host_options *o, const char *argument, char **
         result = set_switch(o, find_switch(name), value, argument);
     } else if (strcmp(name, "defaults_file") == 0) {
         result = bad("option '--defaults-file' must be the first one, as --defaults-file=FILE");
+    } else if (strcmp(name, "ping") == 0) {
+        result = ping(value ? value : "127.0.0.1:11211") ? OPTIONS_EXIT : OPTIONS_BAD;
     } else if (strcmp(name, "help") == 0) {
         fputs(usage, stdout);
         result = OPTIONS_EXIT;

@@ -160,6 +160,21 @@ impl Host {
         }
     }
 
+    /// Whether the host may be one of several that take writes together: then a thread must [watch](Host::watch_group) the others.
+    pub fn may_be_in_a_group(&self) -> bool {
+        matches!(self.access, Access::MySql(..))
+    }
+
+    /// Watches the group until `stopping` says that it is over.
+    pub fn watch_group(&self, stopping: &dyn Fn() -> bool) {
+        if let Access::MySql(_, settings) = &self.access {
+            match self.attach_thread() {
+                Ok(_attached) => mysql::group::watch(*settings, stopping),
+                Err(error) => log::error!("{error}"),
+            }
+        }
+    }
+
     /// From here to the next call on this thread, waits for locks through the table end together, where the host knows how.
     pub fn restart_lock_wait(&self) {
         self.callbacks.lock_wait_restart();

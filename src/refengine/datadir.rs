@@ -2,6 +2,7 @@
 //!
 //! | name | what |
 //! |---|---|
+//! | `refengine.format` | a number, [`FORMAT`] or less: what the files are written as; directories of 0.1.0 have none and are of format 1 |
 //! | `refengine.lock` | locked by the process that has the directory open |
 //! | `refengine` | the storage |
 //! | `refengine.new` | a storage in the making; it gets its name when it is complete, so one that a crash left is worthless |
@@ -10,8 +11,15 @@ use super::error::{Error, Result};
 use super::permissions;
 use super::storage::io_error;
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+/// What this version writes. It grows when an older version could not read the files any more; every lower format is read for ever.
+const FORMAT: u32 = 1;
+const FORMAT_FILE: &str = "refengine.format";
+
+/// What MySQL and MariaDB have in their data directories, and nobody else.
+const FOREIGN: [&str; 3] = ["ibdata1", "mysql.ibd", "aria_log_control"];
 
 /// A data directory that this process owns. Dropping it lets go.
 pub(crate) struct DataDir {
@@ -23,6 +31,7 @@ impl DataDir {
     /// Creates `dir` if it is missing and takes it. [`Error::Locked`]: somebody else has it.
     pub(crate) fn claim(dir: &Path) -> Result<DataDir> {
         let failed = |e| io_error(&format!("cannot use the data directory {}", dir.display()), &e);
+        refuse_foreign(dir)?;
         permissions::create_dir(dir).map_err(failed)?;
         let path = dir.join("refengine.lock");
         let lock = permissions::file().truncate(false).open(path).map_err(failed)?;
@@ -35,6 +44,19 @@ impl DataDir {
             Err(TryLockError::WouldBlock) => Err(Error::Locked(dir.display().to_string())),
             Err(TryLockError::Error(e)) => Err(failed(e)),
         }
+    }
+
+    /// Says what the files are written as, where that does not stand there yet.
+    fn record_format(&self) -> io::Result<()> {
+        let path = self.dir.join(FORMAT_FILE);
+        if path.try_exists()? {
+            return Ok(());
+        }
+        let new = self.dir.join("refengine.format.new");
+        let mut file = permissions::file().truncate(true).open(&new)?;
+        file.write_all(format!("{FORMAT}\n").as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(new, path)
     }
 
     /// Makes what is there already as private as what is new. Files of others in the directory are not ours to change.
@@ -59,6 +81,7 @@ impl DataDir {
     pub(crate) fn storage(&self, create: impl FnOnce(&Path) -> Result<()>) -> Result<(PathBuf, bool)> {
         let path = self.dir.join("refengine");
         let failed = |e| io_error(&format!("cannot create {}", path.display()), &e);
+        self.record_format().map_err(failed)?;
         if path.try_exists().map_err(failed)? {
             return Ok((path, false));
         }
@@ -70,6 +93,26 @@ impl DataDir {
         std::fs::rename(&new, &path).map_err(failed)?;
         File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(failed)?;
         Ok((path, true))
+    }
+}
+
+/// Leaves alone what another program or a later version wrote: nothing in such a directory is touched.
+fn refuse_foreign(dir: &Path) -> Result<()> {
+    if let Some(file) = FOREIGN.iter().find(|file| dir.join(file).exists()) {
+        return Err(Error::Storage(format!(
+            "it has {file}, so it is a data directory of MySQL or MariaDB; take an empty one and load a dump"
+        )));
+    }
+    let text = match std::fs::read_to_string(dir.join(FORMAT_FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        text => text.map_err(|error| io_error(&format!("cannot read {FORMAT_FILE}"), &error))?,
+    };
+    match text.trim().parse::<u32>() {
+        Ok(format) if format <= FORMAT => Ok(()),
+        Ok(format) => Err(Error::Storage(format!(
+            "a later version wrote it, in format {format}, and this one reads up to {FORMAT}: start that version again"
+        ))),
+        Err(_) => Err(Error::Corrupt(format!("{FORMAT_FILE} does not hold a number"))),
     }
 }
 

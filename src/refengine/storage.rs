@@ -112,6 +112,11 @@ impl Keyspace {
         Disk::get(&self.0.stored, key)
     }
 
+    /// Reads every file on disk against its checksum. [`Error::Corrupt`] names the first that is damaged.
+    pub(crate) fn check(&self) -> Result<()> {
+        Disk::check(&self.0.stored)
+    }
+
     fn is(&self, other: &Keyspace) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }

@@ -41,6 +41,14 @@ impl Table {
         self.id
     }
 
+    /// Reads what is on disk of it against its checksums.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] names the first file that is damaged; [`Error::Storage`] if it cannot be read.
+    pub fn check_files(&self) -> Result<(), Error> {
+        self.keyspace.check()
+    }
+
     pub(crate) fn keyspace(&self) -> &Keyspace {
         &self.keyspace
     }

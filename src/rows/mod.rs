@@ -153,6 +153,8 @@ pub enum Error {
     Interrupted,
     /// The engine takes no writes now.
     ReadOnly,
+    /// The host takes no writes now; the sentence says why.
+    Refused(String),
     /// The table's columns are not those the session was told.
     Changed(String),
     /// The storage is full; nothing was stored.
@@ -171,7 +173,7 @@ impl Error {
 
     /// Whether a commit that failed with this has certainly committed nothing; after others the outcome is unknown.
     pub fn refuses_commit(&self) -> bool {
-        matches!(self, Error::LockTimeout | Error::Deadlock | Error::ReadOnly | Error::DiskFull)
+        matches!(self, Error::LockTimeout | Error::Deadlock | Error::ReadOnly | Error::Refused(_) | Error::DiskFull)
     }
 }
 
@@ -186,6 +188,7 @@ impl fmt::Display for Error {
             Error::Constraint(text) => f.write_str(text),
             Error::Interrupted => f.write_str("interrupted"),
             Error::ReadOnly => f.write_str("read only"),
+            Error::Refused(reason) => f.write_str(reason),
             Error::Changed(name) => {
                 write!(f, "table {name} has changed")
             }

@@ -158,6 +158,11 @@ impl Server {
             let (shared, mailboxes) = (Arc::clone(&self.shared), self.mailboxes.clone());
             self.threads.push(spawn("memcached-login", move || login::thread::run(&shared, &mailboxes))?);
         }
+        if self.shared.host.may_be_in_a_group() {
+            let shared = Arc::clone(&self.shared);
+            let watch = move || shared.host.watch_group(&|| shared.stopping());
+            self.threads.push(spawn("memcached-group", watch)?);
+        }
         let shared = Arc::clone(&self.shared);
         self.threads.push(spawn("memcached-config", move || reader::run(&shared))?);
         let (shared, mailboxes) = (Arc::clone(&self.shared), self.mailboxes.clone());

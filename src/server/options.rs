@@ -14,6 +14,40 @@ const WITHOUT_MEANING: &str = "dkriuPfnLEeqACh";
 /// Flags that take an argument.
 const WITH_ARGUMENT: &str = "apsUmculPftDRbBInEeXYo";
 
+/// memcached's long options, and what they are short for.
+const LONG: &[(&str, char)] = &[
+    ("auth-file", 'Y'),
+    ("conn-limit", 'c'),
+    ("daemon", 'd'),
+    ("delimiter", 'D'),
+    ("disable-cas", 'C'),
+    ("disable-evictions", 'M'),
+    ("disable-flush-all", 'F'),
+    ("enable-coredumps", 'r'),
+    ("enable-largepages", 'L'),
+    ("enable-sasl", 'S'),
+    ("enable-shutdown", 'A'),
+    ("enable-ssl", 'Z'),
+    ("extended", 'o'),
+    ("listen", 'l'),
+    ("listen-backlog", 'b'),
+    ("lock-memory", 'k'),
+    ("max-item-size", 'I'),
+    ("max-reqs-per-event", 'R'),
+    ("memory-limit", 'm'),
+    ("pidfile", 'P'),
+    ("port", 'p'),
+    ("protocol", 'B'),
+    ("slab-growth-factor", 'f'),
+    ("slab-min-size", 'n'),
+    ("threads", 't'),
+    ("udp-port", 'U'),
+    ("unix-mask", 'a'),
+    ("unix-socket", 's'),
+    ("user", 'u'),
+    ("verbose", 'v'),
+];
+
 /// Settings that come from system variables instead of the option string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Settings {
@@ -160,6 +194,10 @@ impl Options {
         let mut options = Options::default();
         let mut words = text.split_ascii_whitespace();
         while let Some(word) = words.next() {
+            if let Some(long) = word.strip_prefix("--") {
+                options.apply_long(long, &mut words)?;
+                continue;
+            }
             let Some(mut flags) = word.strip_prefix('-').filter(|rest| !rest.is_empty()) else {
                 return Err(format!(
                     "option string: {word:?} is not a flag; expected memcached's options, e.g. -p 11211 -t 4"
@@ -177,6 +215,23 @@ impl Options {
         }
         options.check()?;
         Ok(options)
+    }
+
+    /// `--port=11211` or `--port 11211`, as memcached takes them.
+    fn apply_long<'a>(&mut self, long: &'a str, words: &mut impl Iterator<Item = &'a str>) -> Result<(), String> {
+        let (name, given) = match long.split_once('=') {
+            Some((name, argument)) => (name, Some(argument)),
+            None => (long, None),
+        };
+        let unknown = || format!("option --{name} is unknown; remove it from daemon_memcached_option");
+        let (_, flag) = *LONG.iter().find(|(known, _)| *known == name).ok_or_else(unknown)?;
+        let argument = match (WITH_ARGUMENT.contains(flag), given) {
+            (false, Some(_)) => return Err(format!("option --{name} takes no argument")),
+            (false, None) => "",
+            (true, Some(argument)) => argument,
+            (true, None) => words.next().ok_or_else(|| format!("option --{name} needs an argument"))?,
+        };
+        self.apply(flag, argument)
     }
 
     /// What no flag says alone.
@@ -212,7 +267,7 @@ impl Options {
             'b' => self.backlog = number(flag, argument, 1, 1 << 20)? as i32,
             'R' => self.requests_per_tick = number(flag, argument, 1, 1 << 20)? as usize,
             'I' => self.item_size_max = size(argument)?,
-            'm' => self.memory_limit = (number(flag, argument, 1, 1 << 30)? as usize) << 20,
+            'm' => self.memory_limit = megabytes(argument)? << 20,
             'M' => self.evict = false,
             'F' => self.flush_disabled = true,
             'v' => self.verbose = self.verbose.saturating_add(1),
@@ -259,6 +314,16 @@ fn number(flag: impl Display, text: &str, min: u64, max: u64) -> Result<u64, Str
         .ok_or_else(|| format!("option -{flag}: {text:?} is not a number from {min} to {max}"))
 }
 
+/// Megabytes, with M behind them or not, or gigabytes with G.
+fn megabytes(text: &str) -> Result<usize, String> {
+    let (digits, unit) = match text.as_bytes().last() {
+        Some(b'm' | b'M') => (&text[..text.len() - 1], 1),
+        Some(b'g' | b'G') => (&text[..text.len() - 1], 1 << 10),
+        _ => (text, 1),
+    };
+    number('m', digits, 1, (1 << 30) / unit).map(|megabytes| (megabytes * unit) as usize)
+}
+
 /// `1m`, `512k` or bytes; 1 KiB to 1 GiB.
 fn size(text: &str) -> Result<usize, String> {
     let (digits, unit) = match text.as_bytes().last() {
@@ -302,8 +367,25 @@ mod tests {
     }
 
     #[test]
+    fn long_options_are_the_short_ones() {
+        for (long, short) in [
+            ("--port=11300 --threads 2 --listen=127.0.0.1 --listen ::1", "-p 11300 -t 2 -l 127.0.0.1 -l ::1"),
+            ("--memory-limit=64M --max-item-size=2m --disable-evictions --verbose", "-m 64 -I 2m -M -v"),
+            ("--extended=idle_timeout=7 -vv --user nobody", "-o idle_timeout=7 -vv -u nobody"),
+            ("--memory-limit 2G", "-m 2048"),
+        ] {
+            let parsed = |text| format!("{:?}", Options::parse(text).unwrap());
+            assert_eq!(parsed(long), parsed(short), "{long}");
+        }
+    }
+
+    #[test]
     fn refusals_name_the_flag() {
         for (text, part) in [
+            ("--port=70000", "-p"),
+            ("--port", "--port needs"),
+            ("--enable-ssl=1", "--enable-ssl takes no argument"),
+            ("--prot=ascii", "--prot is unknown"),
             ("-S", "-S"),
             ("-Y", "-Y needs"),
             ("-Z", "ssl_chain_cert"),
@@ -326,6 +408,7 @@ mod tests {
             ("-t 0", "-t"),
             ("-I 1", "-I"),
             ("-I 2g", "-I"),
+            ("-m 64X", "-m"),
             ("-a 999", "-a"),
             ("-W", "-W is unknown"),
             ("-X lib.so", "-X is unknown"),

@@ -4,5 +4,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod failover;
+mod group;
 mod machines;
 mod proxies;
+#[path = "../mysql/server.rs"]
+mod server;

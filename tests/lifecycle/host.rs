@@ -140,6 +140,10 @@ fn statements_run_as_they_arrive_on_standard_input() {
     assert_eq!(host.sql("SELECT 'it''s\\';' AS q; ; ; SELECT 1--1 AS minus").unwrap(), "q\nit's';\nminus\n2\n");
     assert_eq!(host.sql("/* only a comment; */ -- another;\n").unwrap(), "");
     assert_eq!(host.sql("SELECT 1 /*! + 1 */ AS n").unwrap(), "n\n2\n");
+    assert_eq!(
+        host.sql("SELECT 1 AS one, 'x\\\\G' AS text\\G SELECT 2 AS two\\g SELECT nothing\\c").unwrap(),
+        "*************************** 1. row ***************************\n one: 1\ntext: x\\G\ntwo\n2\n"
+    );
     // A failing statement does not stop the next; the session keeps its database.
     let error = refused(&host, "CREATE DATABASE d; USE d; SELECT * FROM absent; CREATE TABLE t (a INT PRIMARY KEY)");
     assert_eq!((error.errno, error.sqlstate.as_str()), (1146, "42S02"));
@@ -529,8 +533,11 @@ fn a_password_is_typed_twice_and_never_shown() {
 fn a_terminal_gets_a_prompt_and_tables() {
     let (mut master, slave) = terminal();
     let config = HostConfig::new().bare();
+    let file = config.scratch().join("file.sql");
+    std::fs::write(&file, "SELECT 'from' AS a;\nSELECT 'the file' AS b\n").unwrap();
     let mut command = config.command();
     command.stdin(slave.try_clone().unwrap()).stdout(slave.try_clone().unwrap()).stderr(slave);
+    command.env("HOME", config.scratch());
     lead_session(&mut command);
     let mut child = command.spawn().unwrap();
     drop(command); // its copies of the terminal
@@ -546,12 +553,31 @@ fn a_terminal_gets_a_prompt_and_tables() {
         ("SELECT * FROM d.t;\n", "Empty set ("),
         ("INSERT INTO d.t VALUES (1), (2);\n", "Query OK, 2 rows affected ("),
         ("NONSENSE;\n", "ERROR 1064 (42000): "),
+        (
+            "SELECT 'a' AS name, NULL AS n\\G\n",
+            "*** 1. row ***************************\r\nname: a\r\n   n: NULL\r\n1 row in set",
+        ),
+        ("SELECT 1 AS\n", "             -> "),
+        ("\\c\n", "memcached-host> "),
+        ("SELECT 'half'\n", "             -> "),
+        // Ctrl-C drops what is half typed.
+        ("\u{3}", "memcached-host> "),
+        ("SELECT 'whole' AS w\\g\n", "| whole |"),
+        ("help\n", "source FILE"),
+        ("\\h\n", "source FILE"),
+        (&format!("source {};\n", file.display()), "| the file |"),
+        ("\\. /nonexistent\n", "ERROR: cannot read '/nonexistent'"),
+        ("CREATE USER u IDENTIFIED BY 'hidden';\n", "Query OK"),
         ("quit\n", "Bye"),
     ] {
         master.write_all(typed.as_bytes()).unwrap();
         until(&mut master, &mut seen, wanted);
     }
     assert_eq!(child.wait().unwrap().code(), Some(0));
+    // Where there is an editor it keeps what was typed, but for passwords.
+    if let Ok(kept) = std::fs::read_to_string(config.scratch().join(".memcached_host_history")) {
+        assert!(kept.contains("whole") && !kept.contains("hidden"), "{kept}");
+    }
 }
 
 #[test]

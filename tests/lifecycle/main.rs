@@ -5,8 +5,10 @@ mod common;
 
 mod adapters;
 mod crash;
+mod directories;
 mod host;
 mod install;
 mod options;
+mod service;
 mod soak;
 mod standby;

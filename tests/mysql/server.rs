@@ -1,5 +1,8 @@
 //! A real server of a tree that `tests/mysql/make-tree` or `tests/mariadb/make-tree` made, as a child process.
 
+// Each of the programs that have this module uses a part of it.
+#![allow(dead_code)]
+
 use crate::common::{Client, PATIENCE};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -96,6 +99,12 @@ impl Config {
         let plugin = self.folder.path().join("plugin");
         std::fs::copy(library(), plugin.join("new.so")).unwrap();
         std::fs::rename(plugin.join("new.so"), plugin.join("daemon_memcached.so")).unwrap();
+    }
+
+    /// Puts a plugin of the server's own beside ours.
+    pub fn place_plugin(&self, name: &str) {
+        let from = tree().join("usr/lib/mysql/plugin").join(name);
+        std::fs::copy(&from, self.folder.path().join("plugin").join(name)).unwrap();
     }
 
     /// A path as the server in the tree sees it.
@@ -325,7 +334,11 @@ impl<'c> Mysqld<'c> {
         self.sql("SHUTDOWN");
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
-                assert!(status.success(), "{status:?}\n{}", self.log());
+                let log = self.log();
+                assert!(status.success(), "{status:?}\n{log}");
+                let end = log.rfind("Received SHUTDOWN").unwrap_or(log.len());
+                let said = log[end..].matches("Plugin daemon_memcached reported").count();
+                assert!(said <= 1, "the end is worth one line at most:\n{log}");
                 return start.elapsed();
             }
             assert!(start.elapsed() < PATIENCE, "the server does not end\n{}", self.log());

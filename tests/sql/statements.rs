@@ -16,6 +16,41 @@ fn run(cases: &[(&str, &str)]) {
 }
 
 #[test]
+fn tables_are_checked_and_plans_explained() {
+    run(&[
+        (
+            "CREATE TABLE t (a INT PRIMARY KEY, b VARCHAR(9), c CHAR(3), e ENUM('z', 'a'), u INT, UNIQUE KEY u (u), KEY b (b), KEY ce (c, e));
+             INSERT INTO t VALUES (-1, 'x', 'a', 'a', 1), (2, 'X', 'A', 'z', NULL), (3, NULL, NULL, NULL, NULL), (4, '\u{e4}', 'b ', 'z', 4)",
+            "",
+        ),
+        ("CHECK TABLE t EXTENDED", "d.t|check|status|OK"),
+        (
+            "CHECK TABLES t, absent FOR UPGRADE",
+            "d.t|check|status|OK; d.absent|check|Error|Table 'd.absent' doesn't exist; d.absent|check|status|Operation failed",
+        ),
+        ("ANALYZE LOCAL TABLE t", "d.t|analyze|status|OK"),
+        (
+            "OPTIMIZE TABLE t",
+            "d.t|optimize|note|The engine rewrites its files by itself, in the background; d.t|optimize|status|OK",
+        ),
+        ("REPAIR TABLE t QUICK", "d.t|repair|note|The storage engine for the table doesn't support repair"),
+        ("EXPLAIN SELECT * FROM t", "1|SIMPLE|t|NULL|ALL|NULL|NULL|NULL|NULL|NULL|NULL|NULL"),
+        (
+            "EXPLAIN SELECT b FROM t AS x WHERE a = 2",
+            "1|SIMPLE|x|NULL|const|PRIMARY|PRIMARY|NULL|NULL|NULL|NULL|Using where",
+        ),
+        ("DESC SELECT b FROM t WHERE b = 'x'", "1|SIMPLE|t|NULL|ref|b|b|NULL|NULL|NULL|NULL|Using where"),
+        (
+            "EXPLAIN SELECT b FROM t WHERE a > 2 ORDER BY b",
+            "1|SIMPLE|t|NULL|range|PRIMARY|PRIMARY|NULL|NULL|NULL|NULL|Using where; Using filesort",
+        ),
+        ("EXPLAIN SELECT 1", "1|SIMPLE|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|NULL|No tables used"),
+        ("EXPLAIN SELECT nothing FROM t", "1054"),
+        ("EXPLAIN UPDATE t SET b = 1", "1235"),
+    ]);
+}
+
+#[test]
 fn columns_come_go_and_change() {
     run(&[
         (

@@ -1,10 +1,12 @@
 //! SQL in a session of the server, through its command service.
 
 use super::Settings;
+use super::group;
 use super::services::{Command, ResultCallbacks, command_service};
 use super::session::{self, ServerSession};
 use super::symbols;
 use crate::boundary::{guard, text};
+use crate::rows::Error;
 use crate::rows::sql::{Param, RowSet, SqlError, SqlSession};
 use std::ffi::{c_char, c_double, c_int, c_longlong, c_uint, c_ulong, c_void};
 use std::ptr;
@@ -192,6 +194,10 @@ impl SqlSession for CommandSession {
     fn is_read_only(&self) -> bool {
         // SAFETY: the server's variable, a boolean of one byte, found at the start; any moment's value will do.
         unsafe { ptr::read_volatile(self.read_only) != 0 }
+    }
+
+    fn refuses_writes(&self) -> Option<Error> {
+        if self.is_read_only() { Some(Error::ReadOnly) } else { group::refusal() }
     }
 
     fn enter(&mut self) -> Result<(), SqlError> {

@@ -2,6 +2,7 @@
 //!
 //! - [`version`]: the generations, and the series that were tested;
 //! - [`native`] and [`canonical`]: InnoDB's functions of 8.0 and later behind the canonical table;
+//! - [`group`]: the replication group that the server may be in;
 //! - [`services`], [`session`], [`command`]: the server's services, our threads' sessions, SQL in them.
 //!
 //! | series | table | reads | writes |
@@ -11,6 +12,7 @@
 
 mod canonical;
 pub mod command;
+pub mod group;
 mod native;
 pub(super) mod services;
 pub mod session;
@@ -98,6 +100,9 @@ pub unsafe fn offer(server: Version, data: *mut c_void, settings: Settings) -> R
     if generation == Generation::V80 {
         native::from_symbols()?;
         canonical::check_codes()?;
+        if !settings.binlog && group::is_running() {
+            return Err(group::UNLOGGED.into());
+        }
         return Ok(Offer { table: &canonical::TABLE, entries, sessions: Some(settings) });
     }
     let table: *const ib_cb_t = data.cast();

@@ -74,6 +74,13 @@ pub enum Statement {
         table: TableName,
         like: Option<String>,
     },
+    /// EXPLAIN of a SELECT.
+    Explain(Box<Select>),
+    /// CHECK TABLE and its like.
+    Maintain {
+        what: Maintenance,
+        tables: Vec<TableName>,
+    },
     /// DISABLE KEYS and ENABLE KEYS.
     SwitchKeys(TableName),
     Set(Vec<SetItem>),
@@ -109,6 +116,27 @@ pub enum Statement {
     UninstallPlugin {
         name: String,
     },
+}
+
+/// What is to be done to tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maintenance {
+    Check,
+    Analyze,
+    Optimize,
+    Repair,
+}
+
+impl Maintenance {
+    /// As results call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Maintenance::Check => "check",
+            Maintenance::Analyze => "analyze",
+            Maintenance::Optimize => "optimize",
+            Maintenance::Repair => "repair",
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -34,6 +34,7 @@ mod identity;
 mod info;
 mod information_schema;
 mod listing;
+mod maintain;
 mod parse;
 mod parse_admin;
 mod parse_alter;

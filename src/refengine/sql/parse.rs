@@ -10,7 +10,7 @@ use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
-use super::ast::{Statement, TableName};
+use super::ast::{Maintenance, Statement, TableName};
 use super::error::{Result, SqlError};
 use super::text::{SourceText, Unit, relative_line};
 use crate::refengine::codes;
@@ -324,6 +324,10 @@ impl Front<'_> {
             "USE" => Ok(Statement::Use(self.ident()?)),
             "SHOW" => self.show(),
             "DESC" | "DESCRIBE" | "EXPLAIN" => self.describe(),
+            "CHECK" => self.maintain(Maintenance::Check),
+            "ANALYZE" => self.maintain(Maintenance::Analyze),
+            "OPTIMIZE" => self.maintain(Maintenance::Optimize),
+            "REPAIR" => self.maintain(Maintenance::Repair),
             "SET" => self.set(),
             "BEGIN" => {
                 self.word("WORK");

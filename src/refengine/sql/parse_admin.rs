@@ -3,7 +3,9 @@
 use sqlparser::ast::{Expr, Value};
 use sqlparser::tokenizer::{Span, Token};
 
-use super::ast::{Account, CreateTable, Grant, IsolationScope, KeyKind, Scope, SetItem, Show, Statement, TableName};
+use super::ast::{
+    Account, CreateTable, Grant, IsolationScope, KeyKind, Maintenance, Scope, SetItem, Show, Statement, TableName,
+};
 use super::charset;
 use super::error::SqlError;
 use super::parse::{Front, Parsed, Refusal};
@@ -44,6 +46,9 @@ pub(super) const PRIVILEGES: &[&str] = &[
     "UPDATE",
     "USAGE",
 ];
+
+/// What may stand behind CHECK TABLE.
+const CHECK_OPTIONS: [&str; 5] = ["QUICK", "FAST", "MEDIUM", "EXTENDED", "CHANGED"];
 
 impl Front<'_> {
     pub(super) fn create(&mut self) -> Parsed<Statement> {
@@ -265,7 +270,29 @@ impl Front<'_> {
         self.word("FROM") || self.word("IN")
     }
 
+    /// Behind CHECK, ANALYZE, OPTIMIZE or REPAIR. How thorough a check is to be makes no difference: it reads everything.
+    pub(super) fn maintain(&mut self, what: Maintenance) -> Parsed<Statement> {
+        if what != Maintenance::Check && !self.word("NO_WRITE_TO_BINLOG") {
+            self.word("LOCAL");
+        }
+        if !self.word("TABLES") {
+            self.expect_word("TABLE")?;
+        }
+        let tables = self.list(Front::table_name)?;
+        while self.words(&["FOR", "UPGRADE"]) || CHECK_OPTIONS.iter().any(|word| self.word(word)) {}
+        Ok(Statement::Maintain { what, tables })
+    }
+
     pub(super) fn describe(&mut self) -> Parsed<Statement> {
+        if self.word("SELECT") {
+            return match self.select()? {
+                Statement::Select(select) => Ok(Statement::Explain(select)),
+                _ => Err(Refusal::Here),
+            };
+        }
+        if ["INSERT", "REPLACE", "UPDATE", "DELETE"].iter().any(|word| self.peek_word(0, word)) {
+            return Err(Refusal::Here);
+        }
         let table = self.table_name()?;
         let at_end = self.parser.peek_token_ref().token == Token::EOF;
         let like = if at_end { None } else { Some(self.name_or_string()?) };

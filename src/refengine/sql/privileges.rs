@@ -84,7 +84,7 @@ pub fn authorize(info: &Info, engine: &Engine, statement: &Statement) -> Result<
     }
     let guard = Guard { info, rights: Rights::of(info, engine)? };
     match statement {
-        Statement::Select(select) => select.from.as_ref().map_or(Ok(()), |from| {
+        Statement::Select(select) | Statement::Explain(select) => select.from.as_ref().map_or(Ok(()), |from| {
             if from.name.in_information_schema() {
                 return Ok(());
             }
@@ -138,6 +138,7 @@ impl Guard<'_> {
             Statement::FlushTables { .. } | Statement::FlushPrivileges => self.everywhere("RELOAD"),
             Statement::Show(show) | Statement::ShowWhere(show, _) => self.show(show),
             Statement::Describe { table, .. } => self.see_table(table),
+            Statement::Maintain { tables, .. } => tables.iter().try_for_each(|name| self.table("SELECT", name)),
             Statement::Set(items) => items.iter().try_for_each(|item| match item {
                 SetItem::Variable { scope: Scope::Global, .. }
                 | SetItem::Isolation { scope: IsolationScope::Global, .. } => self.everywhere("SUPER"),

@@ -23,7 +23,7 @@ use super::table_locks::TableLocks;
 use super::text::{SourceText, Unit, for_this_version};
 use super::variables::Variables;
 use super::warnings::Warnings;
-use super::{change, parse, select, show, show_table};
+use super::{change, maintain, parse, select, show, show_table};
 use crate::refengine::codes;
 use crate::refengine::interrupt::Interruptible;
 use crate::refengine::types::{Isolation, RowLock};
@@ -187,6 +187,12 @@ impl Session {
             Statement::Select(select) => {
                 let write = select.lock != RowLock::None;
                 return self.transaction(write, |run| select::select(run, &select, sink)).map(Outcome::Shown);
+            }
+            Statement::Explain(what) => {
+                return self.transaction(false, |run| select::explain(run, &what, sink)).map(Outcome::Shown);
+            }
+            Statement::Maintain { what, tables } => {
+                return maintain::maintain(&self.info, what, &tables, sink).map(Outcome::Shown);
             }
             Statement::Insert(insert) => {
                 return self.transaction(true, |run| change::insert(run, &insert)).map(Outcome::Changed);

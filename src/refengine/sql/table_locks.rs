@@ -99,6 +99,8 @@ impl TableLocks {
     pub fn check_statement(&self, info: &Info, statement: &Statement) -> Result<()> {
         let check = |name: &TableName, write| self.check(info.database_of(name)?, &name.name, write);
         match statement {
+            Statement::Explain(_) => Ok(()),
+            Statement::Maintain { tables, .. } => tables.iter().try_for_each(|name| check(name, false)),
             Statement::Select(select) => {
                 let write = select.lock == RowLock::Exclusive;
                 let locked = select.from.as_ref().filter(|from| !from.name.in_information_schema());

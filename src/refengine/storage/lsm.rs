@@ -85,6 +85,10 @@ impl Tables for Lsm {
         rows.get(key).map_err(|e| read_error(rows, e))
     }
 
+    fn check(rows: &fjall::Keyspace) -> Result<()> {
+        verify::keyspace(rows.path())
+    }
+
     fn view(&self) -> fjall::Snapshot {
         self.db.snapshot()
     }

@@ -41,6 +41,9 @@ pub(super) trait Tables: Sized + Send + Sync {
     /// The value of a key.
     fn get(rows: &Self::Rows, key: &[u8]) -> Result<Option<Slice>>;
 
+    /// Reads every file of the rows against its checksum.
+    fn check(rows: &Self::Rows) -> Result<()>;
+
     /// Everything as it is now.
     fn view(&self) -> Self::View;
 

@@ -50,6 +50,21 @@ pub(super) fn frames(dir: &Path) -> Result<()> {
     }
 }
 
+/// Reads every file of an open keyspace. Tables that are merged meanwhile take files away: only what two readings find is damage.
+pub(super) fn keyspace(dir: &Path) -> Result<()> {
+    let failed = |e: io::Error| Error::Storage(format!("cannot read {}: {e}", dir.display()));
+    let mut before = None;
+    loop {
+        match in_keyspace(dir, true).map_err(failed)? {
+            None => return Ok(()),
+            Some(file) if before.as_ref() == Some(&file) => {
+                return Err(Error::Corrupt(format!("the file {} is damaged", file.display())));
+            }
+            other => before = other,
+        }
+    }
+}
+
 /// The damaged or missing file below `dir`, a storage's directory or a keyspace's, or `dir` if all files of tables are
 /// whole.
 fn damaged_file(dir: &Path) -> PathBuf {

@@ -57,6 +57,11 @@ pub trait SqlSession {
     /// Whether the host refuses applications' writes now, in case it would not refuse this session's by itself.
     fn is_read_only(&self) -> bool;
 
+    /// Why nothing may be written now.
+    fn refuses_writes(&self) -> Option<Error> {
+        self.is_read_only().then_some(Error::ReadOnly)
+    }
+
     /// Makes the session the thread's current one: other users of the host's functions on this thread then work in its name.
     fn enter(&mut self) -> std::result::Result<(), SqlError>;
 
@@ -241,9 +246,11 @@ impl<S: SqlSession> SqlRows<S> {
 
     /// Commits.
     pub fn commit(&mut self) -> Result<()> {
-        if self.wrote && self.sql.is_read_only() {
+        if self.wrote
+            && let Some(refusal) = self.sql.refuses_writes()
+        {
             self.rollback();
-            return Err(Error::ReadOnly);
+            return Err(refusal);
         }
         self.active = false;
         let statement = match self.commit {
@@ -381,8 +388,8 @@ impl<S: SqlSession> SqlRows<S> {
     fn run(&mut self, table: &Table, kind: statements::Kind<'_>, params: &[Param<'_>]) -> Result<u64> {
         let handle = self.prepared(table, kind)?;
         if !kind.selects() {
-            if self.sql.is_read_only() {
-                return Err(Error::ReadOnly);
+            if let Some(refusal) = self.sql.refuses_writes() {
+                return Err(refusal);
             }
             self.wrote = true;
             self.aside.expect(&[]);
@@ -537,8 +544,8 @@ impl<S: SqlSession> SqlRows<S> {
 
     /// See [`super::Rows::truncate`].
     pub fn truncate(&mut self, path: &CStr) -> Result<()> {
-        if self.sql.is_read_only() {
-            return Err(Error::ReadOnly);
+        if let Some(refusal) = self.sql.refuses_writes() {
+            return Err(refusal);
         }
         self.query(&format!("TRUNCATE TABLE {}", statements::table_name(path))).map(|_| ())
     }
@@ -569,8 +576,10 @@ fn error_on(table: &Table, sql: SqlError) -> Error {
 fn error(sql: SqlError) -> Error {
     match sql.code {
         1062 | 1586 => Error::Duplicate,
-        // MariaDB's 1020: the row has changed since the transaction's view was opened.
-        1213 | 3058 | 1020 => Error::Deadlock,
+        // MariaDB's 1020: the row has changed since the transaction's view was opened. 3101: undone by a replication group's
+        // certification; 1180 with InnoDB's number 149: undone while it waited for that.
+        1213 | 3058 | 1020 | 3101 => Error::Deadlock,
+        1180 if sql.message.contains(" 149 ") => Error::Deadlock,
         1205 | 3572 => Error::LockTimeout,
         // Read-only transaction, --read-only, super_read_only, innodb_read_only, a table opened read only.
         1792 | 1290 | 1836 | 1874 | 1036 => Error::ReadOnly,
@@ -580,6 +589,8 @@ fn error(sql: SqlError) -> Error {
         1021 | 1114 | 3 => Error::DiskFull,
         1053 | 1317 | 1927 | 1969 | 3169 | 3024 => Error::Interrupted,
         1146 => Error::NotFound(sql.message),
+        // The session itself refused, and said what.
+        0 => Error::Engine(sql.message),
         code => Error::Engine(format!("{} (SQL error {code})", sql.message)),
     }
 }

@@ -187,6 +187,7 @@ fn error_numbers_become_words() {
     for (code, expected) in [
         (1062, Error::Duplicate),
         (1213, Error::Deadlock),
+        (3101, Error::Deadlock),
         (1205, Error::LockTimeout),
         (1290, Error::ReadOnly),
         (1836, Error::ReadOnly),

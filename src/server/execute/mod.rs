@@ -204,7 +204,7 @@ impl<'w, R: Rows> Executor<'w, R> {
             format!("container {}: an operation on {} failed: {error}", container.name, container.table.display())
         });
         match error {
-            Error::ReadOnly | Error::DiskFull => Fault::Temporary(error.to_string().into()),
+            Error::ReadOnly | Error::Refused(_) | Error::DiskFull => Fault::Temporary(error.to_string().into()),
             _ => Fault::Server(error.to_string().into()),
         }
     }

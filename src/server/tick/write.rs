@@ -29,6 +29,18 @@ const NO_WAIT: Duration = Duration::from_millis(300);
 /// Pause before a request that is alone runs again; doubled each time.
 const DEADLOCK_PAUSE: Duration = Duration::from_micros(20);
 
+/// How long a request runs again that others in a group of servers were faster than: they are told apart at the commit only, and the
+/// server has to take over what they did first.
+const GROUP_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Somewhere below a bound that doubles, beginning with the time that the commit took, so that servers that beat each other do not
+/// meet again.
+fn pause_of_the_beaten(commit: Duration, times: u32) -> Duration {
+    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
+    let bound = commit.clamp(Duration::from_millis(1), Duration::from_millis(20)) * (1 << times.min(4));
+    bound.mul_f64(f64::from(clock / 7 % 1000) / 1000.0)
+}
+
 /// The requests of the write phase; replies wait in `out` until they may be sent.
 pub(super) struct WritePhase<'w, 't, 'p, R> {
     pub(super) tick: &'w mut Tick<'t, R>,
@@ -60,11 +72,15 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     fn segment(&mut self, requests: &[usize]) {
         let start = self.out.len();
         let (mut deadlocks, mut asked, mut together) = (0, !self.tick.shared.batches(), true);
+        let mut beaten = None;
         loop {
             let mut stats = Delta::ZERO;
             let (guilty, abort) = match self.attempt(requests, together, &mut stats) {
                 Ok(()) => match self.commit(requests, &mut stats) {
-                    Some(abort) => (requests, abort),
+                    Some(abort) => {
+                        beaten.get_or_insert_with(Instant::now);
+                        (requests, abort)
+                    }
                     None => return,
                 },
                 Err(aborted) => aborted,
@@ -92,9 +108,12 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 Abort::Deadlock => {
                     self.tick.stats.one(Counter::Deadlocks);
                     deadlocks += 1;
-                    match requests {
-                        [alone] if deadlocks >= DEADLOCK_ATTEMPTS_ALONE => self.give_up(*alone, abort),
-                        [_] => std::thread::sleep(DEADLOCK_PAUSE * (1 << deadlocks)),
+                    match (requests, beaten) {
+                        ([_], Some(since)) if since.elapsed() < GROUP_PATIENCE => {
+                            std::thread::sleep(pause_of_the_beaten(self.tick.this.commit, deadlocks));
+                        }
+                        ([alone], _) if deadlocks >= DEADLOCK_ATTEMPTS_ALONE => self.give_up(*alone, abort),
+                        ([_], _) => std::thread::sleep(DEADLOCK_PAUSE * (1 << deadlocks)),
                         _ if deadlocks >= DEADLOCK_ATTEMPTS => {
                             let (first, second) = requests.split_at(requests.len() / 2);
                             self.segment(first);
