@@ -260,6 +260,7 @@ impl Bench {
         let (mut conns, mut theirs, mut pool, mut received) = (Slab::new(), Vec::new(), Default::default(), 0);
         for bytes in clients {
             let (ours, mut client) = UnixStream::pair().unwrap();
+            ours.set_nonblocking(true).unwrap();
             client.write_all(bytes.as_ref()).unwrap();
             client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
             let mut conn = Conn::new(std::os::fd::OwnedFd::from(ours).into(), Parser::new(1 << 20, Dialect::Auto));
