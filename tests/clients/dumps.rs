@@ -141,8 +141,6 @@ fn the_budget_of_memory_changes_while_it_is_used() {
     assert!(stat(&mut client, "bytes") <= 8 << 20 && stat(&mut client, "curr_items") < 17);
     let items = client.stats("items");
     assert_eq!(items[0].0, "items:1:number");
-    client.ask(
-        "lru_crawler metadump all\r\n",
-        "CLIENT_ERROR the items of this container are in memory only, where they have no order to dump\r\n",
-    );
+    // Items in memory have no order in which they could be told; the answer ends all the same.
+    client.ask("lru_crawler metadump all\r\n", "OK\r\nEND\r\n");
 }

@@ -547,7 +547,7 @@ fn what_waits_for_a_commit_is_bounded_over_all_connections() {
     let clients = vec!["gat 0 big\r\n"; 60];
     let answered = |answers: &[Option<String>]| answers.iter().flatten().filter(|answer| !answer.is_empty()).count();
     let (answers, stats) = bench.tick(&clients);
-    assert_eq!(answered(&answers), COMMIT_MAX / MIB + usize::from(COMMIT_MAX % MIB > 0));
+    assert_eq!(answered(&answers), COMMIT_MAX.div_ceil(MIB));
     assert!(stats.get(Counter::CmdTouch) < 60 && bench.last.crowded);
     // As long as somebody waits, few at a time are let in, and whoever came first is answered.
     let (answers, _) = bench.tick(&clients);
