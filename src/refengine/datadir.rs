@@ -103,16 +103,17 @@ fn refuse_foreign(dir: &Path) -> Result<()> {
             "it has {file}, so it is a data directory of MySQL or MariaDB; take an empty one and load a dump"
         )));
     }
-    let text = match std::fs::read_to_string(dir.join(FORMAT_FILE)) {
+    let path = dir.join(FORMAT_FILE);
+    let text = match std::fs::read_to_string(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        text => text.map_err(|error| io_error(&format!("cannot read {FORMAT_FILE}"), &error))?,
+        text => text.map_err(|error| io_error(&format!("cannot read {}", path.display()), &error))?,
     };
     match text.trim().parse::<u32>() {
         Ok(format) if format <= FORMAT => Ok(()),
         Ok(format) => Err(Error::Storage(format!(
             "a later version wrote it, in format {format}, and this one reads up to {FORMAT}: start that version again"
         ))),
-        Err(_) => Err(Error::Corrupt(format!("{FORMAT_FILE} does not hold a number"))),
+        Err(_) => Err(Error::Corrupt(format!("{} does not hold a number", path.display()))),
     }
 }
 

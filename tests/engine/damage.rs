@@ -132,6 +132,13 @@ fn no_damage_is_served_as_data() {
                         found += 1;
                         String::new()
                     }
+                    // Damage can turn a number into a greater one.
+                    Ok(Err(Error::Storage(text)))
+                        if file.ends_with("refengine.format") && text.contains("later version") =>
+                    {
+                        found += 1;
+                        String::new()
+                    }
                     Ok(Err(error)) => format!("the message is: {error:?}"),
                     Err(_) => "a panic".into(),
                 };

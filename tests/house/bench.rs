@@ -37,7 +37,7 @@ fn what_cannot_be_measured_is_refused_in_a_sentence() {
     for (args, sentence) in [
         (&["--only", "nothing-like-it"][..], "there is nothing to measure"),
         (&["--rounds", "0"], "--rounds 0: wanted 1 to 1000"),
-        (&["--mysql", "/nonexistent"], "--mysql /nonexistent: no tree of tests/mysql/make-tree"),
+        (&["--mysql", "/nonexistent"], "/nonexistent: no tree of tests/mysql/make-tree"),
         (&["--mysql", "/nonexistent", "--memcached", "x"], "leave --server and --memcached out"),
         (&["--memcached", "/nonexistent/memcached", "--only", "get-p8"], "/nonexistent/memcached does not run"),
         (&["--server", "a=192.0.2.1:1@1", "--only", "get-p8"], "only servers of this machine's loopback are measured"),
