@@ -146,6 +146,18 @@ impl Host {
         })
     }
 
+    /// Runs a script in a session of its own and commits it. Its comments have lines of their own, its statements end with a line.
+    ///
+    /// # Errors
+    /// The first statement that failed, with the host's words; or the host takes no SQL of ours.
+    pub fn run_script(&self, script: &str) -> Result<(), String> {
+        match &self.access {
+            Access::Table(_) => Err("this host takes no SQL".into()),
+            Access::MySql(_, settings) => run_statements(&mut mysql::command::CommandSession::open(*settings)?, script),
+            Access::MariaDb(settings) => run_statements(&mut mariadb::session::TextSession::open(*settings)?, script),
+        }
+    }
+
     /// Whether what is written goes through the host's SQL layer.
     pub fn writes_in_sql(&self) -> bool {
         match &self.access {
@@ -200,6 +212,20 @@ impl Host {
         let state = self.callbacks.attach()?;
         Ok(AttachedThread { host: self, state })
     }
+}
+
+fn run_statements(session: &mut impl rows::sql::SqlSession, script: &str) -> Result<(), String> {
+    let lines: Vec<&str> = script.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
+    for statement in lines.join("\n").split(";\n").chain(["COMMIT"]) {
+        let statement = statement.trim().trim_end_matches(';');
+        if !statement.is_empty() {
+            let mut rows = rows::sql::RowSet::default();
+            session
+                .query(statement, &mut rows)
+                .map_err(|e| format!("{}: {}", e.message, statement.lines().next().unwrap_or("")))?;
+        }
+    }
+    Ok(())
 }
 
 /// A thread known to the host. Belongs to that thread.

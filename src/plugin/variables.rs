@@ -19,6 +19,7 @@ static R_BATCH_SIZE: Exported<u32> = Exported::new(1);
 static W_BATCH_SIZE: Exported<u32> = Exported::new(1);
 static ENABLE_BINLOG: Exported<c_char> = Exported::new(0);
 static SKIP_INVALID: Exported<c_char> = Exported::new(0);
+static CREATE_TABLES: Exported<c_char> = Exported::new(1);
 static RELOAD: Exported<c_char> = Exported::new(0);
 static SWEEP_INTERVAL: Exported<u32> = Exported::new(0);
 static LOCK_WAIT_TIMEOUT: Exported<u32> = Exported::new(1);
@@ -101,6 +102,15 @@ static SKIP_INVALID_VAR: Exported<dm_sys_var_bool> = Exported::new(dm_sys_var_bo
     ),
     value: SKIP_INVALID.get(),
     def_val: 0,
+});
+static CREATE_TABLES_VAR: Exported<dm_sys_var_bool> = Exported::new(dm_sys_var_bool {
+    head: head(
+        dm_var_flags::DM_VAR_BOOL,
+        c"create_tables",
+        c"create the tables of innodb_memcache where they are missing, in a server that lets plugins run SQL",
+    ),
+    value: CREATE_TABLES.get(),
+    def_val: 1,
 });
 static LOCK_WAIT_TIMEOUT_VAR: Exported<dm_sys_var_uint> = Exported::new(number(
     c"lock_wait_timeout",
@@ -245,7 +255,7 @@ unsafe extern "C" fn sweep_update(_thd: *mut c_void, _var: *mut dm_sys_var, ptr:
 }
 
 /// All system variables, ended by null.
-pub static SYSTEM: Exported<[*mut dm_sys_var; 13]> = Exported::new([
+pub static SYSTEM: Exported<[*mut dm_sys_var; 14]> = Exported::new([
     OPTION_VAR.get().cast(),
     ENGINE_LIB_NAME_VAR.get().cast(),
     ENGINE_LIB_PATH_VAR.get().cast(),
@@ -253,6 +263,7 @@ pub static SYSTEM: Exported<[*mut dm_sys_var; 13]> = Exported::new([
     W_BATCH_SIZE_VAR.get().cast(),
     ENABLE_BINLOG_VAR.get().cast(),
     SKIP_INVALID_VAR.get().cast(),
+    CREATE_TABLES_VAR.get().cast(),
     RELOAD_VAR.get().cast(),
     SWEEP_INTERVAL_VAR.get().cast(),
     LOCK_WAIT_TIMEOUT_VAR.get().cast(),
@@ -290,6 +301,7 @@ impl Settings {
                 server: crate::server::options::Settings {
                     batch: Batch { reads: *R_BATCH_SIZE.get(), writes: *W_BATCH_SIZE.get() },
                     skip_invalid_containers: *SKIP_INVALID.get() != 0,
+                    create_tables: *CREATE_TABLES.get() != 0,
                     sweep_interval,
                 },
                 sessions: crate::host::mysql::Settings {

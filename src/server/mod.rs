@@ -121,7 +121,7 @@ impl Server {
     /// What was refused and why.
     pub fn start(host: Host, options: Options, observer: Option<Observer>) -> Result<Server, StartError> {
         let rules = Rules { trx_level: 0, skip_invalid: options.settings.skip_invalid_containers };
-        let config = load_config(&host, rules)?;
+        let config = load_config(&host, rules, options.settings.create_tables)?;
         let logins = options.users.as_deref().map(Logins::new).transpose().map_err(StartError::File)?;
         let tls = options.tls.as_ref().map(Tls::new).transpose().map_err(StartError::File)?;
         let listeners = Listener::bind_all(&options, &config).map_err(StartError::Listen)?;
@@ -243,15 +243,32 @@ fn system(error: std::io::Error) -> StartError {
     StartError::System(error.to_string())
 }
 
+/// The script that a DBA would run.
+const CONFIGURATION_TABLES: &str = include_str!("../../sql/innodb_memcached_config.sql");
+
 /// Reads the configuration on a thread of its own: the one that asked for the start may be a client's, in the middle of a statement.
-fn load_config(host: &Host, rules: Rules) -> Result<Config, StartError> {
-    let read = || {
-        let _attached = host.attach_thread().map_err(StartError::Host)?;
+/// Where its tables are missing it may create them first.
+fn load_config(host: &Host, rules: Rules, create_tables: bool) -> Result<Config, StartError> {
+    let once = || {
         let mut session = host.session().map_err(StartError::Host)?;
         session.check(c"innodb_memcache/containers").map_err(StartError::Rows)?;
         let rules = Rules { trx_level: session.host_trx_level(), ..rules };
         let config = Config::load(&mut session, rules, None);
         config.and_then(|config| config.verdict().map(|()| config)).map_err(StartError::Configuration)
+    };
+    let read = || {
+        let _attached = host.attach_thread().map_err(StartError::Host)?;
+        match once() {
+            Err(missing @ StartError::Configuration(ConfigError::NoTable(_)))
+                if create_tables && host.writes_in_sql() =>
+            {
+                host.run_script(CONFIGURATION_TABLES)
+                    .map_err(|e| StartError::Host(format!("{missing}: the plugin cannot do that by itself: {e}")))?;
+                log::info!("the tables of innodb_memcache were missing and have been created");
+                once()
+            }
+            other => other,
+        }
     };
     std::thread::scope(|scope| {
         let thread = threads::without_signals(|| threads::thread_builder("memcached-config").spawn_scoped(scope, read))

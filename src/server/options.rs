@@ -55,6 +55,8 @@ pub struct Settings {
     pub batch: Batch,
     /// Whether containers that break a rule are left out instead of refusing the start.
     pub skip_invalid_containers: bool,
+    /// Whether missing configuration tables are created, where the host takes SQL.
+    pub create_tables: bool,
     /// Seconds between two sweeps that delete expired rows, 0 for never.
     pub sweep_interval: u32,
 }

@@ -423,10 +423,49 @@ fn bad_containers(server: &Mysqld) {
 
 #[test]
 #[ignore = "needs a MySQL server: tests/run --mysql"]
+fn one_statement_installs() {
+    let config = Config::new();
+    let server = config.start();
+    server.install().unwrap();
+    server.client().ask("get AA\r\n", "VALUE AA 8 12\r\nHELLO, HELLO\r\nEND\r\n");
+    let tables =
+        "SELECT table_schema, table_name, column_name, column_type, collation_name FROM information_schema.columns
+        WHERE table_schema IN ('innodb_memcache', 'test') ORDER BY 1, 2, ordinal_position";
+    let made = server.sql(tables);
+    let rows = "SELECT * FROM innodb_memcache.containers; SELECT * FROM innodb_memcache.cache_policies;
+        SELECT * FROM innodb_memcache.config_options; SELECT * FROM test.demo_test";
+    let filled = server.sql(rows);
+    // What is there stays: only what is missing is made.
+    server.sql(
+        "UNINSTALL PLUGIN daemon_memcached; DROP TABLE innodb_memcache.config_options; DELETE FROM test.demo_test",
+    );
+    server.install().unwrap();
+    assert_eq!(server.sql("SELECT COUNT(*) FROM test.demo_test"), "1");
+    // The script makes the same.
+    server.sql("UNINSTALL PLUGIN daemon_memcached; DROP DATABASE innodb_memcache; DROP DATABASE test");
+    server.script("innodb_memcached_config.sql");
+    assert_eq!(server.sql(tables), made);
+    assert_eq!(server.sql(rows), filled);
+    server.shutdown();
+    // A server that loads the plugin as it starts makes them too.
+    let loading = config.arg("--plugin-load-add=daemon_memcached.so");
+    let server = loading.start();
+    server.client().ask("get AA\r\n", "VALUE AA 8 12\r\nHELLO, HELLO\r\nEND\r\n");
+    server.sql("DROP DATABASE innodb_memcache");
+    server.shutdown();
+    let server = loading.start();
+    server.client().ask("get AA\r\n", "VALUE AA 8 12\r\nHELLO, HELLO\r\nEND\r\n");
+    server.shutdown();
+}
+
+#[test]
+#[ignore = "needs a MySQL server: tests/run --mysql"]
 fn an_install_that_fails_says_why_and_the_server_lives() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    let config = Config::new().arg(format!("--loose-daemon-memcached-option=-p {port}"));
+    let config = Config::new()
+        .arg(format!("--loose-daemon-memcached-option=-p {port}"))
+        .arg("--loose-daemon-memcached-create-tables=OFF");
     let mut server = config.start();
     let refused = |part: &str| {
         let error = server.install().expect_err(part);
@@ -474,7 +513,7 @@ fn a_restart_brings_the_daemon_back_and_a_shutdown_waits_for_nobody() {
     server.sql("UNINSTALL PLUGIN daemon_memcached");
     assert_eq!(server.threads("memcached"), 0, "threads stay behind");
     server.shutdown();
-    let loading = config.arg("--plugin-load-add=daemon_memcached.so");
+    let loading = config.arg("--plugin-load-add=daemon_memcached.so").arg("--loose-daemon-memcached-create-tables=OFF");
     let server = loading.start();
     server.client().ask("get kept\r\n", kept);
     server.sql("DROP DATABASE innodb_memcache");
