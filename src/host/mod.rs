@@ -150,9 +150,9 @@ impl Host {
     ///
     /// # Errors
     /// The first statement that failed, with the host's words; or the host takes no SQL of ours.
-    pub fn run_script(&self, script: &str) -> Result<(), String> {
+    pub fn run_script(&self, script: &str) -> Result<(), HostError> {
         match &self.access {
-            Access::Table(_) => Err("this host takes no SQL".into()),
+            Access::Table(_) => Err(HostError::NoService("SQL")),
             Access::MySql(_, settings) => run_statements(&mut mysql::command::CommandSession::open(*settings)?, script),
             Access::MariaDb(settings) => run_statements(&mut mariadb::session::TextSession::open(*settings)?, script),
         }
@@ -214,15 +214,16 @@ impl Host {
     }
 }
 
-fn run_statements(session: &mut impl rows::sql::SqlSession, script: &str) -> Result<(), String> {
+fn run_statements(session: &mut impl rows::sql::SqlSession, script: &str) -> Result<(), HostError> {
     let lines: Vec<&str> = script.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
     for statement in lines.join("\n").split(";\n").chain(["COMMIT"]) {
         let statement = statement.trim().trim_end_matches(';');
         if !statement.is_empty() {
             let mut rows = rows::sql::RowSet::default();
-            session
-                .query(statement, &mut rows)
-                .map_err(|e| format!("{}: {}", e.message, statement.lines().next().unwrap_or("")))?;
+            session.query(statement, &mut rows).map_err(|error| HostError::Statement {
+                text: statement.lines().next().unwrap_or_default().to_owned(),
+                message: error.message,
+            })?;
         }
     }
     Ok(())

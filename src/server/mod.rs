@@ -262,8 +262,10 @@ fn load_config(host: &Host, rules: Rules, create_tables: bool) -> Result<Config,
             Err(missing @ StartError::Configuration(ConfigError::NoTable(_)))
                 if create_tables && host.writes_in_sql() =>
             {
-                host.run_script(CONFIGURATION_TABLES)
-                    .map_err(|e| StartError::Host(format!("{missing}: the plugin cannot do that by itself: {e}")))?;
+                host.run_script(CONFIGURATION_TABLES).map_err(|error| {
+                    let text = format!("{missing}; the plugin could not do that by itself");
+                    StartError::Host(HostError::Statement { text, message: error.to_string() })
+                })?;
                 log::info!("the tables of innodb_memcache were missing and have been created");
                 once()
             }
