@@ -109,6 +109,11 @@ impl Shared {
         self.stop.load(Ordering::Relaxed)
     }
 
+    /// Whether the daemon or its host is on its way down: what fails then is worth no line in the log.
+    pub(super) fn is_ending(&self) -> bool {
+        self.stopping() || self.host.is_shutting_down()
+    }
+
     /// Whether transactions stay open across ticks.
     pub(super) fn batches(&self) -> bool {
         let Batch { reads, writes } = self.options.settings.batch;
@@ -190,7 +195,7 @@ impl Shared {
     /// Logs a warning about a client's request, at most one a second.
     pub(super) fn complain(&self, text: impl FnOnce() -> String) {
         let now = unix_time();
-        if self.complained.swap(now, Ordering::Relaxed) != now {
+        if !self.is_ending() && self.complained.swap(now, Ordering::Relaxed) != now {
             log::warn!("{}", text());
         }
     }

@@ -254,12 +254,17 @@ impl Drop for ServerSession {
     }
 }
 
+/// The server's number for it.
+const SESSION_WAS_KILLED: c_uint = 3169;
+
 /// # Safety
 /// `message` is null or NUL-terminated.
 unsafe extern "C" fn on_error(_arg: *mut c_void, code: c_uint, message: *const c_char) {
     guard((), || {
         // SAFETY: the caller's promise.
-        if let Some(text) = unsafe { text(message) } {
+        let text = unsafe { text(message) };
+        // Whoever used a session that was killed tells of it; at the server's end nobody has to.
+        if let Some(text) = text.filter(|_| code != SESSION_WAS_KILLED && server_is_available()) {
             log::warn!("a session of the daemon: {text} (SQL error {code})");
         }
     });

@@ -299,9 +299,11 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             Err(error) => {
                 // It may have happened or not: to run it again could count twice, to answer could lie.
                 self.tick.stats.one(Counter::CommitFailures);
-                log::error!(
-                    "a commit failed with unknown outcome: {error}; its connections are closed without a reply"
-                );
+                if !self.tick.shared.is_ending() {
+                    log::error!(
+                        "a commit failed with unknown outcome: {error}; its connections are closed without a reply"
+                    );
+                }
                 for i in requests {
                     self.plans[self.planned[*i].plan].drop = true;
                 }
