@@ -154,6 +154,7 @@ impl Host {
         match &self.access {
             Access::Table(_) => Err(HostError::NoService("SQL")),
             Access::MySql(_, settings) => run_statements(&mut mysql::command::CommandSession::open(*settings)?, script),
+            Access::MariaDb(_) if mariadb::galera::is_on() => Err(HostError::Setting(mariadb::galera::REFUSAL)),
             Access::MariaDb(settings) => run_statements(&mut mariadb::session::TextSession::open(*settings)?, script),
         }
     }

@@ -661,7 +661,7 @@ fn assert_replica_equal(primary: &Mysqld, replica: &Mysqld) {
 }
 
 /// A free TCP port, for a server that cannot choose one itself.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

@@ -8,6 +8,7 @@ mod bench;
 mod configuration;
 mod daemon;
 mod functions;
+mod galera;
 mod load;
 #[path = "../udf/memcached.rs"]
 mod memcached;

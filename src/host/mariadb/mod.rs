@@ -8,6 +8,7 @@
 //! - [`thread`]: the server's state of those threads;
 //! - [`version`]: which server this is.
 
+pub mod galera;
 mod handler;
 mod layout;
 mod reads;

@@ -1,5 +1,6 @@
 //! SQL in a session of our own, as text.
 
+use super::galera;
 use super::handler::ThreadHandlers;
 use super::reads;
 use super::service::Connection;
@@ -7,6 +8,7 @@ use super::text::Template;
 use super::thread::Thd;
 use crate::host::HostError;
 use crate::host::mysql::{Settings, symbols};
+use crate::rows::Error;
 use crate::rows::handler::{Distrust, HandlerSession};
 use crate::rows::sql::{Param, RowSet, SqlError, SqlSession};
 use parking_lot::Mutex;
@@ -173,6 +175,13 @@ impl SqlSession for TextSession {
     fn is_read_only(&self) -> bool {
         // SAFETY: the server's variable, a boolean of one byte, found at the start; any moment's value will do.
         unsafe { ptr::read_volatile(self.read_only) != 0 }
+    }
+
+    fn refuses_writes(&self) -> Option<Error> {
+        if self.is_read_only() {
+            return Some(Error::ReadOnly);
+        }
+        galera::is_on().then(|| Error::Refused(galera::REFUSAL.into()))
     }
 
     /// Sets the clock that statements see: on a state of our own the server does not.
