@@ -129,7 +129,8 @@ impl Client {
             if now.duration_since(last_reply) > SILENCE {
                 return Err(format!("no reply within {} s", SILENCE.as_secs()));
             }
-            if ending || now < phase_end {
+            // A stretch without any reply has no rate: it lasts until the first one, which `SILENCE` bounds.
+            if ending || now < phase_end || (measuring && sample.operations == 0) {
                 continue;
             }
             mark()?;
