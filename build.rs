@@ -48,6 +48,10 @@ fn build_host() -> io::Result<()> {
     for object in objects {
         println!("cargo:rustc-link-arg-bin=memcached-host={}", object.display());
     }
+    // Functions of libraries find them by name (src/harness/functions.c).
+    for function in ["thd_killed", "my_message"] {
+        println!("cargo:rustc-link-arg-bin=memcached-host=-Wl,--export-dynamic-symbol={function}");
+    }
     for library in ["-pthread", "-ldl"] {
         println!("cargo:rustc-link-arg-bin=memcached-host={library}");
     }

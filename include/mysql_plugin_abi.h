@@ -9,6 +9,7 @@
 #ifndef DAEMON_MEMCACHED_MYSQL_PLUGIN_ABI_H
 #define DAEMON_MEMCACHED_MYSQL_PLUGIN_ABI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -207,6 +208,39 @@ DM_ABI_ASSERT(sizeof(dm_mysql57_plugin) == 104, "MySQL 5.7 descriptor");
 DM_ABI_ASSERT(offsetof(dm_plugin_int, data) == 40, "the table arrives at offset 40");
 DM_ABI_ASSERT(sizeof(dm_show_var) == 24, "status variable");
 DM_ABI_ASSERT(sizeof(dm_sys_var) == 40, "system variable head");
+
+/* ---- loadable functions ---- */
+
+/* What `CREATE FUNCTION name RETURNS type SONAME 'library'` finds in a library: `name_init` is called before the rows of a
+ * statement (true refuses it, with a message of at most DM_UDF_MESSAGE bytes), `name` for each row, `name_deinit` behind them.
+ * The layouts are those of MySQL 8.0 and later and of MariaDB. */
+#define DM_UDF_MESSAGE 512
+#define DM_UDF_STRING 0
+#define DM_UDF_REAL 1
+#define DM_UDF_INTEGER 2
+#define DM_UDF_DECIMAL 4 /* given as its digits */
+
+/* `UDF_ARGS`. */
+typedef struct dm_udf_args {
+    unsigned int arg_count;
+    int *arg_type;          /* DM_UDF_*; `name_init` may change them */
+    char **args;            /* NULL for SQL NULL, and in `name_init` for what is no constant */
+    unsigned long *lengths;
+    char *maybe_null;
+    char **attributes;      /* the arguments as they were written */
+    unsigned long *attribute_lengths;
+    void *extension;
+} dm_udf_args;
+
+/* `UDF_INIT`. */
+typedef struct dm_udf_init {
+    bool maybe_null;
+    unsigned int decimals;
+    unsigned long max_length;
+    char *ptr;              /* the function's own */
+    bool const_item;
+    void *extension;
+} dm_udf_init;
 
 #ifdef __cplusplus
 }

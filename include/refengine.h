@@ -95,7 +95,10 @@ typedef enum refengine_host_kind {
     /* For SHOW PROCESSLIST: report each client of a plugin as a row (number, user, address, database, seconds since it was
      * heard, state).  Its Id there is 2^32 more than the number, which no session has. */
     REFENGINE_SHOW_CONNECTIONS = 7,
-    REFENGINE_KILL = 8 /* name: the number of such a client, in digits */
+    REFENGINE_KILL = 8, /* name: the number of such a client, in digits */
+    /* For functions of libraries (CREATE FUNCTION): report the file of the library `name`, as SONAME has it, as a row of one
+     * value. */
+    REFENGINE_LIBRARY_FILE = 9
 } refengine_host_kind_t;
 typedef struct refengine_host_statement {
     refengine_host_kind_t kind;
@@ -115,6 +118,13 @@ void refengine_reply_columns(refengine_reply_t *reply, unsigned int n, const cha
 void refengine_reply_row(refengine_reply_t *reply, unsigned int n, const char *const *values);
 /* MySQL's error number and SQLSTATE, e.g. 1126 "HY000"; the message is copied. */
 void refengine_reply_error(refengine_reply_t *reply, unsigned int number, const char *sqlstate, const char *message);
+
+/* For functions of libraries, which look in their process for what servers export (thd_killed, my_message): whether the
+ * statement that this thread runs was killed. */
+int refengine_statement_killed(void);
+/* Fails the statement that this thread runs, when the function that is called for it returns: MySQL's error number and a
+ * sentence, which is copied.  The first of several counts. */
+void refengine_statement_fail(unsigned int number, const char *message);
 
 #ifdef __cplusplus
 }

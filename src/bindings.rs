@@ -17,6 +17,11 @@ pub const DM_SYM_HOST_SERVICE: &[u8; 30] = b"daemon_memcached_host_service\0";
 pub const DM_HOST_SERVICE_VERSION: u32 = 256;
 pub const DM_SYM_CONNECTIONS: &[u8; 29] = b"daemon_memcached_connections\0";
 pub const DM_SYM_KILL: &[u8; 22] = b"daemon_memcached_kill\0";
+pub const DM_UDF_MESSAGE: u32 = 512;
+pub const DM_UDF_STRING: u32 = 0;
+pub const DM_UDF_REAL: u32 = 1;
+pub const DM_UDF_INTEGER: u32 = 2;
+pub const DM_UDF_DECIMAL: u32 = 4;
 pub const DM_ABI_VERSION: u32 = 1;
 pub type ib_ulint_t = ::std::os::raw::c_ulong;
 pub type ib_bool_t = ::std::os::raw::c_ulong;
@@ -732,6 +737,53 @@ pub type dm_connection_fn =
 pub type dm_connections_fn =
     ::std::option::Option<unsafe extern "C" fn(tell: dm_connection_fn, arg: *mut ::std::os::raw::c_void)>;
 pub type dm_kill_fn = ::std::option::Option<unsafe extern "C" fn(id: u64) -> ::std::os::raw::c_int>;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct dm_udf_args {
+    pub arg_count: ::std::os::raw::c_uint,
+    pub arg_type: *mut ::std::os::raw::c_int,
+    pub args: *mut *mut ::std::os::raw::c_char,
+    pub lengths: *mut ::std::os::raw::c_ulong,
+    pub maybe_null: *mut ::std::os::raw::c_char,
+    pub attributes: *mut *mut ::std::os::raw::c_char,
+    pub attribute_lengths: *mut ::std::os::raw::c_ulong,
+    pub extension: *mut ::std::os::raw::c_void,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of dm_udf_args"][::std::mem::size_of::<dm_udf_args>() - 64usize];
+    ["Alignment of dm_udf_args"][::std::mem::align_of::<dm_udf_args>() - 8usize];
+    ["Offset of field: dm_udf_args::arg_count"][::std::mem::offset_of!(dm_udf_args, arg_count) - 0usize];
+    ["Offset of field: dm_udf_args::arg_type"][::std::mem::offset_of!(dm_udf_args, arg_type) - 8usize];
+    ["Offset of field: dm_udf_args::args"][::std::mem::offset_of!(dm_udf_args, args) - 16usize];
+    ["Offset of field: dm_udf_args::lengths"][::std::mem::offset_of!(dm_udf_args, lengths) - 24usize];
+    ["Offset of field: dm_udf_args::maybe_null"][::std::mem::offset_of!(dm_udf_args, maybe_null) - 32usize];
+    ["Offset of field: dm_udf_args::attributes"][::std::mem::offset_of!(dm_udf_args, attributes) - 40usize];
+    ["Offset of field: dm_udf_args::attribute_lengths"]
+        [::std::mem::offset_of!(dm_udf_args, attribute_lengths) - 48usize];
+    ["Offset of field: dm_udf_args::extension"][::std::mem::offset_of!(dm_udf_args, extension) - 56usize];
+};
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct dm_udf_init {
+    pub maybe_null: bool,
+    pub decimals: ::std::os::raw::c_uint,
+    pub max_length: ::std::os::raw::c_ulong,
+    pub ptr: *mut ::std::os::raw::c_char,
+    pub const_item: bool,
+    pub extension: *mut ::std::os::raw::c_void,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of dm_udf_init"][::std::mem::size_of::<dm_udf_init>() - 40usize];
+    ["Alignment of dm_udf_init"][::std::mem::align_of::<dm_udf_init>() - 8usize];
+    ["Offset of field: dm_udf_init::maybe_null"][::std::mem::offset_of!(dm_udf_init, maybe_null) - 0usize];
+    ["Offset of field: dm_udf_init::decimals"][::std::mem::offset_of!(dm_udf_init, decimals) - 4usize];
+    ["Offset of field: dm_udf_init::max_length"][::std::mem::offset_of!(dm_udf_init, max_length) - 8usize];
+    ["Offset of field: dm_udf_init::ptr"][::std::mem::offset_of!(dm_udf_init, ptr) - 16usize];
+    ["Offset of field: dm_udf_init::const_item"][::std::mem::offset_of!(dm_udf_init, const_item) - 24usize];
+    ["Offset of field: dm_udf_init::extension"][::std::mem::offset_of!(dm_udf_init, extension) - 32usize];
+};
 pub mod dm_result {
     #[allow(unused_imports)]
     use super::*;
@@ -878,6 +930,7 @@ pub mod refengine_host_kind {
     pub const REFENGINE_SET_GLOBAL: Type = 6;
     pub const REFENGINE_SHOW_CONNECTIONS: Type = 7;
     pub const REFENGINE_KILL: Type = 8;
+    pub const REFENGINE_LIBRARY_FILE: Type = 9;
 }
 pub use self::refengine_host_kind::Type as refengine_host_kind_t;
 #[repr(C)]

@@ -11,6 +11,7 @@
  *   plugins.c     INSTALL and UNINSTALL PLUGIN, the list of loaded plugins
  *   variables.c   system variables of plugins: defaults, ranges, SET GLOBAL
  *   statements.c  the engine's callback: statements that belong to the host
+ *   functions.c   what functions of libraries (CREATE FUNCTION) look for in the program
  *   console.c     standard input, results as `mysql` prints them
  *   edit.c        line editing and history on a terminal
  *   util.c        errors, memory, the error log
@@ -199,6 +200,9 @@ bool plugins_set_global(host *h, const char *name, const char *value, host_error
 /* The value of a status variable of a plugin as text; false if there is none. */
 bool plugins_status(host *h, const char *name, char *text, size_t size);
 
+/* The file of a library, as SONAME names it; free it.  NULL: the name is a path. */
+char *plugins_library_file(const host *h, const char *library, host_error *err);
+
 /* What the plugins that have clients tell of them. */
 void plugins_connections(host *h, dm_connection_fn tell, void *arg);
 /* Ends a client's connection; false if there is none of that number. */
@@ -223,6 +227,11 @@ int host_statement(void *arg, const refengine_host_statement_t *statement, refen
 /* Runs statements of the host itself; `what` says which in messages. */
 bool host_execute(refengine_session_t *session, const char *what, const char *sql, refengine_report_fn report,
                   void *arg, host_error *err);
+
+/* ---- functions.c ---- */
+
+/* From now on a function that waits for a server hears of the stop of this host. */
+void functions_setup(const host *h);
 
 /* How long a running statement, or one whose output nobody reads, may delay the stop. */
 #define STOP_SECONDS 5

@@ -268,6 +268,7 @@ int main(int argc, char **argv) {
     raise_descriptors();
     clock_gettime(CLOCK_MONOTONIC, &h.started);
     plugins_setup(&h);
+    functions_setup(&h);
     bool good = read_init_file(&h) && open_engine(&h, &stop) && prepare(&h);
     if (good) good = h.options.execute ? console_execute(&h, h.options.execute) : serve(&h, &stop);
     close_all(&h);

@@ -78,6 +78,8 @@ keep! {
     refengine_reply_columns
     refengine_reply_row
     refengine_reply_error
+    refengine_statement_killed
+    refengine_statement_fail
     sqlserver_start
     sqlserver_port
     sqlserver_reload

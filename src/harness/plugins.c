@@ -79,10 +79,15 @@ static char *library_path(const host *h, const char *library) {
     return as_given;
 }
 
+char *plugins_library_file(const host *h, const char *library, host_error *err) {
+    if (*library && !strchr(library, '/')) return library_path(h, library);
+    fail(err, 1124, "HY000", "No paths allowed for shared library");
+    return NULL;
+}
+
 static bool open_library(host *h, plugin *p, host_error *err) {
-    if (!*p->library || strchr(p->library, '/'))
-        return fail(err, 1124, "HY000", "No paths allowed for shared library");
-    char *path = library_path(h, p->library);
+    char *path = plugins_library_file(h, p->library, err);
+    if (!path) return false;
     p->dl = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!p->dl) {
         const char *reason = dlerror();

@@ -109,6 +109,13 @@ int host_statement(void *arg, const refengine_host_statement_t *statement, refen
         if (!plugins_kill(h, strtoull(statement->name, NULL, 10)))
             done = fail(&err, 1094, "HY000", "Unknown thread id: %s", statement->name);
         break;
+    case REFENGINE_LIBRARY_FILE: {
+        char *file = plugins_library_file(h, statement->name, &err);
+        done = file != NULL;
+        if (done) refengine_reply_row(reply, 1, (const char *const[]){file});
+        free(file);
+        break;
+    }
     default: done = fail(&err, 1235, "42000", "This host does not know statement kind %d", (int)statement->kind);
     }
     if (done) return 0;

@@ -5,14 +5,15 @@ use super::connection;
 use super::login::Origin;
 use crate::refengine::Engine;
 use crate::refengine::ffi::Parts;
-use crate::refengine::sql::{Host, HostReply, HostStatement, Result, SqlError};
+use crate::refengine::sql::{Functions, Host, HostReply, HostStatement, Result, SqlError};
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, OnceLock};
 
 /// A program without plugins.
-struct NoHost;
+#[derive(Default)]
+struct NoHost(Functions);
 
 impl Host for NoHost {
     fn is_present(&self) -> bool {
@@ -22,6 +23,10 @@ impl Host for NoHost {
     fn run(&self, _: HostStatement<'_>) -> Result<HostReply> {
         Err(SqlError::unsupported("a host"))
     }
+
+    fn functions(&self) -> &Functions {
+        &self.0
+    }
 }
 
 fn parts() -> &'static Parts {
@@ -30,7 +35,7 @@ fn parts() -> &'static Parts {
         let dir = std::env::temp_dir().join(format!("sqlserver-fuzz-{}", std::process::id()));
         let engine = Engine::open(&dir, &[]).expect("the engine opens");
         engine.create_database("test").expect("a new database");
-        Parts { engine, host: Arc::new(NoHost), processes: Arc::default() }
+        Parts { engine, host: Arc::new(NoHost::default()), processes: Arc::default() }
     })
 }
 

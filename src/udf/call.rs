@@ -1,45 +1,16 @@
-//! How a server calls a function: the structures of its interface, the same in MySQL and MariaDB, and what every function does
-//! with them.
+//! How a server calls a function, and what every function does with what it is called with.
 
 use super::client::Buffers;
+use crate::bindings::{DM_UDF_INTEGER, DM_UDF_MESSAGE, DM_UDF_REAL, DM_UDF_STRING};
+pub use crate::bindings::{dm_udf_args as UdfArgs, dm_udf_init as UdfInit};
 use crate::boundary::write_text;
-use std::ffi::{c_char, c_int, c_longlong, c_uchar, c_uint, c_ulong, c_void};
+use std::ffi::{c_char, c_int, c_longlong, c_uchar, c_ulong};
 use std::slice;
 
-/// `UDF_ARGS`.
-#[repr(C)]
-#[derive(Debug)]
-#[allow(missing_docs)]
-pub struct UdfArgs {
-    pub arg_count: c_uint,
-    pub arg_type: *mut c_int,
-    pub args: *mut *mut c_char,
-    pub lengths: *mut c_ulong,
-    pub maybe_null: *mut c_char,
-    pub attributes: *mut *mut c_char,
-    pub attribute_lengths: *mut c_ulong,
-    pub extension: *mut c_void,
-}
-
-/// `UDF_INIT`.
-#[repr(C)]
-#[derive(Debug)]
-#[allow(missing_docs)]
-pub struct UdfInit {
-    pub maybe_null: bool,
-    pub decimals: c_uint,
-    pub max_length: c_ulong,
-    pub ptr: *mut c_char,
-    pub const_item: bool,
-    pub extension: *mut c_void,
-}
-
 /// `Item_result`: what an argument is given as.
-const STRING: c_int = 0;
-const REAL: c_int = 1;
-const INTEGER: c_int = 2;
-/// `MYSQL_ERRMSG_SIZE`, the room for a message of `_init`.
-const MESSAGE: usize = 512;
+const STRING: c_int = DM_UDF_STRING.cast_signed();
+const REAL: c_int = DM_UDF_REAL.cast_signed();
+const INTEGER: c_int = DM_UDF_INTEGER.cast_signed();
 
 /// What a function takes and does.
 pub struct Function {
@@ -135,7 +106,7 @@ pub unsafe fn init(function: &Function, init: *mut UdfInit, args: *mut UdfArgs, 
     let prepared = unsafe { prepare(function, &mut *init, &mut *args) };
     if let Err(text) = &prepared {
         // SAFETY: the room that the caller promises.
-        unsafe { write_text(message, MESSAGE, text) };
+        unsafe { write_text(message, DM_UDF_MESSAGE as usize, text) };
     }
     prepared.is_err()
 }

@@ -5,6 +5,7 @@ mod common;
 
 mod calls;
 mod failures;
+mod host;
 mod library;
 mod memcached;
 mod ring;

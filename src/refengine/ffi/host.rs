@@ -1,7 +1,7 @@
 //! The host's callback: statements that belong to the program around the engine, and its replies.
 
 use std::borrow::Cow;
-use std::ffi::{CStr, CString, c_char, c_uint, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::ptr;
 
 use parking_lot::Mutex;
@@ -12,11 +12,15 @@ use crate::bindings::{
 };
 use crate::boundary::{Handle, guard, object, shared, text};
 use crate::refengine::codes;
-use crate::refengine::sql::{Host, HostReply, HostStatement, Result, SqlError};
+use crate::refengine::interrupt;
+use crate::refengine::sql::{Functions, Host, HostReply, HostStatement, Result, SqlError, fail_statement};
 
 /// The host's callback. Copied out before each call, so that no lock is held while it runs.
 #[derive(Default)]
-pub(super) struct HostSlot(Mutex<Option<HostCallback>>);
+pub(super) struct HostSlot {
+    callback: Mutex<Option<HostCallback>>,
+    functions: Functions,
+}
 
 #[derive(Clone, Copy)]
 struct HostCallback {
@@ -40,13 +44,13 @@ impl Handle for refengine_reply {
 
 impl Host for HostSlot {
     fn is_present(&self) -> bool {
-        self.0.lock().is_some_and(|callback| callback.function.is_some())
+        self.callback.lock().is_some_and(|callback| callback.function.is_some())
     }
 
     fn run(&self, statement: HostStatement<'_>) -> Result<HostReply> {
         use HostStatement as S;
         use refengine_host_kind as kind;
-        let callback = *self.0.lock();
+        let callback = *self.callback.lock();
         let Some((function, arg)) = callback.and_then(|callback| Some((callback.function?, callback.arg))) else {
             return Err(SqlError::new(codes::ER_UNKNOWN_ERROR, "The engine has no host program"));
         };
@@ -59,6 +63,7 @@ impl Host for HostSlot {
             S::SetGlobal { name, value } => (kind::REFENGINE_SET_GLOBAL, Some(name), value),
             S::ShowConnections => (kind::REFENGINE_SHOW_CONNECTIONS, None, None),
             S::Kill { number } => (kind::REFENGINE_KILL, Some(number), None),
+            S::LibraryFile { soname } => (kind::REFENGINE_LIBRARY_FILE, Some(soname), None),
         };
         let (name, value) = (name.map(c_string), value.map(c_string));
         let pointer = |text: &Option<CString>| text.as_ref().map_or(ptr::null(), |text| text.as_ptr());
@@ -72,6 +77,10 @@ impl Host for HostSlot {
             (_, None) => Err(SqlError::new(codes::ER_UNKNOWN_ERROR, "The host program failed without saying why")),
         }
     }
+
+    fn functions(&self) -> &Functions {
+        &self.functions
+    }
 }
 
 /// Sets the host callback, see `refengine.h`.
@@ -83,7 +92,7 @@ pub unsafe extern "C" fn refengine_set_host(engine: *mut refengine_t, function: 
     guard((), || {
         // SAFETY: the caller's promise.
         if let Some(handle) = unsafe { shared(engine) } {
-            *handle.host.0.lock() = Some(HostCallback { function, arg });
+            *handle.host.callback.lock() = Some(HostCallback { function, arg });
         }
     });
 }
@@ -157,5 +166,24 @@ pub unsafe extern "C" fn refengine_reply_error(
                 line: 0,
             });
         }
+    });
+}
+
+/// Whether the statement that this thread runs was killed, see `refengine.h`.
+#[unsafe(no_mangle)]
+pub extern "C" fn refengine_statement_killed() -> c_int {
+    guard(0, || c_int::from(interrupt::is_interrupted()))
+}
+
+/// Fails the statement that this thread runs, see `refengine.h`.
+///
+/// # Safety
+/// `message` is NULL or NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn refengine_statement_fail(number: c_uint, message: *const c_char) {
+    guard((), || {
+        // SAFETY: the caller's promise.
+        let message = unsafe { text(message) };
+        fail_statement(number, message.unwrap_or_default().into_owned());
     });
 }

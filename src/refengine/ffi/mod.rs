@@ -22,7 +22,10 @@ use crate::refengine::codes;
 use host::HostSlot;
 use report::CallbackSink;
 
-pub use host::{refengine_reply_columns, refengine_reply_error, refengine_reply_row, refengine_set_host};
+pub use host::{
+    refengine_reply_columns, refengine_reply_error, refengine_reply_row, refengine_set_host, refengine_statement_fail,
+    refengine_statement_killed,
+};
 
 /// What `refengine_t` is.
 pub(crate) struct EngineHandle {

@@ -3,6 +3,7 @@
 
 use sqlparser::ast::{DataType, Expr};
 
+use super::loadable::Returns;
 use super::password::Password;
 use crate::refengine::types::{Isolation, RowLock};
 
@@ -115,6 +116,17 @@ pub enum Statement {
     },
     UninstallPlugin {
         name: String,
+    },
+    /// Of a library.
+    CreateFunction {
+        name: String,
+        if_not_exists: bool,
+        returns: Returns,
+        soname: String,
+    },
+    DropFunction {
+        name: String,
+        if_exists: bool,
     },
 }
 

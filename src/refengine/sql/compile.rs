@@ -1,5 +1,7 @@
 //! From `sqlparser`'s tree to an [`Expr`] whose columns are resolved and whose constants are computed.
 
+use std::rc::Rc;
+
 use sqlparser::ast::{self, BinaryOperator, UnaryOperator, Value as Literal};
 
 use super::datum::Datum;
@@ -7,7 +9,8 @@ use super::decimal::Decimal;
 use super::error::{Result, SqlError};
 use super::eval::RowView;
 use super::expr::{Aggregate, AggregateKind, Arithmetic, Comparison, Expr, TableScope, Truth, column_index};
-use super::function;
+use super::function::{self, Function};
+use super::loadable::{Argument, Call};
 use super::parse::parts;
 use crate::refengine::codes;
 
@@ -76,6 +79,9 @@ impl Compiler<'_> {
                 negated: *negated,
             },
             E::Function(call) => self.call(call, expr)?,
+            E::Convert { is_try: false, expr: inner, data_type: None, charset: Some(name), .. } if is_utf8(name) => {
+                Expr::Call(Function::Text, vec![self.compile(inner)?])
+            }
             _ => return Err(SqlError::unsupported(expr)),
         })
     }
@@ -211,10 +217,30 @@ impl Compiler<'_> {
                 _ => Err(SqlError::unsupported(whole)),
             },
             _ => {
-                let compiled = arguments.iter().map(|argument| self.compile(argument)).collect::<Result<_>>()?;
-                resolve(&upper, compiled, self.context)
+                let compiled = arguments.iter().map(|argument| self.compile(argument)).collect::<Result<Vec<_>>>()?;
+                match native(&upper, compiled, self.context)? {
+                    Ok(native) => Ok(native),
+                    Err(compiled) => self.loadable(&upper, &arguments, compiled),
+                }
             }
         }
+    }
+
+    /// A call of a function of a library.
+    fn loadable(&mut self, name: &str, written: &[&ast::Expr], arguments: Vec<Expr>) -> Result<Expr> {
+        let unknown = || SqlError::unsupported(format_args!("{name}()"));
+        let function = self.context.loadable(name).ok_or_else(unknown)?;
+        let aggregates: &[Aggregate] = self.aggregates.as_ref().map_or(&[], |list| list);
+        let describe = |(written, argument): (&&ast::Expr, &Expr)| Argument {
+            text: written.to_string(),
+            kind: argument.kind(self.table.map(|table| table.def), aggregates),
+            constant: match argument {
+                Expr::Const(value) => Some(value.clone()),
+                _ => None,
+            },
+        };
+        let described = written.iter().zip(&arguments).map(describe).collect();
+        Ok(Expr::Loadable(Rc::new(Call::begin(function, described)?), arguments))
     }
 
     fn aggregate(&mut self, kind: AggregateKind, argument: Option<&ast::Expr>) -> Result<Expr> {
@@ -233,31 +259,29 @@ impl Compiler<'_> {
     }
 }
 
-/// A call by upper-case name. What depends on the session is answered here.
-fn resolve(name: &str, arguments: Vec<Expr>, context: &dyn function::Context) -> Result<Expr> {
-    let text = |text: Option<String>| Expr::Const(text.map_or(Datum::Null, Datum::text));
+/// A call by upper-case name; the arguments back if there is no such function here. What depends on the session is answered.
+fn native(name: &str, arguments: Vec<Expr>, context: &dyn function::Context) -> Result<Result<Expr, Vec<Expr>>> {
+    let text = |text: Option<String>| Ok(Expr::Const(text.map_or(Datum::Null, Datum::text)));
     match (name, arguments.as_slice()) {
         ("NOW" | "CURRENT_TIMESTAMP" | "LOCALTIMESTAMP" | "LOCALTIME" | "SYSDATE", []) => {
             return Ok(text(function::local_time(context.now())));
         }
-        ("UNIX_TIMESTAMP", []) => return Ok(Expr::Const(Datum::Int(context.now()))),
+        ("UNIX_TIMESTAMP", []) => return Ok(Ok(Expr::Const(Datum::Int(context.now())))),
         ("VERSION", []) => return Ok(text(Some(function::VERSION.to_owned()))),
         ("USER" | "SESSION_USER" | "SYSTEM_USER", []) => return Ok(text(Some(context.identity().client()))),
         ("CURRENT_USER", []) => return Ok(text(Some(context.identity().account_name()))),
-        ("CONNECTION_ID", []) => return Ok(Expr::Const(Datum::UInt(u64::from(context.identity().id)))),
+        ("CONNECTION_ID", []) => return Ok(Ok(Expr::Const(Datum::UInt(u64::from(context.identity().id))))),
         // Nothing here numbers rows by itself.
-        ("LAST_INSERT_ID", []) => return Ok(Expr::Const(Datum::Int(0))),
+        ("LAST_INSERT_ID", []) => return Ok(Ok(Expr::Const(Datum::Int(0)))),
         ("DATABASE" | "SCHEMA", []) => return Ok(text(context.database().map(str::to_owned))),
         _ => {}
     }
-    let Some((function, arity)) = function::named(name) else {
-        return Err(SqlError::unsupported(format_args!("{name}()")));
-    };
+    let Some((function, arity)) = function::named(name) else { return Ok(Err(arguments)) };
     if !arity.contains(&arguments.len()) {
         let message = format!("Incorrect parameter count in the call to native function '{name}'");
         return Err(SqlError::new(codes::ER_WRONG_PARAMCOUNT_TO_NATIVE_FCT, message));
     }
-    Ok(Expr::Call(function, arguments))
+    Ok(Ok(Expr::Call(function, arguments)))
 }
 
 /// The value of a literal.
@@ -284,6 +308,10 @@ fn number(digits: &str) -> Option<Datum> {
         return Some(Datum::Decimal(decimal));
     }
     digits.parse().ok().filter(|d: &f64| d.is_finite()).map(Datum::Double)
+}
+
+fn is_utf8(charset: &ast::ObjectName) -> bool {
+    ["utf8mb4", "utf8mb3", "utf8"].iter().any(|known| charset.to_string().eq_ignore_ascii_case(known))
 }
 
 /// `_utf8mb4'text'`: the text is UTF-8 already, and comparisons are by bytes anyway.

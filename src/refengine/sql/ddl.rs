@@ -10,7 +10,7 @@ use super::result::Sink;
 use super::session::{Outcome, Session};
 use super::{accounts, alter, charset, definition};
 use crate::refengine::Error;
-use crate::refengine::codes;
+use crate::refengine::codes::{self, Code};
 
 impl Session {
     /// The statements before which the open transaction is committed.
@@ -78,6 +78,15 @@ impl Session {
                 let reply = host.run(HostStatement::UninstallPlugin { name: &name })?;
                 return report_reply(reply, sink).map(Outcome::Shown);
             }
+            Statement::CreateFunction { name, if_not_exists, returns, soname } => {
+                require(host, "CREATE FUNCTION")?;
+                let created = host.functions().create(&engine, host, &name, returns, &soname);
+                self.forgive(if_not_exists, created, codes::ER_UDF_EXISTS)?;
+            }
+            Statement::DropFunction { name, if_exists } => {
+                let dropped = host.functions().remove(&engine, &name);
+                self.forgive(if_exists, dropped, codes::ER_SP_DOES_NOT_EXIST)?;
+            }
             // `run` keeps the others.
             other => return Err(SqlError::unsupported(format_args!("{other:?}"))),
         }
@@ -105,6 +114,17 @@ impl Session {
                 Ok(())
             }
             other => Ok(other?),
+        }
+    }
+
+    /// IF [NOT] EXISTS of a function.
+    fn forgive(&mut self, forgiving: bool, result: Result<()>, expected: Code) -> Result<()> {
+        match result {
+            Err(error) if forgiving && error.is(expected) => {
+                self.warnings.note(&error);
+                Ok(())
+            }
+            other => other,
         }
     }
 

@@ -6,7 +6,7 @@ use super::column;
 use super::datum::{Datum, Number};
 use super::error::{Result, SqlError};
 use super::expr::{Arithmetic, Comparison, Expr, Truth};
-use super::function;
+use super::function::{self, Function};
 use crate::refengine::types::Value;
 
 /// What an expression sees. Columns are converted when they are used, so a blob nobody asks for is not copied.
@@ -33,6 +33,14 @@ impl Expr {
             Expr::Aggregate(at) => row.aggregates.get(*at).cloned().unwrap_or(Datum::Null),
             Expr::Negate(expr) => negate(&expr.eval(row)?)?,
             Expr::Arithmetic(op, left, right) => arithmetic(*op, &left.eval(row)?, &right.eval(row)?)?,
+            Expr::Call(Function::If, arguments) => match arguments.as_slice() {
+                [condition, yes, no] => if condition.test(row)? == Some(true) { yes } else { no }.eval(row)?,
+                _ => Datum::Null,
+            },
+            Expr::Call(Function::Coalesce, arguments) => first_known(arguments, row)?,
+            Expr::Loadable(call, arguments) => {
+                call.value(arguments.iter().map(|argument| argument.eval(row)).collect::<Result<_>>()?)?
+            }
             Expr::Call(function, arguments) => {
                 let values = arguments.iter().map(|argument| argument.eval(row)).collect::<Result<Vec<_>>>()?;
                 function::call(*function, values)
@@ -91,6 +99,17 @@ impl Expr {
             value => value.eval(row)?.truth(),
         })
     }
+}
+
+/// COALESCE: what stands behind the value found is not computed.
+fn first_known(arguments: &[Expr], row: &RowView<'_>) -> Result<Datum> {
+    for argument in arguments {
+        let value = argument.eval(row)?;
+        if !value.is_null() {
+            return Ok(value);
+        }
+    }
+    Ok(Datum::Null)
 }
 
 fn in_list(value: &Datum, list: &[Expr], row: &RowView<'_>) -> Result<Option<bool>> {

@@ -1,7 +1,10 @@
 //! Expressions over the columns of one table.
 
+use std::rc::Rc;
+
 use super::datum::Datum;
 use super::function::Function;
+use super::loadable::Call;
 use crate::refengine::types::TableDef;
 
 /// A compiled expression.
@@ -45,6 +48,8 @@ pub enum Expr {
         negated: bool,
     },
     Call(Function, Vec<Expr>),
+    /// A function of a library, whose value may be another one each time.
+    Loadable(Rc<Call>, Vec<Expr>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +131,7 @@ impl Expr {
     pub fn is_constant(&self) -> bool {
         let mut constant = true;
         self.walk(&mut |expr| {
-            constant &= !matches!(expr, Expr::Column(_) | Expr::Inserted(_) | Expr::Aggregate(_));
+            constant &= !matches!(expr, Expr::Column(_) | Expr::Inserted(_) | Expr::Aggregate(_) | Expr::Loadable(..));
         });
         constant
     }
@@ -180,7 +185,7 @@ impl Expr {
                 list.iter().for_each(|item| item.visit(f));
             }
             Expr::Between { expr, low, high, .. } => [expr, low, high].into_iter().for_each(|e| e.visit(f)),
-            Expr::Call(_, list) => list.iter().for_each(|item| item.visit(f)),
+            Expr::Call(_, list) | Expr::Loadable(_, list) => list.iter().for_each(|item| item.visit(f)),
         }
     }
 }

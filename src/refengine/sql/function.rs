@@ -1,11 +1,13 @@
 //! The functions expressions can call, and LIKE.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::datum::Datum;
 use super::error::Result;
 use super::identity::Identity;
+use super::loadable::Loadable;
 
 /// What the session knows and an expression may ask.
 pub trait Context {
@@ -17,6 +19,8 @@ pub trait Context {
     fn now(&self) -> i64;
     /// `@@name` or `@@global.name`; 1193 if there is no such variable.
     fn variable(&self, name: &str, global: bool) -> Result<Datum>;
+    /// A function of a library.
+    fn loadable(&self, name: &str) -> Option<Arc<Loadable>>;
     /// `@name`; NULL before it was set.
     fn user_variable(&self, name: &str) -> Datum;
 }
@@ -37,6 +41,8 @@ pub enum Function {
     If,
     Upper,
     Lower,
+    /// CONVERT(... USING utf8mb4), which has a grammar of its own.
+    Text,
 }
 
 /// (name, function, fewest arguments, most arguments)
@@ -91,15 +97,9 @@ pub fn local_time(seconds: i64) -> Option<String> {
     ))
 }
 
-/// Computes a call.
+/// Computes a call; those that leave out arguments (IF, COALESCE) are computed where arguments are.
 pub fn call(function: Function, arguments: Vec<Datum>) -> Datum {
     match function {
-        Function::Coalesce => arguments.into_iter().find(|value| !value.is_null()).unwrap_or(Datum::Null),
-        Function::If => {
-            let mut arguments = arguments.into_iter();
-            let wanted = usize::from(arguments.next().and_then(|condition| condition.truth()) != Some(true));
-            arguments.nth(wanted).unwrap_or(Datum::Null)
-        }
         _ if arguments.iter().any(Datum::is_null) => Datum::Null,
         Function::Concat => {
             let joined: Vec<u8> = arguments.into_iter().filter_map(Datum::into_bytes).flatten().collect();
@@ -134,6 +134,7 @@ fn one_string(function: Function, arguments: Vec<Datum>) -> Datum {
     match function {
         Function::Length => length(bytes.len()),
         Function::CharLength => length(std::str::from_utf8(&bytes).map_or(bytes.len(), |text| text.chars().count())),
+        Function::Text => std::str::from_utf8(&bytes).map_or(Datum::Null, Datum::text),
         Function::Unhex => unhex(&bytes).map_or(Datum::Null, Datum::Bytes),
         Function::Upper => {
             std::str::from_utf8(&bytes).map(str::to_uppercase).map_or(Datum::Bytes(bytes.clone()), Datum::text)

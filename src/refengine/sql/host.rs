@@ -1,6 +1,7 @@
 //! The statements that belong to the program around the engine: plugins, its variables and its status.
 
 use super::error::{Result, SqlError};
+use super::loadable::Functions;
 
 /// What is handed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,11 @@ pub enum HostStatement<'a> {
         /// Its number, in digits.
         number: &'a str,
     },
+    /// The file of a library, as a row of one value.
+    LibraryFile {
+        /// The library, as SONAME has it.
+        soname: &'a str,
+    },
 }
 
 /// What comes back.
@@ -58,6 +64,9 @@ pub trait Host {
     /// # Errors
     /// The host's, as it words it.
     fn run(&self, statement: HostStatement<'_>) -> Result<HostReply>;
+
+    /// The functions of libraries that its sessions may call.
+    fn functions(&self) -> &Functions;
 }
 
 /// Asks for (name, value) rows; none without a host.

@@ -10,6 +10,7 @@ use super::error::{Result, SqlError};
 use super::expr::TableScope;
 use super::function::Context;
 use super::identity::Identity;
+use super::loadable::Loadable;
 use super::variables::{Variables, switch_or_text};
 use crate::refengine::{Engine, Error, Table};
 
@@ -24,6 +25,8 @@ pub struct Info {
     pub(super) now: i64,
     /// The host's variables, fetched before a statement that names one.
     pub(super) host_variables: Vec<(String, String)>,
+    /// The functions of libraries that the statement may call.
+    pub(super) functions: Vec<Arc<Loadable>>,
 }
 
 impl Context for Info {
@@ -46,6 +49,10 @@ impl Context for Info {
             all.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| switch_or_text(value))
         };
         own.or_else(shared).ok_or_else(|| SqlError::unknown_variable(name))
+    }
+
+    fn loadable(&self, name: &str) -> Option<Arc<Loadable>> {
+        self.functions.iter().find(|function| function.is_named(name)).cloned()
     }
 
     fn user_variable(&self, name: &str) -> Datum {

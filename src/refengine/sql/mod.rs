@@ -5,7 +5,7 @@
 //!                 ▲                                     │         ├─► ddl, definition, alter, accounts, show ──► Engine
 //!              prepared (parameters)           privileges,        ├─► set, variables
 //!                                              table_locks        └─► host, processes
-//!                         expressions: compile ─► eval ─► expr, function ─► datum, decimal, column
+//!                         expressions: compile ─► eval ─► expr, function, loadable ─► datum, decimal, column
 //! ```
 //!
 //! Called by `ffi` and by the room `sqlserver`. A [`Session`] runs on its caller's thread, one statement at a time; sessions
@@ -34,6 +34,7 @@ mod identity;
 mod info;
 mod information_schema;
 mod listing;
+mod loadable;
 mod maintain;
 mod parse;
 mod parse_admin;
@@ -64,6 +65,7 @@ pub use error::{Result, SqlError};
 pub use function::VERSION;
 pub use host::{Host, HostReply, HostStatement, name_value_rows};
 pub use identity::{Identity, ROOT};
+pub use loadable::{Functions, fail_statement};
 pub use password::{NATIVE, Password, SHA2};
 pub use processes::{Entered, Processes};
 pub use result::{End, Kind, ResultColumn, Sink, Status};

@@ -8,6 +8,7 @@ use super::ast::{
 };
 use super::charset;
 use super::error::SqlError;
+use super::loadable::Returns;
 use super::parse::{Front, Parsed, Refusal};
 use super::password::{NATIVE, Password, SHA2};
 use crate::refengine::codes;
@@ -71,6 +72,19 @@ impl Front<'_> {
         }
         if self.word("INDEX") {
             return self.create_index(KeyKind::Plain);
+        }
+        if self.word("FUNCTION") {
+            let if_not_exists = self.if_not_exists();
+            let name = self.ident()?;
+            self.expect_word("RETURNS")?;
+            let returns = match &self.parser.peek_token_ref().token {
+                Token::Word(word) => Returns::named(&word.value),
+                _ => None,
+            };
+            let returns = returns.ok_or(Refusal::Here)?;
+            self.parser.advance_token();
+            self.expect_word("SONAME")?;
+            return Ok(Statement::CreateFunction { name, if_not_exists, returns, soname: self.string()? });
         }
         self.expect_word("TABLE")?;
         self.create_table()
@@ -164,6 +178,10 @@ impl Front<'_> {
         }
         if self.word("INDEX") {
             return self.drop_index();
+        }
+        if self.word("FUNCTION") {
+            let if_exists = self.if_exists();
+            return Ok(Statement::DropFunction { name: self.ident()?, if_exists });
         }
         self.expect_word("TABLE")?;
         let if_exists = self.if_exists();

@@ -8,6 +8,7 @@ use super::ast::{Grant, IsolationScope, Scope, SetItem, Show, Statement, TableNa
 use super::error::{Result, SqlError};
 use super::function::like;
 use super::info::Info;
+use super::loadable;
 use crate::refengine::Engine;
 use crate::refengine::codes;
 use crate::refengine::types::RowLock;
@@ -155,6 +156,8 @@ impl Guard<'_> {
             Statement::Grant(grant) | Statement::Revoke(grant) => self.may_grant(grant),
             Statement::InstallPlugin { .. } => self.table("INSERT", &plugins()),
             Statement::UninstallPlugin { .. } => self.table("DELETE", &plugins()),
+            Statement::CreateFunction { .. } => self.table("INSERT", &functions()),
+            Statement::DropFunction { .. } => self.table("DELETE", &functions()),
             // KILL looks at whom.
             _ => Ok(()),
         }
@@ -243,6 +246,10 @@ impl Guard<'_> {
 
 fn plugins() -> TableName {
     TableName { db: Some("mysql".to_owned()), name: "plugin".to_owned() }
+}
+
+fn functions() -> TableName {
+    TableName { db: Some("mysql".to_owned()), name: loadable::TABLE.to_owned() }
 }
 
 /// 1227

@@ -119,6 +119,7 @@ impl Expr {
                     _ => kind,
                 }
             }
+            Expr::Loadable(call, _) => call.kind(),
             Expr::Call(function, arguments) => match function {
                 Function::Length | Function::CharLength => Kind::BIGINT,
                 Function::Coalesce => arguments.iter().map(of).fold(Kind::Null, Kind::either),

@@ -57,8 +57,10 @@ impl Session {
     /// A session that shows this list of connections, and is in it with what it runs if it has `entered` it.
     pub fn listed(engine: Engine, identity: Identity, processes: Arc<Processes>, entered: Option<Entered>) -> Session {
         let variables = Variables::default();
-        let (user_variables, host_variables) = (Default::default(), Vec::new());
-        let info = Info { database: None, variables, identity, engine, user_variables, now: 0, host_variables };
+        let user_variables = Default::default();
+        let (host_variables, functions) = (Vec::new(), Vec::new());
+        let info =
+            Info { database: None, variables, identity, engine, user_variables, now: 0, host_variables, functions };
         let (next, warnings, locks) = ((None, None), Warnings::default(), None);
         Session {
             info,
@@ -168,6 +170,7 @@ impl Session {
         } else {
             Vec::new()
         };
+        self.info.functions = host.functions().named(&self.info.engine, host, &unit.tokens)?;
         self.info.now = unix_time();
         let statement = parse::parse(source, unit);
         if !matches!(statement, Ok(Statement::Show(super::ast::Show::Warnings))) {

@@ -4,7 +4,7 @@ use crate::support::ib::begin_trx;
 use daemon_memcached::bindings::*;
 use daemon_memcached::refengine::Engine;
 use daemon_memcached::refengine::sql::{
-    End, Host, HostReply, HostStatement, Identity, ResultColumn, Session, Sink, SqlError,
+    End, Functions, Host, HostReply, HostStatement, Identity, ResultColumn, Session, Sink, SqlError,
 };
 use ib_err::*;
 use std::borrow::Cow;
@@ -19,7 +19,8 @@ pub trait Driver {
     fn run(&mut self, operation: &str) -> String;
 }
 
-struct NoHost;
+#[derive(Default)]
+struct NoHost(Functions);
 
 impl Host for NoHost {
     fn is_present(&self) -> bool {
@@ -28,6 +29,10 @@ impl Host for NoHost {
 
     fn run(&self, _: HostStatement<'_>) -> Result<HostReply, SqlError> {
         unreachable!("it is not present")
+    }
+
+    fn functions(&self) -> &Functions {
+        &self.0
     }
 }
 
@@ -58,7 +63,7 @@ impl Sink for Rows {
 pub fn create_table(engine: &Engine) {
     engine.set_variable("innodb_flush_log_at_trx_commit", "0").unwrap();
     let sql = "CREATE DATABASE iso; CREATE TABLE iso.t (id INT PRIMARY KEY, v INT, u INT UNIQUE)";
-    Session::new(engine.clone(), Identity::internal()).execute(sql, &NoHost, &mut Rows::default()).unwrap();
+    Session::new(engine.clone(), Identity::internal()).execute(sql, &NoHost::default(), &mut Rows::default()).unwrap();
 }
 
 /// Gives `iso.t` the rows that every case begins with.
@@ -66,7 +71,7 @@ pub fn fill_table(engine: &Engine) {
     engine.set_variable("innodb_lock_wait_timeout", FOR_EVER).unwrap();
     engine.set_variable("innodb_api_lock_wait_timeout", FOR_EVER).unwrap();
     let sql = "DELETE FROM iso.t; INSERT INTO iso.t VALUES (1, 10, 1), (2, 20, 2), (5, 50, 5)";
-    Session::new(engine.clone(), Identity::internal()).execute(sql, &NoHost, &mut Rows::default()).unwrap();
+    Session::new(engine.clone(), Identity::internal()).execute(sql, &NoHost::default(), &mut Rows::default()).unwrap();
 }
 
 fn rows_or_empty(rows: Vec<String>) -> String {
@@ -79,13 +84,13 @@ pub struct SqlDriver(Session);
 impl SqlDriver {
     pub fn new(engine: Engine) -> SqlDriver {
         let mut session = Session::new(engine, Identity::internal());
-        session.execute("USE iso", &NoHost, &mut Rows::default()).unwrap();
+        session.execute("USE iso", &NoHost::default(), &mut Rows::default()).unwrap();
         SqlDriver(session)
     }
 
     fn execute(&mut self, sql: &str) -> Result<Rows, String> {
         let mut rows = Rows::default();
-        match self.0.execute(sql, &NoHost, &mut rows) {
+        match self.0.execute(sql, &NoHost::default(), &mut rows) {
             Ok(()) => Ok(rows),
             Err(error) => Err(match error.errno {
                 1062 => "duplicate".into(),
