@@ -1,6 +1,7 @@
 //! ALTER TABLE, indexes, groups and what else statements can say: tables of statements and answers.
 
 use crate::common::HostConfig;
+use crate::support::in_database;
 
 /// Runs each statement and compares what it prints, lines joined by `; ` and columns by `|`, or its error number.
 fn run(cases: &[(&str, &str)]) {
@@ -349,4 +350,37 @@ fn rows_in_many_ways() {
         ("UPDATE t SET n = a * 2 WHERE a > 3 ORDER BY a DESC LIMIT 1; SELECT n FROM t WHERE a = 9", "18"),
         ("DELETE FROM t WHERE n IN (1, 18) LIMIT 5; SELECT a FROM t", "3; 4"),
     ]);
+}
+
+/// However long a chain is, nobody's stack is the bound of it: what is too deep is refused, and the next statement answered.
+#[test]
+fn chains_without_end_are_refused() {
+    let (_engine, session) = in_database();
+    session.ok("CREATE TABLE t (a INT PRIMARY KEY)");
+    let chain = |head: &str, link: &str, tail: &str| format!("{head}{}{tail}", link.repeat(200_000));
+    let cases = [
+        ("SELECT 1", "+1", ""),
+        ("SELECT ", "-", "1"),
+        ("SELECT ", "NOT ", "1"),
+        ("SELECT ", "(", "1"),
+        ("SELECT 1", "::INT", ""),
+        ("SELECT 1 FROM t WHERE 1", " AND 1", ""),
+        ("SELECT 1", " UNION SELECT 1", ""),
+        ("SELECT 1 FROM t", " JOIN t", ""),
+        ("SELECT 1 FROM t JOIN t ON 1", "+1", ""),
+        ("CREATE VIEW v AS SELECT 1", "+1", ""),
+        ("CREATE TABLE u (a INT CHECK (1", "+1", "))"),
+        ("ALTER TABLE t ADD c INT GENERATED ALWAYS AS (1", "+1", ")"),
+        ("DO 1", "+1", ""),
+        ("", "EXPLAIN ", "SELECT 1"),
+        ("", "/*!", ""),
+    ];
+    for (head, link, tail) in cases {
+        let errno = session.errno(&chain(head, link, tail));
+        assert!(matches!(errno, 1064 | 1436), "{head}{link}...{tail}: {errno}");
+        assert_eq!(session.ok("SELECT 2"), "2");
+    }
+    // A chain that is no deeper than it may be, and what the grammar refuses at that length.
+    assert_eq!(session.ok(&format!("SELECT 1{}", "+1".repeat(900))), "901");
+    assert_eq!(session.errno(&format!("CREATE VIEW v AS SELECT 1{}", "+1".repeat(900))), 1235);
 }

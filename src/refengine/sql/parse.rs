@@ -3,6 +3,8 @@
 //! The grammar of statements is written out here over the token stream of `sqlparser`; its expression, literal and
 //! type parsers do the rest. A statement that this grammar refuses is shown to the full grammar of `sqlparser`: if
 //! that accepts it, the statement is valid but not supported (1235), otherwise it is a syntax error (1064).
+//!
+//! Trees are walked and dropped recursively, so their depth has bounds: [`MAX_OPERATORS`] here, [`MAX_TOKENS_FOR_FULL`] there.
 
 use sqlparser::ast::{Expr, Ident, UnaryOperator, Value};
 use sqlparser::dialect::MySqlDialect;
@@ -18,6 +20,7 @@ use crate::refengine::codes;
 /// Parses one statement.
 pub fn parse(source: &SourceText<'_>, unit: Unit) -> Result<Statement> {
     let Unit { tokens, line, end } = unit;
+    let short = tokens.len() <= MAX_TOKENS_FOR_FULL;
     let mut front = Front { parser: parser(tokens), source, end, failed_at: None };
     let result = front.statement().and_then(|statement| front.finish().map(|()| statement));
     match result {
@@ -26,7 +29,8 @@ pub fn parse(source: &SourceText<'_>, unit: Unit) -> Result<Statement> {
         Err(refusal) => {
             let at = front.failed_at.unwrap_or_else(|| front.position());
             let mut full = parser(front.parser.into_tokens());
-            let known = matches!(refusal, Refusal::Here)
+            let known = short
+                && matches!(refusal, Refusal::Here)
                 && full.parse_statement().is_ok()
                 && full.peek_token_ref().token == Token::EOF;
             let near = source.near_until(at, end);
@@ -490,6 +494,10 @@ fn is_reserved(keyword: Keyword) -> bool {
 
 /// Depth of the deepest expression: what fits into a small thread's stack several times.
 const MAX_OPERATORS: usize = 1000;
+
+/// Tokens of the longest statement that the full grammar gets to see, which does not bound the depth of chains: each operator, UNION, JOIN
+/// or cast makes its tree one deeper.
+const MAX_TOKENS_FOR_FULL: usize = 2 * MAX_OPERATORS;
 
 fn too_complex() -> SqlError {
     let text = format!("Expression too complex: more than {MAX_OPERATORS} operators in one; use IN (...) for lists");
