@@ -182,6 +182,11 @@ impl Conn {
         self.output.borrow().length
     }
 
+    /// Bytes of memory that what it sent takes.
+    pub fn unconsumed(&self) -> usize {
+        self.input.buffer.len()
+    }
+
     /// Whether client and server have not agreed on TLS yet.
     pub fn is_handshaking(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.is_handshaking())

@@ -144,6 +144,8 @@ pub struct Options {
     pub output_timeout: u32,
     /// Bytes of replies that may wait for clients to read, over all connections.
     pub output_limit: usize,
+    /// Bytes of requests that are not whole yet, over all connections; twice the item size if that is more.
+    pub input_limit: usize,
     /// Number of `-v`.
     pub verbose: u8,
     /// What system variables say.
@@ -180,6 +182,7 @@ impl Default for Options {
             idle_timeout: 0,
             output_timeout: 60,
             output_limit: 256 << 20,
+            input_limit: 256 << 20,
             verbose: 0,
             settings: Settings::default(),
             without_meaning: Vec::new(),
@@ -356,13 +359,14 @@ mod tests {
         assert_eq!((options.without_meaning, options.memory_limit), (vec!["-u".to_owned()], 64 << 20));
         let options = Options::parse(
             "-Z -o ssl_chain_cert=c.pem,ssl_key=k.pem,ssl_verify_mode=1,ssl_ca_cert=a.pem,ssl_min_version=3,ssl_session_cache \
-             -o modern,no_lru_crawler,hashpower=20,idle_timeout=7,output_timeout=0,output_mem_limit=32,modern",
+             -o modern,no_lru_crawler,hashpower=20,idle_timeout=7,output_timeout=0,output_mem_limit=32,input_mem_limit=16,modern",
         )
         .unwrap();
         let clients = Some(ClientCertificates { authorities: "a.pem".into(), required: false });
         let (chain, key) = ("c.pem".into(), Some("k.pem".into()));
         assert_eq!(options.tls, Some(TlsFiles { chain, key, clients, tls13_only: true, session_cache: true }));
         assert_eq!((options.idle_timeout, options.output_timeout, options.output_limit), (7, 0, 32 << 20));
+        assert_eq!(options.input_limit, 16 << 20);
         assert_eq!(options.without_meaning, ["-o modern", "-o no_lru_crawler", "-o hashpower"]);
         assert!(!Options::parse("-s /tmp/x -p 0").unwrap().listens_on_tcp());
         assert!(Options::parse("-s /tmp/x -p 11212").unwrap().listens_on_tcp());
@@ -401,6 +405,7 @@ mod tests {
             ("-o idle_timeout", "idle_timeout needs"),
             ("-o idle_timeout=x", "idle_timeout"),
             ("-o output_mem_limit=0", "output_mem_limit"),
+            ("-o input_mem_limit=x", "input_mem_limit"),
             ("-o modern,ext_path=/tmp/x:1G", "ext_path is unknown"),
             ("-o proxy_config=x", "proxy_config is unknown"),
             ("-U 11211", "-U"),

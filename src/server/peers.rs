@@ -12,6 +12,15 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+/// What connections hold in memory, and all of them together only so much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// Replies that wait for clients to read.
+    Replies,
+    /// Requests that are not whole yet, or wait for their turn.
+    Requests,
+}
+
 /// What others may know of a connection; its worker keeps it up to date.
 #[derive(Debug)]
 pub struct Peer {
@@ -20,8 +29,8 @@ pub struct Peer {
     pub active: AtomicU64,
     /// Whether it logged in, and the container it is bound to.
     place: Mutex<(Access, ContainerId)>,
-    /// Bytes that wait for the client to read.
-    unsent: AtomicUsize,
+    /// Bytes, by [`Held`].
+    held: [AtomicUsize; 2],
     /// It is being closed for them: what it holds is as good as free.
     condemned: AtomicBool,
 }
@@ -33,7 +42,7 @@ impl Peer {
             socket,
             active: AtomicU64::default(),
             place: Mutex::new((Access::Open, ContainerId::DEFAULT)),
-            unsent: AtomicUsize::default(),
+            held: Default::default(),
             condemned: AtomicBool::default(),
         }
     }
@@ -70,8 +79,8 @@ pub struct Connection {
 #[derive(Debug, Default)]
 pub struct Peers {
     open: Mutex<Open>,
-    /// Bytes that wait for clients to read, over all connections.
-    unsent: AtomicUsize,
+    /// Bytes over all connections, by [`Held`].
+    held: [AtomicUsize; 2],
 }
 
 #[derive(Debug, Default)]
@@ -104,36 +113,40 @@ impl Peers {
     /// Takes a connection out, before its descriptor is closed.
     pub fn leave(&self, fd: RawFd) {
         if let Some((_, peer)) = self.open.lock().by_descriptor.remove(&fd) {
-            self.note_unsent(&peer, 0);
+            self.note(&peer, Held::Replies, 0);
+            self.note(&peer, Held::Requests, 0);
         }
     }
 
-    /// Notes how many bytes wait for a client to read.
-    pub fn note_unsent(&self, peer: &Peer, bytes: usize) {
-        if bytes == 0 && peer.unsent.load(Ordering::Relaxed) == 0 {
-            return;
+    /// Notes how many bytes a connection holds; `false` if that is known.
+    #[inline]
+    pub fn note(&self, peer: &Peer, held: Held, bytes: usize) -> bool {
+        let known = &peer.held[held as usize];
+        if known.load(Ordering::Relaxed) == bytes {
+            return false;
         }
-        let before = peer.unsent.swap(bytes, Ordering::Relaxed);
+        let before = known.swap(bytes, Ordering::Relaxed);
         // Wrapping additions of differences: the sum is right whatever their order.
-        self.unsent.fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
+        self.held[held as usize].fetch_add(bytes.wrapping_sub(before), Ordering::Relaxed);
+        true
     }
 
-    /// Bytes that wait for clients to read, over all connections.
-    pub fn unsent(&self) -> usize {
-        self.unsent.load(Ordering::Relaxed)
+    /// Bytes that all connections hold.
+    pub fn held(&self, held: Held) -> usize {
+        self.held[held as usize].load(Ordering::Relaxed)
     }
 
-    /// Ends the connections whose clients have the most to read, until what waits for the others is within `limit` bytes. Their workers
-    /// find that the clients have gone. Tells how many were ended.
-    pub fn shed(&self, limit: usize) -> usize {
-        if self.unsent() <= limit {
+    /// Ends the connections that hold the most, until the others are within `limit` bytes. Their workers find that the clients have
+    /// gone. Tells how many were ended.
+    pub fn shed(&self, held: Held, limit: usize) -> usize {
+        if self.held(held) <= limit {
             return 0;
         }
         let open = self.open.lock();
         let mut debtors = Vec::new();
         let mut total = 0;
         for (_, peer) in open.by_descriptor.values() {
-            let bytes = peer.unsent.load(Ordering::Relaxed);
+            let bytes = peer.held[held as usize].load(Ordering::Relaxed);
             if bytes > 0 && !peer.condemned.load(Ordering::Relaxed) {
                 total += bytes;
                 debtors.push((bytes, peer));

@@ -3,6 +3,7 @@
 
 use super::mapping::{Order, ReloadError};
 use super::shared::Shared;
+use crate::boundary::catch;
 use crate::host::{HostError, RowSession};
 use crate::rows::Rows;
 use crate::store::{Config, ConfigError, Store};
@@ -78,9 +79,8 @@ pub fn run(shared: &Shared) {
             reader.refuse(ReloadError::NoSession(error.clone()));
             continue;
         }
-        let step = std::panic::AssertUnwindSafe(|| reader.step());
-        if std::panic::catch_unwind(step).is_err() {
-            log::error!("the reader of the configuration met a defect of the daemon; it goes on");
+        if let Err(defect) = catch(|| reader.step()) {
+            log::error!("the reader of the configuration: {defect}; it goes on");
             reader.session = None;
             reader.refuse(ReloadError::Defect);
         }

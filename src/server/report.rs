@@ -1,5 +1,6 @@
 //! Statistics, for every protocol's `stats` command to word.
 
+use super::peers::Held;
 use super::shared::{Shared, VERSION, unix_time};
 use super::stats::{ALL, Counter, NAMES};
 use crate::protocol::Dialect;
@@ -123,7 +124,8 @@ impl Shared {
         number("listen_disabled_num", 0);
         number("time_in_listen_disabled_us", 0);
         number("threads", self.options.threads as u64);
-        number("output_bytes", self.peers.unsent() as u64);
+        number("output_bytes", self.peers.held(Held::Replies) as u64);
+        number("input_bytes", self.peers.held(Held::Requests) as u64);
         for (counter, name) in ALL.iter().zip(NAMES) {
             number(name, self.total(*counter));
         }
@@ -176,6 +178,7 @@ impl Shared {
         tell("idle_timeout", &options.idle_timeout.to_string());
         tell("output_timeout", &options.output_timeout.to_string());
         tell("output_mem_limit", &(options.output_limit >> 20).to_string());
+        tell("input_mem_limit", &(options.input_limit >> 20).to_string());
         tell("ssl_enabled", yes(options.tls.is_some()));
         if let Some(tls) = &options.tls {
             tell("ssl_chain_cert", &tls.chain.display().to_string());

@@ -44,6 +44,7 @@ counters! {
     IdleKicks "idle_kicks",
     OutputKicks "output_kicks",
     OutputLimitKicks "output_limit_kicks",
+    InputLimitKicks "input_limit_kicks",
     BytesRead "bytes_read",
     BytesWritten "bytes_written",
     Ticks "ticks",

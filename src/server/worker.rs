@@ -13,6 +13,7 @@ use super::socket::Filled;
 use super::stats::{ContainerCount, Counter, Delta};
 use super::sweep::Sweep;
 use super::tick::{Buffers, Past, Plan, Tick};
+use crate::boundary::catch;
 use crate::host::RowSession;
 use crate::store::{CasSource, Config, Store};
 use mio::unix::SourceFd;
@@ -86,14 +87,15 @@ pub fn run(mut seed: Seed, shared: &Shared, cas: CasSource) {
         Err(error) => return log::error!("worker {}: {error}", seed.index),
     };
     while !shared.stopping() {
-        let served = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let served = catch(|| {
             Worker::new(&mut seed, shared, cas.clone(), shared.host.session().map_err(|e| e.to_string())?).serve()
-        }));
+        });
         match served {
             Ok(Ok(())) => continue,
             Ok(Err(error)) => shared.complain(|| format!("worker {}: {error}", seed.index)),
-            Err(_) => {
-                log::error!("worker {} met a defect of the daemon: its connections are closed, it goes on", seed.index);
+            Err(defect) => {
+                let index = seed.index;
+                log::error!("worker {index}: {defect}; its connections are closed, it goes on");
             }
         }
         std::thread::sleep(RETRY);
@@ -355,6 +357,8 @@ impl<'s> Worker<'s> {
         conn.parser = plan.parser;
         conn.resume = plan.resume;
         conn.behind = plan.more;
+        self.note_requests(key);
+        let Some(conn) = self.conns.get_mut(key) else { return };
         if conn.container != plan.container {
             conn.container = plan.container;
             conn.peer.place(&conn.access, conn.container);
@@ -418,7 +422,10 @@ impl<'s> Worker<'s> {
 
 impl Drop for Worker<'_> {
     fn drop(&mut self) {
-        self.store.rollback();
+        // It may be dropped because of a panic, and another one on the way out would end the host.
+        if let Err(defect) = catch(|| self.store.rollback()) {
+            log::error!("worker {}: a transaction could not be rolled back: {defect}", self.index);
+        }
         self.shared.busy[self.index].store(0, Ordering::Relaxed);
         self.conns.iter().for_each(|(_, conn)| self.shared.peers.leave(conn.fd()));
         self.shared.connections.fetch_sub(self.conns.len(), Ordering::Relaxed);

@@ -198,8 +198,9 @@ fn accept(mut poll: Poll, listeners: &[Listener], shared: &Arc<Shared>) {
         match poll.poll(&mut events, None) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => {
-                log::error!("the SQL end accepts no more connections: {error}");
-                return;
+                log::error!("the SQL end cannot wait for connections: {error}; it tries again");
+                std::thread::sleep(ACCEPT_PAUSE);
+                continue;
             }
             Ok(()) => {}
         }

@@ -49,6 +49,7 @@ impl<R: Rows> TableStore<R> {
             self.item_cells(container, *item, &mut cells)?;
             cells.push((container.table.key, container.key_cell(key).ok_or_else(|| container.refused_key())?));
             numbers.push(self.number(container, item.cas, &mut cells));
+            self.written += item.value.len();
         }
         self.rows.upsert(&container.table, items.len(), &cells)?;
         Ok(numbers)

@@ -14,6 +14,9 @@ const RELATIVE_EXPTIME_MAX: i64 = 60 * 60 * 24 * 30;
 /// How often a store retries after losing a race for a new key before it reports the duplicate.
 const INSERT_ATTEMPTS: u32 = 3;
 
+/// Bytes of scratch memory that are kept for the next operation.
+const SCRATCH_KEPT: usize = 1 << 20;
+
 /// The operations, over the rows of one worker thread.
 pub struct TableStore<R> {
     pub(super) rows: R,
@@ -23,13 +26,15 @@ pub struct TableStore<R> {
     pub(super) value_max: usize,
     /// Unix time in seconds, set once per tick.
     pub(super) now: i64,
+    /// Bytes that the open transaction has written, as far as columns are mapped.
+    pub(super) written: usize,
     scratch: Vec<u8>,
 }
 
 impl<R: Rows> TableStore<R> {
     /// A store over `rows`; values longer than `value_max` bytes are refused.
     pub fn new(rows: R, config: Arc<Config>, cas: CasSource, value_max: usize) -> TableStore<R> {
-        TableStore { rows, config, cas, value_max, now: 0, scratch: Vec::new() }
+        TableStore { rows, config, cas, value_max, now: 0, written: 0, scratch: Vec::new() }
     }
 
     /// The rows, for tests that look at what was done.
@@ -103,6 +108,7 @@ impl<R: Rows> TableStore<R> {
         }
         if let Some(column) = container.expiry {
             let cell = container.expiry_cell(column, self.deadline(exptime));
+            self.note_rewritten(container);
             self.rows.update(&container.table, &[(column, cell)])?;
         }
         Ok(true)
@@ -148,6 +154,7 @@ impl<R: Rows> TableStore<R> {
         let column = container.counter_column(&self.rows)?;
         let Some(old) = value::number(&self.rows, container, column) else { return Ok(Arithmetic::NonNumeric) };
         let new = arith.apply(old);
+        self.note_rewritten(container);
         let mut text = itoa::Buffer::new();
         let number = (column, value::number_cell(container, column, new, &mut text)?);
         let cas = match (container.expiry, arith.exptime) {
@@ -182,6 +189,7 @@ impl<R: Rows> TableStore<R> {
         if deadline.is_none() && container.cas.is_none() {
             return Ok(Stored::Stored(0));
         }
+        self.note_rewritten(container);
         self.update_value(container, deadline.as_slice(), given).map(Stored::Stored)
     }
 
@@ -332,9 +340,11 @@ impl<R: Rows> TableStore<R> {
         if !found {
             cells.push((container.table.key, key));
             let cas = self.number(container, item.cas, &mut cells);
+            self.written += item.value.len();
             self.rows.insert(&container.table, &cells)?;
             return Ok(cas);
         }
+        self.written += item.value.len();
         self.update_value(container, &cells, item.cas)
     }
 
@@ -371,11 +381,20 @@ impl<R: Rows> TableStore<R> {
         let result = if whole.len() > self.value_max {
             Err(Failure::TooLarge)
         } else {
+            self.note_rewritten(container);
+            self.written += value.len();
             value::cell(container, column, &whole)
                 .and_then(|cell| self.update_value(container, &[(column, cell)], item.cas))
         };
+        whole.shrink_to(SCRATCH_KEPT);
         self.scratch = whole;
         result
+    }
+
+    /// The current row is about to be written again although a part of it alone changes.
+    fn note_rewritten(&mut self, container: &Container) {
+        let values = container.values.iter().filter_map(|column| value::plain(&self.rows, container, *column));
+        self.written += values.map(<[u8]>::len).sum::<usize>();
     }
 
     /// Appends a new row's cas number, `given` or one of ours, and returns it; 0 where the container has no cas column.

@@ -8,6 +8,9 @@ use crate::cache::{self, Version};
 use crate::rows::{Error, Mode, Rows};
 use std::sync::Arc;
 
+/// Bytes of changes after which a transaction is committed, whatever belongs to it: the bundled engine keeps them in memory until then.
+const WRITTEN_MAX: usize = 32 << 20;
+
 /// What a committed transaction does to memory.
 pub(super) enum Effect {
     Put { container: u32, key: Vec<u8>, version: Version, item: cache::NewItem },
@@ -72,6 +75,7 @@ impl<R: Rows> Store<R> {
         self.table.rows.begin(Mode { level: if batch > 1 { level } else { level.max(1) }, read_write })?;
         let transaction = &mut self.transaction;
         (transaction.writable, transaction.operations, transaction.begun) = (read_write, 0, self.table.now);
+        self.table.written = 0;
         Ok(&mut self.table)
     }
 
@@ -95,11 +99,17 @@ impl<R: Rows> Store<R> {
             }
             transaction.operations += operations as u64;
             let Batch { reads, writes } = transaction.batch;
-            if transaction.operations < u64::from(if transaction.writable { writes } else { reads }) {
+            let room = transaction.operations < u64::from(if transaction.writable { writes } else { reads });
+            if room && !self.is_full() {
                 return Ok(());
             }
         }
         self.commit()
+    }
+
+    /// Whether the open transaction has changed so much that it should be committed before it changes more.
+    pub fn is_full(&self) -> bool {
+        self.table.written >= WRITTEN_MAX && self.table.rows.active()
     }
 
     /// Commits what is open.

@@ -12,3 +12,4 @@ mod options;
 mod service;
 mod soak;
 mod standby;
+mod workers;

@@ -221,6 +221,85 @@ fn the_greatest_debtors_go_first() {
     assert!(host.terminate().success());
 }
 
+/// Requests that clients begin and do not finish are bounded over all connections; those with the most go first.
+#[test]
+fn unfinished_requests_are_bounded() {
+    const CLIENTS: usize = 96;
+    let begun = packet(0x01, 0, 0, &[0; 8], b"k", &vec![b'v'; MIB]);
+    let cases = [
+        ("a set", format!("set k 0 0 {MIB}\r\n{}", "v".repeat(MIB - 1)).into_bytes()),
+        ("a meta set", format!("ms k {MIB}\r\n{}", "v".repeat(MIB - 1)).into_bytes()),
+        ("a get of many keys", [&b"get "[..], &b"aa ".repeat(MIB / 3)].concat()),
+        ("a packet", begun[..begun.len() - 1].to_vec()),
+    ];
+    let host = HostConfig::new().option("-p 0 -t 2 -o input_mem_limit=16").start();
+    for (name, unfinished) in cases {
+        std::fs::write(format!("/proc/{}/clear_refs", host.pid()), "5").unwrap();
+        let baseline = memory(&host, "VmRSS");
+        let mut modest = host.client();
+        modest.send("set modest 0 0 100000\r\n");
+        modest.send(vec![b'm'; 50_000]);
+        let kicked = number(&mut host.client(), "input_limit_kicks");
+        // Whoever is closed meanwhile cannot be sent to.
+        let mut greedy: Vec<Client> = (0..CLIENTS).map(|_| host.client()).collect();
+        greedy.iter_mut().for_each(|client| _ = client.try_send(&unfinished));
+        let mut other = host.client();
+        wait_until("some are closed", || number(&mut other, "input_limit_kicks") > kicked);
+        wait_until("what is left is within the limit", || number(&mut other, "input_bytes") <= 16 << 20);
+        let peak = memory(&host, "VmHWM").saturating_sub(baseline);
+        println!("{name}: {} KiB", peak >> 10);
+        assert!(peak < 64 * MIB, "{name}: {peak} bytes over the {baseline} before");
+        modest.send(vec![b'm'; 50_000]);
+        modest.ask("\r\n", "STORED\r\n");
+        drop(greedy);
+        wait_until("what they held is given back", || number(&mut other, "input_bytes") <= 64 << 10);
+    }
+    assert!(host.terminate().success());
+}
+
+/// What a transaction has changed waits in memory for its commit: large changes are committed in parts, in a tick and in a batch.
+#[test]
+fn changes_that_wait_for_a_commit_take_a_bounded_share_of_memory() {
+    const KEYS: usize = 64;
+    let large = 900 * 1024;
+    let all = |each: &dyn Fn(usize) -> String| (0..KEYS).map(each).collect::<String>();
+    let cases = [
+        ("append to one key", "append k0 0 0 1\r\nx\r\n".repeat(400), "STORED\r\n", 400),
+        (
+            "touch all keys",
+            (1..=4).map(|n| all(&|i| format!("touch k{i} {n}000\r\n"))).collect(),
+            "TOUCHED\r\n",
+            4 * KEYS,
+        ),
+        ("append to all keys", all(&|i| format!("append k{i} 0 0 1\r\nx\r\n")).repeat(4), "STORED\r\n", 4 * KEYS),
+        ("meta renumber", all(&|i| format!("md k{i} I\r\n")).repeat(4), "HD\r\n", 4 * KEYS),
+    ];
+    for (batch, pool) in [(1, 16), (1_000_000, 16)] {
+        let host = HostConfig::new()
+            .option("-p 0 -t 1")
+            .arg(format!("--daemon-memcached-w-batch-size={batch}"))
+            .arg("--innodb-api-bk-commit-interval=100000")
+            .arg(format!("--innodb-buffer-pool-size={pool}M"))
+            .start();
+        let mut client = host.client();
+        for i in 0..KEYS {
+            client.send(format!("set k{i} 0 0 {large}\r\n{}\r\n", "v".repeat(large)));
+            client.expect("STORED\r\n");
+        }
+        for (name, ask, reply, times) in &cases {
+            std::fs::write(format!("/proc/{}/clear_refs", host.pid()), "5").unwrap();
+            let baseline = memory(&host, "VmRSS");
+            client.send(ask);
+            client.expect(reply.repeat(*times));
+            let peak = memory(&host, "VmHWM").saturating_sub(baseline);
+            println!("{name}, batches of {batch}: {} KiB over {} KiB", peak >> 10, baseline >> 10);
+            assert!(peak < 160 * MIB, "{name}, batches of {batch}: {peak} bytes over the {baseline} before");
+        }
+        assert_eq!(host.rows("SELECT COUNT(*) FROM memcached.cache WHERE `key` = 'k0'"), [["1"]]);
+        assert!(host.terminate().success());
+    }
+}
+
 /// Threads of the daemon and of the engine block the same signals: all but those that tell of a crash.
 #[test]
 fn threads_take_no_signals_but_those_of_a_crash() {

@@ -1,11 +1,11 @@
 //! The login thread: it checks one password after the other.
 
 use super::{Logins, Question};
+use crate::boundary::catch;
 use crate::server::admission::Verdict;
 use crate::server::mailbox::Mailbox;
 use crate::server::shared::Shared;
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,10 @@ pub fn run(shared: &Shared, mailboxes: &[Arc<Mailbox>]) {
         }
         let Question { worker, conn, ticket, name, password } = question;
         let users = Arc::clone(&logins.users.lock());
-        let user = catch_unwind(AssertUnwindSafe(|| users.check(&name, &password))).unwrap_or_default();
+        let user = catch(|| users.check(&name, &password)).unwrap_or_else(|defect| {
+            log::error!("the check of a login: {defect}; it is refused");
+            None
+        });
         let verdict = Verdict::new(conn, ticket, user);
         if verdict.user.is_some() {
             tell(worker, verdict);

@@ -73,12 +73,12 @@ impl Options {
         let (name, value) = entry.split_once('=').map_or((entry, None), |(name, value)| (name, Some(value)));
         let needed = || value.filter(|v| !v.is_empty()).ok_or_else(|| format!("option -o {name} needs a value"));
         let seconds = || Ok::<_, String>(number(format!("o {name}"), needed()?, 0, u64::from(u32::MAX))? as u32);
+        let mebibytes = || Ok::<_, String>((number(format!("o {name}"), needed()?, 1, 1 << 20)? as usize) << 20);
         match name {
             "idle_timeout" => self.idle_timeout = seconds()?,
             "output_timeout" => self.output_timeout = seconds()?,
-            "output_mem_limit" => {
-                self.output_limit = (number(format!("o {name}"), needed()?, 1, 1 << 20)? as usize) << 20;
-            }
+            "output_mem_limit" => self.output_limit = mebibytes()?,
+            "input_mem_limit" => self.input_limit = mebibytes()?,
             "sticky_mapping" => {
                 self.sticky_mapping = match needed()? {
                     "yes" => true,

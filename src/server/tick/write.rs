@@ -58,7 +58,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         while let Some(first) = rest.first() {
             let next_flush = rest.iter().position(|i| self.is_flush(*i)).unwrap_or(rest.len());
             let (segment, behind) = rest.split_at(if self.is_flush(*first) { 1 } else { next_flush });
-            self.segment(segment);
+            self.in_transactions(segment);
             rest = behind;
         }
     }
@@ -67,21 +67,29 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         self.planned[i].request.operation.kind() == Kind::Flush
     }
 
+    /// Runs and commits, in as many transactions as it takes to keep each within bounds.
+    fn in_transactions(&mut self, mut requests: &[usize]) {
+        while !requests.is_empty() {
+            let done = self.segment(requests);
+            requests = &requests[done..];
+        }
+    }
+
     /// Runs and commits, again without the guilty after a lock wait timeout, again whole and then in halves
-    /// after deadlocks.
-    fn segment(&mut self, requests: &[usize]) {
+    /// after deadlocks. Tells how many are done: at least the first.
+    fn segment(&mut self, requests: &[usize]) -> usize {
         let start = self.out.len();
         let (mut deadlocks, mut asked, mut together) = (0, !self.tick.shared.batches(), true);
         let mut beaten = None;
         loop {
             let mut stats = Delta::ZERO;
             let (guilty, abort) = match self.attempt(requests, together, &mut stats) {
-                Ok(()) => match self.commit(requests, &mut stats) {
+                Ok(done) => match self.commit(&requests[..done], &mut stats) {
                     Some(abort) => {
                         beaten.get_or_insert_with(Instant::now);
                         (requests, abort)
                     }
-                    None => return,
+                    None => return done,
                 },
                 Err(aborted) => aborted,
             };
@@ -116,8 +124,9 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                         ([_], _) => std::thread::sleep(DEADLOCK_PAUSE * (1 << deadlocks)),
                         _ if deadlocks >= DEADLOCK_ATTEMPTS => {
                             let (first, second) = requests.split_at(requests.len() / 2);
-                            self.segment(first);
-                            return self.segment(second);
+                            self.in_transactions(first);
+                            self.in_transactions(second);
+                            return requests.len();
                         }
                         _ => {}
                     }
@@ -140,7 +149,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         self.planned[guilty].verdict = Some(abort);
     }
 
-    /// Runs requests, those `together` that can be.
+    /// Runs requests, those `together` that can be, until all have run or the transaction has changed enough. Tells how many did.
     ///
     /// # Errors
     /// The requests that lost the transaction, and how.
@@ -149,7 +158,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         requests: &'r [usize],
         together: bool,
         stats: &mut Delta,
-    ) -> Result<(), (&'r [usize], Abort)> {
+    ) -> Result<usize, (&'r [usize], Abort)> {
         self.plans.iter_mut().for_each(|plan| plan.ran = plan.committed);
         let mut rest = requests;
         while !rest.is_empty() {
@@ -159,8 +168,11 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 self.one_by_one(some, stats)?;
             }
             rest = behind;
+            if self.tick.store.is_full() {
+                break;
+            }
         }
-        Ok(())
+        Ok(requests.len() - rest.len())
     }
 
     fn one_by_one<'r>(&mut self, requests: &'r [usize], stats: &mut Delta) -> Result<(), (&'r [usize], Abort)> {

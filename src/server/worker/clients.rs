@@ -6,6 +6,7 @@ use crate::protocol::reply::Out;
 use crate::server::admission::{self, Access, Attempt, Verdict};
 use crate::server::conn::Conn;
 use crate::server::login::Origin;
+use crate::server::peers::Held;
 use crate::server::scope::Service;
 use crate::server::stats::Counter;
 use mio::unix::SourceFd;
@@ -62,7 +63,7 @@ impl Worker<'_> {
         let Some(conn) = self.conns.get_mut(key) else { return false };
         conn.peer.active.store(self.shared.uptime_seconds(), Ordering::Relaxed);
         let flushed = conn.flush();
-        self.shared.peers.note_unsent(&conn.peer, conn.unsent());
+        self.shared.peers.note(&conn.peer, Held::Replies, conn.unsent());
         match flushed {
             Ok(false) => {
                 self.stalled = true;
@@ -86,12 +87,35 @@ impl Worker<'_> {
     /// A client has replies to read. Those with the most are ended where all of them together have too much.
     pub(super) fn owe(&mut self, key: usize) {
         let Some(conn) = self.conns.get(key) else { return };
-        self.shared.peers.note_unsent(&conn.peer, conn.unsent());
-        let ended = self.shared.peers.shed(self.shared.options.output_limit);
+        self.shared.peers.note(&conn.peer, Held::Replies, conn.unsent());
+        let ended = self.shared.peers.shed(Held::Replies, self.shared.options.output_limit);
         if ended > 0 {
             self.stats.add(Counter::OutputLimitKicks, ended as u64);
             self.shared.complain(|| {
                 "replies that clients do not read exceed output_mem_limit: the connections with most of them are closed".into()
+            });
+        }
+    }
+
+    /// Notes what a connection holds of requests that are to go on. Those that hold the most are ended where all of them together hold
+    /// too much.
+    #[inline]
+    pub(super) fn note_requests(&mut self, key: usize) {
+        let Some(conn) = self.conns.get(key) else { return };
+        if self.shared.peers.note(&conn.peer, Held::Requests, conn.unconsumed()) {
+            self.bound_requests();
+        }
+    }
+
+    fn bound_requests(&mut self) {
+        let options = &self.shared.options;
+        // One value always fits, and another that takes its place.
+        let limit = options.input_limit.max(2 * options.item_size_max);
+        let ended = self.shared.peers.shed(Held::Requests, limit);
+        if ended > 0 {
+            self.stats.add(Counter::InputLimitKicks, ended as u64);
+            self.shared.complain(|| {
+                "requests that clients have not finished exceed input_mem_limit: the connections with most of them are closed".into()
             });
         }
     }

@@ -1,0 +1,89 @@
+//! A worker whose poller fails, or that meets a defect: it loses its connections, and everything else goes on.
+
+use crate::common::patient::wait_until;
+use crate::common::{Host, HostConfig};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// A host in which calls of the system fail as the file `switch` says, by `tests/c/calls.c`.
+fn config() -> HostConfig {
+    let config = HostConfig::new().option("-p 0 -t 2");
+    let (library, switch) = (config.scratch().join("calls.so"), config.scratch().join("switch"));
+    crate::common::cc(&["-O1", "-shared", "-fPIC", "tests/c/calls.c", "-ldl"], &library);
+    config.env("LD_PRELOAD", library).env("CALLS_SWITCH", switch)
+}
+
+fn switch(host: &Host) -> PathBuf {
+    host.config().scratch().join("switch")
+}
+
+fn connections(host: &Host) -> String {
+    host.status("Daemon_memcached_curr_connections").unwrap()
+}
+
+#[test]
+fn a_poller_that_fails_costs_the_worker_its_connections_and_no_rest() {
+    let host = config().start();
+    // Workers take connections in turns.
+    let (mut unlucky, mut other) = (host.client(), host.client());
+    unlucky.ask("set k 0 0 1\r\nx\r\n", "STORED\r\n");
+    std::fs::write(switch(&host), "poll memcached-0\n").unwrap();
+    let begun = Instant::now();
+    // The answer is followed by the failure.
+    unlucky.ask("get k\r\n", "VALUE k 0 1\r\nx\r\nEND\r\n");
+    unlucky.expect_close();
+    host.wait_log("polling failed");
+    let failures = || std::fs::read_to_string(switch(&host)).unwrap().matches('.').count();
+    wait_until("it tries again", || failures() > 5);
+    // A pause of 100 ms is between two of them.
+    let (failures, elapsed) = (failures(), begun.elapsed());
+    assert!(failures as u128 <= elapsed.as_millis() / 100 + 2, "{failures} times in {elapsed:?}");
+    (0..100).for_each(|_| other.ask("get k\r\n", "VALUE k 0 1\r\nx\r\nEND\r\n"));
+    std::fs::remove_file(switch(&host)).unwrap();
+    for _ in 0..4 {
+        host.client().ask("get k\r\n", "VALUE k 0 1\r\nx\r\nEND\r\n");
+    }
+    wait_until("those that were closed are not counted any more", || connections(&host) == "1");
+    assert!(host.terminate().success());
+}
+
+/// The defect is a clock that fails, which Rust's library answers with a panic: at each of the first places of a tick that look at it.
+#[test]
+fn a_defect_in_a_tick_costs_the_worker_its_connections_and_no_rest() {
+    const PLACES: usize = 8;
+    const MET: &str = "worker 0: a defect was caught";
+    let host =
+        config().arg("--daemon-memcached-w-batch-size=1000").arg("--innodb-api-bk-commit-interval=100000").start();
+    let met = || host.log().matches(MET).count();
+    let mut defects = 0;
+    for place in 1..=PLACES {
+        let (mut unlucky, mut other, before) = (host.client(), host.client(), met());
+        other.ask("get none\r\n", "END\r\n");
+        std::fs::write(switch(&host), format!("clock memcached-0 {place}")).unwrap();
+        unlucky.send(format!("set k{place} 0 0 1\r\nx\r\n"));
+        let answer = unlucky.try_read_line().ok().flatten();
+        std::fs::remove_file(switch(&host)).unwrap();
+        match answer.as_deref() {
+            Some(line) => assert_eq!(line, "STORED"),
+            None => {
+                defects += 1;
+                wait_until("it is told of", || met() > before);
+            }
+        }
+        other.ask("get none\r\n", "END\r\n");
+        drop((unlucky, other));
+        wait_until("nobody is counted any more", || connections(&host) == "0");
+    }
+    assert!(defects >= 2, "{defects} of {PLACES}");
+    // A worker that were still taken to be at work would have others commit their batches: nobody waits for this one.
+    let uptime = || host.status("Daemon_memcached_uptime").unwrap().parse::<u64>().unwrap();
+    let (mut client, begun) = (host.client(), uptime());
+    client.ask("set open 0 0 1\r\nx\r\n", "STORED\r\n");
+    wait_until("the supervisor has looked", || uptime() > begun + 1);
+    assert_eq!(host.rows("SELECT COUNT(*) FROM memcached.cache WHERE `key` = 'open'"), [["0"]]);
+    drop(client);
+    wait_until("its batch is committed", || {
+        host.rows("SELECT COUNT(*) FROM memcached.cache WHERE `key` = 'open'") == [["1"]]
+    });
+    assert!(host.terminate().success());
+}
