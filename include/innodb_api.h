@@ -57,6 +57,7 @@ typedef enum ib_err {
     IB_NO_REFERENCED_ROW = 36,
     IB_ROW_IS_REFERENCED = 37,
     IB_CORRUPTION = 39,
+    IB_TOO_MANY_CONCURRENT_TRXS = 47, /* no commit is taken at the moment; nothing was done */
     IB_UNSUPPORTED = 48,
     IB_INVALID_NULL = 49,
     IB_READ_ONLY = 57,

@@ -64,6 +64,7 @@ pub mod ib_err {
     pub const IB_NO_REFERENCED_ROW: Type = 36;
     pub const IB_ROW_IS_REFERENCED: Type = 37;
     pub const IB_CORRUPTION: Type = 39;
+    pub const IB_TOO_MANY_CONCURRENT_TRXS: Type = 47;
     pub const IB_UNSUPPORTED: Type = 48;
     pub const IB_INVALID_NULL: Type = 49;
     pub const IB_READ_ONLY: Type = 57;

@@ -271,7 +271,7 @@ impl fmt::Display for Error {
             Error::CheckpointLate(waited) => {
                 write!(
                     f,
-                    "The disk does not keep up with the writes: a commit waited {} s for a checkpoint; try again later",
+                    "The disk does not keep up with the writes: a checkpoint takes longer than {} s; try again later",
                     waited.as_secs()
                 )
             }

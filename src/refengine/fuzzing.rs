@@ -1,4 +1,4 @@
-//! What fuzz targets call of the engine's inner parts; only there with `--cfg fuzzing`.
+//! What fuzz targets call of the engine's inner parts; there with `--cfg fuzzing` and, so that they stay right, in tests.
 
 use super::codec::{self, Field};
 use super::storage;

@@ -24,7 +24,7 @@ mod datadir;
 mod engine;
 mod error;
 pub mod ffi;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod interrupt;
 mod lock;

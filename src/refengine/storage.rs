@@ -50,7 +50,7 @@ pub(crate) use fjall::Slice;
 use memtable::{Generation, Map, Sequence};
 use parking_lot::{Condvar, Mutex, RwLock};
 use redo::Redo;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use replay::all as log_changes;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -485,21 +485,4 @@ fn open_redo(
     let redo = Redo::begin(dir, end.number, end.position).map_err(failed)?;
     redo::reopen(dir).map_err(failed)?;
     Ok(redo)
-}
-
-/// A redo log's file as a fuzzer makes it.
-#[cfg(fuzzing)]
-pub(crate) fn write_log_file(dir: &Path, number: u64, bytes: &[u8]) {
-    std::fs::write(redo::path(dir, number), bytes).expect("a file");
-}
-
-/// Keyspace, key and value of each change that a redo log holds.
-#[cfg(fuzzing)]
-pub(crate) fn read_log(dir: &Path) -> Result<Vec<(String, Vec<u8>, Option<Vec<u8>>)>> {
-    let mut changes = Vec::new();
-    replay::replay(dir, |name, key, value| {
-        changes.push((name.to_owned(), key.to_vec(), value.map(<[u8]>::to_vec)));
-        Ok(())
-    })?;
-    Ok(changes)
 }

@@ -1,7 +1,7 @@
-//! What the fuzz target of the SQL end calls; only there with `--cfg fuzzing`.
+//! What the fuzz target of the SQL end calls; there with `--cfg fuzzing` and, so that they stay right, in tests.
 
 use super::channel::{Channel, Stream};
-use super::connection;
+use super::connection::{self, Service};
 use super::login::Origin;
 use crate::refengine::Engine;
 use crate::refengine::ffi::Parts;
@@ -29,13 +29,13 @@ impl Host for NoHost {
     }
 }
 
-fn parts() -> &'static Parts {
-    static PARTS: OnceLock<Parts> = OnceLock::new();
-    PARTS.get_or_init(|| {
+fn service() -> &'static Service {
+    static SERVICE: OnceLock<Service> = OnceLock::new();
+    SERVICE.get_or_init(|| {
         let dir = std::env::temp_dir().join(format!("sqlserver-fuzz-{}", std::process::id()));
         let engine = Engine::open(&dir, &[]).expect("the engine opens");
         engine.create_database("test").expect("a new database");
-        Parts { engine, host: Arc::new(NoHost::default()), processes: Arc::default() }
+        Service { parts: Parts { engine, host: Arc::new(NoHost::default()), processes: Arc::default() }, certificates: None }
     })
 }
 
@@ -55,7 +55,7 @@ pub fn serve(bytes: &[u8]) -> Vec<u8> {
             // The server may have hung up before.
             let _ = client.write_all(bytes).and_then(|()| client.shutdown(Shutdown::Write));
         });
-        connection::serve(Channel::new(Arc::new(stream)), parts(), 1, &origin);
+        connection::serve(Channel::new(Arc::new(stream)), service(), 1, &origin);
         answers.join().expect("the reader ends")
     })
 }

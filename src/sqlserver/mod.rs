@@ -19,7 +19,7 @@
 mod channel;
 mod connection;
 pub mod ffi;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod listener;
 mod login;

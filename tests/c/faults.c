@@ -21,6 +21,7 @@
  *                     the names of a directory), as a real disk may reorder it
  *   FAULTS_SWITCH     a file; while it exists, its first word is a kind for every step: errors, stop, or
  *                     full   whatever needs space fails with ENOSPC
+ *                     stall TEXT  steps whose lines in the log contain TEXT wait as long as the file says so
  *
  * fsync itself does not go to the real disk, which makes the tests fast; the files are as good as ever for other
  * processes, since the machine does not stop.  Calls that do not go through libc are not counted, but what they did is
@@ -301,20 +302,29 @@ static void stop_machine(void)
 
 enum verdict { PASS, FAIL, HALF, HALF_AND_KILL, NEEDS_SPACE };
 
-/* Counts a step and says what becomes of it. The mutex is held. */
+/* What FAULTS_SWITCH says now, or nothing. */
+static void read_switch(char *text, size_t size)
+{
+    int fd = switch_file == NULL ? -1 : REAL(open)(switch_file, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd >= 0 ? read(fd, text, size - 1) : 0;
+    text[got > 0 ? got : 0] = 0;
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Counts a step and says what becomes of it. The mutex is held, once: a step that waits lets go of it. */
 static enum verdict step(const char *call, const char *path, size_t bytes)
 {
-    char line[PATH_MAX + 80], word[16] = "";
+    char line[PATH_MAX + 80], word[80] = "";
     int n = snprintf(line, sizeof line, "%lu %s %s %zu\n", ++steps, call, path + strlen(folder), bytes);
     if (log_fd >= 0 && REAL(write)(log_fd, line, (size_t)n) != n)
         DIE();
-    if (switch_file != NULL) {
-        int fd = REAL(open)(switch_file, O_RDONLY | O_CLOEXEC);
-        if (fd >= 0) {
-            ssize_t got = read(fd, word, sizeof word - 1);
-            word[got > 0 ? got : 0] = 0;
-            close(fd);
-        }
+    read_switch(word, sizeof word);
+    while (strncmp(word, "stall ", 6) == 0 && strstr(line, word + 6) != NULL) {
+        pthread_mutex_unlock(&mutex);
+        usleep(5000);
+        pthread_mutex_lock(&mutex);
+        read_switch(word, sizeof word);
     }
     const char *what = word[0] ? word : steps == step_wanted ? kind : "";
     if (strcmp(kind, "errors") == 0 && step_wanted > 0 && steps >= step_wanted)

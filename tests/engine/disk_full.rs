@@ -1,8 +1,9 @@
-//! A full and a broken disk under a running `memcached-host`, as its clients see them. The disk is that of
+//! A full, a broken and a stalled disk under a running `memcached-host`, as its clients see them. The disk is that of
 //! `tests/c/faults.c`; what it does to the engine step by step is in `faults.rs`.
 
-use crate::common::patient::wait_until;
+use crate::common::patient::{self, wait_until};
 use crate::common::{Client, Host, HostConfig};
+use std::io::{ErrorKind, Write};
 
 /// A host whose disk does what the file `switch` says while it is there.
 fn config() -> HostConfig {
@@ -12,8 +13,15 @@ fn config() -> HostConfig {
     std::fs::create_dir(config.datadir()).unwrap();
     std::fs::create_dir(at("shadow")).unwrap();
     let (library, shadow, switch) = (at("faults.so"), at("shadow"), at("switch"));
-    let dir = config.datadir();
+    let (dir, log) = (config.datadir(), at("steps"));
+    let config = config.env("FAULTS_LOG", log);
     config.env("LD_PRELOAD", library).env("FAULTS_DIR", dir).env("FAULTS_SHADOW", shadow).env("FAULTS_SWITCH", switch)
+}
+
+/// How often the redo log was synced, a sync that waits among them.
+fn syncs(host: &Host) -> usize {
+    let steps = std::fs::read_to_string(host.config().scratch().join("steps")).unwrap();
+    steps.matches("sync /refengine/redo/").count()
 }
 
 fn disk(host: &Host, state: Option<&str>) {
@@ -128,4 +136,78 @@ fn after_an_io_error_reads_go_on_and_writes_are_refused() {
     check(&mut client, "before", b'1');
     client.ask("get refused\r\n", "END\r\n");
     assert_eq!(set(&mut client, "after", b'3'), "STORED");
+}
+
+/// Whoever commits waits for the disk as long as that takes, the leader of the round in it and the others for the leader; nobody is told
+/// anything before. Readers of other workers go on, and what was acknowledged in the end is there.
+#[test]
+fn a_stalled_disk_holds_back_acknowledgements_and_no_readers() {
+    const WRITERS: usize = 3;
+    let config = config().option("-p 0 -t 4");
+    let host = config.start();
+    // Workers take connections in turns: the writers have one each, and the reader the fourth.
+    let mut writers: Vec<_> = (0..WRITERS).map(|_| patient::connect(("127.0.0.1", host.port()))).collect();
+    let mut reader = host.client();
+    assert_eq!(set(&mut reader, "before", b'1'), "STORED");
+    let begun = syncs(&host);
+    disk(&host, Some("stall sync /refengine/redo/"));
+    for (n, writer) in writers.iter_mut().enumerate() {
+        write!(writer, "set late{n} 0 0 1\r\n{n}\r\n").unwrap();
+    }
+    wait_until("a leader syncs", || syncs(&host) > begun);
+    (0..50).for_each(|_| check(&mut reader, "before", b'1'));
+    for (n, writer) in writers.iter().enumerate() {
+        writer.set_nonblocking(true).unwrap();
+        let answer = writer.peek(&mut [0]);
+        let nothing = answer.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+        assert!(nothing, "writer {n} was told something before the disk had it: {answer:?}");
+        writer.set_nonblocking(false).unwrap();
+    }
+    reader.ask("get late0 late1 late2\r\n", "END\r\n");
+    disk(&host, None);
+    for writer in writers {
+        Client::over(writer).expect("STORED\r\n");
+    }
+    host.kill9();
+    let host = config.start();
+    let mut client = host.client();
+    for n in 0..WRITERS {
+        client.ask(format!("get late{n}\r\n"), format!("VALUE late{n} 0 1\r\n{n}\r\nEND\r\n"));
+    }
+}
+
+/// A commit waits half a minute at most for a checkpoint, and those behind it not at all, until the disk keeps up again.
+#[test]
+fn a_checkpoint_that_does_not_end_is_not_waited_for_without_end() {
+    const REFUSED: &str = "SERVER_ERROR the disk does not keep up with the writes";
+    let config = config().option("-p 0 -t 1");
+    let host = config.start();
+    let mut client = host.client();
+    assert_eq!(set(&mut client, "before", b'1'), "STORED");
+    disk(&host, Some("stall /refengine/keyspaces/"));
+    // Two generations of the memory table are filled first.
+    let mut stored = 0;
+    let refused = loop {
+        match set(&mut client, &format!("k{stored}"), b'2') {
+            reply if reply == "STORED" => stored += 1,
+            reply => break reply,
+        }
+        assert!(stored < 1000, "there is room for everything");
+    };
+    assert!(stored > 10, "{stored}");
+    assert_eq!(refused, REFUSED);
+    let begun = std::time::Instant::now();
+    for n in 0..10 {
+        assert_eq!(set(&mut client, &format!("again{n}"), b'3'), REFUSED);
+    }
+    assert!(begun.elapsed().as_secs() < 25, "each of them waited again");
+    check(&mut client, "before", b'1');
+    disk(&host, None);
+    wait_until("the disk keeps up", || set(&mut client, "after", b'4') == "STORED");
+    host.kill9();
+    let host = config.start();
+    let mut client = host.client();
+    (0..stored).for_each(|n| check(&mut client, &format!("k{n}"), b'2'));
+    client.ask(format!("get k{stored} again0 again9\r\n"), "END\r\n");
+    check(&mut client, "after", b'4');
 }

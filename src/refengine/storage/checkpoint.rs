@@ -7,7 +7,7 @@
 //!
 //! A crash in between costs nothing: the log has every row until it is on disk, and to write a row twice is to write it once.
 //! A commit that would fill the second generation before the first is on disk waits, but not for ever: after [`PATIENCE`] it fails,
-//! and the next one waits anew.
+//! and those behind it fail at once until the checkpoint is over, so that their threads can answer others meanwhile.
 
 use super::memtable::Map;
 use super::redo::Failure;
@@ -40,6 +40,8 @@ struct State {
     pending: Option<u64>,
     /// The disk was full when it was tried last.
     stalled: Option<Error>,
+    /// Somebody has waited for it in vain.
+    late: bool,
     stop: bool,
 }
 
@@ -68,7 +70,10 @@ impl Inner {
             if let Some(full) = &state.stalled {
                 return Err(full.clone());
             }
-            if Instant::now() >= deadline {
+            if state.late || Instant::now() >= deadline {
+                if !std::mem::replace(&mut state.late, true) {
+                    log::error!("refengine: {}", Error::CheckpointLate(PATIENCE));
+                }
                 return Err(Error::CheckpointLate(PATIENCE));
             }
             self.checkpoint.done.wait_for(&mut state, LOOK);
@@ -117,6 +122,7 @@ impl Inner {
                     let written = self.sync().and_then(|()| self.write_frozen(last));
                     state = self.checkpoint.state.lock();
                     self.checkpoint.done.notify_all();
+                    state.late = false;
                     // After a failure the rows stay in memory and in the log.
                     match written {
                         Ok(()) => (state.pending, state.stalled) = (None, None),

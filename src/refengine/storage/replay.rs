@@ -136,9 +136,13 @@ pub(super) fn replay(dir: &Path, mut f: impl FnMut(&str, &[u8], Option<&[u8]>) -
     Ok(End { number: numbers.last().map_or(1, |last| last + 1), position: end.unwrap_or(0) })
 }
 
-/// Keyspace, key and value of each change that a log holds.
-#[cfg(fuzzing)]
-pub(crate) fn all(dir: &Path) -> Result<Vec<(String, Vec<u8>, Option<Vec<u8>>)>> {
+/// Keyspace, key and value of a change.
+#[cfg(any(test, fuzzing))]
+pub(crate) type Logged = (String, Vec<u8>, Option<Vec<u8>>);
+
+/// The changes that a log holds.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn all(dir: &Path) -> Result<Vec<Logged>> {
     let mut changes = Vec::new();
     replay(dir, |name, key, value| {
         changes.push((name.to_owned(), key.to_vec(), value.map(<[u8]>::to_vec)));

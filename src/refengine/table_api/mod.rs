@@ -40,6 +40,7 @@ impl From<Error> for Fail {
             Error::NullNotAllowed(_) => ib_err::IB_INVALID_NULL,
             Error::ReadOnly | Error::WritesStopped(_) => ib_err::IB_READ_ONLY,
             Error::DiskFull(_) => ib_err::IB_OUT_OF_FILE_SPACE,
+            Error::CheckpointLate(_) => ib_err::IB_TOO_MANY_CONCURRENT_TRXS,
             Error::RowTooBig => ib_err::IB_TOO_BIG_RECORD,
             Error::Unsupported(_) => ib_err::IB_UNSUPPORTED,
             other => {

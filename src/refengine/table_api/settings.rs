@@ -87,6 +87,7 @@ pub(super) unsafe extern "C" fn ut_strerr(err: ib_err_t) -> *const c_char {
         ib_err::IB_NO_REFERENCED_ROW => c"Referenced key value not found",
         ib_err::IB_ROW_IS_REFERENCED => c"Row is referenced",
         ib_err::IB_CORRUPTION => c"Data structure corruption",
+        ib_err::IB_TOO_MANY_CONCURRENT_TRXS => c"The disk does not keep up with the writes",
         ib_err::IB_UNSUPPORTED => c"Unsupported",
         ib_err::IB_INVALID_NULL => c"NULL value encountered in NOT NULL column",
         ib_err::IB_READ_ONLY => c"Read only transaction",

@@ -145,6 +145,7 @@ impl Api {
             ib_err::IB_INTERRUPTED => Error::Interrupted,
             ib_err::IB_READ_ONLY => Error::ReadOnly,
             ib_err::IB_OUT_OF_FILE_SPACE => Error::DiskFull,
+            ib_err::IB_TOO_MANY_CONCURRENT_TRXS => Error::Refused(text),
             ib_err::IB_TOO_BIG_RECORD => Error::TooLong("(the whole row)".into()),
             _ => Error::Engine(text),
         }
