@@ -35,7 +35,10 @@ fn service() -> &'static Service {
         let dir = std::env::temp_dir().join(format!("sqlserver-fuzz-{}", std::process::id()));
         let engine = Engine::open(&dir, &[]).expect("the engine opens");
         engine.create_database("test").expect("a new database");
-        Service { parts: Parts { engine, host: Arc::new(NoHost::default()), processes: Arc::default() }, certificates: None }
+        Service {
+            parts: Parts { engine, host: Arc::new(NoHost::default()), processes: Arc::default() },
+            certificates: None,
+        }
     })
 }
 

@@ -85,7 +85,9 @@ pub(super) fn numbers(dir: &Path) -> io::Result<Vec<u64>> {
     let mut numbers = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let name = entry?.file_name();
-        numbers.extend(name.to_str().and_then(|name| name.strip_suffix(".redo")?.parse::<u64>().ok()));
+        let number = name.to_str().and_then(|name| name.strip_suffix(".redo")?.parse::<u64>().ok());
+        // No other name leads back to the file, and there is a number behind each.
+        numbers.extend(number.filter(|number| *number < u64::MAX && path(dir, *number).file_name() == Some(&name)));
     }
     numbers.sort_unstable();
     Ok(numbers)

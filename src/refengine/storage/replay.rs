@@ -100,7 +100,7 @@ pub(super) fn replay(dir: &Path, mut f: impl FnMut(&str, &[u8], Option<&[u8]>) -
             && let Some(record) = bytes.get(at..).and_then(record)
         {
             redo::decode(record.body, &mut f).ok_or_else(|| damaged(at))??;
-            position += record.len as u64;
+            position = position.checked_add(record.len as u64).ok_or_else(|| damaged(at))?;
             at += record.len;
         }
         end = Some(position);

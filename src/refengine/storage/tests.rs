@@ -339,6 +339,19 @@ fn next_file(dir: &Path, len: usize) {
 }
 
 #[test]
+fn a_log_whose_positions_have_no_end_is_damaged_and_foreign_names_are_no_logs() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut log = redo::file_header(1, u64::MAX - 3).to_vec();
+    redo::encode(&mut log, &[], 0).unwrap();
+    fs::write(redo::path(dir.path(), 1), log).unwrap();
+    assert!(matches!(replay::all(dir.path()), Err(Error::Corrupt(_))));
+    for name in ["1.redo", "+0000000001.redo", "18446744073709551615.redo", "a.redo"] {
+        fs::write(dir.path().join(name), "x").unwrap();
+    }
+    assert_eq!(redo::numbers(dir.path()).unwrap(), [1]);
+}
+
+#[test]
 fn rows_of_a_deleted_keyspace_stay_away() {
     let dir = tempfile::tempdir().unwrap();
     let storage = open(dir.path(), LARGE);
