@@ -13,6 +13,7 @@
 //! and closed when it ends, so that between transactions nothing stays locked or pinned.
 
 pub mod handler;
+mod integer;
 mod session;
 pub mod sql;
 pub mod table;
@@ -22,7 +23,6 @@ use std::ffi::{CStr, CString};
 use std::fmt;
 use std::ops::{Bound, ControlFlow};
 use std::sync::atomic::{AtomicU32, Ordering};
-use table::decode_int;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

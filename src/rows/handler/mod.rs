@@ -372,7 +372,7 @@ impl<S: HandlerSession> Rows for HandlerRows<S> {
     #[inline]
     fn int(&self, table: &Table, column: usize) -> Option<i128> {
         let ColumnKind::Int { unsigned, .. } = table.columns.get(column)?.kind else { return None };
-        Some(super::decode_int(self.bytes(table, column)?, unsigned))
+        Some(crate::rows::integer::decode_int(self.bytes(table, column)?, unsigned))
     }
 
     fn insert(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {

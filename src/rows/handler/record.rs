@@ -87,7 +87,7 @@ pub fn key(column: &Column, cell: Cell<'_>, image: &mut Vec<u8>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::decode_int;
+    use crate::rows::integer::decode_int;
 
     fn column(kind: ColumnKind, not_null: bool, max_bytes: u32) -> Column {
         Column { name: "c".into(), kind, not_null, max_bytes, has_default: false, generated: false }

@@ -481,7 +481,7 @@ impl<S: SqlSession> SqlRows<S> {
     /// See [`super::Rows::int`].
     pub fn int(&self, table: &Table, column: usize) -> Option<i128> {
         let super::ColumnKind::Int { unsigned, .. } = table.columns.get(column)?.kind else { return None };
-        Some(super::decode_int(self.bytes(column)?, unsigned))
+        Some(crate::rows::integer::decode_int(self.bytes(column)?, unsigned))
     }
 
     /// See [`super::Rows::insert`]; columns that are not named get their defaults.

@@ -98,7 +98,7 @@ impl RowSet {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rows::decode_int;
+    use crate::rows::integer::decode_int;
 
     #[test]
     fn integers_are_kept_as_innodb_keeps_them() {

@@ -81,7 +81,7 @@ impl<S: SqlSession> SqlRows<S> {
         }
         self.aside.expect(&[ColumnKind::Int { bytes: 8, unsigned: false }]);
         self.sql.query(&statements::upserts_query(&table.path), &mut self.aside).map_err(error)?;
-        let obstacles = self.aside.bytes(0, 0).map(|number| crate::rows::decode_int(number, false));
+        let obstacles = self.aside.bytes(0, 0).map(|number| crate::rows::integer::decode_int(number, false));
         if obstacles == Some(0) {
             self.set_verdict(table, Upserts::Allowed(count));
             return Ok(());

@@ -1,0 +1,178 @@
+//! Owners of the table's tuples, and the cells that go in and out.
+
+use super::api::{Api, ib};
+use crate::bindings::{IB_SQL_NULL, ib_col_attr, ib_col_meta_t, ib_col_type, ib_tpl_t, ib_ulint_t};
+use crate::rows::integer::decode_int;
+use crate::rows::{Cell, Column, ColumnKind, Error, Result};
+use std::ptr;
+
+/// Bytes of the widest BINARY column.
+const BINARY_MAX: usize = 255;
+
+/// A row or a search key.
+pub(super) struct Tuple {
+    api: Api,
+    pub(super) raw: ib_tpl_t,
+}
+
+impl Tuple {
+    pub(super) fn new(api: Api, raw: ib_tpl_t) -> Result<Tuple> {
+        if raw.is_null() {
+            return Err(Error::Engine("out of memory for a tuple".into()));
+        }
+        Ok(Tuple { api, raw })
+    }
+
+    /// Columns, those of the system included.
+    pub(super) fn columns(&self) -> usize {
+        // SAFETY: the tuple lives.
+        unsafe { ib!(self.api, tuple_get_n_cols(self.raw)) as usize }
+    }
+
+    pub(super) fn user_columns(&self) -> usize {
+        // SAFETY: the tuple lives.
+        unsafe { ib!(self.api, tuple_get_n_user_cols(self.raw)) as usize }
+    }
+
+    /// Description and current length (`IB_SQL_NULL` for NULL) of a column.
+    pub(super) fn meta(&self, i: usize) -> (ib_col_meta_t, u32) {
+        let mut meta = ib_col_meta_t { type_: 0, attr: 0, type_len: 0, client_type: 0, charset: ptr::null_mut() };
+        // SAFETY: the tuple lives, `i` is below its number of columns, `meta` is writable.
+        let len = unsafe { ib!(self.api, col_get_meta(self.raw, i as ib_ulint_t, &mut meta)) };
+        (meta, len as u32)
+    }
+
+    /// The stored bytes, `None` for NULL; valid until the tuple is read into again.
+    pub(super) fn bytes(&self, i: usize) -> Option<&[u8]> {
+        let (_, len) = self.meta(i);
+        if len == IB_SQL_NULL {
+            return None;
+        }
+        // SAFETY: the tuple lives, `i` is below its number of columns.
+        let data = unsafe { ib!(self.api, col_get_value(self.raw, i as ib_ulint_t)) };
+        match (data.is_null(), len) {
+            (_, 0) => Some(&[]),
+            (true, _) => None,
+            // SAFETY: the engine promises `len` bytes until the tuple changes; changing calls need the session mutably.
+            (false, len) => Some(unsafe { std::slice::from_raw_parts(data.cast::<u8>(), len as usize) }),
+        }
+    }
+
+    /// The stored bytes of an integer column that is `width` bytes wide, `None` for NULL; valid as those of [`Tuple::bytes`].
+    pub(super) fn integer(&self, i: usize, width: u8) -> Option<&[u8]> {
+        // SAFETY: the tuple lives, `i` is below its number of columns.
+        let data = unsafe { ib!(self.api, col_get_value(self.raw, i as ib_ulint_t)) };
+        // SAFETY: an integer that is not NULL has its column's width, which was compared when the table was opened; it stays as
+        // in `bytes`.
+        (!data.is_null()).then(|| unsafe { std::slice::from_raw_parts(data.cast::<u8>(), usize::from(width)) })
+    }
+
+    /// Sets a column.
+    ///
+    /// # Errors
+    /// [`Error::TooLong`] when the engine cut the value or an integer does not fit.
+    pub(super) fn set(&self, i: usize, cell: Cell<'_>, column: &Column) -> Result<()> {
+        match (cell, column.kind) {
+            (Cell::Null, _) => self.set_raw(i, ptr::null(), IB_SQL_NULL as usize),
+            (Cell::Int(value), ColumnKind::Int { bytes, .. }) => {
+                let native = value.to_ne_bytes();
+                self.set_int(i, native, fits_signed(value, bytes), bytes, column)
+            }
+            (Cell::UInt(value), ColumnKind::Int { bytes, .. }) => {
+                let fits = bytes >= 8 || value >> (8 * u32::from(bytes)) == 0;
+                self.set_int(i, value.to_ne_bytes(), fits, bytes, column)
+            }
+            (Cell::Bytes(value), _) => {
+                if value.len() > column.max_bytes as usize {
+                    return Err(Error::TooLong(column.name.clone()));
+                }
+                if column.kind == ColumnKind::Binary && value.len() < column.max_bytes as usize {
+                    return self.set_padded(i, value, column.max_bytes as usize);
+                }
+                self.set_raw(i, value.as_ptr(), value.len())?;
+                // The engine cuts at the column's length in characters and at what is no character.
+                let cuts = matches!(column.kind, ColumnKind::Char | ColumnKind::VarChar | ColumnKind::Blob);
+                if cuts && (self.meta(i).1 as usize) < value.len() {
+                    return Err(Error::TooLong(column.name.clone()));
+                }
+                Ok(())
+            }
+            _ => Err(Error::Engine(format!("an integer for column {}, which is none", column.name))),
+        }
+    }
+
+    /// A shorter value of a BINARY column: InnoDB stores and compares what it is given.
+    fn set_padded(&self, i: usize, value: &[u8], width: usize) -> Result<()> {
+        let mut padded = [0; BINARY_MAX];
+        padded[..value.len()].copy_from_slice(value);
+        self.set_raw(i, padded.as_ptr(), width.min(BINARY_MAX))
+    }
+
+    fn set_int(&self, i: usize, native: [u8; 8], fits: bool, bytes: u8, column: &Column) -> Result<()> {
+        if !fits {
+            return Err(Error::TooLong(column.name.clone()));
+        }
+        // Little-endian keeps the low bytes first, big-endian last.
+        let width = usize::from(bytes).min(8);
+        let part = if cfg!(target_endian = "little") { &native[..width] } else { &native[8 - width..] };
+        self.set_raw(i, part.as_ptr(), part.len())
+    }
+
+    fn set_raw(&self, i: usize, data: *const u8, len: usize) -> Result<()> {
+        // SAFETY: the tuple lives, `data` has `len` bytes (or is unused for NULL), and the engine copies.
+        let code =
+            unsafe { ib!(self.api, col_set_value(self.raw, i as ib_ulint_t, data.cast(), len as ib_ulint_t, 1)) };
+        self.api.check(code)
+    }
+
+    /// Takes a column over from a tuple of the same table.
+    pub(super) fn copy_from(&self, other: &Tuple, i: usize, column: &Column) -> Result<()> {
+        self.copy(i, other, i, column)
+    }
+
+    /// Takes column `from` of another tuple, which `column` describes, as column `to`.
+    pub(super) fn copy(&self, to: usize, other: &Tuple, from: usize, column: &Column) -> Result<()> {
+        let Some(bytes) = other.bytes(from) else { return Ok(()) }; // unset columns are NULL
+        let (meta, _) = other.meta(from);
+        match meta.type_ {
+            // Whatever its kind: it is read in InnoDB's format and set in the machine's.
+            ib_col_type::IB_INT => {
+                let unsigned = meta.attr & ib_col_attr::IB_COL_UNSIGNED != 0;
+                let native = (decode_int(bytes, unsigned) as i64).to_ne_bytes();
+                self.set_int(to, native, true, meta.type_len as u8, column)
+            }
+            _ => self.set_raw(to, bytes.as_ptr(), bytes.len()),
+        }
+    }
+}
+
+impl Drop for Tuple {
+    fn drop(&mut self) {
+        // SAFETY: `raw` is ours and dies here.
+        unsafe { ib!(self.api, tuple_delete(self.raw)) };
+    }
+}
+
+fn fits_signed(value: i64, bytes: u8) -> bool {
+    let spare = 64 - 8 * u32::from(bytes.clamp(1, 8));
+    value << spare >> spare == value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn widths_bound_signed_values() {
+        for (value, bytes, fits) in [
+            (127, 1, true),
+            (128, 1, false),
+            (-128, 1, true),
+            (-129, 1, false),
+            (i64::MIN, 8, true),
+            (1 << 31, 4, false),
+        ] {
+            assert_eq!(fits_signed(value, bytes), fits, "{value} in {bytes}");
+        }
+    }
+}
