@@ -9,15 +9,17 @@
 //!
 //! Used by all threads; a hit takes one shard's lock for reading (`shard`), and copies the row unless it is large.
 
+mod entry;
 mod pages;
 mod shard;
 #[cfg(test)]
 mod tests;
 
 use super::storage::Slice;
+use entry::{Name, hash, split};
 use hashbrown::DefaultHashBuilder;
 use parking_lot::RwLock;
-use shard::{Name, Shard, hash, split};
+use shard::Shard;
 use std::io;
 
 /// Bytes of a shard, as far as their number allows.

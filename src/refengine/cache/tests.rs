@@ -1,4 +1,5 @@
-use super::shard::{Name, Shard, split};
+use super::entry::{Name, split};
+use super::shard::Shard;
 use super::*;
 use proptest::prelude::*;
 use std::collections::HashMap;
