@@ -11,6 +11,8 @@
 //! This is the layer below values: rows and keys come encoded (`codec`). The callback table uses it directly, SQL through
 //! `Transaction`. One thread at a time.
 
+pub(crate) mod change;
+
 use super::codec;
 use super::core::Core;
 use super::error::{Error, Result};
@@ -37,16 +39,6 @@ struct Last {
     table: u64,
     key: Slice,
     row: Option<Slice>,
-}
-
-/// What became of an update.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Updated {
-    Changed,
-    /// The row was the same already.
-    Same,
-    /// There is no such row.
-    Missing,
 }
 
 struct Undo {
@@ -348,131 +340,6 @@ impl Trx {
         let same = own == key;
         self.other_key = own;
         encoded.map(|_| same)
-    }
-
-    /// Inserts a row.
-    pub(crate) fn insert(&mut self, guard: &mdl::Shared, row: Slice) -> Result<()> {
-        self.check_writable()?;
-        let table = guard.table().clone();
-        let used = self.hold_guarded(guard)?;
-        let mut key = std::mem::take(&mut self.key);
-        let checked =
-            codec::primary_key(&mut key, table.def(), &row).and_then(|()| self.lock_absent(&table, 0, &key, &row));
-        let pk = Slice::new(&key);
-        self.key = key;
-        checked?;
-        let entries = self.index_entries(&table, None, Some((&pk, &row)))?;
-        self.put(used, pk, Some(row));
-        self.put_all(used, entries);
-        Ok(())
-    }
-
-    /// Replaces the row with primary key `old_pk`.
-    pub(crate) fn update(&mut self, guard: &mdl::Shared, old_pk: &[u8], row: Slice) -> Result<Updated> {
-        self.check_writable()?;
-        let table = guard.table().clone();
-        let used = self.hold_guarded(guard)?;
-        let old = match self.read_locked(&table, old_pk)? {
-            None => return Ok(Updated::Missing),
-            Some(old) if old == row => return Ok(Updated::Same),
-            Some(old) => old,
-        };
-        let mut key = std::mem::take(&mut self.key);
-        let checked = codec::primary_key(&mut key, table.def(), &row)
-            .and_then(|()| if key == old_pk { Ok(()) } else { self.lock_absent(&table, 0, &key, &row) });
-        let pk = Slice::new(&key);
-        self.key = key;
-        checked?;
-        let old_pk = Slice::new(old_pk);
-        let entries = self.index_entries(&table, Some((&old_pk, &old)), Some((&pk, &row)))?;
-        if pk != old_pk {
-            self.put(used, old_pk, None);
-        }
-        self.put(used, pk, Some(row));
-        self.put_all(used, entries);
-        Ok(Updated::Changed)
-    }
-
-    /// Deletes the row with primary key `pk`. `false`: there is none.
-    pub(crate) fn delete(&mut self, guard: &mdl::Shared, pk: &[u8]) -> Result<bool> {
-        self.check_writable()?;
-        let table = guard.table().clone();
-        let used = self.hold_guarded(guard)?;
-        let Some(old) = self.read_locked(&table, pk)? else { return Ok(false) };
-        let pk = Slice::new(pk);
-        let entries = self.index_entries(&table, Some((&pk, &old)), None)?;
-        self.put(used, pk, None);
-        self.put_all(used, entries);
-        Ok(true)
-    }
-
-    /// Locks a key that is to be new.
-    fn lock_absent(&mut self, table: &Arc<Table>, index: usize, key: &[u8], row: &[u8]) -> Result<()> {
-        if self.read_locked(table, key)?.is_none() {
-            return Ok(());
-        }
-        let def = table.def();
-        let name = index.checked_sub(1).and_then(|i| def.indexes.get(i)).map_or("PRIMARY", |x| &x.name);
-        let key = codec::key_text(def, index, row);
-        Err(Error::DuplicateKey { table: def.name.clone(), index: name.into(), key })
-    }
-
-    /// Locks and lists what has to change in the secondary indexes when a row becomes another.
-    fn index_entries(
-        &mut self,
-        table: &Arc<Table>,
-        old: Option<(&Slice, &Slice)>,
-        new: Option<(&Slice, &Slice)>,
-    ) -> Result<Vec<(Slice, Option<Slice>)>> {
-        let mut entries = Vec::new();
-        for index in 1..=table.def().indexes.len() {
-            let encode = |side: Option<(&Slice, &Slice)>| -> Result<Option<(Slice, bool)>> {
-                let Some((pk, row)) = side else { return Ok(None) };
-                let mut key = Vec::new();
-                let unique = codec::secondary_key(&mut key, table.def(), index, row, pk)?;
-                Ok(Some((Slice::from(key), unique)))
-            };
-            let (old_key, new_key) = (encode(old)?, encode(new)?);
-            let same = match (&old_key, &new_key) {
-                (Some((a, _)), Some((b, _))) => a == b,
-                _ => false,
-            };
-            if let Some((key, _)) = old_key
-                && !same
-            {
-                self.lock_key(table.id(), &key, LockMode::Exclusive)?;
-                entries.push((key, None));
-            }
-            if let (Some((key, unique)), Some((pk, row))) = (new_key, new) {
-                if same && old.is_some_and(|(old_pk, _)| old_pk == pk) {
-                    continue;
-                }
-                if unique && !same {
-                    self.lock_absent(table, index, &key, row)?;
-                } else {
-                    self.lock_key(table.id(), &key, LockMode::Exclusive)?;
-                }
-                entries.push((key, Some(pk.clone())));
-            }
-        }
-        Ok(entries)
-    }
-
-    fn put_all(&mut self, used: usize, entries: Vec<(Slice, Option<Slice>)>) {
-        for (key, value) in entries {
-            self.put(used, key, value);
-        }
-    }
-
-    fn put(&mut self, used: usize, key: Slice, value: Option<Slice>) {
-        let Some(table) = self.uses.get_mut(used) else { return };
-        if !table.shown {
-            table.guard.table().pending().add(&table.writes);
-            table.shown = true;
-        }
-        self.last = None;
-        let before = table.writes.set(key.clone(), Some(value));
-        self.undo.push(Undo { table: used, key, before });
     }
 
     /// Number of changes so far: what [`Trx::rollback_to`] goes back to.

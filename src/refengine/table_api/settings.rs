@@ -1,6 +1,6 @@
 //! Entries 34, 36, 37, 40, 45 and 46: what needs no cursor or transaction.
 
-use super::{Fail, MISUSED, entry, object};
+use super::handle::{Fail, MISUSED, entry, object};
 use crate::bindings::{
     ib_bool_t, ib_cfg, ib_crsr_t, ib_err, ib_err_t, ib_id_u64_t, ib_trx_level, ib_trx_level_t, ib_ulint_t,
 };

@@ -1,13 +1,15 @@
 //! Entries 24 to 28, 39, 44 and 48: transactions.
 
-use super::{MISUSED, Outcome, Pool, Pooled, entry, object};
-use crate::bindings::{ib_bool_t, ib_crsr_t, ib_trx_level_t, ib_trx_t};
-use crate::boundary::{from_handle, guard, into_handle};
+use super::handle::{Fail, Idle, MISUSED, Outcome, Pooled, entry, object};
+use crate::bindings::{ib_bool_t, ib_crsr_t, ib_trx, ib_trx_level_t, ib_trx_t};
+use crate::boundary::{Handle, from_handle, guard, into_handle};
 use crate::refengine::core::serving;
 use crate::refengine::trx::Trx;
 use crate::refengine::types::Isolation;
 use crate::refengine::variables::Var;
+use std::cell::RefCell;
 use std::os::raw::c_void;
+use std::thread::LocalKey;
 
 /// A transaction object: started while `trx` is there.
 #[derive(Default)]
@@ -18,9 +20,17 @@ pub(crate) struct TrxHandle {
     started: u64,
 }
 
+impl Handle for ib_trx {
+    type Object = TrxHandle;
+}
+
+thread_local! {
+    static IDLE: Idle<TrxHandle> = const { RefCell::new(Vec::new()) };
+}
+
 impl Pooled for TrxHandle {
-    fn pool(pool: &mut Pool) -> &mut Vec<Box<TrxHandle>> {
-        &mut pool.trxs
+    fn idle() -> &'static LocalKey<Idle<TrxHandle>> {
+        &IDLE
     }
 
     fn clear(&mut self) {
@@ -29,11 +39,11 @@ impl Pooled for TrxHandle {
 }
 
 impl TrxHandle {
-    pub(super) fn running(&mut self) -> Result<&mut Trx, super::Fail> {
+    pub(super) fn running(&mut self) -> Result<&mut Trx, Fail> {
         self.trx.as_mut().ok_or(MISUSED)
     }
 
-    pub(super) fn started(&self) -> Result<&Trx, super::Fail> {
+    pub(super) fn started(&self) -> Result<&Trx, Fail> {
         self.trx.as_ref().ok_or(MISUSED)
     }
 

@@ -1,18 +1,20 @@
 //! Entries 9 to 23 and 41: tuples, the values that go into and come out of rows.
 
-use super::{Fail, MISUSED, Outcome, Pool, Pooled, entry, object};
+use super::handle::{Fail, Idle, MISUSED, Outcome, Pooled, entry, object};
 use crate::bindings::{
-    IB_SQL_NULL, ib_bool_t, ib_col_attr, ib_col_meta_t, ib_col_type, ib_crsr_t, ib_err, ib_tpl_t, ib_ulint_t,
+    IB_SQL_NULL, ib_bool_t, ib_col_attr, ib_col_meta_t, ib_col_type, ib_crsr_t, ib_err, ib_tpl_t, ib_tuple, ib_ulint_t,
 };
-use crate::boundary::{from_handle, guard, into_handle};
+use crate::boundary::{Handle, from_handle, guard, into_handle};
 use crate::refengine::codec::{self, Field, Tail};
 use crate::refengine::error::Result;
 use crate::refengine::storage::Slice;
 use crate::refengine::table::Table;
 use crate::refengine::types::{Charset, ColumnDef, ColumnType, TableDef, Value};
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::os::raw::c_void;
 use std::sync::Arc;
+use std::thread::LocalKey;
 
 /// Bytes of InnoDB's system columns behind a row's own: row id, transaction id, roll pointer. They are always NULL here.
 const SYSTEM_COLUMNS: [u32; 3] = [6, 6, 7];
@@ -54,9 +56,17 @@ pub(crate) struct Tuple {
     own: Vec<u8>,
 }
 
+impl Handle for ib_tuple {
+    type Object = Tuple;
+}
+
+thread_local! {
+    static IDLE: Idle<Tuple> = const { RefCell::new(Vec::new()) };
+}
+
 impl Pooled for Tuple {
-    fn pool(pool: &mut Pool) -> &mut Vec<Box<Tuple>> {
-        &mut pool.tuples
+    fn idle() -> &'static LocalKey<Idle<Tuple>> {
+        &IDLE
     }
 
     fn clear(&mut self) {
