@@ -7,11 +7,11 @@
 //! Two rules are ours: flags are digits and beyond 32 bits they are refused, where memcached allows a sign and cuts them; and every
 //! exptime may be any 64-bit number, where memcached's `touch`, `gat` and `flush_all` end in January 2038.
 
-use super::operation::{
-    Arith, Delete, DumpFormat, Get, Keys, Operation, Part, Refused, Removal, Request, Store, StoreMode, Style,
-};
-use super::reply as words;
-use super::{BLOCK_MAX, KEY_MAX, KEYS_MAX, meta};
+use super::keys::{Keys, Part};
+use super::limits::KEY_MAX;
+use super::line::{Args, Line, block_length, signed, trim, trim_end, trim_start, unsigned};
+use super::operation::{Arith, Delete, DumpFormat, Get, Operation, Refused, Removal, Store, StoreMode};
+use super::{Request, Style, meta, reply as words};
 
 /// Highest slab class of memcached.
 const SLAB_CLASS_MAX: u64 = 63;
@@ -19,19 +19,6 @@ const SLAB_CLASS_MAX: u64 = 63;
 pub(super) mod reply;
 #[cfg(test)]
 pub(super) mod tests;
-
-/// What a line says, beside the request that it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Line {
-    /// All of a request.
-    Complete,
-    /// A storage command; its data block of this many bytes follows.
-    Block { length: usize },
-    /// A storage command that is wrong but for its length; its data block follows.
-    RefusedBlock { length: usize },
-    /// Not memcached at all but HTTP.
-    Foreign,
-}
 
 /// Reads one line, given without its end, into `request`. `stranger`: a `set` logs in.
 #[inline]
@@ -364,153 +351,4 @@ fn refused_unless(noreply: bool, reply: &'static [u8]) -> Request<'static> {
 #[inline]
 fn noreply(rest: &[u8]) -> bool {
     trim_end(rest).ends_with(b" noreply")
-}
-
-#[inline]
-fn trim_end(mut text: &[u8]) -> &[u8] {
-    while let [head @ .., b' '] = text {
-        text = head;
-    }
-    text
-}
-
-#[inline]
-fn trim_start(mut text: &[u8]) -> &[u8] {
-    while let [b' ', tail @ ..] = text {
-        text = tail;
-    }
-    text
-}
-
-#[inline]
-fn trim(text: &[u8]) -> &[u8] {
-    trim_start(trim_end(text))
-}
-
-/// The arguments that are left of a line.
-pub(super) struct Args<'a>(pub(super) &'a [u8]);
-
-impl<'a> Iterator for Args<'a> {
-    type Item = &'a [u8];
-
-    /// The next argument, never empty.
-    #[inline]
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let text = trim_start(self.0);
-        if text.is_empty() {
-            self.0 = text;
-            return None;
-        }
-        let end = memchr::memchr(b' ', text).unwrap_or(text.len());
-        let (arg, rest) = text.split_at(end);
-        self.0 = rest;
-        Some(arg)
-    }
-}
-
-impl<'a> Keys<'a> {
-    /// `None` when there is no key or one is too long.
-    #[inline]
-    fn new(rest: &'a [u8]) -> Option<Self> {
-        let mut args = Args(rest);
-        let first = args.next().filter(|key| key.len() <= KEY_MAX)?;
-        let rest = trim_end(args.0);
-        let mut count = 1;
-        for key in Args(rest) {
-            if key.len() > KEY_MAX {
-                return None;
-            }
-            count += 1;
-        }
-        Some(Keys { first, rest, count })
-    }
-
-    /// The first [`KEYS_MAX`] keys at most, and what stands behind them. `None` as for `new`.
-    fn first_of(text: &'a [u8]) -> Option<SomeKeys<'a>> {
-        let mut args = Args(text);
-        let first = args.next().filter(|key| key.len() <= KEY_MAX)?;
-        let (rest, mut count) = (args.0, 1);
-        while count < KEYS_MAX
-            && let Some(key) = args.next()
-        {
-            if key.len() > KEY_MAX {
-                return None;
-            }
-            count += 1;
-        }
-        let rest = rest.get(..rest.len() - args.0.len()).unwrap_or_default();
-        Some(SomeKeys { keys: Keys { first, rest, count }, behind: args.0 })
-    }
-
-    /// The keys in the client's order, doubles included.
-    #[inline]
-    pub fn iter(&self) -> KeyIter<'a> {
-        KeyIter { first: Some(self.first), rest: Args(self.rest), left: self.count }
-    }
-}
-
-/// Keys from the front of a line, and what stands behind them.
-struct SomeKeys<'a> {
-    keys: Keys<'a>,
-    behind: &'a [u8],
-}
-
-impl<'a> IntoIterator for Keys<'a> {
-    type Item = &'a [u8];
-    type IntoIter = KeyIter<'a>;
-
-    fn into_iter(self) -> KeyIter<'a> {
-        self.iter()
-    }
-}
-
-/// Iterator over the keys of a [`Keys`].
-pub struct KeyIter<'a> {
-    first: Option<&'a [u8]>,
-    rest: Args<'a>,
-    left: usize,
-}
-
-impl<'a> Iterator for KeyIter<'a> {
-    type Item = &'a [u8];
-
-    #[inline]
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let key = self.first.take().or_else(|| self.rest.next())?;
-        self.left -= 1;
-        Some(key)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
-    }
-}
-
-impl ExactSizeIterator for KeyIter<'_> {}
-
-#[inline]
-pub(super) fn block_length(text: &[u8]) -> Option<usize> {
-    let length = u64::try_from(signed(text)?).ok()?;
-    usize::try_from(length).ok().filter(|_| length <= BLOCK_MAX)
-}
-
-#[inline]
-pub(super) fn signed(text: &[u8]) -> Option<i64> {
-    match text {
-        [b'-', digits @ ..] => 0i64.checked_sub_unsigned(unsigned(digits)?),
-        digits => i64::try_from(unsigned(digits)?).ok(),
-    }
-}
-
-#[inline]
-pub(super) fn unsigned(text: &[u8]) -> Option<u64> {
-    if text.is_empty() {
-        return None;
-    }
-    let digit = |byte: u8| Some(u64::from(byte.wrapping_sub(b'0'))).filter(|digit| *digit <= 9);
-    // 19 digits are below 2^64 whatever they are.
-    if text.len() <= 19 {
-        return text.iter().try_fold(0, |number, byte| Some(number * 10 + digit(*byte)?));
-    }
-    text.iter().try_fold(0u64, |number, byte| number.checked_mul(10)?.checked_add(digit(*byte)?))
 }

@@ -7,10 +7,10 @@
 //! Two rules are ours: surplus bytes behind the key of a touch or a stat are malformed, where memcached takes them for the next packet;
 //! and there is `verbosity`, which memcached's document describes and its program does not know.
 
-use super::KEY_MAX;
-use super::operation::{
-    Arith, Delete, Get, Initial, Keys, Operation, Part, Refused, Removal, Request, Store, StoreMode, Style as AnyStyle,
-};
+use super::keys::{Keys, Part};
+use super::limits::KEY_MAX;
+use super::operation::{Arith, Delete, Get, Initial, Operation, Refused, Removal, Store, StoreMode};
+use super::{PacketStyle, Request, Status, Style};
 
 pub(super) mod reply;
 
@@ -28,79 +28,6 @@ const MECHANISM_MAX: usize = 32;
 
 /// A body may announce so much more than the greatest item size; beyond that it is malformed.
 const VALUE_MAX: usize = 1 << 30;
-
-/// What an answer repeats of its packet, and what it leaves out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Style {
-    /// As sent.
-    pub opcode: u8,
-    /// Whether the client wants to hear only of errors or, where it reads, only of hits.
-    pub quiet: bool,
-    /// Whether the answer to a read carries the key.
-    pub with_key: bool,
-    /// As sent.
-    pub opaque: [u8; 4],
-}
-
-impl Style {
-    /// Whether the packet belongs to logging in, which a client may do before it has: as in memcached the version is told, too,
-    /// and nothing else is answered, whatever is wrong with it.
-    pub fn is_of_login(&self) -> bool {
-        matches!(self.opcode, 0x0b | 0x20..=0x22)
-    }
-}
-
-/// How a request ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u16)]
-pub enum Status {
-    /// It was done.
-    Success = 0x00,
-    /// No such key.
-    NotFound = 0x01,
-    /// The key is there already, or has another cas number.
-    Exists = 0x02,
-    /// The value is over the item size, or does not fit its column.
-    TooLarge = 0x03,
-    /// The packet is malformed, or the table cannot take what it says.
-    InvalidArguments = 0x04,
-    /// There is nothing to append to.
-    NotStored = 0x05,
-    /// increment or decrement met a value that is not a number.
-    NonNumeric = 0x06,
-    /// The client has to log in, or has not the right.
-    AuthError = 0x20,
-    /// The mechanism has more to say.
-    AuthContinue = 0x21,
-    /// No such opcode.
-    UnknownCommand = 0x81,
-    /// No memory for the value.
-    OutOfMemory = 0x82,
-    /// The request is right, and failed.
-    Internal = 0x84,
-    /// The request is right, and may be done if it is tried again.
-    Temporary = 0x86,
-}
-
-impl Status {
-    /// What memcached says with it; empty with a success.
-    pub fn text(self) -> &'static str {
-        match self {
-            Status::Success | Status::AuthContinue => "",
-            Status::NotFound => "Not found",
-            Status::Exists => "Data exists for key.",
-            Status::TooLarge => "Too large.",
-            Status::InvalidArguments => "Invalid arguments",
-            Status::NotStored => "Not stored.",
-            Status::NonNumeric => "Non-numeric server-side value for incr or decr",
-            Status::AuthError => "Auth failure.",
-            Status::UnknownCommand => "Unknown command",
-            Status::OutOfMemory => "Out of memory",
-            Status::Internal => "Internal error",
-            Status::Temporary => "Temporary failure",
-        }
-    }
-}
 
 /// What stands at the start of the input.
 #[derive(Debug, PartialEq)]
@@ -201,8 +128,8 @@ impl Header {
 
     #[inline]
     fn request<'a>(&self, quiet: bool, with_key: bool, operation: Operation<'a>) -> Request<'a> {
-        let style = Style { opcode: self.opcode, quiet, with_key, opaque: self.opaque };
-        Request { operation, style: AnyStyle::Packet(style) }
+        let style = PacketStyle { opcode: self.opcode, quiet, with_key, opaque: self.opaque };
+        Request { operation, style: Style::Packet(style) }
     }
 
     /// The cas number to compare with, if any.

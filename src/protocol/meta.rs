@@ -8,14 +8,13 @@
 //! memcached counts its letter too; a wrong flag of `ms` never leaves the data block to be taken for commands; a base64 key is answered
 //! as the client spelled it.
 
-use super::ascii::{Args, Line, block_length, signed, unsigned};
-use super::operation::{
-    Arith, Delete, Get, Initial, Keys, Operation, Part, Removal, Renewal, Request, Store, StoreMode, Style as AnyStyle,
-    Tells,
-};
-use super::{KEY_MAX, reply as words};
+use super::keys::{Keys, Part};
+use super::limits::KEY_MAX;
+use super::line::{Args, Line, block_length, signed, unsigned};
+use super::operation::{Arith, Delete, Get, Initial, Operation, Removal, Renewal, Store, StoreMode, Tells};
+use super::style::{Flags, bit};
+use super::{MetaStyle, Request, Style, base64, reply as words};
 
-pub(super) mod base64;
 pub(super) mod reply;
 #[cfg(test)]
 pub(super) mod tests;
@@ -67,50 +66,13 @@ pub enum Verb {
     Arith,
 }
 
-/// What a reply repeats of its command, and what it leaves out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Style<'a> {
-    /// The key as the client wrote it; empty for `mn`.
-    key: &'a [u8],
-    flags: Flags<'a>,
-}
-
-impl<'a> Style<'a> {
-    /// Whether the flag of that letter is there.
-    #[inline]
-    pub fn has(&self, flag: u8) -> bool {
-        self.flags.set & bit(flag) != 0
-    }
-
-    /// The flags with their tokens, in the client's order.
-    fn flags(&self) -> impl Iterator<Item = (u8, &'a [u8])> + use<'a> {
-        Args(self.flags.text).filter_map(|word| word.split_first().map(|(letter, token)| (*letter, token)))
-    }
-}
-
-/// The flags of a line: their text, and a bit for each letter from `A` on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Flags<'a> {
-    text: &'a [u8],
-    set: u64,
-}
-
-/// The bit of a letter; none for what is no letter.
-#[inline]
-fn bit(letter: u8) -> u64 {
-    match letter {
-        b'A'..=b'z' => 1 << (letter - b'A'),
-        _ => 0,
-    }
-}
-
 /// Reads what stands behind the verb.
 pub(super) fn line<'a>(verb: Verb, rest: &'a [u8], into: &mut Request<'a>) -> Line {
     let mut args = Args(rest);
     if verb == Verb::Noop {
         // Whatever else stands there.
-        let style = Style { key: b"", flags: Flags { text: b"", set: 0 } };
-        *into = Request { operation: Operation::Noop, style: AnyStyle::Meta(style) };
+        let style = MetaStyle { key: b"", flags: Flags { text: b"", set: 0 } };
+        *into = Request { operation: Operation::Noop, style: Style::Meta(style) };
         return Line::Complete;
     }
     // What is wrong behind the length of an `ms` does not make commands of its data.
@@ -142,7 +104,7 @@ fn request<'a>(verb: Verb, key: &'a [u8], args: Args<'a>) -> Result<Request<'a>,
         Verb::Debug => Args(text).fold(0, |set, word| set | word.first().map_or(0, |letter| bit(*letter))),
         _ => flag_set(text, WORDS_MAX - if verb == Verb::Set { 3 } else { 2 }).map_err(|error| worded(verb, error))?,
     };
-    let style = Style { key, flags: Flags { text, set } };
+    let style = MetaStyle { key, flags: Flags { text, set } };
     if style.has(b'b') && base64::decode(key, &mut [0; KEY_MAX]).is_none() {
         return Err(worded(verb, BAD_BASE64));
     }
@@ -152,12 +114,12 @@ fn request<'a>(verb: Verb, key: &'a [u8], args: Args<'a>) -> Result<Request<'a>,
             tokens.take(flag, token).map_err(|error| worded(verb, error))?;
         }
     }
-    Ok(Request { operation: operation(verb, &style, &tokens)?, style: AnyStyle::Meta(style) })
+    Ok(Request { operation: operation(verb, &style, &tokens)?, style: Style::Meta(style) })
 }
 
 /// # Errors
 /// The reply to a mode that the command does not know.
-fn operation<'a>(verb: Verb, style: &Style<'a>, tokens: &Tokens<'a>) -> Result<Operation<'a>, &'static [u8]> {
+fn operation<'a>(verb: Verb, style: &MetaStyle<'a>, tokens: &Tokens<'a>) -> Result<Operation<'a>, &'static [u8]> {
     let key = style.key;
     let Tokens { compare, cas, exptime, create, .. } = *tokens;
     // A reply that nobody wants to see tells nothing.

@@ -1,32 +1,11 @@
 //! What a client asks for, in one vocabulary for all protocols, and what follows from it before it runs.
 //!
-//! A parser makes a [`Request`]: an [`Operation`], and the [`Style`] in which its outcome is told. Whoever plans, permits and runs
+//! A parser makes a [`Request`](super::Request): an [`Operation`], and the [`Style`](super::Style) in which its outcome is told. Whoever plans, permits and runs
 //! requests asks the operation alone.
 
-use super::{binary, meta};
-
-/// What a client asked for, borrowed from its input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Request<'a> {
-    /// What to do.
-    pub operation: Operation<'a>,
-    /// How the outcome is told.
-    pub style: Style<'a>,
-}
-
-/// The protocol of a request, with what its replies repeat or leave out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style<'a> {
-    /// Classic text.
-    Text {
-        /// Whether the client wants no answer.
-        noreply: bool,
-    },
-    /// Meta commands.
-    Meta(meta::Style<'a>),
-    /// Binary packets.
-    Packet(binary::Style),
-}
+use super::keys::Keys;
+pub use super::keys::Part;
+use super::style::Status;
 
 /// What to do.
 ///
@@ -125,7 +104,7 @@ pub enum Refused {
     /// A packet with this status.
     Packet {
         /// What is wrong.
-        status: binary::Status,
+        status: Status,
         /// Whether the connection ends with the reply: nobody knows where the next packet begins.
         close: bool,
     },
@@ -148,33 +127,6 @@ pub struct Get<'a> {
     pub known: Option<u64>,
     /// What makes the client the one that renews the item. Only with one key.
     pub renewal: Option<Renewal>,
-}
-
-/// Which part of a line of keys a read has: a long line is several reads, one behind the other, with one end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// All of it.
-    Whole,
-    /// The first of several.
-    First,
-    /// One between others.
-    Middle,
-    /// The last of several.
-    Last,
-}
-
-impl Part {
-    /// Whether the line begins with it.
-    #[inline]
-    pub fn begins(self) -> bool {
-        matches!(self, Part::Whole | Part::First)
-    }
-
-    /// Whether the line ends with it.
-    #[inline]
-    pub fn ends(self) -> bool {
-        matches!(self, Part::Whole | Part::Last)
-    }
 }
 
 /// When a read tells its client to renew an item, and what it leaves for others.
@@ -361,22 +313,15 @@ pub enum Kind {
     Flush,
 }
 
-/// Whose permission an operation needs.
+/// The permission that an operation needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// Nobody's.
+pub enum Permission {
+    /// None.
     Nothing,
     /// That for every container that its keys lead to; without keys, for the one that the connection uses.
     Items,
     /// The administrator's.
     Daemon,
-}
-
-impl Default for Request<'_> {
-    /// Nothing to do.
-    fn default() -> Self {
-        Request { operation: Operation::Noop, style: Style::Text { noreply: false } }
-    }
 }
 
 impl<'a> Operation<'a> {
@@ -415,23 +360,25 @@ impl<'a> Operation<'a> {
         matches!(self.kind(), Kind::Idle | Kind::Read)
     }
 
-    /// Whose permission it needs.
-    pub fn scope(&self) -> Scope {
+    /// The permission that it needs.
+    pub fn permission(&self) -> Permission {
         match self {
-            Operation::MemoryLimit { .. } | Operation::RefreshCertificates => Scope::Daemon,
-            Operation::Stats { args } if args.starts_with(b"reset") || args.starts_with(b"detail") => Scope::Daemon,
-            Operation::Stats { .. } => Scope::Nothing,
-            Operation::Bind { .. } => Scope::Items,
-            operation if operation.kind() == Kind::Idle => Scope::Nothing,
-            _ => Scope::Items,
+            Operation::MemoryLimit { .. } | Operation::RefreshCertificates => Permission::Daemon,
+            Operation::Stats { args } if args.starts_with(b"reset") || args.starts_with(b"detail") => {
+                Permission::Daemon
+            }
+            Operation::Stats { .. } => Permission::Nothing,
+            Operation::Bind { .. } => Permission::Items,
+            operation if operation.kind() == Kind::Idle => Permission::Nothing,
+            _ => Permission::Items,
         }
     }
 
-    /// The key, where there is exactly one; as the client wrote it, see [`Request::is_encoded`].
+    /// The key, where there is exactly one; as the client wrote it, see [`Request::is_encoded`](super::Request::is_encoded).
     #[inline]
     pub fn key(&self) -> Option<&'a [u8]> {
         match *self {
-            Operation::Get(Get { keys, .. }) => keys.is_single().then_some(keys.first),
+            Operation::Get(Get { keys, .. }) => keys.is_single().then_some(keys.first()),
             Operation::Store(Store { key, .. })
             | Operation::Arith(Arith { key, .. })
             | Operation::Delete(Delete { key, .. })
@@ -470,7 +417,7 @@ impl<'a> Operation<'a> {
     #[inline]
     pub fn is_stream(&self) -> bool {
         match self {
-            Operation::Get(get) => get.part.begins() && may_be_range(get.keys.first),
+            Operation::Get(get) => get.part.begins() && may_be_range(get.keys.first()),
             Operation::KeyDump { .. } => true,
             _ => false,
         }
@@ -490,7 +437,7 @@ impl<'a> Operation<'a> {
     }
 
     /// The same on another key, where it has one.
-    fn with_key<'b>(self, new: &'b [u8]) -> Operation<'b>
+    pub(super) fn with_key<'b>(self, new: &'b [u8]) -> Operation<'b>
     where
         'a: 'b,
     {
@@ -513,79 +460,5 @@ fn may_be_range(key: &[u8]) -> bool {
         [b'@', b'<' | b'>', ..] => true,
         [b'@', b'@', name @ ..] => name.windows(2).any(|pair| matches!(pair, [b'@', b'<' | b'>'])),
         _ => false,
-    }
-}
-
-/// Room for a key that has to be decoded.
-pub type KeyBuffer = [u8; super::KEY_MAX];
-
-impl<'a> Request<'a> {
-    /// Whether the operation's key is base64 and stands for another.
-    #[inline]
-    pub fn is_encoded(&self) -> bool {
-        matches!(&self.style, Style::Meta(style) if style.has(b'b'))
-    }
-
-    /// The same with the key that an encoded one stands for.
-    pub fn decoded<'b>(&self, buffer: &'b mut KeyBuffer) -> Request<'b>
-    where
-        'a: 'b,
-    {
-        // The parser has tried it.
-        let key = self.operation.key().and_then(|key| meta::base64::decode(key, buffer)).unwrap_or_default();
-        Request { operation: self.operation.with_key(key), style: self.style }
-    }
-
-    /// Whether the connection ends behind the reply.
-    #[inline]
-    pub fn closes(&self) -> bool {
-        matches!(self.operation, Operation::Quit | Operation::Refused(Refused::Packet { close: true, .. }))
-    }
-
-    /// A text command that is wrong in itself.
-    pub(super) fn refused(reply: &'static [u8]) -> Request<'a> {
-        Request { operation: Operation::Refused(Refused::Line(reply)), style: Style::Text { noreply: false } }
-    }
-
-    /// Makes it one that is wrong in itself, and told so unless the client wants no answer.
-    pub(super) fn refuse(&mut self, reply: &'static [u8]) {
-        let quiet = matches!(self.style, Style::Text { noreply: true });
-        self.operation = Operation::Refused(Refused::Line(if quiet { b"" } else { reply }));
-        self.style = Style::Text { noreply: quiet };
-    }
-}
-
-/// The keys of a read: at least one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keys<'a> {
-    pub(super) first: &'a [u8],
-    /// What follows the first key, from a space to the end of the last key.
-    pub(super) rest: &'a [u8],
-    pub(super) count: usize,
-}
-
-impl<'a> Keys<'a> {
-    /// A single key.
-    #[inline]
-    pub fn one(key: &'a [u8]) -> Keys<'a> {
-        Keys { first: key, rest: b"", count: 1 }
-    }
-
-    /// How many there are, at no cost.
-    #[inline]
-    pub fn len_hint(&self) -> usize {
-        self.count
-    }
-
-    /// The first key.
-    #[inline]
-    pub fn first(&self) -> &'a [u8] {
-        self.first
-    }
-
-    /// Whether there is only one.
-    #[inline]
-    pub fn is_single(&self) -> bool {
-        self.count == 1
     }
 }

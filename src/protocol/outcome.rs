@@ -1,9 +1,5 @@
 //! How an operation ended: what an executor finds out, and the formatters put into words.
 
-use super::Request;
-use super::operation::Style;
-use super::reply::Out;
-use super::{ascii, binary, meta};
 use std::borrow::Cow;
 
 /// How an operation ended, or a part of its reply. What it means for the wire is the formatters' business.
@@ -123,24 +119,6 @@ pub enum Denial {
     Forbidden,
     /// Nobody may do it here.
     Disabled(&'static str),
-}
-
-impl Request<'_> {
-    /// Appends an outcome in the words of the request's protocol: nothing where the client does not want to hear of it.
-    #[inline]
-    pub fn answer(&self, outcome: &Outcome<'_>, out: &mut Out) {
-        match &self.style {
-            Style::Text { noreply } => ascii::reply::write(&self.operation, *noreply, outcome, out),
-            Style::Meta(style) => meta::reply::write(&self.operation, style, outcome, out),
-            Style::Packet(style) => binary::reply::write(&self.operation, *style, outcome, out),
-        }
-    }
-
-    /// Appends that the request was given up and may be tried again.
-    #[cold]
-    pub fn give_up(&self, reason: impl Into<Cow<'static, str>>, out: &mut Out) {
-        self.answer(&Outcome::Failed(&Fault::Temporary(reason.into())), out);
-    }
 }
 
 /// Seconds that are left until a deadline, -1 for no end.

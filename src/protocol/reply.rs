@@ -141,7 +141,7 @@ pub fn dumped_key(out: &mut Out, format: DumpFormat, key: &[u8], item: (u32, u64
             match is_printable(key) {
                 true => out.extend_from_slice(key),
                 false => {
-                    super::meta::base64::encode(out, key);
+                    super::base64::encode(out, key);
                     out.extend_from_slice(b" b");
                 }
             }

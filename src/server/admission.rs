@@ -1,7 +1,7 @@
 //! Who may ask for what: whether a connection has logged in, what a request demands, and what credentials look like.
 
 use crate::auth::{Right, User};
-use crate::protocol::operation::{Refused, Scope, StoreMode};
+use crate::protocol::operation::{Permission, Refused, StoreMode};
 use crate::protocol::reply::{self, Out};
 use crate::protocol::{Denial, Operation, Outcome, Request, Style};
 use std::sync::Arc;
@@ -163,9 +163,9 @@ pub enum Demand {
 
 /// What a user must be allowed for a request.
 pub fn demand(operation: &Operation<'_>) -> Demand {
-    match operation.scope() {
-        Scope::Nothing => Demand::Nothing,
-        Scope::Daemon => Demand::Daemon,
-        Scope::Items => Demand::Container(if operation.is_read() { Right::Read } else { Right::Write }),
+    match operation.permission() {
+        Permission::Nothing => Demand::Nothing,
+        Permission::Daemon => Demand::Daemon,
+        Permission::Items => Demand::Container(if operation.is_read() { Right::Read } else { Right::Write }),
     }
 }

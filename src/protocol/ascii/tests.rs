@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::protocol::{Dialect, Parsed, Parser};
-use crate::protocol::{GET_LINE_MAX, LINE_MAX};
+use crate::protocol::{GET_LINE_MAX, KEYS_MAX, LINE_MAX};
 
 const ITEM_MAX: usize = 100;
 

@@ -3,10 +3,11 @@
 //! A quiet request is answered where it failed or, if it reads, where it hit. An answer carries the item's cas number, 0 where the
 //! request has no item or the container that was written has no cas column.
 
-use super::{HEADER, Status, Style};
+use super::HEADER;
 use crate::protocol::operation::{Operation, Refused, StoreMode};
 use crate::protocol::outcome::{Denial, Fault, Outcome, Value};
 use crate::protocol::reply::Out;
+use crate::protocol::{PacketStyle, Status};
 
 /// First byte of every answer.
 const MAGIC: u8 = 0x81;
@@ -33,7 +34,7 @@ impl Answer<'_> {
 
 /// Appends an outcome.
 #[inline]
-pub(in crate::protocol) fn write(operation: &Operation<'_>, style: Style, outcome: &Outcome<'_>, out: &mut Out) {
+pub(in crate::protocol) fn write(operation: &Operation<'_>, style: PacketStyle, outcome: &Outcome<'_>, out: &mut Out) {
     match outcome {
         Outcome::Value(value) => hit(operation, style, value, out),
         Outcome::NotFound if style.quiet && is_read(operation) => {}
@@ -59,7 +60,7 @@ pub(in crate::protocol) fn write(operation: &Operation<'_>, style: Style, outcom
 
 /// What is no business of items, and what went wrong.
 #[cold]
-fn rare(operation: &Operation<'_>, style: Style, outcome: &Outcome<'_>, out: &mut Out) {
+fn rare(operation: &Operation<'_>, style: PacketStyle, outcome: &Outcome<'_>, out: &mut Out) {
     match outcome {
         Outcome::NonNumeric => failure(out, style, Status::NonNumeric),
         Outcome::Text(text) => answer(out, style, &Answer { value: text.as_bytes(), ..Answer::SUCCESS }),
@@ -100,7 +101,7 @@ fn not_stored(operation: &Operation<'_>) -> Status {
 
 /// Appends a hit.
 #[inline]
-fn hit(operation: &Operation<'_>, style: Style, value: &Value<'_>, out: &mut Out) {
+fn hit(operation: &Operation<'_>, style: PacketStyle, value: &Value<'_>, out: &mut Out) {
     let answered = Answer {
         status: Status::Success,
         cas: value.cas,
@@ -113,7 +114,7 @@ fn hit(operation: &Operation<'_>, style: Style, value: &Value<'_>, out: &mut Out
 
 /// Appends a success, unless the client wants to hear only of errors.
 #[inline]
-fn done(style: Style, cas: u64, value: &[u8], out: &mut Out) {
+fn done(style: PacketStyle, cas: u64, value: &[u8], out: &mut Out) {
     if !style.quiet {
         answer(out, style, &Answer { cas, value, ..Answer::SUCCESS });
     }
@@ -121,7 +122,7 @@ fn done(style: Style, cas: u64, value: &[u8], out: &mut Out) {
 
 /// Appends an answer.
 #[inline]
-fn answer(out: &mut Out, style: Style, answer: &Answer<'_>) {
+fn answer(out: &mut Out, style: PacketStyle, answer: &Answer<'_>) {
     let Answer { status, cas, extras, key, value } = *answer;
     let body = extras.len() + key.len() + value.len();
     // An item has at most 1 GiB, and everything else is short.
@@ -140,18 +141,18 @@ fn answer(out: &mut Out, style: Style, answer: &Answer<'_>) {
 }
 
 /// Appends a failure in memcached's words.
-fn failure(out: &mut Out, style: Style, status: Status) {
+fn failure(out: &mut Out, style: PacketStyle, status: Status) {
     refusal(out, style, status, status.text());
 }
 
 /// Appends a failure with a reason.
 #[cold]
-fn refusal(out: &mut Out, style: Style, status: Status, reason: &str) {
+fn refusal(out: &mut Out, style: PacketStyle, status: Status, reason: &str) {
     answer(out, style, &Answer { status, value: reason.as_bytes(), ..Answer::SUCCESS });
 }
 
 /// Appends one statistic; an empty name and value end them.
-fn stat(out: &mut Out, style: Style, name: &str, value: &[u8]) {
+fn stat(out: &mut Out, style: PacketStyle, name: &str, value: &[u8]) {
     answer(out, style, &Answer { key: name.as_bytes(), value, ..Answer::SUCCESS });
 }
 
@@ -161,7 +162,7 @@ mod tests {
 
     #[test]
     fn answers() {
-        let style = Style { opcode: 0x0c, quiet: false, with_key: false, opaque: [0xde, 0xad, 0xbe, 0xef] };
+        let style = PacketStyle { opcode: 0x0c, quiet: false, with_key: false, opaque: [0xde, 0xad, 0xbe, 0xef] };
         let written = |write: &dyn Fn(&mut Out)| {
             let mut out = Out::from(&b"|"[..]);
             write(&mut out);

@@ -48,7 +48,7 @@ fn events(input: &[u8]) -> Vec<String> {
                 rest = &rest[consumed..];
             }
             Parsed::Request { consumed } => {
-                let AnyStyle::Packet(style) = request.style else { panic!("{request:?} is no packet") };
+                let Style::Packet(style) = request.style else { panic!("{request:?} is no packet") };
                 assert_eq!(style.opaque, OPAQUE);
                 let quiet = if style.quiet { "quiet " } else { "" };
                 events.push(format!("{quiet}{}", shown(&request.operation, style)));
@@ -62,7 +62,7 @@ fn events(input: &[u8]) -> Vec<String> {
     }
 }
 
-fn shown(operation: &Operation<'_>, style: Style) -> String {
+fn shown(operation: &Operation<'_>, style: PacketStyle) -> String {
     let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
     match *operation {
         Operation::Get(get) => format!("get {} {} {:?}", text(get.keys.first()), style.with_key, get.touch),
@@ -263,7 +263,7 @@ fn the_first_byte_decides_unless_the_dialect_does() {
             let mut request = Request::default();
             match parser.parse(rest, &mut request) {
                 Parsed::Request { consumed } => {
-                    said.push(if matches!(request.style, AnyStyle::Packet(_)) { "packet" } else { "text" });
+                    said.push(if matches!(request.style, Style::Packet(_)) { "packet" } else { "text" });
                     rest = &rest[consumed..];
                 }
                 Parsed::Close => {

@@ -1,10 +1,9 @@
 //! The replies of the meta commands.
 
-use super::Style;
-use crate::protocol::KEY_MAX;
 use crate::protocol::operation::Operation;
 use crate::protocol::outcome::{Outcome, Value, ttl};
 use crate::protocol::reply::{CRLF, Out};
+use crate::protocol::{KEY_MAX, MetaStyle};
 
 /// The first word of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +82,12 @@ impl Facts {
 
 /// Appends an outcome.
 #[inline]
-pub(in crate::protocol) fn write(operation: &Operation<'_>, style: &Style<'_>, outcome: &Outcome<'_>, out: &mut Out) {
+pub(in crate::protocol) fn write(
+    operation: &Operation<'_>,
+    style: &MetaStyle<'_>,
+    outcome: &Outcome<'_>,
+    out: &mut Out,
+) {
     let quiet = style.has(b'q');
     match outcome {
         Outcome::Value(value) => item(operation, style, value, out),
@@ -119,7 +123,7 @@ fn refused(operation: &Operation<'_>) -> Facts {
     }
 }
 
-fn item(operation: &Operation<'_>, style: &Style<'_>, value: &Value<'_>, out: &mut Out) {
+fn item(operation: &Operation<'_>, style: &MetaStyle<'_>, value: &Value<'_>, out: &mut Out) {
     let facts = Facts::of(value);
     match operation {
         Operation::Inspect { .. } => debug(out, style, &facts, value.name.len() + value.value.len()),
@@ -132,7 +136,7 @@ fn item(operation: &Operation<'_>, style: &Style<'_>, value: &Value<'_>, out: &m
 }
 
 /// Appends the line of a success, and a value.
-fn with_value(out: &mut Out, style: &Style<'_>, value: Option<&[u8]>, facts: &Facts) {
+fn with_value(out: &mut Out, style: &MetaStyle<'_>, value: Option<&[u8]>, facts: &Facts) {
     let Some(value) = value else { return line(out, style, Code::Done, facts) };
     out.reserve(value.len() + KEY_MAX);
     line(out, style, Code::Value(value.len()), facts);
@@ -141,7 +145,7 @@ fn with_value(out: &mut Out, style: &Style<'_>, value: Option<&[u8]>, facts: &Fa
 }
 
 /// Appends the line of a reply: the code, what the flags ask for in the client's order, then `Z`, `X` and `W`.
-fn line(out: &mut Out, style: &Style<'_>, code: Code, facts: &Facts) {
+fn line(out: &mut Out, style: &MetaStyle<'_>, code: Code, facts: &Facts) {
     let mut digits = itoa::Buffer::new();
     out.extend_from_slice(match code {
         Code::Done => b"HD",
@@ -188,7 +192,7 @@ fn line(out: &mut Out, style: &Style<'_>, code: Code, facts: &Facts) {
 }
 
 /// Appends the reply of an `me` that hit; `size` is that of key and value.
-fn debug(out: &mut Out, style: &Style<'_>, facts: &Facts, size: usize) {
+fn debug(out: &mut Out, style: &MetaStyle<'_>, facts: &Facts, size: usize) {
     let mut digits = itoa::Buffer::new();
     out.extend_from_slice(b"ME ");
     out.extend_from_slice(style.key);
@@ -213,16 +217,16 @@ fn echo(out: &mut Out, flag: u8, token: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::ascii::Line;
+    use crate::protocol::line::Line;
     use crate::protocol::meta::{self, Verb};
-    use crate::protocol::operation::{Request, Style as AnyStyle};
+    use crate::protocol::{Request, Style};
 
     #[test]
     fn lines() {
         let parsed = |line: &'static str| {
             let mut request = Request::default();
             assert_eq!(meta::line(Verb::Get, line.as_bytes(), &mut request), Line::Complete);
-            let AnyStyle::Meta(style) = request.style else { panic!("{request:?}") };
+            let Style::Meta(style) = request.style else { panic!("{request:?}") };
             style
         };
         let all = Facts {

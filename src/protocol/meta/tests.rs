@@ -4,7 +4,7 @@ use super::*;
 use crate::protocol::ascii::tests::check;
 
 /// The verb, the key that it means, the flags, an `ms` with its mode and value.
-pub(in crate::protocol) fn shown(operation: &Operation<'_>, style: &Style<'_>) -> String {
+pub(in crate::protocol) fn shown(operation: &Operation<'_>, style: &MetaStyle<'_>) -> String {
     let verb = match operation {
         Operation::Get(_) => "Get",
         Operation::Store(_) => "Set",
@@ -15,7 +15,7 @@ pub(in crate::protocol) fn shown(operation: &Operation<'_>, style: &Style<'_>) -
         Operation::Oversized { .. } => "Oversized",
         other => panic!("{other:?} is no meta command"),
     };
-    let request = Request { operation: *operation, style: AnyStyle::Meta(*style) };
+    let request = Request { operation: *operation, style: Style::Meta(*style) };
     let mut buffer = [0; KEY_MAX];
     let key = if request.is_encoded() { request.decoded(&mut buffer).operation.key() } else { operation.key() };
     let mut text = format!("{verb} {}", key.unwrap_or_default().escape_ascii());

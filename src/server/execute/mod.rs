@@ -12,9 +12,8 @@ use super::outcome::{Abort, Progress, Resume};
 use super::scope::Scope;
 use super::shared::Shared;
 use super::stats::{ContainerCount, Counter, Delta};
-use crate::protocol::operation::KeyBuffer;
 use crate::protocol::reply::Out;
-use crate::protocol::{Fault, KEY_MAX, Operation, Outcome, Request, Style};
+use crate::protocol::{Fault, KEY_MAX, KeyBuffer, Operation, Outcome, Request, Style};
 use crate::rows::{Error, Rows};
 use crate::store::{Config, Container, ContainerId, Failure, Store, Target};
 

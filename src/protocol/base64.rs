@@ -1,13 +1,13 @@
 //! base64 with the alphabet of RFC 4648, section 4, and its padding, for keys.
 
-use crate::protocol::KEY_MAX;
-use crate::protocol::operation::KeyBuffer;
-use crate::protocol::reply::Out;
+use super::keys::KeyBuffer;
+use super::limits::KEY_MAX;
 use base64ct::{Base64, Encoding};
+use bytes::BytesMut;
 
 /// Decodes `text` into `buffer`; `None` if it is no base64 or too long. As in memcached the bits that the last digit has too many may be
 /// anything, which the library refuses.
-pub(in crate::protocol) fn decode<'b>(text: &[u8], buffer: &'b mut KeyBuffer) -> Option<&'b [u8]> {
+pub(super) fn decode<'b>(text: &[u8], buffer: &'b mut KeyBuffer) -> Option<&'b [u8]> {
     let padding = text.iter().rev().take_while(|byte| **byte == b'=').count();
     if !text.len().is_multiple_of(4) || padding > 2 {
         return None;
@@ -39,7 +39,7 @@ fn sextet(digit: u8) -> Option<u32> {
 }
 
 /// Appends a key to `out`, encoded.
-pub(in crate::protocol) fn encode(out: &mut Out, key: &[u8]) {
+pub(super) fn encode(out: &mut BytesMut, key: &[u8]) {
     let mut buffer = [0; KEY_MAX.div_ceil(3) * 4];
     // No key is longer than the buffer is made for.
     out.extend_from_slice(Base64::encode(key, &mut buffer).unwrap_or_default().as_bytes());

@@ -1,0 +1,23 @@
+//! An outcome in the words of the request's protocol.
+
+use super::reply::Out;
+use super::{Fault, Outcome, Request, Style, ascii, binary, meta};
+use std::borrow::Cow;
+
+impl Request<'_> {
+    /// Appends an outcome in the words of the request's protocol: nothing where the client does not want to hear of it.
+    #[inline]
+    pub fn answer(&self, outcome: &Outcome<'_>, out: &mut Out) {
+        match &self.style {
+            Style::Text { noreply } => ascii::reply::write(&self.operation, *noreply, outcome, out),
+            Style::Meta(style) => meta::reply::write(&self.operation, style, outcome, out),
+            Style::Packet(style) => binary::reply::write(&self.operation, *style, outcome, out),
+        }
+    }
+
+    /// Appends that the request was given up and may be tried again.
+    #[cold]
+    pub fn give_up(&self, reason: impl Into<Cow<'static, str>>, out: &mut Out) {
+        self.answer(&Outcome::Failed(&Fault::Temporary(reason.into())), out);
+    }
+}

@@ -1,0 +1,85 @@
+//! A line of text: what it says of what follows it, its words and its numbers.
+
+use super::limits::BLOCK_MAX;
+
+/// What a line says, beside the request that it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line {
+    /// All of a request.
+    Complete,
+    /// A storage command; its data block of this many bytes follows.
+    Block { length: usize },
+    /// A storage command that is wrong but for its length; its data block follows.
+    RefusedBlock { length: usize },
+    /// Not memcached at all but HTTP.
+    Foreign,
+}
+
+#[inline]
+pub(super) fn trim_end(mut text: &[u8]) -> &[u8] {
+    while let [head @ .., b' '] = text {
+        text = head;
+    }
+    text
+}
+
+#[inline]
+pub(super) fn trim_start(mut text: &[u8]) -> &[u8] {
+    while let [b' ', tail @ ..] = text {
+        text = tail;
+    }
+    text
+}
+
+#[inline]
+pub(super) fn trim(text: &[u8]) -> &[u8] {
+    trim_start(trim_end(text))
+}
+
+/// The arguments that are left of a line.
+pub(super) struct Args<'a>(pub(super) &'a [u8]);
+
+impl<'a> Iterator for Args<'a> {
+    type Item = &'a [u8];
+
+    /// The next argument, never empty.
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let text = trim_start(self.0);
+        if text.is_empty() {
+            self.0 = text;
+            return None;
+        }
+        let end = memchr::memchr(b' ', text).unwrap_or(text.len());
+        let (arg, rest) = text.split_at(end);
+        self.0 = rest;
+        Some(arg)
+    }
+}
+
+#[inline]
+pub(super) fn block_length(text: &[u8]) -> Option<usize> {
+    let length = u64::try_from(signed(text)?).ok()?;
+    usize::try_from(length).ok().filter(|_| length <= BLOCK_MAX)
+}
+
+#[inline]
+pub(super) fn signed(text: &[u8]) -> Option<i64> {
+    match text {
+        [b'-', digits @ ..] => 0i64.checked_sub_unsigned(unsigned(digits)?),
+        digits => i64::try_from(unsigned(digits)?).ok(),
+    }
+}
+
+#[inline]
+pub(super) fn unsigned(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    let digit = |byte: u8| Some(u64::from(byte.wrapping_sub(b'0'))).filter(|digit| *digit <= 9);
+    // 19 digits are below 2^64 whatever they are.
+    if text.len() <= 19 {
+        return text.iter().try_fold(0, |number, byte| Some(number * 10 + digit(*byte)?));
+    }
+    text.iter().try_fold(0u64, |number, byte| number.checked_mul(10)?.checked_add(digit(*byte)?))
+}
