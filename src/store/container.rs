@@ -3,8 +3,8 @@
 mod check;
 
 use super::error::{ContainerError, Rule};
-use super::{Failure, Item, Policies, value};
-use crate::rows::{Cell, Column, ColumnKind, Rows, Table};
+use super::{Failure, Policies, number};
+use crate::rows::{Cell, ColumnKind, Rows, Table};
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -58,39 +58,6 @@ impl Container {
         String::from_utf8_lossy(path.split(|byte| *byte == b'/').next().unwrap_or_default())
     }
 
-    /// The container of a row of the containers table, inside a transaction. One whose row breaks a rule knows which.
-    pub(super) fn of_row<R: Rows>(rows: &mut R, row: &ContainerRow, id: usize, policies: Policies) -> Container {
-        check::check(rows, row, id, policies).unwrap_or_else(|rule| Container::refuse(row, id, rule))
-    }
-
-    /// One that refuses everything.
-    #[cfg(test)]
-    pub(super) fn refusing(name: &str, id: usize) -> Container {
-        Container::refuse(&ContainerRow { name: name.into(), ..ContainerRow::default() }, id, Rule::NoValues)
-    }
-
-    fn refuse(row: &ContainerRow, id: usize, rule: Rule) -> Container {
-        let column = Column {
-            name: row.key.clone(),
-            kind: ColumnKind::VarBinary,
-            not_null: true,
-            max_bytes: 0,
-            has_default: false,
-            generated: false,
-        };
-        Container {
-            name: row.name.clone(),
-            table: Table::new(id, check::path(row).unwrap_or_default(), None, vec![column], 0),
-            values: vec![0],
-            flags: None,
-            cas: None,
-            expiry: None,
-            policies: Policies::default(),
-            refused: Some(ContainerError { container: row.name.clone(), rule }),
-            exptime_said: AtomicBool::new(false),
-        }
-    }
-
     /// Why it serves nobody, if so.
     pub fn refused(&self) -> Option<&ContainerError> {
         self.refused.as_ref()
@@ -141,7 +108,7 @@ impl Container {
     pub(super) fn key_cell<'a>(&self, key: &'a [u8]) -> Option<Cell<'a>> {
         let column = &self.table.columns[self.table.key];
         match column.kind {
-            ColumnKind::Int { bytes, unsigned } => value::int_cell(key, bytes, unsigned),
+            ColumnKind::Int { bytes, unsigned } => number::int_cell(key, bytes, unsigned),
             _ => Some(Cell::Bytes(key)),
         }
     }
@@ -200,28 +167,6 @@ impl Container {
             None | Some(0) => true,
             Some(deadline) => deadline > i128::from(now),
         }
-    }
-
-    /// The current row as an item, its cas number only `with_cas`; `scratch` holds the value where it is not in one column.
-    pub(super) fn item<'r, R: Rows>(
-        &self,
-        rows: &'r R,
-        with_cas: bool,
-        separator: &[u8],
-        scratch: &'r mut Vec<u8>,
-    ) -> Item<'r> {
-        let flags = self.flags_of(rows);
-        let cas = if with_cas { self.cas_of(rows) } else { 0 };
-        let deadline = self.expiry.and_then(|column| rows.int(&self.table, column)).unwrap_or(0);
-        let deadline = i64::try_from(deadline).unwrap_or(i64::MAX);
-        if let [column] = self.values[..]
-            && let Some(value) = value::plain(rows, self, column)
-        {
-            return Item { flags, cas, deadline, value };
-        }
-        scratch.clear();
-        value::join(rows, self, separator, scratch);
-        Item { flags, cas, deadline, value: scratch }
     }
 
     pub(super) fn flags_of<R: Rows>(&self, rows: &R) -> u32 {

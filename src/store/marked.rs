@@ -100,7 +100,7 @@ impl<R: Rows> Store<R> {
 
     /// The open transaction noted something of this version. Outside a write phase nothing is undone.
     pub fn note_marked(&mut self, version: Version, before: Mark) {
-        if self.transaction.read_write() {
+        if self.transaction.read_write {
             self.transaction.marked.push((version, before));
         }
     }

@@ -3,12 +3,12 @@
 //! Memory changes that belong to a transaction wait in a journal until its commit and are forgotten with its rollback. What the
 //! journal holds is older than the table's rows: while it is not empty, reads of this worker pass memory by.
 
+use super::journal::{Effect, Transaction};
 use super::marks::{Mark, Marks};
 use super::table::TableStore;
-use super::transaction::{Effect, Transaction};
 use super::{
     Arith, Arithmetic, Batch, CasSource, Condition, Config, Container, Deleted, Failure, Item, KeyRange, NewItem,
-    Policy, RangeProgress, Result, Stored, value,
+    Policy, RangeProgress, Result, Stored, number,
 };
 use crate::cache::{self, CachedItem, Change, Data, MemoryStore};
 use crate::rows::Rows;
@@ -312,7 +312,7 @@ impl<R: Rows> Store<R> {
             if arith.compare.is_some_and(|expected| old.cas != expected) {
                 return Change::Keep(Ok(Arithmetic::Exists));
             }
-            let Some(number) = value::parse_number(old.value()) else {
+            let Some(number) = number::parse_number(old.value()) else {
                 return Change::Keep(Ok(Arithmetic::NonNumeric));
             };
             let new = arith.apply(number);

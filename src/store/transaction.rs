@@ -1,55 +1,14 @@
 //! The transaction of a worker. Whatever else the store does, it begins, commits and rolls back here and nowhere else, so that what
 //! belongs to a transaction (changes of memory that wait for its commit, marks that its undoing takes back) shares its fate.
 
-use super::marks::{self, Mark};
+use super::journal::{Effect, Transaction};
 use super::table::TableStore;
 use super::{Batch, Config, Container, Result, Store};
-use crate::cache::{self, Version};
 use crate::rows::{Error, Mode, Rows};
 use std::sync::Arc;
 
 /// Bytes of changes after which a transaction is committed, whatever belongs to it: the bundled engine keeps them in memory until then.
 const WRITTEN_MAX: usize = 32 << 20;
-
-/// What a committed transaction does to memory.
-pub(super) enum Effect {
-    Put { container: u32, key: Vec<u8>, version: Version, item: cache::NewItem },
-    Remove { container: u32, key: Vec<u8> },
-}
-
-/// What is known of the transaction beside its rows.
-pub(super) struct Transaction {
-    /// Whether what is begun from now on may write, and whether what is open may.
-    read_write: bool,
-    writable: bool,
-    pub(super) batch: Batch,
-    /// Operations of the open transaction, and the Unix time at which it began.
-    operations: u64,
-    begun: i64,
-    pub(super) journal: Vec<Effect>,
-    /// What was noted before of versions that the open transaction marked.
-    pub(super) marked: Vec<(marks::Version, Mark)>,
-}
-
-impl Transaction {
-    /// None is open yet.
-    pub(super) fn new(batch: Batch) -> Transaction {
-        Transaction {
-            read_write: false,
-            writable: false,
-            batch,
-            operations: 0,
-            begun: 0,
-            journal: Vec::new(),
-            marked: Vec::new(),
-        }
-    }
-
-    /// Whether a write phase is on: what is done in it may be undone.
-    pub(super) fn read_write(&self) -> bool {
-        self.read_write
-    }
-}
 
 impl<R: Rows> Store<R> {
     /// Whether the transactions that operations begin from now on may write.

@@ -1,8 +1,33 @@
 //! Values between their columns and the client: one column as it is, several joined by the separator.
 
-use super::{Container, Failure};
+use super::number::{int_cell, parse_number};
+use super::{Container, Failure, Item};
 use crate::rows::{Cell, ColumnKind, Rows};
 use memchr::memmem;
+
+impl Container {
+    /// The current row as an item, its cas number only `with_cas`; `scratch` holds the value where it is not in one column.
+    pub(super) fn item<'r, R: Rows>(
+        &self,
+        rows: &'r R,
+        with_cas: bool,
+        separator: &[u8],
+        scratch: &'r mut Vec<u8>,
+    ) -> Item<'r> {
+        let flags = self.flags_of(rows);
+        let cas = if with_cas { self.cas_of(rows) } else { 0 };
+        let deadline = self.expiry.and_then(|column| rows.int(&self.table, column)).unwrap_or(0);
+        let deadline = i64::try_from(deadline).unwrap_or(i64::MAX);
+        if let [column] = self.values[..]
+            && let Some(value) = plain(rows, self, column)
+        {
+            return Item { flags, cas, deadline, value };
+        }
+        scratch.clear();
+        join(rows, self, separator, scratch);
+        Item { flags, cas, deadline, value: scratch }
+    }
+}
 
 /// The value of a single column that is stored as bytes; NULL is an empty value. `None` for an integer column.
 pub fn plain<'r, R: Rows>(rows: &'r R, container: &Container, column: usize) -> Option<&'r [u8]> {
@@ -81,32 +106,12 @@ pub fn cell<'a>(container: &Container, column: usize, text: &'a [u8]) -> Result<
     }
 }
 
-/// A decimal integer that fits a column of `bytes` bytes.
-pub fn int_cell(text: &[u8], bytes: u8, unsigned: bool) -> Option<Cell<'static>> {
-    let text = std::str::from_utf8(text).ok().filter(|t| !t.starts_with('+'))?;
-    let bits = 8 * u32::from(bytes.clamp(1, 8));
-    if unsigned {
-        text.parse::<u64>().ok().filter(|v| bits == 64 || v >> bits == 0).map(Cell::UInt)
-    } else {
-        text.parse::<i64>().ok().filter(|v| *v << (64 - bits) >> (64 - bits) == *v).map(Cell::Int)
-    }
-}
-
 /// The column as memcached's counter: decimal digits, perhaps with space behind them.
 pub fn number<R: Rows>(rows: &R, container: &Container, column: usize) -> Option<u64> {
     let Some(bytes) = plain(rows, container, column) else {
         return u64::try_from(rows.int(&container.table, column)?).ok();
     };
     parse_number(bytes)
-}
-
-/// Decimal digits, perhaps with space and more behind them.
-pub fn parse_number(bytes: &[u8]) -> Option<u64> {
-    let digits = bytes.iter().position(|b| !b.is_ascii_digit()).unwrap_or(bytes.len());
-    if bytes.get(digits).is_some_and(|b| !b.is_ascii_whitespace()) {
-        return None;
-    }
-    std::str::from_utf8(&bytes[..digits]).ok()?.parse().ok()
 }
 
 /// A counter's new value as its column takes it.
@@ -117,28 +122,4 @@ pub fn number_cell<'a>(
     text: &'a mut itoa::Buffer,
 ) -> Result<Cell<'a>, Failure> {
     cell(container, column, text.format(number).as_bytes())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn integers_are_taken_only_in_range() {
-        for (text, bytes, unsigned, expected) in [
-            ("127", 1, false, Some(Cell::Int(127))),
-            ("128", 1, false, None),
-            ("-128", 1, false, Some(Cell::Int(-128))),
-            ("255", 1, true, Some(Cell::UInt(255))),
-            ("256", 1, true, None),
-            ("-1", 8, true, None),
-            ("18446744073709551615", 8, true, Some(Cell::UInt(u64::MAX))),
-            ("18446744073709551616", 8, true, None),
-            ("+1", 4, false, None),
-            ("", 4, false, None),
-            ("1 ", 4, false, None),
-        ] {
-            assert_eq!(int_cell(text.as_bytes(), bytes, unsigned), expected, "{text:?}");
-        }
-    }
 }

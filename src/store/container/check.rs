@@ -1,19 +1,59 @@
-//! The rules for a row of `innodb_memcache.containers`, one method each.
+//! How a row of `innodb_memcache.containers` becomes a container: its rules, one method each.
 
 use super::{Container, ContainerRow};
 use crate::rows::{Column, ColumnKind, Error, Rows, Table};
 use crate::store::Policies;
-use crate::store::error::Rule;
+use crate::store::error::{ContainerError, Rule};
 use std::ffi::CString;
 use std::sync::atomic::AtomicBool;
 
 type Result<T> = std::result::Result<T, Rule>;
 
+impl Container {
+    /// The container of a row of the containers table, inside a transaction. One whose row breaks a rule knows which.
+    pub(in crate::store) fn of_row<R: Rows>(
+        rows: &mut R,
+        row: &ContainerRow,
+        id: usize,
+        policies: Policies,
+    ) -> Container {
+        check(rows, row, id, policies).unwrap_or_else(|rule| Container::refuse(row, id, rule))
+    }
+
+    /// One that refuses everything.
+    #[cfg(test)]
+    pub(in crate::store) fn refusing(name: &str, id: usize) -> Container {
+        Container::refuse(&ContainerRow { name: name.into(), ..ContainerRow::default() }, id, Rule::NoValues)
+    }
+
+    fn refuse(row: &ContainerRow, id: usize, rule: Rule) -> Container {
+        let column = Column {
+            name: row.key.clone(),
+            kind: ColumnKind::VarBinary,
+            not_null: true,
+            max_bytes: 0,
+            has_default: false,
+            generated: false,
+        };
+        Container {
+            name: row.name.clone(),
+            table: Table::new(id, path(row).unwrap_or_default(), None, vec![column], 0),
+            values: vec![0],
+            flags: None,
+            cas: None,
+            expiry: None,
+            policies: Policies::default(),
+            refused: Some(ContainerError { container: row.name.clone(), rule }),
+            exptime_said: AtomicBool::new(false),
+        }
+    }
+}
+
 /// Checks a row against the table it names, inside a transaction.
 ///
 /// # Errors
 /// The rule that it breaks.
-pub(super) fn check<R: Rows>(rows: &mut R, row: &ContainerRow, id: usize, policies: Policies) -> Result<Container> {
+fn check<R: Rows>(rows: &mut R, row: &ContainerRow, id: usize, policies: Policies) -> Result<Container> {
     let path = path(row)?;
     let columns = rows.describe(&path).map_err(|error| match error {
         Error::NotFound(_) => Rule::NoTable(table_name(row)),
@@ -23,7 +63,7 @@ pub(super) fn check<R: Rows>(rows: &mut R, row: &ContainerRow, id: usize, polici
 }
 
 /// The table that a row names as the host takes it.
-pub(super) fn path(row: &ContainerRow) -> Result<CString> {
+fn path(row: &ContainerRow) -> Result<CString> {
     for (what, name) in [("db_schema", &row.schema), ("db_table", &row.table), ("key_columns", &row.key)] {
         if name.is_empty() {
             return Err(Rule::Empty(what));
