@@ -1,9 +1,21 @@
-//! Tables as information_schema describes them, for hosts that describe them no other way.
+//! Tables as information_schema describes them.
 
-use super::statements::{literal, parts};
-use super::{Result, SqlRows, SqlSession, error};
-use crate::rows::{Column, ColumnKind, Error, Index};
+use super::error::error;
+use super::statements::{self, Charset, literal, parts};
+use super::{SqlRows, SqlSession};
+use crate::rows::{Column, ColumnKind, Error, Index, Result, Table};
 use std::ffi::CStr;
+
+/// What the dictionary says of a column and the InnoDB API does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extra {
+    /// Name of the column.
+    pub name: String,
+    /// A row can be inserted without it.
+    pub has_default: bool,
+    /// It is computed from others and cannot be written.
+    pub generated: bool,
+}
 
 impl<S: SqlSession> SqlRows<S> {
     /// Runs a query of text columns; the answer row by row.
@@ -13,6 +25,68 @@ impl<S: SqlSession> SqlRows<S> {
         let text =
             |row, column| String::from_utf8_lossy(self.aside.bytes(row, column).unwrap_or_default()).into_owned();
         Ok((0..self.aside.len()).map(|row| std::array::from_fn(|column| text(row, column))).collect())
+    }
+
+    /// The character sets of a table's columns.
+    pub(super) fn charsets(&mut self, table: &Table) -> Result<Vec<Charset>> {
+        let sql = statements::charsets_query(&table.path);
+        self.aside.expect(&[ColumnKind::VarChar; 3]);
+        self.sql.query(&sql, &mut self.aside).map_err(error)?;
+        let text =
+            |row, column| String::from_utf8_lossy(self.aside.bytes(row, column).unwrap_or_default()).into_owned();
+        let found: Vec<_> = (0..self.aside.len()).map(|row| (text(row, 0), text(row, 1), text(row, 2))).collect();
+        let of = |column: &Column| match found.iter().find(|(name, ..)| *name == column.name) {
+            Some((_, charset, collation)) => Ok(Charset::new(charset, collation)),
+            None => Err(Error::Changed(table.display().into_owned())),
+        };
+        table.columns.iter().map(of).collect()
+    }
+
+    /// What the dictionary knows of a table's columns, generated and defaulted ones in particular.
+    pub fn extras(&mut self, path: &CStr) -> Result<Vec<Extra>> {
+        self.aside.expect(&[ColumnKind::VarChar; 3]);
+        self.sql.query(&statements::extras_query(path), &mut self.aside).map_err(error)?;
+        let text = |row, column| self.aside.bytes(row, column).unwrap_or_default();
+        let extras = (0..self.aside.len())
+            .map(|row| {
+                let extra = String::from_utf8_lossy(text(row, 2)).to_ascii_lowercase();
+                let generated = extra.contains("virtual generated") || extra.contains("stored generated");
+                let has_default = generated || extra.contains("auto_increment") || text(row, 1) == b"1";
+                Extra { name: String::from_utf8_lossy(text(row, 0)).into_owned(), has_default, generated }
+            })
+            .collect();
+        self.query("COMMIT")?;
+        Ok(extras)
+    }
+
+    /// Why a container cannot have a table that the dictionary has; `None`: nothing speaks against it, or there is none.
+    pub fn unfit(&mut self, path: &CStr) -> Result<Option<String>> {
+        self.aside.expect(&[ColumnKind::VarChar; 3]);
+        self.sql.query(&statements::unfit_query(path), &mut self.aside).map_err(error)?;
+        let text = |column| String::from_utf8_lossy(self.aside.bytes(0, column).unwrap_or_default()).into_owned();
+        let name = path.to_string_lossy();
+        let reason = match (self.aside.len(), text(0).as_str(), text(1).as_str(), text(2).as_str()) {
+            (0, ..) => None,
+            (_, kind, ..) if kind.contains("VIEW") => Some(format!("{name} is a view; a container needs a table")),
+            (_, kind, ..) if kind != "BASE TABLE" => {
+                Some(format!("{name} is a {}; a container needs a base table", kind.to_lowercase()))
+            }
+            (_, _, "InnoDB", "1") => Some(format!("table {name} is partitioned; a container needs one that is not")),
+            (_, _, "InnoDB", _) => None,
+            (_, _, engine, _) => Some(format!("table {name} has engine {engine}; a container needs InnoDB")),
+        };
+        self.query("COMMIT")?;
+        Ok(reason)
+    }
+
+    /// The columns of an index as they were defined; one that is indexed by a prefix comes with its length.
+    pub fn index_columns(&mut self, path: &CStr, name: &CStr) -> Result<Vec<String>> {
+        self.aside.expect(&[ColumnKind::VarChar]);
+        self.sql.query(&statements::index_query(path, name), &mut self.aside).map_err(error)?;
+        let text = |row| String::from_utf8_lossy(self.aside.bytes(row, 0).unwrap_or_default()).into_owned();
+        let columns = (0..self.aside.len()).map(text).collect();
+        self.query("COMMIT")?;
+        Ok(columns)
     }
 
     /// See [`crate::rows::Rows::describe`].

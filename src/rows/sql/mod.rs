@@ -6,106 +6,26 @@
 //! transactions when it is told to.
 
 mod dictionary;
+mod error;
 mod result;
+mod session;
 mod statements;
 #[cfg(test)]
 mod tests;
 mod upsert;
 
-use super::{Cell, Column, Error, Mode, Result, Table};
+use super::{Cell, Error, Mode, Result, Table};
+pub use dictionary::Extra;
+use error::{error, error_on};
 pub use result::RowSet;
-use statements::{Charset, Statements};
+pub use session::{Param, SqlError, SqlSession};
+use statements::{SCAN_ROWS, Statements};
 use std::ffi::CStr;
 use std::ops::{Bound, ControlFlow};
 use std::time::{Duration, Instant};
 
-/// A value for a placeholder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Param<'a> {
-    /// SQL NULL.
-    Null,
-    /// A signed integer.
-    Int(i64),
-    /// An unsigned integer.
-    UInt(u64),
-    /// Text in utf8mb4.
-    Text(&'a [u8]),
-    /// Bytes without a character set.
-    Bytes(&'a [u8]),
-}
-
-/// A statement failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SqlError {
-    /// The server's number.
-    pub code: u32,
-    /// Its sentence.
-    pub message: String,
-}
-
-/// A SQL session of a host, for one thread, with autocommit off or a [`begin`](SqlSession::begin) that does.
-pub trait SqlSession {
-    /// Whether the session can no longer be used as it is and must be [reopened](SqlSession::reopen): somebody killed it.
-    fn is_lost(&self) -> bool;
-
-    /// Replaces the session by a new one; statements of the old one are gone.
-    fn reopen(&mut self) -> std::result::Result<(), SqlError>;
-
-    /// How long the session waits for a lock.
-    fn lock_wait(&self) -> Duration;
-
-    /// Whether the host refuses applications' writes now, in case it would not refuse this session's by itself.
-    fn is_read_only(&self) -> bool;
-
-    /// Why nothing may be written now.
-    fn refuses_writes(&self) -> Option<Error> {
-        self.is_read_only().then_some(Error::ReadOnly)
-    }
-
-    /// Makes the session the thread's current one: other users of the host's functions on this thread then work in its name.
-    fn enter(&mut self) -> std::result::Result<(), SqlError>;
-
-    /// Begins a transaction, where the session needs a word for it.
-    fn begin(&mut self) -> std::result::Result<(), SqlError> {
-        Ok(())
-    }
-
-    /// Prepares a statement and returns its handle.
-    fn prepare(&mut self, sql: &str) -> std::result::Result<u64, SqlError>;
-
-    /// Gives a prepared statement back; a session of a server may hold only so many.
-    fn close(&mut self, _statement: u64) {}
-
-    /// How many of the session's statements the host has prepared anew, by itself and for good, because a table they use was altered;
-    /// it says so before the statement that needed it ends. `None`: it does not say.
-    fn reprepared(&self) -> Option<u64>;
-
-    /// Called in a transaction that has written rows of `database/table`. A host that prepares no statements counts as
-    /// [`reprepared`](SqlSession::reprepared) when the table may not be what it was at the last call.
-    fn look_at(&mut self, _table: &CStr) {}
-
-    /// Whether an upsert may name the new row (`AS`), or must use `VALUES()`.
-    fn has_row_alias(&self) -> bool {
-        true
-    }
-
-    /// Executes a prepared statement; rows go to `rows`. Returns the number of affected rows.
-    fn execute(
-        &mut self,
-        statement: u64,
-        params: &[Param<'_>],
-        rows: &mut RowSet,
-    ) -> std::result::Result<u64, SqlError>;
-
-    /// Runs a statement as text.
-    fn query(&mut self, sql: &str, rows: &mut RowSet) -> std::result::Result<u64, SqlError>;
-}
-
 /// What takes less did not wait for a lock.
 const A_WAIT: Duration = Duration::from_millis(5);
-
-/// Rows that a scan fetches at a time.
-const SCAN_ROWS: usize = 64;
 
 /// Rows of one worker thread through SQL.
 pub struct SqlRows<S> {
@@ -153,17 +73,6 @@ impl Key {
     fn cell(&self) -> Cell<'_> {
         self.number.unwrap_or(Cell::Bytes(&self.bytes))
     }
-}
-
-/// What the dictionary says of a column and the InnoDB API does not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Extra {
-    /// Name of the column.
-    pub name: String,
-    /// A row can be inserted without it.
-    pub has_default: bool,
-    /// It is computed from others and cannot be written.
-    pub generated: bool,
 }
 
 impl<S: SqlSession> SqlRows<S> {
@@ -310,68 +219,6 @@ impl<S: SqlSession> SqlRows<S> {
                 self.close_statements(id);
             }
         }
-    }
-
-    fn charsets(&mut self, table: &Table) -> Result<Vec<Charset>> {
-        let sql = statements::charsets_query(&table.path);
-        self.aside.expect(&[super::ColumnKind::VarChar; 3]);
-        self.sql.query(&sql, &mut self.aside).map_err(error)?;
-        let text =
-            |row, column| String::from_utf8_lossy(self.aside.bytes(row, column).unwrap_or_default()).into_owned();
-        let found: Vec<_> = (0..self.aside.len()).map(|row| (text(row, 0), text(row, 1), text(row, 2))).collect();
-        let of = |column: &Column| match found.iter().find(|(name, ..)| *name == column.name) {
-            Some((_, charset, collation)) => Ok(Charset::new(charset, collation)),
-            None => Err(Error::Changed(table.display().into_owned())),
-        };
-        table.columns.iter().map(of).collect()
-    }
-
-    /// What the dictionary knows of a table's columns, generated and defaulted ones in particular.
-    pub fn extras(&mut self, path: &CStr) -> Result<Vec<Extra>> {
-        use super::ColumnKind::VarChar;
-        self.aside.expect(&[VarChar, VarChar, VarChar]);
-        self.sql.query(&statements::extras_query(path), &mut self.aside).map_err(error)?;
-        let text = |row, column| self.aside.bytes(row, column).unwrap_or_default();
-        let extras = (0..self.aside.len())
-            .map(|row| {
-                let extra = String::from_utf8_lossy(text(row, 2)).to_ascii_lowercase();
-                let generated = extra.contains("virtual generated") || extra.contains("stored generated");
-                let has_default = generated || extra.contains("auto_increment") || text(row, 1) == b"1";
-                Extra { name: String::from_utf8_lossy(text(row, 0)).into_owned(), has_default, generated }
-            })
-            .collect();
-        self.query("COMMIT")?;
-        Ok(extras)
-    }
-
-    /// Why a container cannot have a table that the dictionary has; `None`: nothing speaks against it, or there is none.
-    pub fn unfit(&mut self, path: &CStr) -> Result<Option<String>> {
-        self.aside.expect(&[super::ColumnKind::VarChar; 3]);
-        self.sql.query(&statements::unfit_query(path), &mut self.aside).map_err(error)?;
-        let text = |column| String::from_utf8_lossy(self.aside.bytes(0, column).unwrap_or_default()).into_owned();
-        let name = path.to_string_lossy();
-        let reason = match (self.aside.len(), text(0).as_str(), text(1).as_str(), text(2).as_str()) {
-            (0, ..) => None,
-            (_, kind, ..) if kind.contains("VIEW") => Some(format!("{name} is a view; a container needs a table")),
-            (_, kind, ..) if kind != "BASE TABLE" => {
-                Some(format!("{name} is a {}; a container needs a base table", kind.to_lowercase()))
-            }
-            (_, _, "InnoDB", "1") => Some(format!("table {name} is partitioned; a container needs one that is not")),
-            (_, _, "InnoDB", _) => None,
-            (_, _, engine, _) => Some(format!("table {name} has engine {engine}; a container needs InnoDB")),
-        };
-        self.query("COMMIT")?;
-        Ok(reason)
-    }
-
-    /// The columns of an index as they were defined; one that is indexed by a prefix comes with its length.
-    pub fn index_columns(&mut self, path: &CStr, name: &CStr) -> Result<Vec<String>> {
-        self.aside.expect(&[super::ColumnKind::VarChar]);
-        self.sql.query(&statements::index_query(path, name), &mut self.aside).map_err(error)?;
-        let text = |row| String::from_utf8_lossy(self.aside.bytes(row, 0).unwrap_or_default()).into_owned();
-        let columns = (0..self.aside.len()).map(text).collect();
-        self.query("COMMIT")?;
-        Ok(columns)
     }
 
     /// The handle of one of a table's statements, prepared at its first use.
@@ -564,42 +411,4 @@ impl<S: SqlSession> SqlRows<S> {
         }
         self.query("COMMIT").map(|_| true)
     }
-}
-
-fn error_on(table: &Table, sql: SqlError) -> Error {
-    match sql.code {
-        // Unknown column, wrong number of columns.
-        1054 | 1136 => Error::Changed(table.display().into_owned()),
-        1146 | 1049 => Error::NotFound(table.display().into_owned()),
-        _ => error(sql),
-    }
-}
-
-/// The server's numbers in this room's words.
-fn error(sql: SqlError) -> Error {
-    match sql.code {
-        1062 | 1586 => Error::Duplicate,
-        // MariaDB's 1020: the row has changed since the transaction's view was opened. 3101: undone by a replication group's
-        // certification; 1180 with InnoDB's number 149: undone while it waited for that.
-        1213 | 3058 | 1020 | 3101 => Error::Deadlock,
-        1180 if sql.message.contains(" 149 ") => Error::Deadlock,
-        1205 | 3572 => Error::LockTimeout,
-        // Read-only transaction, --read-only, super_read_only, innodb_read_only, a table opened read only.
-        1792 | 1290 | 1836 | 1874 | 1036 => Error::ReadOnly,
-        // Data too long, out of range, wrong bytes for the character set, row too large.
-        1406 | 1264 | 1366 | 1300 | 1118 | 1301 | 3854 => Error::TooLong(column_of(&sql.message)),
-        1048 | 1364 | 1216 | 1217 | 1451 | 1452 | 3819 | 4025 | 1644 | 1701 => Error::Constraint(sql.message),
-        1021 | 1114 | 3 => Error::DiskFull,
-        1053 | 1317 | 1927 | 1969 | 3169 | 3024 => Error::Interrupted,
-        1146 => Error::NotFound(sql.message),
-        // The session itself refused, and said what.
-        0 => Error::Engine(sql.message),
-        code => Error::Engine(format!("{} (SQL error {code})", sql.message)),
-    }
-}
-
-/// `Data too long for column 'v' at row 1` names the column between quotes.
-fn column_of(message: &str) -> String {
-    let named = message.split_once("column '").and_then(|(_, rest)| rest.split_once('\''));
-    named.map_or_else(|| "(the whole row)".into(), |(column, _)| column.into())
 }

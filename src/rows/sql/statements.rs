@@ -1,9 +1,11 @@
 //! The text of statements, and which of them are prepared for a table.
 
-use super::SCAN_ROWS;
 use crate::rows::{Cell, Column, ColumnKind, Table};
 use std::ffi::CStr;
 use std::fmt::Write;
+
+/// Rows that a scan fetches at a time.
+pub(super) const SCAN_ROWS: usize = 64;
 
 /// How bytes become a value of a column.
 #[derive(Debug, Clone, PartialEq, Eq)]

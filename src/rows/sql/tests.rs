@@ -1,6 +1,7 @@
 //! The session over a scripted SQL session: which statements run, when they are prepared, what errors become.
 
-use super::{Param, RowSet, SqlError, SqlRows, SqlSession, error_on};
+use super::error::error_on;
+use super::{Param, RowSet, SqlError, SqlRows, SqlSession};
 use crate::rows::{Cell, Column, ColumnKind, Error, Mode, Table};
 use std::time::Duration;
 

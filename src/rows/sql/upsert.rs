@@ -13,9 +13,10 @@
 //! The answer is looked up by fresh statements, which see what is committed at READ COMMITTED and below; at higher levels, where an
 //! older view might hide a change, rows are written one by one.
 
+use super::error::error;
 use super::statements::{self, Kind, Upserts};
-use super::{Error, Result, SqlRows, SqlSession, error};
-use crate::rows::{Cell, ColumnKind, Table, one_by_one};
+use super::{SqlRows, SqlSession};
+use crate::rows::{Cell, ColumnKind, Error, Result, Table, one_by_one};
 
 /// The highest isolation level (READ COMMITTED) at which each statement sees what was committed before it.
 const LEVEL_MAX: u8 = 1;
