@@ -1,9 +1,8 @@
 //! The daemon: one at a time in a process, whichever way it was started.
 
-use super::variables;
 use crate::host::{Callbacks, Host, HostError, log_sink};
 use crate::server::options::{Options, Settings};
-use crate::server::{Observer, Server, StartError};
+use crate::server::{Address, Observer, Server, StartError};
 use parking_lot::Mutex;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,7 +75,7 @@ impl Daemon {
         log_sink::install(callbacks, options.verbose);
         let host = make_host().map_err(Refusal::Host)?;
         let server = Server::start(host, options, observer).map_err(Refusal::Start)?;
-        log::info!("listening on {}", variables::listening(server.addresses()));
+        log::info!("listening on {}", listening(server.addresses()));
         daemon.server = Some(server);
         Ok(daemon)
     }
@@ -90,4 +89,9 @@ impl Drop for Daemon {
         log_sink::remove();
         RUNNING.store(false, Ordering::Release);
     }
+}
+
+/// `127.0.0.1:11211, /tmp/memcached.sock`.
+pub(super) fn listening(addresses: &[Address]) -> String {
+    addresses.iter().map(Address::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -1,6 +1,6 @@
 //! System variables (`daemon_memcached_option` and friends) and status variables.
 
-use super::daemon::DAEMON;
+use super::daemon::{DAEMON, listening};
 use super::exported::Exported;
 use crate::bindings::*;
 use crate::boundary::guard;
@@ -428,11 +428,6 @@ fn running() -> Option<Arc<Shared>> {
 pub fn reset_status() {
     VALUES.iter().for_each(|value| value.store(0, Ordering::Relaxed));
     TEXTS.iter().for_each(|(_, text)| text.set(""));
-}
-
-/// `127.0.0.1:11211, /tmp/memcached.sock`.
-pub fn listening(addresses: &[Address]) -> String {
-    addresses.iter().map(Address::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Shows the addresses, and how rows are read, in SHOW STATUS.
