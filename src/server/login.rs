@@ -17,18 +17,9 @@ use crate::auth::Users;
 use crate::protocol::reply::Out;
 use parking_lot::{Condvar, Mutex};
 pub use queue::Origin;
-use queue::Queue;
+use queue::{Question, Queue};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// An attempt on its way to the login thread.
-struct Question {
-    worker: usize,
-    conn: usize,
-    ticket: Arc<()>,
-    name: Vec<u8>,
-    password: Vec<u8>,
-}
 
 /// The users, and the attempts that wait.
 pub struct Logins {
@@ -89,12 +80,5 @@ impl Logins {
     pub fn wake(&self) {
         let _queue = self.queue.lock();
         self.news.notify_one();
-    }
-}
-
-impl Question {
-    /// Whether its connection is closed: it holds the other half of the ticket.
-    fn abandoned(&self) -> bool {
-        Arc::strong_count(&self.ticket) == 1
     }
 }

@@ -1,12 +1,14 @@
 //! memcached's command line options, as they stand in `daemon_memcached_option`.
 
 mod extended;
+mod tls_files;
 
 use crate::protocol::Dialect;
 pub use crate::store::Batch;
-use extended::Ssl;
 use std::fmt::Display;
 use std::path::PathBuf;
+use tls_files::SslOptions;
+pub use tls_files::{ClientCertificates, TlsFiles};
 
 /// Flags that mean something to a process of its own and nothing inside a host; each is logged once.
 const WITHOUT_MEANING: &str = "dkriuPfnLEeqACh";
@@ -61,38 +63,6 @@ pub struct Settings {
     pub sweep_interval: u32,
 }
 
-/// Files of TLS listeners, all in PEM.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The certificate and those that vouch for it.
-    pub chain: PathBuf,
-    /// Its key; `None` if it stands in `chain`.
-    pub key: Option<PathBuf>,
-    /// How clients prove who they are; `None` if they need not.
-    pub clients: Option<ClientCertificates>,
-    /// Whether TLS 1.2 is refused.
-    pub tls13_only: bool,
-    /// Whether clients may resume sessions.
-    pub session_cache: bool,
-}
-
-impl TlsFiles {
-    /// All of them.
-    pub fn paths(&self) -> Vec<PathBuf> {
-        let authorities = self.clients.as_ref().map(|clients| &clients.authorities);
-        [Some(&self.chain), self.key.as_ref(), authorities].into_iter().flatten().cloned().collect()
-    }
-}
-
-/// Certificates of clients.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientCertificates {
-    /// Who vouches for them.
-    pub authorities: PathBuf,
-    /// Whether a client without one is refused.
-    pub required: bool,
-}
-
 /// Settings of the daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -136,7 +106,7 @@ pub struct Options {
     pub prefix_delimiter: Option<u8>,
     /// What TCP listeners need for TLS, with `-Z`.
     pub tls: Option<TlsFiles>,
-    ssl: Ssl,
+    ssl: SslOptions,
     tls_wanted: bool,
     /// Seconds without a request after which a connection is closed, 0 for never.
     pub idle_timeout: u32,
@@ -177,7 +147,7 @@ impl Default for Options {
             sasl: false,
             prefix_delimiter: None,
             tls: None,
-            ssl: Ssl::default(),
+            ssl: SslOptions::default(),
             tls_wanted: false,
             idle_timeout: 0,
             output_timeout: 60,
@@ -246,7 +216,7 @@ impl Options {
         }
         if self.tls_wanted {
             self.tls = Some(self.ssl.files()?);
-        } else if self.ssl != Ssl::default() {
+        } else if self.ssl != SslOptions::default() {
             return Err("the ssl_ options of -o need -Z".into());
         }
         Ok(())

@@ -12,31 +12,23 @@
 //! timeout. A commit that fails ambiguously is never repeated: its connections are closed without a reply.
 
 mod plan;
+mod state;
 #[cfg(test)]
 mod tests;
 mod write;
 
 use super::budget::{Budget, CARRIERS, REPLY_MAX};
-use super::conn::Conn;
-use super::execute::Executor;
 use super::outcome::{Abort, Progress, Resume};
-use super::shared::Shared;
-use super::stats::{ContainerCount, Counter, Delta};
+use super::stats::Counter;
 use crate::protocol::Outcome;
 use crate::protocol::reply::Out;
 use crate::rows::Rows;
-use crate::store::{Config, ContainerId, Store};
 pub use plan::Plan;
 use plan::{Planned, Planner, order, recycle};
-use slab::Slab;
+pub use state::{Past, Tick};
 use std::io::IoSlice;
 use std::ops::Range;
-use std::sync::Arc;
-use std::time::Duration;
 use write::WritePhase;
-
-/// Commits that take less are not worth waiting for.
-const LONG_COMMIT: Duration = Duration::from_micros(200);
 
 /// Requests that a connection which writes may have in a tick beside connections that only read, who wait until all of them are
 /// done; not where the commit takes longer than they do.
@@ -52,48 +44,6 @@ pub struct Buffers {
     order: Vec<usize>,
     /// Replies of one connection after the other in the read phase, of all of them in the write phase.
     out: Out,
-}
-
-/// Parts of a worker that a tick works with; connections are only borrowed.
-pub struct Tick<'t, R> {
-    /// The worker's connections.
-    pub conns: &'t Slab<Conn>,
-    /// The worker's store.
-    pub store: &'t mut Store<R>,
-    /// The containers; a tick that finds a table altered reads them anew.
-    pub config: &'t mut Arc<Config>,
-    /// The daemon.
-    pub shared: &'t Shared,
-    /// What happened, published by the worker.
-    pub stats: &'t mut Delta,
-    /// What happened to containers, likewise.
-    pub counts: &'t mut Vec<ContainerCount>,
-    /// The tick before.
-    pub last: Past,
-    /// What is to be told of this one.
-    pub this: Past,
-    /// Containers that do not suit their tables have been read anew, or are not to be.
-    pub fresh: bool,
-}
-
-/// What a tick tells the next one.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Past {
-    /// How long its commit took; zero without one.
-    pub commit: Duration,
-    /// Connections that wrote.
-    pub writers: usize,
-    /// Connections that only read.
-    pub readers: usize,
-    /// Values that connections which write asked for were too much for one commit: some of them wait.
-    pub crowded: bool,
-}
-
-impl Past {
-    /// Whether its commit took so long that it pays to have more writes in each.
-    pub fn waited(&self) -> bool {
-        self.commit >= LONG_COMMIT
-    }
 }
 
 impl<R: Rows> Tick<'_, R> {
@@ -156,23 +106,6 @@ impl<R: Rows> Tick<'_, R> {
             buffers.out = Out::new();
         }
         Ok(())
-    }
-
-    fn executor(&mut self, conn: usize, container: ContainerId) -> Executor<'_, R> {
-        let scope = self.conns[conn].scope;
-        let Tick { store, config, shared, stats, counts, fresh, .. } = self;
-        Executor { store, config, container, scope, shared, stats, counts, stop: REPLY_MAX, fresh: *fresh }
-    }
-
-    /// From here on the waits for locks end together.
-    fn restart_lock_wait(&mut self) {
-        self.shared.host.restart_lock_wait();
-        self.store.restart_lock_wait();
-    }
-
-    /// Follows an ALTER TABLE: takes the newest mapping, and reads it anew if that is the one at hand. Outside any transaction.
-    fn remap(&mut self) {
-        self.fresh = self.shared.follow_table(self.config, self.store);
     }
 
     fn read_phase(&mut self, planned: &[Planned<'_>], plans: &mut [Plan], out: &mut Out) {

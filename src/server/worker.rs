@@ -12,6 +12,7 @@ use super::shared::{Shared, unix_time};
 use super::socket::Filled;
 use super::stats::{ContainerCount, Counter, Delta};
 use super::sweep::Sweep;
+use super::threads::sleep_precisely;
 use super::tick::{Buffers, Past, Plan, Tick};
 use crate::boundary::catch;
 use crate::host::RowSession;
@@ -140,7 +141,7 @@ impl<'s> Worker<'s> {
     /// # Errors
     /// The poller failed; the sentence says how.
     fn serve(mut self) -> Result<(), String> {
-        gather::sleep_precisely();
+        sleep_precisely();
         let mut events = Events::with_capacity(1024);
         let mut buffers = Buffers::default();
         let (mut ready, mut plans) = (Vec::new(), Vec::new());

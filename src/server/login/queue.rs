@@ -1,9 +1,9 @@
 //! Attempts that wait for the login thread. The addresses that they come from take turns, and none has more than a few waiting: whoever
 //! floods the daemon with wrong passwords waits behind himself, and the others wait for one attempt of his each time.
 
-use super::Question;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 /// Attempts that wait, of all addresses and of one.
 const QUEUE_MAX: usize = 1024;
@@ -27,6 +27,22 @@ impl Origin {
             IpAddr::V4(ip) => Origin::Network(u32::from(ip).into()),
             IpAddr::V6(ip) => Origin::Network((u128::from(ip) >> 64) as u64),
         }
+    }
+}
+
+/// An attempt on its way to the login thread.
+pub(super) struct Question {
+    pub(super) worker: usize,
+    pub(super) conn: usize,
+    pub(super) ticket: Arc<()>,
+    pub(super) name: Vec<u8>,
+    pub(super) password: Vec<u8>,
+}
+
+impl Question {
+    /// Whether its connection is closed: it holds the other half of the ticket.
+    pub(super) fn abandoned(&self) -> bool {
+        Arc::strong_count(&self.ticket) == 1
     }
 }
 
@@ -86,7 +102,6 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
 
     /// A question, whose connection lives as long as `tickets`.
     fn question(conn: usize, tickets: &mut Vec<Arc<()>>) -> Question {

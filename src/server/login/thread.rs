@@ -1,6 +1,7 @@
 //! The login thread: it checks one password after the other.
 
-use super::{Logins, Question};
+use super::Logins;
+use super::queue::Question;
 use crate::boundary::catch;
 use crate::server::admission::Verdict;
 use crate::server::mailbox::Mailbox;

@@ -1,7 +1,6 @@
 //! The comma separated list of `-o`.
 
-use super::{ClientCertificates, Options, TlsFiles, number};
-use std::path::PathBuf;
+use super::{Options, number};
 
 /// What means something to memcached's own memory and threads; each is logged once. All may begin with `no_`.
 const WITHOUT_MEANING: [&str; 31] = [
@@ -37,35 +36,6 @@ const WITHOUT_MEANING: [&str; 31] = [
     "ssl_wbuf_size",
     "ssl_kernel_tls",
 ];
-
-/// The `ssl_` options, complete or not.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Ssl {
-    chain: Option<PathBuf>,
-    key: Option<PathBuf>,
-    authorities: Option<PathBuf>,
-    verify: u8,
-    tls13_only: bool,
-    session_cache: bool,
-}
-
-impl Ssl {
-    /// The files of TLS listeners.
-    pub fn files(&self) -> Result<TlsFiles, String> {
-        let Some(chain) = self.chain.clone() else {
-            return Err("option -Z needs a certificate: add -o ssl_chain_cert=FILE,ssl_key=FILE".into());
-        };
-        let clients = match (self.verify, self.authorities.clone()) {
-            (0, _) => None,
-            (verify, Some(authorities)) => Some(ClientCertificates { authorities, required: verify > 1 }),
-            (verify, None) => {
-                return Err(format!("option -o ssl_verify_mode={verify} needs ssl_ca_cert=FILE to verify with"));
-            }
-        };
-        let (tls13_only, session_cache) = (self.tls13_only, self.session_cache);
-        Ok(TlsFiles { chain, key: self.key.clone(), clients, tls13_only, session_cache })
-    }
-}
 
 impl Options {
     /// Reads one `name` or `name=value` of the list.

@@ -2,8 +2,8 @@
 
 mod sets;
 
-use super::Tick;
 use super::plan::{Plan, Planned};
+use super::state::Tick;
 use crate::protocol::Outcome;
 use crate::protocol::operation::Kind;
 use crate::protocol::reply::Out;

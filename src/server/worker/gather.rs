@@ -22,13 +22,6 @@ const PAUSE: Duration = Duration::from_micros(20);
 /// Looks in a row that bring nobody before nobody is waited for.
 const LOOKS: u32 = 4;
 
-/// Lets this thread's pauses end when they should: by default the system may add 50 microseconds to each.
-pub(super) fn sleep_precisely() {
-    const NANOSECONDS: libc::c_ulong = 1000;
-    // SAFETY: the call has no pointers and concerns the calling thread alone.
-    unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, NANOSECONDS) };
-}
-
 impl Worker<'_> {
     /// Lets more connections become `ready`, if the last commit says that it pays.
     pub(super) fn gather(&mut self, last: Past, events: &mut Events, ready: &mut Vec<usize>) {

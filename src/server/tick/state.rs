@@ -1,0 +1,76 @@
+//! What a tick works with, and what one tells the next.
+
+use crate::rows::Rows;
+use crate::server::budget::REPLY_MAX;
+use crate::server::conn::Conn;
+use crate::server::execute::Executor;
+use crate::server::shared::Shared;
+use crate::server::stats::{ContainerCount, Delta};
+use crate::store::{Config, ContainerId, Store};
+use slab::Slab;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Commits that take less are not worth waiting for.
+pub(super) const LONG_COMMIT: Duration = Duration::from_micros(200);
+
+/// Parts of a worker that a tick works with; connections are only borrowed.
+pub struct Tick<'t, R> {
+    /// The worker's connections.
+    pub conns: &'t Slab<Conn>,
+    /// The worker's store.
+    pub store: &'t mut Store<R>,
+    /// The containers; a tick that finds a table altered reads them anew.
+    pub config: &'t mut Arc<Config>,
+    /// The daemon.
+    pub shared: &'t Shared,
+    /// What happened, published by the worker.
+    pub stats: &'t mut Delta,
+    /// What happened to containers, likewise.
+    pub counts: &'t mut Vec<ContainerCount>,
+    /// The tick before.
+    pub last: Past,
+    /// What is to be told of this one.
+    pub this: Past,
+    /// Containers that do not suit their tables have been read anew, or are not to be.
+    pub fresh: bool,
+}
+
+/// What a tick tells the next one.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Past {
+    /// How long its commit took; zero without one.
+    pub commit: Duration,
+    /// Connections that wrote.
+    pub writers: usize,
+    /// Connections that only read.
+    pub readers: usize,
+    /// Values that connections which write asked for were too much for one commit: some of them wait.
+    pub crowded: bool,
+}
+
+impl Past {
+    /// Whether its commit took so long that it pays to have more writes in each.
+    pub fn waited(&self) -> bool {
+        self.commit >= LONG_COMMIT
+    }
+}
+
+impl<R: Rows> Tick<'_, R> {
+    pub(super) fn executor(&mut self, conn: usize, container: ContainerId) -> Executor<'_, R> {
+        let scope = self.conns[conn].scope;
+        let Tick { store, config, shared, stats, counts, fresh, .. } = self;
+        Executor { store, config, container, scope, shared, stats, counts, stop: REPLY_MAX, fresh: *fresh }
+    }
+
+    /// From here on the waits for locks end together.
+    pub(super) fn restart_lock_wait(&mut self) {
+        self.shared.host.restart_lock_wait();
+        self.store.restart_lock_wait();
+    }
+
+    /// Follows an ALTER TABLE: takes the newest mapping, and reads it anew if that is the one at hand. Outside any transaction.
+    pub(super) fn remap(&mut self) {
+        self.fresh = self.shared.follow_table(self.config, self.store);
+    }
+}
