@@ -1,6 +1,6 @@
 //! Why a users file, a line of it or a hash is refused. No message repeats what may be a password.
 
-use super::{FILE_MAX, NAME_MAX, PASSWORD_MAX};
+use super::limits::{FILE_MAX, NAME_MAX, PASSWORD_MAX};
 use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;

@@ -13,23 +13,17 @@
 
 mod error;
 mod hash;
+mod limits;
 
 pub use error::{FileError, FileProblem, HashError, LineError, UsersError};
 use hash::Hash;
+use limits::FILE_MAX;
+pub use limits::{NAME_MAX, PASSWORD_MAX};
 use std::collections::HashMap;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
-
-/// Longest name of a user in bytes.
-pub const NAME_MAX: usize = 64;
-
-/// Longest password in bytes.
-pub const PASSWORD_MAX: usize = 512;
-
-/// A users file may not be larger, in bytes.
-const FILE_MAX: u64 = 16 << 20;
 
 /// What a user may do with a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,9 +1,9 @@
 //! SQL in a session of the server, through its command service.
 
-use super::Settings;
 use super::group;
 use super::services::{Command, ResultCallbacks, command_service};
 use super::session::{self, ServerSession};
+use super::settings::Settings;
 use super::symbols;
 use crate::boundary::{guard, text};
 use crate::host::HostError;

@@ -4,8 +4,8 @@
 //! would keep its changes to itself. So a thread looks at the group five times a second, with a session of its own while there is one,
 //! and workers ask [`refusal`] before they write.
 
-use super::Settings;
 use super::command::CommandSession;
+use super::settings::Settings;
 use super::{session, symbols};
 use crate::rows::sql::{RowSet, SqlError, SqlSession};
 use crate::rows::{ColumnKind, Error};

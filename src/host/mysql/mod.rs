@@ -16,6 +16,7 @@ pub mod group;
 mod native;
 pub(super) mod services;
 pub mod session;
+mod settings;
 pub(super) mod symbols;
 pub mod version;
 
@@ -24,38 +25,11 @@ use super::callbacks::{Callbacks, Severity};
 use crate::bindings::{IB_CB_ENTRIES, ib_cb_t, ib_cfg};
 use crate::boundary::{catch, guard};
 use services::my_plugin_log_service;
+pub use settings::Settings;
 use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::mem::transmute;
 use std::ptr;
 use version::{Generation, Version};
-
-/// What the DBA set for sessions.
-#[derive(Debug, Clone, Copy)]
-pub struct Settings {
-    /// Whether our writes go to the binary log.
-    pub binlog: bool,
-    /// Seconds that a session waits for a lock.
-    pub lock_wait_timeout: u32,
-    /// Whether a series that was not tested is accepted.
-    pub allow_untested: bool,
-    /// Whether MariaDB's rows may be read below SQL.
-    pub handler_reads: bool,
-}
-
-impl Settings {
-    /// Statements that make a new session what the daemon expects, whatever the server's defaults are.
-    fn session_statements(self) -> [String; 2] {
-        let wait = self.lock_wait_timeout;
-        [
-            format!("SET SESSION sql_log_bin={}", u8::from(self.binlog)),
-            format!(
-                "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', lock_wait_timeout={wait}, \
-                 innodb_lock_wait_timeout={wait}, sql_safe_updates=0, sql_select_limit=DEFAULT, max_execution_time=0, \
-                 completion_type='NO_CHAIN', transaction_read_only=0, foreign_key_checks=1, unique_checks=1, autocommit=0"
-            ),
-        ]
-    }
-}
 
 /// A table, and how the threads that use it reach the server.
 pub struct Offer {
