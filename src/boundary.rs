@@ -109,6 +109,14 @@ pub(crate) unsafe fn text<'a>(pointer: *const c_char) -> Option<Cow<'a, str>> {
     (!pointer.is_null()).then(|| unsafe { CStr::from_ptr(pointer) }.to_string_lossy())
 }
 
+#[cfg(feature = "refengine")]
+/// Text for C: what stands before a NUL byte.
+#[cfg(feature = "refengine")]
+pub(crate) fn c_string(text: &str) -> std::ffi::CString {
+    let end = text.find('\0').unwrap_or(text.len());
+    std::ffi::CString::new(text.get(..end).unwrap_or("")).unwrap_or_default()
+}
+
 /// Writes text into a caller's buffer, cut at a character if it must be, and a NUL.
 ///
 /// # Safety

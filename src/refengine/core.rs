@@ -3,12 +3,12 @@
 use super::cache::{RowCache, Ticket};
 use super::catalog::{Catalog, Ddl};
 use super::datadir::DataDir;
+use super::ddl_gate::DdlGate;
 use super::error::{Error, Result};
 use super::lock::LockManager;
 use super::mdl::{self, Exclusive};
 use super::storage::{Slice, Storage};
 use super::table::Table;
-use super::table_lock::DdlGate;
 use super::variables::{Var, Variables};
 use parking_lot::{Mutex, RwLock};
 use std::sync::atomic::{AtomicU64, Ordering};

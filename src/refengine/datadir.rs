@@ -7,9 +7,8 @@
 //! | `refengine` | the storage |
 //! | `refengine.new` | a storage in the making; it gets its name when it is complete, so one that a crash left is worthless |
 
-use super::error::{Error, Result};
+use super::error::{Error, Result, io_error};
 use super::permissions;
-use super::storage::io_error;
 use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -288,3 +288,13 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// What an I/O error is that left nothing half done. `what` names the files.
+pub(crate) fn io_error(what: &str, error: &std::io::Error) -> Error {
+    let text = format!("{what}: {error}");
+    if matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) {
+        Error::DiskFull(text)
+    } else {
+        Error::Storage(text)
+    }
+}

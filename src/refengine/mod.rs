@@ -21,6 +21,7 @@ mod codec;
 pub(crate) mod codes;
 mod core;
 mod datadir;
+mod ddl_gate;
 mod engine;
 mod error;
 pub mod ffi;

@@ -28,32 +28,38 @@
 
 mod checkpoint;
 mod commit;
+mod files;
+mod inner;
+mod keyspace;
 mod lsm;
 mod memtable;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod model;
+mod progress;
 mod redo;
 mod replay;
+mod rounds;
 mod tables;
 #[cfg(test)]
 mod tests;
 mod verify;
 mod view;
 
-use super::error::{Error, Result};
+use super::error::{Error, Result, io_error};
 use super::permissions;
 use crate::boundary::catch;
 use crate::signals::SignalsBlocked;
-use checkpoint::Checkpoint;
-use commit::Rounds;
 pub(crate) use fjall::Slice;
-use memtable::{Generation, Map, Sequence};
+use inner::{Faults, Generations, Inner, Timer};
+use keyspace::open_keyspace;
+pub(crate) use keyspace::{Change, Keyspace};
+use memtable::{Generation, Sequence};
 use parking_lot::{Condvar, Mutex, RwLock};
+use progress::Checkpoint;
 use redo::Redo;
 #[cfg(any(test, fuzzing))]
 pub(crate) use replay::all as log_changes;
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -67,145 +73,13 @@ pub(crate) use view::{Iter, Snapshot};
 const REDO_DIR: &str = "redo";
 /// Bounds of a generation of the memory table, in bytes.
 const MEMORY: std::ops::RangeInclusive<u64> = (1 << 20)..=(64 << 20);
-/// A checkpoint begins when the log has this many times the bytes of a full generation.
-const LOG_FACTOR: u64 = 2;
 /// Time a clean close gives fjall's threads to end.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(60);
-
-/// One changed key.
-#[derive(Clone)]
-pub(crate) struct Change {
-    pub(crate) keyspace: Keyspace,
-    pub(crate) key: Slice,
-    /// `None` deletes.
-    pub(crate) value: Option<Slice>,
-}
-
-/// A sorted set of rows. Clones are the same one.
-#[derive(Clone)]
-pub(crate) struct Keyspace(Arc<Space>);
-
-struct Space {
-    /// Unlike the name it is not used again in the life of the process.
-    number: u64,
-    name: String,
-    stored: <Disk as Tables>::Rows,
-    layers: RwLock<Layers>,
-}
-
-/// The rows that are not on disk yet.
-struct Layers {
-    active: Arc<Map>,
-    frozen: Option<Arc<Map>>,
-}
-
-impl Keyspace {
-    /// The latest committed value of a key.
-    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Slice>> {
-        {
-            let layers = self.0.layers.read();
-            let frozen = || layers.frozen.as_ref().and_then(|map| map.newest(key));
-            if let Some(version) = layers.active.newest(key).or_else(frozen) {
-                return Ok(version);
-            }
-        }
-        Disk::get(&self.0.stored, key)
-    }
-
-    /// Reads every file on disk against its checksum. [`Error::Corrupt`] names the first that is damaged.
-    pub(crate) fn check(&self) -> Result<()> {
-        Disk::check(&self.0.stored)
-    }
-
-    fn is(&self, other: &Keyspace) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
-    fn name(&self) -> &str {
-        &self.0.name
-    }
-
-    fn number(&self) -> u64 {
-        self.0.number
-    }
-
-    fn stored(&self) -> &<Disk as Tables>::Rows {
-        &self.0.stored
-    }
-
-    fn active(&self) -> Arc<Map> {
-        self.0.layers.read().active.clone()
-    }
-}
-
-/// The memory table. Changed with nothing applying: by the leader of a round of commits, or by the checkpoint.
-struct Generations {
-    active: Arc<Generation>,
-    /// What a checkpoint writes to disk.
-    frozen: Option<Arc<Generation>>,
-}
-
-#[derive(Default)]
-struct Timer {
-    stop: Mutex<bool>,
-    wake: Condvar,
-}
-
-/// `refengine_fail_commits`: commits that are still to fail, and how many did since it was set.
-#[derive(Default)]
-struct Faults {
-    left: u64,
-    injected: u64,
-}
-
-/// Where a test lets a thread panic.
-#[cfg(test)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Leader,
-    Checkpoint,
-}
-
-/// Shared with our threads. Locks are taken in the order generations, keyspaces, layers.
-struct Inner {
-    tables: Disk,
-    redo: Redo,
-    keyspaces: RwLock<BTreeMap<String, Keyspace>>,
-    generations: RwLock<Generations>,
-    sequence: Sequence,
-    /// Bytes of a full generation.
-    memory: u64,
-    /// Bytes of all generations.
-    in_memory: Arc<AtomicU64>,
-    last_number: AtomicU64,
-    level: AtomicU8,
-    rounds: Mutex<Rounds>,
-    decided: Condvar,
-    checkpoint: Checkpoint,
-    /// The failure because of which writes are refused.
-    poisoned: OnceLock<String>,
-    /// Something was committed at level 0 or 2 since the last sync.
-    dirty: AtomicBool,
-    timer: Timer,
-    faults: Mutex<Faults>,
-    #[cfg(test)]
-    defect: Mutex<Option<Place>>,
-}
 
 /// See the module. Dropping it stops its threads; [`Storage::close`] also makes the next open fast.
 pub(crate) struct Storage {
     inner: Arc<Inner>,
     threads: Vec<JoinHandle<()>>,
-}
-
-/// What an I/O error is that left nothing half done. `what` names the files.
-pub(super) fn io_error(what: &str, error: &std::io::Error) -> Error {
-    let text = format!("{what}: {error}");
-    if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
-        Error::DiskFull(text)
-    } else {
-        Error::Storage(text)
-    }
 }
 
 /// Bytes of memory for the storage: for blocks read from disk, on top of a pool of `pool` bytes, and for a generation of
@@ -398,62 +272,6 @@ impl Drop for Storage {
     }
 }
 
-impl Inner {
-    #[cfg(test)]
-    fn meet(&self, place: Place) {
-        assert!(*self.defect.lock() != Some(place), "a defect that the test asked for");
-    }
-
-    fn check_writable(&self) -> Result<()> {
-        match self.poisoned.get() {
-            None => Ok(()),
-            Some(why) => Err(Error::WritesStopped(why.clone())),
-        }
-    }
-
-    fn poison(&self, error: &dyn std::fmt::Display) {
-        if self.poisoned.set(error.to_string()).is_ok() {
-            log::error!("refengine: a write failed, only reads go on: {error}");
-        }
-    }
-
-    /// `Some`: this commit is to fail; `true` for the first, third and so on, which must write nothing.
-    fn take_fault(&self) -> Option<bool> {
-        let mut faults = self.faults.lock();
-        faults.left = faults.left.checked_sub(1)?;
-        faults.injected += 1;
-        Some(faults.injected % 2 == 1)
-    }
-
-    fn sync(&self) -> Result<()> {
-        self.redo.sync().map_err(|error| {
-            self.poison(&error);
-            Error::Storage(error.to_string())
-        })
-    }
-
-    fn sync_if_dirty(&self) -> Result<()> {
-        if self.dirty.swap(false, Ordering::AcqRel) { self.sync() } else { Ok(()) }
-    }
-
-    fn sync_each_second(&self) {
-        let mut stop = self.timer.stop.lock();
-        while !*stop {
-            if self.timer.wake.wait_for(&mut stop, Duration::from_secs(1)).timed_out() {
-                // The failure is logged by `poison` and told to every later write.
-                let _ = self.sync_if_dirty();
-            }
-        }
-    }
-}
-
-fn open_keyspace(tables: &Disk, name: &str, active: &Generation, last_number: &AtomicU64) -> Result<Keyspace> {
-    let stored = tables.rows(name)?;
-    let number = last_number.fetch_add(1, Ordering::Relaxed) + 1;
-    let layers = RwLock::new(Layers { active: active.add(number), frozen: None });
-    Ok(Keyspace(Arc::new(Space { number, name: name.into(), stored, layers })))
-}
-
 /// Reads the log into the memory table and begins a new file. Changes of keyspaces that were deleted since are left out.
 fn open_redo(
     dir: &Path,
@@ -465,7 +283,7 @@ fn open_redo(
     let failed = |e| io_error(&format!("the redo log in {}", dir.display()), &e);
     if !dir.try_exists().map_err(failed)? {
         permissions::create_dir(dir).and_then(|()| redo::close(dir)).map_err(failed)?;
-        dir.parent().map_or(Ok(()), redo::sync_dir).map_err(failed)?;
+        dir.parent().map_or(Ok(()), files::sync_dir).map_err(failed)?;
     }
     if !redo::is_closed(dir).map_err(failed)? {
         replay::require_start(dir)?;

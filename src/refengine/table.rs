@@ -1,7 +1,7 @@
 //! An open table: its definition, its keyspace, who uses it and what is not committed yet.
 
 use super::error::Error;
-use super::mdl::Mdl;
+use super::mdl::lock::Mdl;
 use super::sorted::Sorted;
 use super::storage::{Keyspace, Slice};
 use super::types::TableDef;

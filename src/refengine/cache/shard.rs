@@ -4,10 +4,10 @@
 //! goes there again. A row costs its bytes, a head of 8 and about 7 in the index; the key that the row itself has in
 //! it, as that of a primary key of one column, is not kept twice.
 
-use super::Slice;
 use super::entry::{APART, DEAD, Entry, HEAD, LARGE, Lead, Name, find_key, split};
 use super::pages::Pages;
 use crate::refengine::sorted::FastMap;
+use crate::refengine::storage::Slice;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};

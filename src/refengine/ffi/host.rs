@@ -6,11 +6,10 @@ use std::ptr;
 
 use parking_lot::Mutex;
 
-use super::c_string;
 use crate::bindings::{
     refengine_host_fn, refengine_host_kind, refengine_host_statement_t, refengine_reply, refengine_reply_t, refengine_t,
 };
-use crate::boundary::{Handle, guard, object, shared, text};
+use crate::boundary::{Handle, c_string, guard, object, shared, text};
 use crate::refengine::codes;
 use crate::refengine::interrupt;
 use crate::refengine::sql::{Functions, Host, HostReply, HostStatement, Result, SqlError, fail_statement};

@@ -17,7 +17,7 @@ use crate::bindings::{
     ib_cb_t, refengine, refengine_report_fn, refengine_result, refengine_result_t, refengine_session,
     refengine_session_t, refengine_t,
 };
-use crate::boundary::{Handle, from_handle, guard, into_handle, object, shared, text, write_text};
+use crate::boundary::{Handle, c_string, from_handle, guard, into_handle, object, shared, text, write_text};
 use crate::refengine::codes;
 use host::HostSlot;
 use report::CallbackSink;
@@ -66,12 +66,6 @@ impl LastError {
             line: error.line,
         }
     }
-}
-
-/// Text for C: what stands before a NUL byte.
-fn c_string(text: &str) -> CString {
-    let end = text.find('\0').unwrap_or(text.len());
-    CString::new(text.get(..end).unwrap_or("")).unwrap_or_default()
 }
 
 fn parse_options(options: &str) -> std::result::Result<Vec<(String, String)>, String> {

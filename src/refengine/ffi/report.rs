@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::ffi::{CString, c_char, c_uint, c_void};
 use std::ptr;
 
-use super::c_string;
 use crate::bindings::{refengine_event, refengine_report_fn, refengine_report_t};
+use crate::boundary::c_string;
 use crate::refengine::sql::{End, Result, ResultColumn, Sink, SqlError};
 
 /// Hands results to the C callback. The buffers are used again for each row.

@@ -9,48 +9,24 @@
 //! A commit that would fill the second generation before the first is on disk waits, but not for ever: after [`PATIENCE`] it fails,
 //! and those behind it fail at once until the checkpoint is over, so that their threads can answer others meanwhile.
 
+use super::Slice;
+use super::inner::Inner;
+use super::keyspace::Layers;
 use super::memtable::Map;
 use super::redo::Failure;
 use super::tables::{Disk, Tables};
-use super::{Error, Inner, LOG_FACTOR, Layers, Result, Slice, io_error};
-use parking_lot::{Condvar, Mutex};
+use crate::refengine::error::{Error, Result, io_error};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// A checkpoint begins when the log has this many times the bytes of a full generation.
+const LOG_FACTOR: u64 = 2;
 /// Time between two attempts of a checkpoint while the disk is full.
 const RETRY: Duration = Duration::from_secs(1);
 /// How long a commit waits for a checkpoint.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often those who wait look whether writes have stopped: whoever stops them may hold any lock, so it only sets a flag.
 const LOOK: Duration = Duration::from_millis(100);
-
-/// What the checkpoint's thread is told.
-#[derive(Default)]
-pub(super) struct Checkpoint {
-    state: Mutex<State>,
-    /// There is work, or the end has come.
-    wake: Condvar,
-    /// A checkpoint is over.
-    done: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    /// A generation is frozen; log files up to this number go with it.
-    pending: Option<u64>,
-    /// The disk was full when it was tried last.
-    stalled: Option<Error>,
-    /// Somebody has waited for it in vain.
-    late: bool,
-    stop: bool,
-}
-
-impl Checkpoint {
-    pub(super) fn stop(&self) {
-        self.state.lock().stop = true;
-        self.wake.notify_all();
-    }
-}
 
 impl Inner {
     /// Called by the leader of a round before it writes: begins a checkpoint when it is time, and waits when it is late.
@@ -164,7 +140,7 @@ impl Inner {
     pub(super) fn write_frozen(&self, last: u64) -> Result<()> {
         let Some(frozen) = self.generations.read().frozen.clone() else { return Ok(()) };
         #[cfg(test)]
-        self.meet(super::Place::Checkpoint);
+        self.meet(super::inner::Place::Checkpoint);
         // With half of the log, rows on disk would be newer than those that are read back over them.
         self.sync()?;
         let keyspaces: Vec<_> = self.keyspaces.read().values().cloned().collect();

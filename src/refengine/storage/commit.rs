@@ -5,38 +5,16 @@
 //! waited. Those who come meanwhile fill the next round. A leader that panics decides its round like one that failed, so nobody
 //! waits for it; what it did to the log and to the memory table nobody knows, so writes stop.
 
+use super::inner::Inner;
+use super::keyspace::Change;
 use super::redo::{self, Failure};
-use super::{Change, Error, Inner, Result, io_error};
 use crate::boundary::catch;
-use std::collections::HashMap;
+use crate::refengine::error::{Error, Result, io_error};
 use std::sync::atomic::Ordering;
 
 /// Memory that is kept for the next round.
 const KEPT_BYTES: usize = 1 << 20;
 const KEPT_CHANGES: usize = 4096;
-
-/// The round that is being filled, and what became of those before.
-#[derive(Default)]
-pub(super) struct Rounds {
-    /// Its number.
-    round: u64,
-    records: Vec<u8>,
-    changes: Vec<Change>,
-    /// Transactions in it.
-    members: usize,
-    /// One of them wants to be on disk.
-    sync: bool,
-    /// One of them wants to be with the operating system.
-    write: bool,
-    /// Rounds below this one are decided.
-    decided: u64,
-    /// Somebody is writing a round.
-    leading: bool,
-    /// Rounds that failed, with the number of members who do not know yet.
-    failed: HashMap<u64, (usize, Error)>,
-    /// Empty buffers, kept for their memory.
-    idle: (Vec<u8>, Vec<Change>),
-}
 
 impl Inner {
     /// Commits at a level; see [`Storage::commit`](super::Storage::commit) for what the errors mean.
@@ -89,7 +67,7 @@ impl Inner {
     fn write_round(&self, records: &[u8], changes: &mut Vec<Change>, sync: bool, write: bool) -> Result<()> {
         self.check_writable()?;
         #[cfg(test)]
-        self.meet(super::Place::Leader);
+        self.meet(super::inner::Place::Leader);
         self.make_room()?;
         self.redo.append(records, write).map_err(|failure| match failure {
             Failure::Refused(error) => io_error("the redo log cannot grow", &error),
@@ -106,17 +84,5 @@ impl Inner {
         let active = self.generations.read().active.clone();
         self.sequence.apply(&active, changes.drain(..));
         Ok(())
-    }
-}
-
-impl Rounds {
-    fn result(&mut self, round: u64) -> Result<()> {
-        let Some((left, error)) = self.failed.get_mut(&round) else { return Ok(()) };
-        let error = error.clone();
-        *left -= 1;
-        if *left == 0 {
-            self.failed.remove(&round);
-        }
-        Err(error)
     }
 }

@@ -1,7 +1,9 @@
 //! Tables on disk by fjall: a log-structured merge tree per name. Its own journal stays empty, its memory tables too.
 
+use super::files::sync_dir;
 use super::tables::Tables;
-use super::{Error, Result, Slice, io_error, redo, verify};
+use super::{Slice, verify};
+use crate::refengine::error::{Error, Result, io_error};
 use crate::signals::SignalsBlocked;
 use fjall::config::CompressionPolicy;
 use fjall::{Database, KeyspaceCreateOptions, Readable};
@@ -60,7 +62,7 @@ impl Tables for Lsm {
         let rows = self.db.keyspace(name, options).map_err(error)?;
         // fjall syncs what is in the directory of a keyspace, and not that it is there.
         if is_new && let Some(all) = rows.path().parent() {
-            redo::sync_dir(all).map_err(|e| io_error(&all.display().to_string(), &e))?;
+            sync_dir(all).map_err(|e| io_error(&all.display().to_string(), &e))?;
         }
         Ok(rows)
     }

@@ -7,7 +7,8 @@
 //!
 //! Threads: one commit applies at a time (`commit`); readers come at any moment and take locks for single look-ups.
 
-use super::{Keyspace, Slice};
+use super::Slice;
+use super::keyspace::{Change, Keyspace};
 use crate::refengine::sorted::Sorted;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::collections::{BTreeMap, HashMap};
@@ -195,7 +196,7 @@ impl Sequence {
     }
 
     /// Makes changes visible, all at once. The caller sees to it that nobody freezes the generation meanwhile.
-    pub(super) fn apply(&self, generation: &Generation, changes: impl Iterator<Item = super::Change>) {
+    pub(super) fn apply(&self, generation: &Generation, changes: impl Iterator<Item = Change>) {
         let mut last = self.last.lock();
         let (seqno, views) = (last.0 + 1, &last.1);
         let mut changes = changes.peekable();

@@ -21,7 +21,9 @@
 //!
 //! Threads: one commit appends at a time; a sync runs beside it.
 
-use super::{Change, Error, Result};
+use super::files::sync_dir;
+use super::keyspace::Change;
+use crate::refengine::error::{Error, Result};
 use crate::refengine::permissions;
 use parking_lot::Mutex;
 use std::fs::File;
@@ -110,10 +112,6 @@ pub(super) fn reopen(dir: &Path) -> io::Result<()> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other.and_then(|()| sync_dir(dir)),
     }
-}
-
-pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
-    File::open(dir)?.sync_all()
 }
 
 pub(super) fn file_header(number: u64, position: u64) -> [u8; FILE_HEADER] {

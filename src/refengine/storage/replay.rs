@@ -3,8 +3,9 @@
 //! Records are good up to the first that is not whole. What comes behind it was never promised to anybody, and is cut off,
 //! unless a later record says that a sync had come further: then the log is damaged, and the storage does not open.
 
+use super::files::sync_dir;
 use super::redo::{self, FILE_HEADER, MAGIC, RECORD, RECORD_HEADER};
-use super::{Error, Result};
+use crate::refengine::error::{Error, Result};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
@@ -130,7 +131,7 @@ pub(super) fn replay(dir: &Path, mut f: impl FnMut(&str, &[u8], Option<&[u8]>) -
             0 => std::fs::remove_file(&path).map_err(failed)?,
             at => cut(&path, at as u64).map_err(failed)?,
         }
-        redo::sync_dir(dir).map_err(failed)?;
+        sync_dir(dir).map_err(failed)?;
         break;
     }
     Ok(End { number: numbers.last().map_or(1, |last| last + 1), position: end.unwrap_or(0) })

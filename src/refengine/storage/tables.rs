@@ -3,7 +3,8 @@
 //! One trait, so that what is below can be changed in one file: [`Disk`] says which implementer is used. Whoever implements it
 //! needs no log and no transactions of its own. `model` runs a whole storage on it beside a map.
 
-use super::{Result, Slice};
+use super::Slice;
+use crate::refengine::error::Result;
 use std::path::Path;
 
 /// The implementer in use.

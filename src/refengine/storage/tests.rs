@@ -376,7 +376,7 @@ fn in_time<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
 
 #[test]
 fn a_panic_in_a_thread_that_others_wait_for_stops_writes_and_nobody_hangs() {
-    for place in [Place::Leader, Place::Checkpoint] {
+    for place in [inner::Place::Leader, inner::Place::Checkpoint] {
         let dir = tempfile::tempdir().unwrap();
         let storage = Arc::new(open(dir.path(), SMALL));
         put(&storage, "a", b"before", Some(b"1"));

@@ -15,7 +15,7 @@
 //! Integers are little-endian, checksums XXH3. A keyspace that was being deleted when the process ended lacks files, so of
 //! those only fjall knows whether they are missed.
 
-use super::{Error, Result};
+use crate::refengine::error::{Error, Result};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;

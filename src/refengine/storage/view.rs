@@ -4,9 +4,12 @@
 //! keeps the generations of its moment and the tables' view, so a checkpoint that moves rows from one to the other
 //! changes nothing for it.
 
+use super::Slice;
+use super::inner::Inner;
+use super::keyspace::Keyspace;
 use super::memtable::{Generation, Map};
 use super::tables::{Disk, Tables};
-use super::{Inner, Keyspace, Result, Slice};
+use crate::refengine::error::Result;
 use std::iter::Peekable;
 use std::ops::Bound;
 use std::sync::Arc;
