@@ -10,7 +10,7 @@
 
 use slab::Slab;
 
-use super::{CachedItem, Data, NewItem, OutOfMemory};
+use super::data::{CachedItem, Data, NewItem, OutOfMemory};
 
 /// Number of a slab slot. 32 bits: a shard holds fewer than 2^32 - 1 items.
 pub(super) type Slot = u32;

@@ -1,7 +1,7 @@
 //! One shard: its items and the rules about memory, expiry and flushes. Always used under its lock.
 
+use super::data::{ITEM_OVERHEAD, NewItem, OutOfMemory, Stats};
 use super::items::{Address, Item, Items, Slot};
-use super::{ITEM_OVERHEAD, NewItem, OutOfMemory, Stats};
 
 /// Aligned so that two shards' locks and counters never share a cache line.
 #[repr(align(64))]

@@ -9,25 +9,24 @@
 //! connection alone. The supervisor reloads a users file that changed; connections keep what they had until they log in again.
 
 mod queue;
-pub mod thread;
 
 use super::admission::{Attempt, Pending};
 use super::watched::Watched;
 use crate::auth::Users;
 use crate::protocol::reply::Out;
 use parking_lot::{Condvar, Mutex};
-pub use queue::Origin;
-use queue::{Question, Queue};
+use queue::Queue;
+pub use queue::{Origin, Question};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The users, and the attempts that wait.
 pub struct Logins {
     path: PathBuf,
-    users: Mutex<Arc<Users>>,
+    pub(super) users: Mutex<Arc<Users>>,
     watched: Mutex<Watched>,
-    queue: Mutex<Queue>,
-    news: Condvar,
+    pub(super) queue: Mutex<Queue>,
+    pub(super) news: Condvar,
 }
 
 impl Logins {

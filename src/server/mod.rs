@@ -22,6 +22,7 @@ mod detail;
 mod execute;
 mod listen;
 mod login;
+mod login_thread;
 mod mailbox;
 mod mapping;
 pub mod options;
@@ -164,7 +165,7 @@ impl Server {
         let _ = self.shared.mailboxes.set(self.mailboxes.clone());
         if self.shared.logins.is_some() {
             let (shared, mailboxes) = (Arc::clone(&self.shared), self.mailboxes.clone());
-            self.threads.push(spawn("memcached-login", move || login::thread::run(&shared, &mailboxes))?);
+            self.threads.push(spawn("memcached-login", move || login_thread::run(&shared, &mailboxes))?);
         }
         if self.shared.host.may_be_in_a_group() {
             let shared = Arc::clone(&self.shared);

@@ -31,35 +31,40 @@ impl Origin {
 }
 
 /// An attempt on its way to the login thread.
-pub(super) struct Question {
-    pub(super) worker: usize,
-    pub(super) conn: usize,
-    pub(super) ticket: Arc<()>,
-    pub(super) name: Vec<u8>,
-    pub(super) password: Vec<u8>,
+pub struct Question {
+    /// Whose connection it is.
+    pub worker: usize,
+    /// The connection that asked.
+    pub conn: usize,
+    /// Shared with the connection as long as that waits.
+    pub ticket: Arc<()>,
+    /// The name.
+    pub name: Vec<u8>,
+    /// The password.
+    pub password: Vec<u8>,
 }
 
 impl Question {
     /// Whether its connection is closed: it holds the other half of the ticket.
-    pub(super) fn abandoned(&self) -> bool {
+    pub fn abandoned(&self) -> bool {
         Arc::strong_count(&self.ticket) == 1
     }
 }
 
 /// What waits, by origin; the first of the list has its turn.
 #[derive(Default)]
-pub(super) struct Queue {
+pub struct Queue {
     turns: VecDeque<(Origin, VecDeque<Question>)>,
     length: usize,
 }
 
 impl Queue {
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.length == 0
     }
 
     /// Appends an attempt; `false` if too many wait already.
-    pub(super) fn push(&mut self, origin: Origin, question: Question) -> bool {
+    pub fn push(&mut self, origin: Origin, question: Question) -> bool {
         if self.length >= QUEUE_MAX || self.waiting(origin) >= PER_ORIGIN_MAX {
             self.forget_abandoned();
         }
@@ -75,7 +80,7 @@ impl Queue {
     }
 
     /// Takes the next attempt; its origin has its next turn behind all others.
-    pub(super) fn pop(&mut self) -> Option<Question> {
+    pub fn pop(&mut self) -> Option<Question> {
         let (origin, mut questions) = self.turns.pop_front()?;
         let question = questions.pop_front();
         if !questions.is_empty() {

@@ -1,11 +1,10 @@
 //! The login thread: it checks one password after the other.
 
-use super::Logins;
-use super::queue::Question;
+use super::admission::Verdict;
+use super::login::{Logins, Question};
+use super::mailbox::Mailbox;
+use super::shared::Shared;
 use crate::boundary::catch;
-use crate::server::admission::Verdict;
-use crate::server::mailbox::Mailbox;
-use crate::server::shared::Shared;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
