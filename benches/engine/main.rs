@@ -7,10 +7,13 @@
 //! Without NAME all rows are measured; with it those whose name contains it. `growth` is measured only when it is named, as it loads
 //! ENGINE_BENCH_ROWS rows (5000000) and takes minutes.
 
+mod figures;
+
 use daemon_memcached::bindings::{
     ib_crsr_t, ib_err, ib_lck_mode, ib_match_mode, ib_srch_mode, ib_tpl_t, ib_trx_t, ib_ulint_t,
 };
 use daemon_memcached::refengine::{Charset, ColumnDef, ColumnType, Engine, TableDef, api};
+use figures::{Figure, Sample, Waits, cpu, measure, median, median_of, peak, reads, report, resident};
 use ib_err::IB_SUCCESS;
 use std::ffi::c_void;
 use std::path::{Path, PathBuf};
@@ -22,7 +25,6 @@ use std::time::{Duration, Instant};
 const ROWS: u64 = 1_000_000;
 /// Rows of the small one.
 const HOT: u64 = 2_000;
-const RUNS: usize = 5;
 /// Set in a child: what it is to do.
 const TASK: &str = "ENGINE_BENCH_TASK";
 const MIB: u64 = 1 << 20;
@@ -263,32 +265,6 @@ fn settle() {
     }
 }
 
-/// How long each of many operations took.
-#[derive(Default)]
-struct Waits(Vec<Duration>);
-
-impl Waits {
-    fn time(&mut self, operation: impl FnOnce()) {
-        let start = Instant::now();
-        operation();
-        self.0.push(start.elapsed());
-    }
-
-    fn report(mut self, what: &str) {
-        self.0.sort_unstable();
-        let part = |share: usize| text(self.0[(self.0.len() * share / 1000).min(self.0.len() - 1)]);
-        let name = format!("{what}: median, p99; longest");
-        println!("{name:<58} {:>12} {:>12}  {}", part(500), part(990), part(1000));
-    }
-}
-
-/// Reads of files that this process asked for.
-fn reads() -> u64 {
-    let io = std::fs::read_to_string("/proc/self/io").expect("this is Linux");
-    let line = io.lines().find_map(|line| line.strip_prefix("syscr: ")).expect("the field is there");
-    line.parse().expect("a number")
-}
-
 // ---- the callback table ----
 
 fn open(dir: &Path, pool: u64, level: u8) -> Engine {
@@ -461,85 +437,6 @@ fn range(from: u64) {
     }
     assert_eq!(rows, 100);
     work.end();
-}
-
-// ---- measuring ----
-
-#[derive(Clone, Copy)]
-struct Figure {
-    cpu: Duration,
-    wall: Duration,
-}
-
-struct Sample {
-    cpu: Duration,
-    wall: Instant,
-}
-
-impl Sample {
-    fn now() -> Sample {
-        Sample { cpu: cpu(), wall: Instant::now() }
-    }
-
-    fn per(&self, operations: u64) -> Figure {
-        let per = |whole: Duration| Duration::from_nanos((whole.as_nanos() / u128::from(operations)) as u64);
-        // Nanoseconds are too coarse for none of the rows: the quickest takes hundreds of them.
-        Figure { cpu: per(cpu() - self.cpu), wall: per(self.wall.elapsed()) }
-    }
-}
-
-fn measure(operations: u64, mut operation: impl FnMut(u64)) -> Figure {
-    let start = Sample::now();
-    (0..operations).for_each(&mut operation);
-    start.per(operations)
-}
-
-fn median(run: impl FnMut() -> Figure) -> Figure {
-    median_of(RUNS, run)
-}
-
-fn median_of(runs: usize, mut run: impl FnMut() -> Figure) -> Figure {
-    let mut figures: Vec<Figure> = (0..runs).map(|_| run()).collect();
-    figures.sort_by_key(|figure| figure.cpu);
-    figures[runs / 2]
-}
-
-/// CPU time of all threads of this process.
-fn cpu() -> Duration {
-    // SAFETY: all zeroes is a valid value, and the call fills it.
-    let usage = unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        assert_eq!(libc::getrusage(libc::RUSAGE_SELF, &mut usage), 0);
-        usage
-    };
-    let time = |t: libc::timeval| Duration::new(t.tv_sec as u64, t.tv_usec as u32 * 1000);
-    time(usage.ru_utime) + time(usage.ru_stime)
-}
-
-fn status(field: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("this is Linux");
-    let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("the field is there");
-    line.split_whitespace().next().and_then(|n| n.parse::<u64>().ok()).expect("a number") * 1024
-}
-
-fn resident() -> u64 {
-    status("VmRSS:")
-}
-
-fn peak() -> u64 {
-    status("VmHWM:")
-}
-
-fn report(name: &str, figure: Figure, goal: &str) {
-    println!("{name:<58} {:>12} {:>12}  {goal}", text(figure.cpu), text(figure.wall));
-}
-
-fn text(time: Duration) -> String {
-    match time.as_nanos() {
-        0..10_000 => format!("{} ns", time.as_nanos()),
-        10_000..10_000_000 => format!("{:.1} us", time.as_secs_f64() * 1e6),
-        _ => format!("{:.2} s", time.as_secs_f64()),
-    }
 }
 
 /// A generator that repeats (xorshift64*).
