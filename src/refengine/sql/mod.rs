@@ -47,6 +47,7 @@ mod prepared;
 mod privileges;
 mod processes;
 mod query;
+mod reserved;
 mod result;
 mod rows;
 mod select;

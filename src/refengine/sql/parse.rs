@@ -14,6 +14,7 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
 use super::ast::{Maintenance, Statement, TableName};
 use super::error::{Result, SqlError};
+use super::reserved::{is_reserved, never_begins_expr};
 use super::text::{SourceText, Unit, relative_line};
 use crate::refengine::codes;
 
@@ -388,110 +389,6 @@ impl Front<'_> {
     }
 }
 
-/// MySQL's reserved words among those that can follow or begin something in the grammar above.
-fn is_reserved(keyword: Keyword) -> bool {
-    use Keyword::*;
-    matches!(
-        keyword,
-        ADD | ALL
-            | ALTER
-            | AND
-            | AS
-            | ASC
-            | BETWEEN
-            | BY
-            | CASE
-            | CHECK
-            | COLLATE
-            | COLUMN
-            | CONSTRAINT
-            | CREATE
-            | CROSS
-            | CURRENT_TIMESTAMP
-            | DATABASE
-            | DATABASES
-            | DEFAULT
-            | DELAYED
-            | DELETE
-            | DESC
-            | DESCRIBE
-            | DISTINCT
-            | DISTINCTROW
-            | DIV
-            | HIGH_PRIORITY
-            | LOW_PRIORITY
-            | STRAIGHT_JOIN
-            | DROP
-            | ELSE
-            | EXISTS
-            | EXPLAIN
-            | FALSE
-            | FETCH
-            | FOR
-            | FORCE
-            | FOREIGN
-            | FROM
-            | FULLTEXT
-            | GRANT
-            | GROUP
-            | HAVING
-            | IF
-            | IGNORE
-            | IN
-            | INDEX
-            | INNER
-            | INSERT
-            | INT
-            | INTEGER
-            | INTERVAL
-            | INTO
-            | IS
-            | JOIN
-            | KEY
-            | KEYS
-            | LEFT
-            | LIKE
-            | LIMIT
-            | LOCK
-            | NATURAL
-            | NOT
-            | NULL
-            | ON
-            | OPTION
-            | OR
-            | ORDER
-            | OUTER
-            | PARTITION
-            | PRIMARY
-            | REFERENCES
-            | RENAME
-            | REPLACE
-            | REVOKE
-            | RIGHT
-            | SCHEMA
-            | SCHEMAS
-            | SELECT
-            | SET
-            | SHOW
-            | SPATIAL
-            | TABLE
-            | THEN
-            | TO
-            | TRIGGER
-            | TRUE
-            | UNION
-            | UNIQUE
-            | UPDATE
-            | USE
-            | USING
-            | VALUES
-            | WHEN
-            | WHERE
-            | WITH
-            | XOR
-    )
-}
-
 /// Depth of the deepest expression: what fits into a small thread's stack several times.
 const MAX_OPERATORS: usize = 1000;
 
@@ -514,31 +411,6 @@ fn is_operator(token: &Token) -> bool {
         Token::HexStringLiteral(_) | Token::Period | Token::SemiColon => false,
         _ => true,
     }
-}
-
-/// Reserved words that `sqlparser` would take for a column.
-fn never_begins_expr(keyword: Keyword) -> bool {
-    use Keyword::*;
-    let begins = matches!(
-        keyword,
-        CASE | CURRENT_TIMESTAMP
-            | DATABASE
-            | DEFAULT
-            | EXISTS
-            | FALSE
-            | IF
-            | INSERT
-            | INTERVAL
-            | LEFT
-            | NOT
-            | NULL
-            | REPLACE
-            | RIGHT
-            | SCHEMA
-            | TRUE
-            | VALUES
-    );
-    is_reserved(keyword) && !begins
 }
 
 /// The identifier parts of a column reference in an expression.
