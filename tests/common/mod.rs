@@ -13,6 +13,7 @@ mod lines;
 pub mod meta;
 pub mod packets;
 pub mod patient;
+pub mod random;
 pub mod ranges;
 pub mod scripts;
 pub mod tls;
@@ -30,6 +31,9 @@ use std::time::Duration;
 
 /// Bound of every wait for the program.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Starts the plugin, where the host has not.
+pub const INSTALL: &str = "INSTALL PLUGIN daemon_memcached SONAME 'daemon_memcached.so'";
 
 /// The program under test.
 pub fn program() -> &'static Path {

@@ -1,8 +1,6 @@
 //! What the original plugin got wrong and this one mends, one test for each, named after it.
 
-use crate::common::{Client, Host, HostConfig};
-
-const INSTALL: &str = "INSTALL PLUGIN daemon_memcached SONAME 'daemon_memcached.so'";
+use crate::common::{Client, Host, HostConfig, INSTALL};
 
 /// A host with the default container over a table with two value columns, a column that is not mapped, flags, cas and
 /// expiry, and the container `other` over a table like it.

@@ -1,25 +1,13 @@
 //! Random commands against the real program and against a plain map: every reply must be the map's.
 
-use crate::common::{Client, Host, HostConfig};
+use crate::common::random::Random;
+use crate::common::{Client, Host, HostConfig, INSTALL};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-const INSTALL: &str = "INSTALL PLUGIN daemon_memcached SONAME 'daemon_memcached.so'";
 /// Commands of each set-up; all of them together are more than 100,000.
 const COMMANDS: u32 = 9_000;
 const PIPELINE: u32 = 30;
-
-/// A small generator whose numbers are the same in every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % n
-    }
-}
 
 #[derive(Clone)]
 struct Item {
@@ -37,16 +25,21 @@ struct Model {
 const CONTAINERS: [&str; 3] = ["default", "two", "three"];
 
 impl Model {
-    /// A random command, appended to `request`, with its answer appended to `reply`.
-    fn step(&mut self, random: &mut Random, request: &mut String, reply: &mut String) {
+    /// A random key, with the name by which it is asked for: perhaps in another container.
+    fn key(&mut self, random: &mut Random) -> ((usize, String), String) {
         let plain = format!("{}", random.below(12));
-        let (key, name) = match random.below(4) {
+        match random.below(4) {
             0 => {
                 self.current = random.below(3) as usize;
                 ((self.current, plain.clone()), format!("@@{}.{plain}", CONTAINERS[self.current]))
             }
             _ => ((self.current, plain.clone()), plain),
-        };
+        }
+    }
+
+    /// A random command, appended to `request`, with its answer appended to `reply`.
+    fn step(&mut self, random: &mut Random, request: &mut String, reply: &mut String) {
+        let (key, name) = self.key(random);
         let number = random.below(1000);
         let value = if random.below(3) == 0 { format!("v{number}") } else { number.to_string() };
         let flags = random.below(100) as u32;

@@ -1,9 +1,7 @@
 //! Cache policies: what goes to memory, what to the table, and that memory never shows what the table has left behind.
 
-use crate::common::{Client, Host, HostConfig};
+use crate::common::{Client, Host, HostConfig, INSTALL};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-const INSTALL: &str = "INSTALL PLUGIN daemon_memcached SONAME 'daemon_memcached.so'";
 
 /// A host under these policies for get, set, delete, flush.
 fn host_with(config: &HostConfig, policies: [&str; 4]) -> Host {

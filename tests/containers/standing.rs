@@ -1,10 +1,9 @@
 //! Each container stands or falls alone; a reload is an order; connections stay bound to names.
 
 use crate::common::patient::wait_until;
-use crate::common::{Client, Host, HostConfig};
+use crate::common::{Client, Host, HostConfig, INSTALL};
 use std::time::{Duration, Instant};
 
-const INSTALL: &str = "INSTALL PLUGIN daemon_memcached SONAME 'daemon_memcached.so'";
 const RELOAD: &str = "SET GLOBAL daemon_memcached_reload_containers = ON";
 
 /// A row of the containers table over `test.NAME (k, v)`.

@@ -1,10 +1,9 @@
 //! What a transaction does to memory and to batches shares its fate, whoever ends it.
 
 use crate::common::patient::wait_until;
-use crate::common::{Client, Host, HostConfig};
+use crate::common::{Client, Host, HostConfig, INSTALL};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-const INSTALL: &str = "INSTALL PLUGIN daemon_memcached SONAME 'daemon_memcached.so'";
 const RELOAD: &str = "SET GLOBAL daemon_memcached_reload_containers = ON";
 
 fn caching(host: &Host) {

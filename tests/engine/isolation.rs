@@ -1,20 +1,22 @@
 //! Isolation: what each level lets a transaction see, who waits for whom, who is a deadlock's victim.
 //!
-//! Interleavings of two or three sessions, step by step, from the table in `isolation/cases.rs`. Each runs twice: through
-//! the callback table and through SQL sessions, with every session on a thread of its own. A step is over when its
+//! Interleavings of two or three sessions, step by step, from the tables in `isolation/cases.rs` and `isolation/waits.rs`. Each runs
+//! twice: through the callback table and through SQL sessions, with every session on a thread of its own. A step is over when its
 //! operation ended or waits for a lock, which the engine itself tells, so nothing depends on time.
 
 mod cases;
 mod sessions;
+mod waits;
 
 use crate::support::PATIENCE;
 use crate::support::ib::{Fixture, fixture};
-use cases::{CASES, Case};
+use cases::{Case, READS};
 use sessions::{Driver, SqlDriver, TableDriver};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
+use waits::WAITS;
 
 /// A session's thread.
 struct Session {
@@ -74,7 +76,7 @@ fn run(kind: &str, applies: impl Fn(&Case) -> bool, driver: fn(&Fixture) -> Sess
     sessions::create_table(&fixture.engine);
     let mut failed = Vec::new();
     let mut played = 0;
-    for case in CASES.iter().filter(|case| applies(case)) {
+    for case in READS.iter().chain(WAITS).filter(|case| applies(case)) {
         for level in case.levels {
             sessions::fill_table(&fixture.engine);
             let script = case.script.replace(" L", &format!(" {level}"));

@@ -15,5 +15,6 @@ mod disk_full;
 mod durability;
 mod faults;
 mod isolation;
+mod model;
 mod script;
 mod tables;

@@ -1,15 +1,14 @@
 //! The bundled engine through its Rust interface.
 
 use crate::support::*;
-use daemon_memcached::refengine::{ColumnType, Error, IndexDef, Isolation, KeyRange, Row, RowLock, TableDef, Value};
-use std::collections::BTreeMap;
+use daemon_memcached::refengine::{ColumnType, Error, Isolation, KeyRange, Row, RowLock, TableDef, Value};
 use std::ops::{Bound, ControlFlow};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use Isolation::{ReadCommitted, ReadUncommitted, RepeatableRead, Serializable};
 
-fn errno<T>(result: Result<T, Error>) -> u16 {
+pub fn errno<T>(result: Result<T, Error>) -> u16 {
     result.err().map_or(0, |e| e.errno())
 }
 
@@ -284,127 +283,6 @@ fn what_a_transaction_refuses() {
         assert_eq!(errno(trx.insert(&t, row.clone())), expected, "{row:?}");
     }
     assert_eq!(scan(&mut trx, &engine, None, &KeyRange::all(), false), Vec::<Row>::new());
-}
-
-/// Random operations against a map, with rollbacks, statement rollbacks, truncation and reopening.
-#[test]
-fn the_engine_agrees_with_a_map() {
-    let dir = tempfile::tempdir().unwrap();
-    let options = [("innodb_flush_log_at_trx_commit", "0"), ("innodb_buffer_pool_size", "5242880")];
-    let mut engine = with_table(dir.path(), &options);
-    engine.drop_table("db", "t").unwrap();
-    let mut def = simple("db", "t");
-    def.indexes.push(IndexDef { name: "v".into(), columns: vec![1], unique: false });
-    engine.create_table(def).unwrap();
-    let mut seed = 0x9E37_79B9_7F4A_7C15u64;
-    let mut random = move |n: u64| {
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        seed % n
-    };
-    let mut committed: BTreeMap<i64, Row> = BTreeMap::new();
-    for round in 0..300 {
-        let t = engine.table("db", "t").unwrap();
-        let mut model = committed.clone();
-        let level = [ReadUncommitted, ReadCommitted, RepeatableRead, Serializable][random(4) as usize];
-        let mut trx = engine.begin(level, true);
-        let mut saved = (trx.savepoint(), model.clone());
-        for _ in 0..random(20) {
-            let id = random(40) as i64;
-            let u = (random(3) > 0).then(|| random(60) as i64);
-            let new = row(id, &"x".repeat(random(90) as usize), u);
-            let taken = |model: &BTreeMap<i64, Row>, but: i64| {
-                u.is_some() && model.iter().any(|(other, row)| *other != but && row[2] == new[2])
-            };
-            match random(6) {
-                0 | 1 => {
-                    let expected = if model.contains_key(&id) || taken(&model, -1) { 1062 } else { 0 };
-                    assert_eq!(errno(trx.insert(&t, new.clone())), expected);
-                    if expected == 0 {
-                        model.insert(id, new);
-                    }
-                }
-                2 => {
-                    let old = random(40) as i64;
-                    let got = trx.update(&t, &row(old, "", None), new.clone());
-                    match model.get(&old) {
-                        None => assert_eq!(got, Ok(false)),
-                        Some(before) if *before == new => assert_eq!(got, Ok(false)),
-                        Some(_) if (old != id && model.contains_key(&id)) || taken(&model, old) => {
-                            assert_eq!(errno(got), 1062);
-                        }
-                        Some(_) => {
-                            assert_eq!(got, Ok(true));
-                            model.remove(&old);
-                            model.insert(id, new);
-                        }
-                    }
-                }
-                3 => {
-                    trx.delete(&t, &row(id, "", None)).unwrap();
-                    model.remove(&id);
-                }
-                4 => {
-                    let lock = [RowLock::None, RowLock::Shared, RowLock::Exclusive][random(3) as usize];
-                    assert_eq!(trx.get(&t, &[Value::Int(id)], lock).unwrap().as_ref(), model.get(&id));
-                }
-                _ if random(2) == 0 => saved = (trx.savepoint(), model.clone()),
-                _ => {
-                    trx.rollback_to(saved.0);
-                    model = saved.1.clone();
-                }
-            }
-        }
-        let expected: Vec<Row> = model.values().cloned().collect();
-        let reverse = random(2) == 0;
-        let mut rows = scan(&mut trx, &engine, None, &KeyRange::all(), reverse);
-        if reverse {
-            rows.reverse();
-        }
-        assert_eq!(rows, expected, "round {round}");
-        let mut by_index = ids(&scan(&mut trx, &engine, Some(0), &KeyRange::all(), reverse));
-        by_index.sort();
-        assert_eq!(by_index, ids(&expected), "round {round}");
-        // Rows with the same text come by their ids, all of them when it is asked for.
-        let text = |row: &Row| match &row[1] {
-            Value::Bytes(text) => text.clone(),
-            other => panic!("{other:?} is no text"),
-        };
-        let mut by_text = expected.clone();
-        by_text.sort_by_key(text);
-        if let Some(first) = by_text.first() {
-            let same: Vec<Row> = by_text.iter().filter(|row| row[1] == first[1]).cloned().collect();
-            let range = KeyRange::prefix(vec![first[1].clone()]);
-            assert_eq!(scan(&mut trx, &engine, Some(1), &range, false), same, "round {round}");
-        }
-        if reverse {
-            by_text.reverse();
-        }
-        assert_eq!(scan(&mut trx, &engine, Some(1), &KeyRange::all(), reverse), by_text, "round {round}");
-        if random(3) == 0 {
-            trx.rollback();
-        } else {
-            trx.commit().unwrap();
-            committed = model;
-        }
-        drop(t);
-        match random(40) {
-            0 => {
-                engine.truncate_table("db", "t").unwrap();
-                committed.clear();
-            }
-            1 => {
-                engine.close().unwrap();
-                engine = open(dir.path(), &options);
-            }
-            2 => {
-                drop(engine);
-                engine = open(dir.path(), &options);
-            }
-            _ => {}
-        }
-    }
 }
 
 /// Readers beside writers: what was acknowledged is seen, from the cache or not, and rows are whole.

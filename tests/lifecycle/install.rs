@@ -1,10 +1,9 @@
 //! INSTALL PLUGIN and UNINSTALL PLUGIN: refusals that reach the client, and rounds under load that leak nothing.
 
-use crate::common::{Host, HostConfig};
+use crate::common::{Host, HostConfig, INSTALL};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-const INSTALL: &str = "INSTALL PLUGIN daemon_memcached SONAME 'daemon_memcached.so'";
 const UNINSTALL: &str = "UNINSTALL PLUGIN daemon_memcached";
 
 /// The message of an INSTALL that must fail.

@@ -12,4 +12,5 @@ mod options;
 mod service;
 mod soak;
 mod standby;
+mod terminal;
 mod workers;

@@ -2,6 +2,7 @@
 //! INSTALL rounds, batches, sweeps, reloads, changes of policy and rows that SQL holds. Nothing acknowledged is lost, nothing stale is read,
 //! and memory stays flat. `SOAK_SEED` repeats a run's decisions; it is printed.
 
+use crate::common::random::Random;
 use crate::common::{Client, Host, HostConfig, PATIENCE};
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
@@ -24,17 +25,6 @@ const SCHEMA: &str = "
     INSERT INTO innodb_memcache.containers VALUES ('text', 'soak', 'text', 'k', 'v', 'f', '0', 'e', 'PRIMARY');
     INSERT INTO soak.text (k, v) VALUES ('held', 'x');
     SET GLOBAL daemon_memcached_reload_containers = ON;";
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % n
-    }
-}
 
 /// What writers and upheavals tell each other.
 struct World {

@@ -9,10 +9,12 @@ mod configuration;
 mod daemon;
 mod functions;
 mod galera;
+mod life;
 mod load;
 #[path = "../udf/memcached.rs"]
 mod memcached;
 mod reads;
+mod replica;
 mod replication;
 mod secondary;
 mod server;

@@ -112,6 +112,74 @@ fn wrong_passwords_are_counted_and_close_the_connection_but_hold_up_nobody() {
     assert!(!host.log().contains("secret"), "a password stands in the log");
 }
 
+const D: &str = "VALUE d 0 1\r\n1\r\nEND\r\n";
+const CARTS_C: &str = "VALUE @@carts.c 0 1\r\n2\r\nEND\r\n";
+
+/// What users with different rights ask, and are answered.
+const RIGHTS: &[(&str, &[(&str, &str)])] = &[
+    (
+        "reader",
+        &[
+            ("get d\r\n", D),
+            ("get @@carts.c\r\n", CARTS_C),
+            ("bind default\r\n", "SUCCEED\r\n"),
+            ("set d 0 0 1\r\n9\r\n", FORBIDDEN),
+            ("incr d 1\r\n", FORBIDDEN),
+            ("delete d\r\n", FORBIDDEN),
+            ("touch d 1\r\n", FORBIDDEN),
+            ("gat -1 d\r\n", FORBIDDEN),
+            ("append d 0 0 1\r\n9\r\n", FORBIDDEN),
+            ("flush_all\r\n", FORBIDDEN),
+            ("flush_all 10\r\n", FORBIDDEN),
+            ("stats reset\r\n", FORBIDDEN),
+            ("stats detail on\r\n", FORBIDDEN),
+            ("cache_memlimit 8\r\n", FORBIDDEN),
+            ("set d 0 0 1 noreply\r\n9\r\nget d\r\n", D),
+            (
+                "get d\r\nset d 0 0 1\r\n9\r\nget d\r\n",
+                "VALUE d 0 1\r\n1\r\nEND\r\nSERVER_ERROR permission denied\r\nVALUE d 0 1\r\n1\r\nEND\r\n",
+            ),
+        ],
+    ),
+    (
+        "shop",
+        &[
+            ("get d\r\n", FORBIDDEN),
+            ("get @>a\r\n", FORBIDDEN),
+            ("lru_crawler metadump all\r\n", FORBIDDEN),
+            ("bind default\r\n", FORBIDDEN),
+            ("bind none\r\n", "NOT_FOUND\r\n"),
+            ("version\r\n", concat!("VERSION 1.6.45-daemon_memcached-", env!("CARGO_PKG_VERSION"), "\r\n")),
+            ("get @@carts.c d\r\n", CARTS_C),
+            ("get @@default.d @@carts.c\r\n", FORBIDDEN),
+            ("get @@default\r\n", FORBIDDEN),
+            // What is refused switches nothing: the connection still is in carts.
+            ("set n 0 0 1\r\n3\r\n", "STORED\r\n"),
+            (
+                "set @@default.d 0 0 1\r\n3\r\nget n\r\n",
+                "SERVER_ERROR permission denied\r\nVALUE n 0 1\r\n3\r\nEND\r\n",
+            ),
+            ("get @>a\r\n", "VALUE c 0 1\r\n2\r\nVALUE n 0 1\r\n3\r\nEND\r\n"),
+            ("delete n\r\n", "DELETED\r\n"),
+        ],
+    ),
+    (
+        "clerk",
+        &[
+            ("set d 0 0 1\r\n1\r\n", "STORED\r\n"),
+            (
+                "set d 0 0 1\r\n1\r\nset @@carts.c 0 0 1\r\n9\r\nincr d 0\r\n",
+                "STORED\r\nSERVER_ERROR permission denied\r\n1\r\n",
+            ),
+            ("get @@carts.c\r\n", CARTS_C),
+            ("set c 0 0 1\r\n9\r\n", FORBIDDEN),
+            ("flush_all\r\n", FORBIDDEN),
+            ("bind default\r\n", "SUCCEED\r\n"),
+            ("flush_all\r\n", "OK\r\n"),
+        ],
+    ),
+];
+
 #[test]
 fn rights_bound_what_a_user_reaches() {
     let config = HostConfig::new();
@@ -128,66 +196,10 @@ fn rights_bound_what_a_user_reaches() {
     let mut root = host.client();
     root.log_in("root", "p");
     root.ask("set d 0 0 1\r\n1\r\nset @@carts.c 0 0 1\r\n2\r\n", "STORED\r\nSTORED\r\n");
-    let no = FORBIDDEN;
-    let d = "VALUE d 0 1\r\n1\r\nEND\r\n";
-    let c = "VALUE @@carts.c 0 1\r\n2\r\nEND\r\n";
-    for (user, dialogue) in [
-        (
-            "reader",
-            &[
-                ("get d\r\n", d),
-                ("get @@carts.c\r\n", c),
-                ("bind default\r\n", "SUCCEED\r\n"),
-                ("set d 0 0 1\r\n9\r\n", no),
-                ("incr d 1\r\n", no),
-                ("delete d\r\n", no),
-                ("touch d 1\r\n", no),
-                ("gat -1 d\r\n", no),
-                ("append d 0 0 1\r\n9\r\n", no),
-                ("flush_all\r\n", no),
-                ("flush_all 10\r\n", no),
-                ("stats reset\r\n", no),
-                ("stats detail on\r\n", no),
-                ("cache_memlimit 8\r\n", no),
-                ("set d 0 0 1 noreply\r\n9\r\nget d\r\n", d),
-                ("get d\r\nset d 0 0 1\r\n9\r\nget d\r\n", &format!("{d}{no}{d}")),
-            ][..],
-        ),
-        (
-            "shop",
-            &[
-                ("get d\r\n", no),
-                ("get @>a\r\n", no),
-                ("lru_crawler metadump all\r\n", no),
-                ("bind default\r\n", no),
-                ("bind none\r\n", "NOT_FOUND\r\n"),
-                ("version\r\n", concat!("VERSION 1.6.45-daemon_memcached-", env!("CARGO_PKG_VERSION"), "\r\n")),
-                ("get @@carts.c d\r\n", c),
-                ("get @@default.d @@carts.c\r\n", no),
-                ("get @@default\r\n", no),
-                // What is refused switches nothing: the connection still is in carts.
-                ("set n 0 0 1\r\n3\r\n", "STORED\r\n"),
-                ("set @@default.d 0 0 1\r\n3\r\nget n\r\n", &format!("{no}VALUE n 0 1\r\n3\r\nEND\r\n")),
-                ("get @>a\r\n", "VALUE c 0 1\r\n2\r\nVALUE n 0 1\r\n3\r\nEND\r\n"),
-                ("delete n\r\n", "DELETED\r\n"),
-            ],
-        ),
-        (
-            "clerk",
-            &[
-                ("set d 0 0 1\r\n1\r\n", "STORED\r\n"),
-                ("set d 0 0 1\r\n1\r\nset @@carts.c 0 0 1\r\n9\r\nincr d 0\r\n", &format!("STORED\r\n{no}1\r\n")),
-                ("get @@carts.c\r\n", c),
-                ("set c 0 0 1\r\n9\r\n", no),
-                ("flush_all\r\n", no),
-                ("bind default\r\n", "SUCCEED\r\n"),
-                ("flush_all\r\n", "OK\r\n"),
-            ],
-        ),
-    ] {
+    for (user, dialogue) in RIGHTS {
         let mut client = host.client();
         client.log_in(user, "p");
-        for (send, expect) in dialogue {
+        for (send, expect) in *dialogue {
             println!("{user}: {send:?}");
             client.ask(send, expect);
         }
