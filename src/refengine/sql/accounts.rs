@@ -9,7 +9,7 @@ use super::error::{Result, SqlError};
 use super::function::like;
 use super::identity::ROOT;
 use super::info::find_table;
-use super::parse_admin::PRIVILEGES;
+use super::parse_accounts::PRIVILEGES;
 use super::password::{NATIVE, Password, SHA2};
 use super::rows::Run;
 use crate::refengine::codes;

@@ -16,7 +16,7 @@ use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::error::{Result, SqlError};
 use super::host::{Host, HostStatement};
-use super::result::Kind;
+use super::kind::Kind;
 use crate::refengine::codes;
 use crate::refengine::types::{Charset, ColumnDef, ColumnType, Isolation, KeyRange, Row, RowLock, TableDef, Value};
 use crate::refengine::{Engine, Error, Table};

@@ -14,7 +14,7 @@ use crate::refengine::interrupt;
 use crate::refengine::sql::datum::{Datum, Number};
 use crate::refengine::sql::decimal::Decimal;
 use crate::refengine::sql::error::{Result, SqlError};
-use crate::refengine::sql::result::Kind;
+use crate::refengine::sql::kind::Kind;
 
 type Init = unsafe extern "C" fn(*mut dm_udf_init, *mut dm_udf_args, *mut c_char) -> bool;
 type Deinit = unsafe extern "C" fn(*mut dm_udf_init);
