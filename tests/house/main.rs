@@ -9,5 +9,8 @@ mod cmake;
 mod documents;
 mod exports;
 mod headers;
+mod imports;
 mod instructions;
 mod rooms;
+mod size;
+mod source;

@@ -1,5 +1,7 @@
 //! The walls of the house: no room imports one that it must not know (`src/lib.rs` has the table).
 
+use crate::imports::Graph;
+use crate::source::{Source, bare, sources};
 use std::fs;
 use std::path::Path;
 
@@ -22,25 +24,24 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("udf", &["auth", "plugin", "host", "rows", "store", "cache", "protocol", "server", "refengine", "sqlserver"]),
 ];
 
-fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
-    if folder.is_file() {
-        found.push((folder.display().to_string(), fs::read_to_string(folder).unwrap()));
-        return;
-    }
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            found.push((path.display().to_string(), fs::read_to_string(&path).unwrap()));
-        }
-    }
-}
+/// Rooms in which no file needs one that needs it; elsewhere at most two files do.
+const WITHOUT_CIRCLES: &[&str] = &["plugin", "protocol", "rows", "server", "store"];
+
+/// The floors of the server, from the bottom up: a file may need files of its own floor and of those below.
+const SERVER: &[(&str, &[&str])] = &[
+    ("vocabulary", &["admission", "budget", "detail", "mapping", "outcome", "scope", "stats", "terms", "watched"]),
+    ("sockets and connections", &["conn", "listen", "login", "mailbox", "options", "peers", "socket", "tls"]),
+    ("what all threads share", &["batch", "reader", "report", "shared", "sweep"]),
+    ("execution", &["execute"]),
+    ("ticks", &["tick"]),
+    ("workers", &["threads", "worker"]),
+    ("the daemon's other threads", &["accept", "login_thread", "mod", "supervise"]),
+];
 
 /// Rooms that a source file names: `crate::room` or, in a nested import, `crate::{room`.
-fn named<'a>(text: &str, rooms: &[&'a str]) -> Vec<&'a str> {
-    let text: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
-    assert!(!text.contains("use crate::{"), "write one `use crate::room` line per room");
+fn named<'a>(source: &Source, rooms: &[&'a str]) -> Vec<&'a str> {
+    let text = bare(&source.text);
+    assert!(!text.contains("use crate::{"), "{}: write one `use crate::room` line per room", source.path);
     rooms
         .iter()
         .copied()
@@ -50,13 +51,51 @@ fn named<'a>(text: &str, rooms: &[&'a str]) -> Vec<&'a str> {
 
 #[test]
 fn no_room_imports_one_it_must_not_know() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for (room, forbidden) in FORBIDDEN {
-        let mut files = Vec::new();
-        sources(&root.join(room), &mut files);
-        assert!(!files.is_empty(), "room {room} has no files");
-        for (path, text) in files {
-            assert_eq!(named(&text, forbidden), Vec::<&str>::new(), "{path} knows what room {room} must not know");
+        for source in sources(&[&format!("src/{room}")]) {
+            let known = named(&source, forbidden);
+            assert_eq!(known, Vec::<&str>::new(), "{} knows what room {room} must not know", source.path);
+        }
+    }
+}
+
+#[test]
+fn no_path_with_super_leaves_its_room() {
+    assert_eq!(Graph::get().escapes, [], "write `crate::` in front of another room");
+}
+
+#[test]
+fn no_file_needs_one_that_needs_it() {
+    let graph = Graph::get();
+    assert!(graph.edges.values().flatten().count() > 500, "hardly an import was found");
+    let shown =
+        |circle: &[&Vec<String>]| circle.iter().map(|file| graph.paths[*file].as_str()).collect::<Vec<_>>().join(", ");
+    for circle in graph.circles() {
+        let strict = circle.iter().any(|file| WITHOUT_CIRCLES.contains(&file.first().map_or("", String::as_str)));
+        assert!(!strict && circle.len() <= 2, "these files need each other: {}", shown(&circle));
+    }
+}
+
+/// Number of a server file's floor.
+fn floor(file: &[String]) -> usize {
+    let name = file.get(1).map_or("mod", String::as_str);
+    let found = SERVER.iter().position(|(_, names)| names.contains(&name));
+    found.unwrap_or_else(|| panic!("server/{name} has no floor: give it one in SERVER"))
+}
+
+#[test]
+fn nothing_in_the_server_needs_a_floor_above_its_own() {
+    let graph = Graph::get();
+    let in_server = |file: &&Vec<String>| file.first().is_some_and(|room| room == "server");
+    let files: Vec<_> = graph.edges.keys().filter(in_server).collect();
+    for name in SERVER.iter().flat_map(|(_, names)| *names).filter(|name| **name != "mod") {
+        assert!(files.iter().any(|file| file.get(1).is_some_and(|known| known == name)), "there is no server/{name}");
+    }
+    for file in files {
+        for needed in graph.edges[file].iter().filter(in_server) {
+            let (own, other) = (floor(file), floor(needed));
+            let (from, to) = (&graph.paths[file], &graph.paths[needed]);
+            assert!(other <= own, "{from} ({}) needs {to} ({})", SERVER[own].0, SERVER[other].0);
         }
     }
 }
@@ -86,10 +125,9 @@ fn no_function_that_c_calls_lets_a_panic_out() {
     // What only passes its arguments on, or only tells a constant, cannot panic; tests may.
     const PASSES_ON: &[&str] = &["/host/mysql/canonical.rs", "/harness/main.rs", "/tests.rs"];
     const TELLS: &[&str] = &["ut_strerr"];
-    let mut files = Vec::new();
-    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
     let mut seen = 0;
-    for (path, text) in files.iter().filter(|(path, _)| !PASSES_ON.iter().any(|end| path.ends_with(end))) {
+    let files = sources(&["src"]);
+    for Source { path, text } in files.iter().filter(|file| !PASSES_ON.iter().any(|end| file.path.ends_with(end))) {
         for (name, body) in called_by_c(text.split("#[cfg(test)]").next().unwrap()) {
             let guarded = ["guard(", "catch(", "answer(arg", "null(arg)"].iter().any(|guard| body.contains(guard));
             assert!(guarded || !body.contains('(') || TELLS.contains(&name), "{path}: {name} is not guarded");
