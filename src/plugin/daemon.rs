@@ -1,7 +1,7 @@
 //! The daemon: one at a time in a process, whichever way it was started.
 
 use crate::host::{Callbacks, Host, HostError, log_sink};
-use crate::server::options::{Options, Settings};
+use crate::server::options::{OptionError, Options, Settings};
 use crate::server::{Address, Observer, Server, StartError};
 use parking_lot::Mutex;
 use std::fmt;
@@ -14,26 +14,32 @@ static RUNNING: AtomicBool = AtomicBool::new(false);
 pub(super) static DAEMON: Mutex<Option<Daemon>> = Mutex::new(None);
 
 /// Why a daemon did not start.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum Refusal {
     /// A process runs one at a time.
     AlreadyRunning,
     /// The option string is wrong.
-    Option(String),
+    Option(OptionError),
     /// The host hands over nothing that can be used.
     Host(HostError),
     /// See there.
     Start(StartError),
+    /// The system gives no thread that could wait for the host.
+    Thread(std::io::Error),
+    /// A defect of the daemon was met.
+    Defect,
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refusal::AlreadyRunning => f.write_str("a memcached daemon already runs in this process"),
-            Refusal::Option(text) => f.write_str(text),
+            Refusal::Option(error) => error.fmt(f),
             Refusal::Host(error) => error.fmt(f),
             Refusal::Start(error) => error.fmt(f),
+            Refusal::Thread(error) => write!(f, "cannot start a thread: {error}"),
+            Refusal::Defect => f.write_str("a defect of the daemon was met while it started"),
         }
     }
 }
@@ -41,9 +47,11 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            Refusal::Option(error) => Some(error),
             Refusal::Host(error) => Some(error),
             Refusal::Start(error) => Some(error),
-            _ => None,
+            Refusal::Thread(error) => Some(error),
+            Refusal::AlreadyRunning | Refusal::Defect => None,
         }
     }
 }

@@ -76,9 +76,11 @@ unsafe fn start(config: *const dm_config, no_out: bool) -> Result<Daemon, (dm_re
             Refusal::AlreadyRunning => dm_result::DM_ALREADY_RUNNING,
             Refusal::Option(_) => dm_result::DM_BAD_OPTION,
             Refusal::Host(_) => dm_result::DM_INVALID_ARGUMENT,
-            Refusal::Start(StartError::Configuration(_) | StartError::File(_)) => dm_result::DM_BAD_CONFIGURATION,
+            Refusal::Start(StartError::Configuration(_) | StartError::Users(_) | StartError::Tls(_)) => {
+                dm_result::DM_BAD_CONFIGURATION
+            }
             Refusal::Start(StartError::Listen(_)) => dm_result::DM_CANNOT_LISTEN,
-            Refusal::Start(_) => dm_result::DM_SYSTEM,
+            Refusal::Start(_) | Refusal::Thread(_) | Refusal::Defect => dm_result::DM_SYSTEM,
         };
         (code, refusal.to_string())
     })

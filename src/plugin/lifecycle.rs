@@ -3,7 +3,7 @@
 //! The library stays mapped after UNINSTALL (`-z nodelete`), so [`init`] begins from whatever the last
 //! round left and sets every static again.
 
-use super::daemon::{DAEMON, Daemon};
+use super::daemon::{DAEMON, Daemon, Refusal};
 use super::exported::daemon_memcached_host_service;
 use super::variables;
 use crate::bindings::{DM_HOST_SERVICE_VERSION, IB_CB_ENTRIES, dm_host_service, dm_plugin_int};
@@ -35,7 +35,8 @@ pub unsafe extern "C" fn init(plugin: *mut c_void) -> c_int {
         };
         match result {
             Ok(()) => 0,
-            Err(message) => {
+            Err(refusal) => {
+                let message = refusal.to_string();
                 callbacks.log(Severity::Error, &message);
                 callbacks.init_error(&message);
                 mysql::leave();
@@ -57,7 +58,7 @@ struct Start {
 unsafe impl Send for Start {}
 
 impl Start {
-    fn run(self) -> Result<(), String> {
+    fn run(self) -> Result<(), Refusal> {
         let Start { callbacks, server, data, settings } = self;
         let mut slot = DAEMON.lock();
         let observer = Some(Box::new(variables::observe) as crate::server::Observer);
@@ -69,8 +70,7 @@ impl Start {
             )),
             // SAFETY: a table that such a host hands over has the canonical layout and length.
             None => unsafe { Host::new(callbacks, data.cast(), IB_CB_ENTRIES as usize) },
-        })
-        .map_err(|refusal| refusal.to_string())?;
+        })?;
         let reads = server.map_or_else(|| "table".into(), Server::reads);
         settings.warn(daemon.server.as_ref().is_some_and(crate::server::Server::host_has_sql));
         if let Some(server) = &daemon.server {
@@ -120,7 +120,7 @@ pub unsafe extern "C" fn check_uninstall(_plugin: *mut c_void) -> c_int {
 
 /// The thread that waits for a host which loads the plugin while it starts.
 mod wait {
-    use super::{Server, Severity, Start, guard};
+    use super::{Refusal, Server, Severity, Start, guard};
     use parking_lot::Mutex;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread::{JoinHandle, park_timeout};
@@ -132,7 +132,7 @@ mod wait {
     static THREAD: Mutex<Option<JoinHandle<()>>> = Mutex::new(None);
 
     /// Starts the daemon once the server takes sessions. What is wrong then goes to the log: nobody waits for an answer.
-    pub fn begin(start: Start, server: Server) -> Result<(), String> {
+    pub fn begin(start: Start, server: Server) -> Result<(), Refusal> {
         STOP.store(false, Ordering::Relaxed);
         let callbacks = start.callbacks;
         let wait = move || {
@@ -142,12 +142,12 @@ mod wait {
                 }
                 park_timeout(PAUSE);
             }
-            if let Err(message) = guard(Err("a defect of the daemon was met while it started".into()), || start.run()) {
-                callbacks.log(Severity::Error, &message);
+            if let Err(refusal) = guard(Err(Refusal::Defect), || start.run()) {
+                callbacks.log(Severity::Error, &refusal.to_string());
             }
         };
         let thread = crate::server::spawn("memcached-start", wait);
-        *THREAD.lock() = Some(thread.map_err(|error| format!("cannot start a thread: {error}"))?);
+        *THREAD.lock() = Some(thread.map_err(Refusal::Thread)?);
         Ok(())
     }
 

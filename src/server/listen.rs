@@ -1,8 +1,11 @@
 //! Listening sockets: bound before anything starts, so that a taken port refuses the INSTALL.
 
+mod error;
+
 use super::options::Options;
 use super::scope::{Scope, Service};
 use crate::store::{Config, ContainerId};
+pub use error::ListenError;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
@@ -40,8 +43,8 @@ impl Listener {
     /// Binds everything that the options ask for.
     ///
     /// # Errors
-    /// A sentence that names the address and the reason.
-    pub fn bind_all(options: &Options, config: &Config) -> Result<Vec<Listener>, String> {
+    /// The first address that cannot be listened on.
+    pub fn bind_all(options: &Options, config: &Config) -> Result<Vec<Listener>, ListenError> {
         let mut listeners = Vec::new();
         for (address, service) in resolve(options, config)? {
             listeners.push(match address {
@@ -124,21 +127,21 @@ impl<'o> Entry<'o> {
         true
     }
 
-    fn service(&self, config: &Config) -> Result<Service, String> {
+    fn service(&self, config: &Config) -> Result<Service, ListenError> {
         let (scope, container) = match self.container {
             None if self.sticky => (Scope::Switching, ContainerId::DEFAULT),
             None => (Scope::PerKey, ContainerId::DEFAULT),
             Some(name) => {
-                let found = config.find(name.as_bytes()).ok_or_else(|| {
-                    format!("container={name} for {}: table innodb_memcache.containers has no such row", self.name)
-                })?;
+                let found = config
+                    .find(name.as_bytes())
+                    .ok_or_else(|| ListenError::NoContainer { container: name.into(), address: self.name.into() })?;
                 (Scope::Bound, found)
             }
         };
         Ok(Service { tls: self.tls, scope, container })
     }
 
-    fn addresses(&self, port: u16) -> Result<Vec<Address>, String> {
+    fn addresses(&self, port: u16) -> Result<Vec<Address>, ListenError> {
         let name = self.name;
         if name.starts_with('/') {
             return Ok(vec![Address::Unix(name.into())]);
@@ -148,17 +151,18 @@ impl<'o> Entry<'o> {
             return Ok(vec![Address::Tcp(SocketAddr::new(ip, port))]);
         }
         let with_port = if name.contains(':') { name.to_owned() } else { format!("{name}:{port}") };
-        let found = with_port.to_socket_addrs().map_err(|e| format!("option -l {name}: cannot be resolved: {e}"))?;
+        let unresolved = |e: std::io::Error| ListenError::Unresolved { name: name.into(), reason: e.to_string() };
+        let found = with_port.to_socket_addrs().map_err(unresolved)?;
         let addresses: Vec<Address> = found.map(Address::Tcp).collect();
         match addresses.is_empty() {
-            true => Err(format!("option -l {name}: has no address")),
+            true => Err(ListenError::NoAddress(name.into())),
             false => Ok(addresses),
         }
     }
 }
 
 /// Where to listen, and what for.
-fn resolve(options: &Options, config: &Config) -> Result<Vec<(Address, Service)>, String> {
+fn resolve(options: &Options, config: &Config) -> Result<Vec<(Address, Service)>, ListenError> {
     let local = [String::from("127.0.0.1")];
     let names: &[String] = match (options.listens_on_tcp(), options.addresses.is_empty()) {
         (false, _) => &[],
@@ -183,7 +187,7 @@ fn resolve(options: &Options, config: &Config) -> Result<Vec<(Address, Service)>
     Ok(found)
 }
 
-fn bind_tcp(address: SocketAddr, service: Service, backlog: i32) -> Result<Listener, String> {
+fn bind_tcp(address: SocketAddr, service: Service, backlog: i32) -> Result<Listener, ListenError> {
     let bind = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
@@ -193,14 +197,13 @@ fn bind_tcp(address: SocketAddr, service: Service, backlog: i32) -> Result<Liste
         socket.bind(&address.into())?;
         finish(socket, backlog)
     };
-    let socket = bind()
-        .map_err(|e| format!("cannot listen on {address}: {e}; choose another address with -l or port with -p"))?;
+    let socket = bind().map_err(|e: std::io::Error| ListenError::Tcp { address, reason: e.to_string() })?;
     let bound = socket.local_addr().ok().and_then(|a| a.as_socket()).unwrap_or(address);
     Ok(Listener { socket, address: Address::Tcp(bound), service })
 }
 
-fn bind_unix(path: &Path, service: Service, options: &Options) -> Result<Listener, String> {
-    let refuse = |e: std::io::Error| format!("cannot listen on socket {}: {e}", path.display());
+fn bind_unix(path: &Path, service: Service, options: &Options) -> Result<Listener, ListenError> {
+    let refuse = |e: std::io::Error| ListenError::Unix { path: path.into(), reason: e.to_string() };
     let address = SockAddr::unix(path).map_err(refuse)?;
     remove_stale(path, &address)?;
     let bind = || {
@@ -222,14 +225,15 @@ fn finish(socket: Socket, backlog: i32) -> std::io::Result<Socket> {
 }
 
 /// Removes a socket file that nobody listens on; any other file stays and refuses the bind.
-fn remove_stale(path: &Path, address: &SockAddr) -> Result<(), String> {
+fn remove_stale(path: &Path, address: &SockAddr) -> Result<(), ListenError> {
     let Ok(metadata) = std::fs::symlink_metadata(path) else { return Ok(()) };
     if !metadata.file_type().is_socket() {
-        return Err(format!("cannot listen on socket {}: the file exists and is no socket", path.display()));
+        return Err(ListenError::NoSocket(path.into()));
     }
-    let probe = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(|e| e.to_string())?;
+    let probe = Socket::new(Domain::UNIX, Type::STREAM, None)
+        .map_err(|e| ListenError::Unix { path: path.into(), reason: e.to_string() })?;
     if probe.connect(address).is_ok() {
-        return Err(format!("cannot listen on socket {}: another process listens on it", path.display()));
+        return Err(ListenError::InUse(path.into()));
     }
-    std::fs::remove_file(path).map_err(|e| format!("cannot remove the stale socket {}: {e}", path.display()))
+    std::fs::remove_file(path).map_err(|e| ListenError::Stale { path: path.into(), reason: e.to_string() })
 }

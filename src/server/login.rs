@@ -12,7 +12,7 @@ mod queue;
 
 use super::admission::{Attempt, Pending};
 use super::watched::Watched;
-use crate::auth::Users;
+use crate::auth::{FileError, Users};
 use crate::protocol::reply::Out;
 use parking_lot::{Condvar, Mutex};
 use queue::Queue;
@@ -34,9 +34,9 @@ impl Logins {
     ///
     /// # Errors
     /// See [`Users::load`].
-    pub fn new(path: &Path) -> Result<Logins, String> {
+    pub fn new(path: &Path) -> Result<Logins, FileError> {
         let watched = Watched::new(vec![path.to_owned()]);
-        let users = Users::load(path).map_err(|e| format!("option -Y: {e}"))?;
+        let users = Users::load(path)?;
         Ok(Logins {
             path: path.to_owned(),
             users: Mutex::new(Arc::new(users)),

@@ -43,10 +43,11 @@ mod tls;
 mod watched;
 mod worker;
 
+use crate::auth::FileError;
 use crate::host::{Host, HostError};
 use crate::store::{CasSource, Config, ConfigError, Rules};
-pub use listen::Address;
 use listen::Listener;
+pub use listen::{Address, ListenError};
 use login::Logins;
 use mailbox::Mailbox;
 pub use mapping::ReloadError;
@@ -61,23 +62,26 @@ use std::thread::JoinHandle;
 pub use supervise::Observer;
 pub use threads::spawn;
 use tls::Tls;
+pub use tls::TlsError;
 
 /// Why a server did not start.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
     /// The configuration tables or a container were refused.
     Configuration(ConfigError),
-    /// A file that an option names cannot be used.
-    File(String),
+    /// The users file cannot be used.
+    Users(FileError),
+    /// The files of TLS cannot be used.
+    Tls(TlsError),
     /// An address could not be bound.
-    Listen(String),
+    Listen(ListenError),
     /// The host refused a thread or a session.
     Host(HostError),
     /// Rows of the host are not read as they should be.
     Rows(crate::rows::Error),
     /// Threads or descriptors ran out.
-    System(String),
+    System(std::io::Error),
     /// A defect of the daemon was met.
     Defect,
 }
@@ -86,7 +90,9 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Configuration(error) => error.fmt(f),
-            StartError::File(text) | StartError::Listen(text) => f.write_str(text),
+            StartError::Users(error) => write!(f, "option -Y: {error}"),
+            StartError::Tls(error) => error.fmt(f),
+            StartError::Listen(error) => error.fmt(f),
             StartError::Host(error) => error.fmt(f),
             StartError::Rows(error) => error.fmt(f),
             StartError::System(reason) => write!(f, "cannot start the daemon's threads: {reason}"),
@@ -99,9 +105,13 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             StartError::Configuration(error) => Some(error),
+            StartError::Users(error) => Some(error),
+            StartError::Tls(error) => Some(error),
+            StartError::Listen(error) => Some(error),
             StartError::Host(error) => Some(error),
             StartError::Rows(error) => Some(error),
-            _ => None,
+            StartError::System(error) => Some(error),
+            StartError::Defect => None,
         }
     }
 }
@@ -123,20 +133,22 @@ impl Server {
     pub fn start(host: Host, options: Options, observer: Option<Observer>) -> Result<Server, StartError> {
         let rules = Rules { trx_level: 0, skip_invalid: options.settings.skip_invalid_containers };
         let config = load_config(&host, rules, options.settings.create_tables)?;
-        let logins = options.users.as_deref().map(Logins::new).transpose().map_err(StartError::File)?;
-        let tls = options.tls.as_ref().map(Tls::new).transpose().map_err(StartError::File)?;
+        let logins = options.users.as_deref().map(Logins::new).transpose().map_err(StartError::Users)?;
+        let tls = options.tls.as_ref().map(Tls::new).transpose().map_err(StartError::Tls)?;
         let listeners = Listener::bind_all(&options, &config).map_err(StartError::Listen)?;
         for option in &options.without_meaning {
             log::info!("option {option} has no meaning inside a host and is ignored");
         }
         warn_of_descriptors(options.max_connections);
         let shared = Arc::new(Shared::new(host, options, config, (logins, tls)));
-        let poll = mio::Poll::new().map_err(system)?;
+        let poll = mio::Poll::new().map_err(StartError::System)?;
         let mut server = Server {
             addresses: listeners.iter().map(|l| l.address.clone()).collect(),
             shared,
             mailboxes: Vec::new(),
-            acceptor_waker: Arc::new(mio::Waker::new(poll.registry(), mio::Token(usize::MAX)).map_err(system)?),
+            acceptor_waker: Arc::new(
+                mio::Waker::new(poll.registry(), mio::Token(usize::MAX)).map_err(StartError::System)?,
+            ),
             threads: Vec::new(),
         };
         server.shared.peers.listen(listeners.iter().map(|l| (l.as_raw_fd(), l.address.clone())));
@@ -144,7 +156,7 @@ impl Server {
             Ok(()) => Ok(server),
             Err(error) => {
                 server.stop();
-                Err(system(error))
+                Err(StartError::System(error))
             }
         }
     }
@@ -240,10 +252,6 @@ fn warn_of_descriptors(connections: usize) {
     }
 }
 
-fn system(error: std::io::Error) -> StartError {
-    StartError::System(error.to_string())
-}
-
 /// The script that a DBA would run.
 const CONFIGURATION_TABLES: &str = include_str!("../../sql/innodb_memcached_config.sql");
 
@@ -275,7 +283,7 @@ fn load_config(host: &Host, rules: Rules, create_tables: bool) -> Result<Config,
     };
     std::thread::scope(|scope| {
         let thread = threads::without_signals(|| threads::thread_builder("memcached-config").spawn_scoped(scope, read))
-            .map_err(system)?;
+            .map_err(StartError::System)?;
         thread.join().unwrap_or(Err(StartError::Defect))
     })
 }

@@ -1,11 +1,12 @@
 //! memcached's command line options, as they stand in `daemon_memcached_option`.
 
+mod error;
 mod extended;
 mod tls_files;
 
 use crate::protocol::Dialect;
 pub use crate::store::Batch;
-use std::fmt::Display;
+pub use error::OptionError;
 use std::path::PathBuf;
 use tls_files::SslOptions;
 pub use tls_files::{ClientCertificates, TlsFiles};
@@ -164,8 +165,8 @@ impl Options {
     /// Parses an option string, words separated by white space.
     ///
     /// # Errors
-    /// A sentence that names the flag. Nothing that guards access is ignored.
-    pub fn parse(text: &str) -> Result<Options, String> {
+    /// Nothing that guards access is ignored.
+    pub fn parse(text: &str) -> Result<Options, OptionError> {
         let mut options = Options::default();
         let mut words = text.split_ascii_whitespace();
         while let Some(word) = words.next() {
@@ -174,16 +175,14 @@ impl Options {
                 continue;
             }
             let Some(mut flags) = word.strip_prefix('-').filter(|rest| !rest.is_empty()) else {
-                return Err(format!(
-                    "option string: {word:?} is not a flag; expected memcached's options, e.g. -p 11211 -t 4"
-                ));
+                return Err(OptionError::NotAFlag(word.into()));
             };
             while let Some(flag) = flags.chars().next() {
                 flags = &flags[flag.len_utf8()..];
                 let argument = match WITH_ARGUMENT.contains(flag) {
                     false => None,
                     true if !flags.is_empty() => Some(std::mem::take(&mut flags)),
-                    true => Some(words.next().ok_or_else(|| format!("option -{flag} needs an argument"))?),
+                    true => Some(words.next().ok_or_else(|| OptionError::ArgumentMissing(format!("-{flag}")))?),
                 };
                 options.apply(flag, argument.unwrap_or(""))?;
             }
@@ -193,40 +192,40 @@ impl Options {
     }
 
     /// `--port=11211` or `--port 11211`, as memcached takes them.
-    fn apply_long<'a>(&mut self, long: &'a str, words: &mut impl Iterator<Item = &'a str>) -> Result<(), String> {
+    fn apply_long<'a>(&mut self, long: &'a str, words: &mut impl Iterator<Item = &'a str>) -> Result<(), OptionError> {
         let (name, given) = match long.split_once('=') {
             Some((name, argument)) => (name, Some(argument)),
             None => (long, None),
         };
-        let unknown = || format!("option --{name} is unknown; remove it from daemon_memcached_option");
+        let unknown = || OptionError::Unknown(format!("--{name}"));
         let (_, flag) = *LONG.iter().find(|(known, _)| *known == name).ok_or_else(unknown)?;
         let argument = match (WITH_ARGUMENT.contains(flag), given) {
-            (false, Some(_)) => return Err(format!("option --{name} takes no argument")),
+            (false, Some(_)) => return Err(OptionError::ArgumentSurplus(format!("--{name}"))),
             (false, None) => "",
             (true, Some(argument)) => argument,
-            (true, None) => words.next().ok_or_else(|| format!("option --{name} needs an argument"))?,
+            (true, None) => words.next().ok_or_else(|| OptionError::ArgumentMissing(format!("--{name}")))?,
         };
         self.apply(flag, argument)
     }
 
     /// What no flag says alone.
-    fn check(&mut self) -> Result<(), String> {
+    fn check(&mut self) -> Result<(), OptionError> {
         if self.sasl && self.users.is_none() {
-            return Err("option -S needs the users file: add -Y FILE".into());
+            return Err(OptionError::NoUsers);
         }
         if self.tls_wanted {
             self.tls = Some(self.ssl.files()?);
         } else if self.ssl != SslOptions::default() {
-            return Err("the ssl_ options of -o need -Z".into());
+            return Err(OptionError::NoTls);
         }
         Ok(())
     }
 
-    fn apply(&mut self, flag: char, argument: &str) -> Result<(), String> {
+    fn apply(&mut self, flag: char, argument: &str) -> Result<(), OptionError> {
         match flag {
             'p' => {
                 // memcached's -1 and a socket's 0 both ask for a free port.
-                self.port = if argument == "-1" { 0 } else { number(flag, argument, 0, 65535)? as u16 };
+                self.port = if argument == "-1" { 0 } else { number(&format!("-{flag}"), argument, 0, 65535)? as u16 };
                 self.port_given = true;
             }
             'l' => self.addresses.extend(argument.split(',').filter(|a| !a.is_empty()).map(String::from)),
@@ -235,12 +234,12 @@ impl Options {
                 self.socket_mode = u32::from_str_radix(argument, 8)
                     .ok()
                     .filter(|mode| *mode <= 0o777)
-                    .ok_or_else(|| format!("option -a: {argument:?} is not an access mask in octal, e.g. 0700"))?;
+                    .ok_or_else(|| OptionError::Mode(argument.into()))?;
             }
-            't' => self.threads = number(flag, argument, 1, 128)? as usize,
-            'c' => self.max_connections = number(flag, argument, 1, 1 << 30)? as usize,
-            'b' => self.backlog = number(flag, argument, 1, 1 << 20)? as i32,
-            'R' => self.requests_per_tick = number(flag, argument, 1, 1 << 20)? as usize,
+            't' => self.threads = number(&format!("-{flag}"), argument, 1, 128)? as usize,
+            'c' => self.max_connections = number(&format!("-{flag}"), argument, 1, 1 << 30)? as usize,
+            'b' => self.backlog = number(&format!("-{flag}"), argument, 1, 1 << 20)? as i32,
+            'R' => self.requests_per_tick = number(&format!("-{flag}"), argument, 1, 1 << 20)? as usize,
             'I' => self.item_size_max = size(argument)?,
             'm' => self.memory_limit = megabytes(argument)? << 20,
             'M' => self.evict = false,
@@ -248,24 +247,24 @@ impl Options {
             'v' => self.verbose = self.verbose.saturating_add(1),
             'D' => match argument.as_bytes() {
                 [delimiter] => self.prefix_delimiter = Some(*delimiter),
-                _ => return Err(format!("option -D: {argument:?} is not one character, e.g. -D :")),
+                _ => return Err(OptionError::Delimiter(argument.into())),
             },
             'B' => {
                 self.dialect = match argument {
                     "auto" => Dialect::Auto,
                     "ascii" => Dialect::Ascii,
                     "binary" => Dialect::Binary,
-                    _ => return Err(format!("option -B: {argument:?} is not auto, ascii or binary")),
+                    _ => return Err(OptionError::Dialect(argument.into())),
                 }
             }
             'U' if argument == "0" => {}
-            'U' => return Err(format!("option -U {argument}: UDP is not supported; use -U 0 or leave it out")),
+            'U' => return Err(OptionError::Udp(argument.into())),
             'S' => self.sasl = true,
             'Y' => self.users = Some(PathBuf::from(argument)),
             'Z' => self.tls_wanted = true,
             'o' => argument.split(',').filter(|entry| !entry.is_empty()).try_for_each(|entry| self.extend(entry))?,
             _ if WITHOUT_MEANING.contains(flag) => self.ignore(format!("-{flag}")),
-            _ => return Err(format!("option -{flag} is unknown; remove it from daemon_memcached_option")),
+            _ => return Err(OptionError::Unknown(format!("-{flag}"))),
         }
         Ok(())
     }
@@ -282,25 +281,28 @@ impl Options {
     }
 }
 
-fn number(flag: impl Display, text: &str, min: u64, max: u64) -> Result<u64, String> {
-    text.parse()
-        .ok()
-        .filter(|value| (min..=max).contains(value))
-        .ok_or_else(|| format!("option -{flag}: {text:?} is not a number from {min} to {max}"))
+/// `option` is named with its dash.
+fn number(option: &str, text: &str, min: u64, max: u64) -> Result<u64, OptionError> {
+    text.parse().ok().filter(|value| (min..=max).contains(value)).ok_or_else(|| OptionError::Number {
+        option: option.into(),
+        text: text.into(),
+        min,
+        max,
+    })
 }
 
 /// Megabytes, with M behind them or not, or gigabytes with G.
-fn megabytes(text: &str) -> Result<usize, String> {
+fn megabytes(text: &str) -> Result<usize, OptionError> {
     let (digits, unit) = match text.as_bytes().last() {
         Some(b'm' | b'M') => (&text[..text.len() - 1], 1),
         Some(b'g' | b'G') => (&text[..text.len() - 1], 1 << 10),
         _ => (text, 1),
     };
-    number('m', digits, 1, (1 << 30) / unit).map(|megabytes| (megabytes * unit) as usize)
+    number("-m", digits, 1, (1 << 30) / unit).map(|megabytes| (megabytes * unit) as usize)
 }
 
 /// `1m`, `512k` or bytes; 1 KiB to 1 GiB.
-fn size(text: &str) -> Result<usize, String> {
+fn size(text: &str) -> Result<usize, OptionError> {
     let (digits, unit) = match text.as_bytes().last() {
         Some(b'k' | b'K') => (&text[..text.len() - 1], 1 << 10),
         Some(b'm' | b'M') => (&text[..text.len() - 1], 1 << 20),
@@ -311,7 +313,7 @@ fn size(text: &str) -> Result<usize, String> {
         .ok()
         .and_then(|value| value.checked_mul(unit))
         .filter(|bytes| (1 << 10..=1 << 30).contains(bytes))
-        .ok_or_else(|| format!("option -I: {text:?} is not an item size from 1k to 1024m"))
+        .ok_or_else(|| OptionError::ItemSize(text.into()))
 }
 
 #[cfg(test)]
@@ -392,7 +394,7 @@ mod tests {
             ("-D ab", "-D"),
             ("11211", "not a flag"),
         ] {
-            let error = Options::parse(text).unwrap_err();
+            let error = Options::parse(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
         }
     }

@@ -3,9 +3,12 @@
 //! A [`Session`] never blocks: its handshake is bytes that arrive and bytes that wait like any others, so a tick knows nothing of it.
 //! The acceptor's and the workers' connections of before a reload keep the certificates that they began with.
 
+mod error;
+
 use super::options::{ClientCertificates, TlsFiles};
 use super::socket::Filled;
 use super::watched::Watched;
+pub use error::TlsError;
 use parking_lot::Mutex;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
@@ -37,8 +40,8 @@ impl Tls {
     /// Reads certificates and key.
     ///
     /// # Errors
-    /// A sentence with the option and the file.
-    pub fn new(files: &TlsFiles) -> std::result::Result<Tls, String> {
+    /// The file that cannot be used.
+    pub fn new(files: &TlsFiles) -> std::result::Result<Tls, TlsError> {
         let watched = Watched::new(files.paths());
         let config = load(files)?;
         Ok(Tls {
@@ -52,7 +55,7 @@ impl Tls {
     ///
     /// # Errors
     /// As [`Tls::new`].
-    pub fn reload(&self) -> std::result::Result<(), String> {
+    pub fn reload(&self) -> std::result::Result<(), TlsError> {
         let config = load(&self.files)?;
         *self.current.lock() = (Arc::new(config), Instant::now());
         log::info!("the certificates were read again");
@@ -83,22 +86,24 @@ impl Tls {
     }
 }
 
-fn load(files: &TlsFiles) -> std::result::Result<ServerConfig, String> {
+fn load(files: &TlsFiles) -> std::result::Result<ServerConfig, TlsError> {
     let chain = certificates("ssl_chain_cert", &files.chain)?;
     let key_file = files.key.as_deref().unwrap_or(&files.chain);
     let key = PrivateKeyDer::from_pem_file(key_file)
-        .map_err(|e| format!("option -o ssl_key={}: no private key in PEM: {e}", key_file.display()))?;
+        .map_err(|e| TlsError::Key { path: key_file.into(), reason: e.to_string() })?;
     let provider = Arc::new(ring::default_provider());
     let versions = if files.tls13_only { &[&TLS13][..] } else { &[&TLS13, &TLS12] };
     let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(versions)
-        .map_err(|e| e.to_string())?;
+        .map_err(TlsError::Protocol)?;
     let config = match &files.clients {
         None => config.with_no_client_auth(),
         Some(clients) => config.with_client_cert_verifier(verifier(clients, provider)?),
     };
-    let mut config = config.with_single_cert(chain, key).map_err(|e| {
-        format!("certificate {} and key {} do not go together: {e}", files.chain.display(), key_file.display())
+    let mut config = config.with_single_cert(chain, key).map_err(|e| TlsError::Mismatch {
+        chain: files.chain.clone(),
+        key: key_file.into(),
+        reason: e.to_string(),
     })?;
     if files.session_cache {
         config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
@@ -109,22 +114,22 @@ fn load(files: &TlsFiles) -> std::result::Result<ServerConfig, String> {
     Ok(config)
 }
 
-fn certificates(option: &str, path: &Path) -> std::result::Result<Vec<CertificateDer<'static>>, String> {
+fn certificates(option: &'static str, path: &Path) -> std::result::Result<Vec<CertificateDer<'static>>, TlsError> {
+    let refuse = |reason: String| TlsError::Certificates { option, path: path.into(), reason };
     let found = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
     match found {
-        Ok(found) if Vec::is_empty(&found) => {
-            Err(format!("option -o {option}={}: no certificate in PEM", path.display()))
-        }
+        Ok(found) if Vec::is_empty(&found) => Err(refuse("no certificate in PEM".into())),
         Ok(found) => Ok(found),
-        Err(error) => Err(format!("option -o {option}={}: {error}", path.display())),
+        Err(error) => Err(refuse(error.to_string())),
     }
 }
 
 fn verifier(
     clients: &ClientCertificates,
     provider: Arc<CryptoProvider>,
-) -> std::result::Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, String> {
-    let refuse = |what: String| format!("option -o ssl_ca_cert={}: {what}", clients.authorities.display());
+) -> std::result::Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, TlsError> {
+    let path = &clients.authorities;
+    let refuse = |reason| TlsError::Certificates { option: "ssl_ca_cert", path: path.clone(), reason };
     let mut roots = RootCertStore::empty();
     for certificate in certificates("ssl_ca_cert", &clients.authorities)? {
         roots.add(certificate).map_err(|e| refuse(e.to_string()))?;

@@ -15,7 +15,7 @@ use super::sweep::Sweep;
 use super::threads::sleep_precisely;
 use super::tick::{Buffers, Past, Plan, Tick};
 use crate::boundary::catch;
-use crate::host::RowSession;
+use crate::host::{HostError, RowSession};
 use crate::store::{CasSource, Config, Store};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -80,6 +80,26 @@ pub struct Worker<'s> {
 /// How long a batch of reads waits for the next one.
 const IDLE_READS: Duration = Duration::from_millis(100);
 
+/// Why a worker begins anew.
+#[derive(Debug)]
+enum ServeError {
+    /// Its host gives it no session.
+    Session(HostError),
+    /// Its poller failed.
+    Poll(std::io::Error),
+}
+
+impl std::fmt::Display for ServeError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ServeError::Session(error) => error.fmt(f),
+            ServeError::Poll(error) => write!(f, "polling failed: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ServeError {}
+
 /// The body of a worker thread: serves until the daemon stops. A panic costs the worker its connections, not the
 /// host its life.
 pub fn run(mut seed: Seed, shared: &Shared, cas: CasSource) {
@@ -89,7 +109,7 @@ pub fn run(mut seed: Seed, shared: &Shared, cas: CasSource) {
     };
     while !shared.stopping() {
         let served = catch(|| {
-            Worker::new(&mut seed, shared, cas.clone(), shared.host.session().map_err(|e| e.to_string())?).serve()
+            Worker::new(&mut seed, shared, cas.clone(), shared.host.session().map_err(ServeError::Session)?).serve()
         });
         match served {
             Ok(Ok(())) => continue,
@@ -139,8 +159,8 @@ impl<'s> Worker<'s> {
     }
 
     /// # Errors
-    /// The poller failed; the sentence says how.
-    fn serve(mut self) -> Result<(), String> {
+    /// The poller failed.
+    fn serve(mut self) -> Result<(), ServeError> {
         sleep_precisely();
         let mut events = Events::with_capacity(1024);
         let mut buffers = Buffers::default();
@@ -159,7 +179,7 @@ impl<'s> Worker<'s> {
             if let Err(error) = self.poll.poll(&mut events, timeout)
                 && error.kind() != std::io::ErrorKind::Interrupted
             {
-                return Err(format!("polling failed: {error}"));
+                return Err(ServeError::Poll(error));
             }
             for event in &events {
                 self.note(event);

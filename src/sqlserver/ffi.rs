@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::error::{CertificateError, StartError};
 use super::{Config, Server};
 use crate::bindings::{refengine_result, refengine_result_t, refengine_t, sqlserver, sqlserver_config_t, sqlserver_t};
 use crate::boundary::{Handle, from_handle, guard, into_handle, shared, text, write_text};
@@ -28,8 +29,8 @@ pub unsafe extern "C" fn sqlserver_start(
     errlen: usize,
 ) -> refengine_result_t {
     // SAFETY: the caller's promise.
-    let started = guard(Err("A defect was caught; the log has more".to_owned()), || unsafe {
-        if out.is_null() { Err("A place for the server is needed".to_owned()) } else { start(engine, config) }
+    let started = guard(Err(StartError::Defect), || unsafe {
+        if out.is_null() { Err(StartError::NoPlace) } else { start(engine, config) }
     });
     match started {
         Ok(server) => {
@@ -37,9 +38,9 @@ pub unsafe extern "C" fn sqlserver_start(
             unsafe { out.write(into_handle(Box::new(server))) };
             refengine_result::REFENGINE_OK
         }
-        Err(message) => {
+        Err(error) => {
             // SAFETY: the caller's promise about `err`.
-            unsafe { write_text(err, errlen, &message) };
+            unsafe { write_text(err, errlen, &error.to_string()) };
             refengine_result::REFENGINE_ERROR
         }
     }
@@ -47,18 +48,18 @@ pub unsafe extern "C" fn sqlserver_start(
 
 /// # Safety
 /// As [`sqlserver_start`].
-unsafe fn start(engine: *mut refengine_t, config: *const sqlserver_config_t) -> Result<Server, String> {
+unsafe fn start(engine: *mut refengine_t, config: *const sqlserver_config_t) -> Result<Server, StartError> {
     // SAFETY: the caller's promise.
     let (Some(parts), Some(config)) = (unsafe { (parts(engine), config.as_ref()) }) else {
-        return Err("An engine and a configuration are needed".to_owned());
+        return Err(StartError::NoConfiguration);
     };
     // SAFETY: the caller's promise about the strings.
     let (address, socket) = unsafe { (text(config.address), text(config.socket)) };
     let address = match address {
         None => None,
         Some(address) => {
-            let ip = address.parse().map_err(|_| format!("'{address}' is not an IP address to listen on"))?;
-            let port = u16::try_from(config.port).map_err(|_| format!("{} is not a port", config.port))?;
+            let ip = address.parse().map_err(|_| StartError::Address(address.into_owned()))?;
+            let port = u16::try_from(config.port).map_err(|_| StartError::Port(config.port))?;
             Some(SocketAddr::new(ip, port))
         }
     };
@@ -66,7 +67,7 @@ unsafe fn start(engine: *mut refengine_t, config: *const sqlserver_config_t) -> 
     let tls = match unsafe { (text(config.ssl_cert), text(config.ssl_key)) } {
         (None, None) => None,
         (Some(chain), Some(key)) => Some((PathBuf::from(&*chain), PathBuf::from(&*key))),
-        _ => return Err("--ssl-cert and --ssl-key belong together: give both".to_owned()),
+        _ => return Err(StartError::HalfOfTls),
     };
     let config = Config {
         address,
@@ -100,16 +101,16 @@ pub unsafe extern "C" fn sqlserver_reload(
     err: *mut c_char,
     errlen: usize,
 ) -> refengine_result_t {
-    let reloaded = guard(Err("A defect was caught; the log has more".to_owned()), || {
+    let reloaded = guard(Err(CertificateError::Defect), || {
         // SAFETY: the caller's promise.
         let server = unsafe { shared(server) };
         server.map_or(Ok(()), Server::reload)
     });
     match reloaded {
         Ok(()) => refengine_result::REFENGINE_OK,
-        Err(message) => {
+        Err(error) => {
             // SAFETY: the caller's promise about `err`.
-            unsafe { write_text(err, errlen, &message) };
+            unsafe { write_text(err, errlen, &error.to_string()) };
             refengine_result::REFENGINE_ERROR
         }
     }

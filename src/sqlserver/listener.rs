@@ -17,6 +17,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::channel::{Channel, Stream};
 use super::connection::{self, Service};
+use super::error::{CertificateError, StartError};
 use super::login::Origin;
 use super::tls::Certificates;
 use crate::boundary::catch;
@@ -77,8 +78,8 @@ impl Server {
     /// Listens and starts to serve.
     ///
     /// # Errors
-    /// A sentence that names the address or path.
-    pub(crate) fn start(parts: Parts, config: &Config) -> Result<Server, String> {
+    /// What cannot be used or is not given.
+    pub(crate) fn start(parts: Parts, config: &Config) -> Result<Server, StartError> {
         let certificates = match &config.tls {
             Some((chain, key)) => Some(Certificates::read(chain.clone(), key.clone())?),
             None => None,
@@ -86,19 +87,14 @@ impl Server {
         let mut listeners = Vec::new();
         let mut port = None;
         if let Some(address) = config.address {
-            let failed = |error: io::Error| {
-                format!(
-                    "cannot listen for SQL on {address}: {error}; --port takes another port, --skip-networking none"
-                )
-            };
+            let failed = |error| StartError::Tcp(address, error);
             let listener = TcpListener::bind(address).map_err(failed)?;
             listener.set_nonblocking(true).map_err(failed)?;
             port = Some(listener.local_addr().map_err(failed)?.port());
             listeners.push(Listener::Tcp(listener));
         }
         if let Some(path) = &config.socket {
-            let listener =
-                bind_socket(path).map_err(|error| format!("cannot listen for SQL on '{}': {error}", path.display()))?;
+            let listener = bind_socket(path).map_err(|error| StartError::Unix(path.clone(), error))?;
             listeners.push(Listener::Unix(listener));
         }
         let shared = Arc::new(Shared {
@@ -108,7 +104,7 @@ impl Server {
             ended: Condvar::new(),
         });
         let started = start_acceptor(listeners, shared.clone());
-        let (waker, acceptor) = started.map_err(|error| format!("cannot start the thread of the SQL end: {error}"))?;
+        let (waker, acceptor) = started.map_err(StartError::Thread)?;
         Ok(Server { shared, waker, acceptor, port, socket: config.socket.clone() })
     }
 
@@ -120,8 +116,8 @@ impl Server {
     /// Reads the certificates again, for connections from now on.
     ///
     /// # Errors
-    /// A sentence with the file; the certificates stay as they were.
-    pub fn reload(&self) -> Result<(), String> {
+    /// The file that cannot be used; the certificates stay as they were.
+    pub fn reload(&self) -> Result<(), CertificateError> {
         self.shared.service.certificates.as_ref().map_or(Ok(()), Certificates::reload)
     }
 

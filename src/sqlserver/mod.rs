@@ -18,6 +18,7 @@
 
 mod channel;
 mod connection;
+mod error;
 pub mod ffi;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

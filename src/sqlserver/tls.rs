@@ -4,6 +4,7 @@ use std::io::{self, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::error::CertificateError;
 use parking_lot::Mutex;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -22,8 +23,8 @@ impl Certificates {
     /// Reads the chain and its private key, both in PEM.
     ///
     /// # Errors
-    /// A sentence with the option and the file.
-    pub fn read(chain: PathBuf, key: PathBuf) -> Result<Certificates, String> {
+    /// The file that cannot be used.
+    pub fn read(chain: PathBuf, key: PathBuf) -> Result<Certificates, CertificateError> {
         let current = Mutex::new(Arc::new(load(&chain, &key)?));
         Ok(Certificates { chain, key, current })
     }
@@ -32,7 +33,7 @@ impl Certificates {
     ///
     /// # Errors
     /// As [`Certificates::read`].
-    pub fn reload(&self) -> Result<(), String> {
+    pub fn reload(&self) -> Result<(), CertificateError> {
         let fresh = load(&self.chain, &self.key)?;
         *self.current.lock() = Arc::new(fresh);
         Ok(())
@@ -45,23 +46,18 @@ impl Certificates {
     }
 }
 
-fn load(chain_file: &Path, key_file: &Path) -> Result<ServerConfig, String> {
+fn load(chain_file: &Path, key_file: &Path) -> Result<ServerConfig, CertificateError> {
     let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(chain_file).and_then(Iterator::collect);
     let chain = match chain {
-        Ok(chain) if chain.is_empty() => {
-            return Err(format!("--ssl-cert={}: no certificate in PEM", chain_file.display()));
-        }
+        Ok(chain) if chain.is_empty() => return Err(CertificateError::NoCertificate(chain_file.into())),
         Ok(chain) => chain,
-        Err(error) => return Err(format!("--ssl-cert={}: {error}", chain_file.display())),
+        Err(error) => return Err(CertificateError::Chain(chain_file.into(), error)),
     };
-    let key = PrivateKeyDer::from_pem_file(key_file)
-        .map_err(|error| format!("--ssl-key={}: no private key in PEM: {error}", key_file.display()))?;
+    let key = PrivateKeyDer::from_pem_file(key_file).map_err(|error| CertificateError::Key(key_file.into(), error))?;
     ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(|error| {
-            format!("certificate {} and key {} do not go together: {error}", chain_file.display(), key_file.display())
-        })
+        .map_err(|error| CertificateError::Mismatch { chain: chain_file.into(), key: key_file.into(), error })
 }
 
 /// A connection's bytes as they are sent and received: plain, or encrypted on the way.

@@ -7,6 +7,7 @@ mod host;
 mod report;
 
 use std::ffi::{CString, c_char, c_int, c_uint, c_void};
+use std::fmt;
 use std::path::Path;
 use std::ptr;
 use std::sync::Arc;
@@ -68,11 +69,48 @@ impl LastError {
     }
 }
 
-fn parse_options(options: &str) -> std::result::Result<Vec<(String, String)>, String> {
+/// Why an engine is not opened for C.
+#[derive(Debug)]
+enum OpenError {
+    /// No directory or no place for the engine was given.
+    Missing,
+    /// This line of the options is none.
+    Option(String),
+    /// See there.
+    Engine(Error),
+    /// A defect was met.
+    Defect,
+}
+
+impl OpenError {
+    fn code(&self) -> refengine_result_t {
+        match self {
+            OpenError::Missing | OpenError::Option(_) => refengine_result::REFENGINE_INVALID_ARGUMENT,
+            OpenError::Engine(Error::Locked(_)) => refengine_result::REFENGINE_LOCKED,
+            OpenError::Engine(_) => refengine_result::REFENGINE_ERROR,
+            OpenError::Defect => refengine_result::REFENGINE_PANIC,
+        }
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenError::Missing => f.write_str("A data directory and a place for the engine are needed"),
+            OpenError::Option(line) => write!(f, "The engine option '{line}' is not of the form name=value"),
+            OpenError::Engine(error) => error.fmt(f),
+            OpenError::Defect => f.write_str(PANIC),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+fn parse_options(options: &str) -> std::result::Result<Vec<(String, String)>, OpenError> {
     let lines = options.lines().map(str::trim).filter(|line| !line.is_empty());
     let pair = |line: &str| match line.split_once('=') {
         Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
-        None => Err(format!("The engine option '{line}' is not of the form name=value")),
+        None => Err(OpenError::Option(line.into())),
     };
     lines.map(pair).collect()
 }
@@ -89,12 +127,7 @@ pub unsafe extern "C" fn refengine_open(
     err: *mut c_char,
     errlen: usize,
 ) -> refengine_result_t {
-    // SAFETY: the caller's promise about `err`.
-    let fail = |code, message: &str| unsafe {
-        write_text(err, errlen, message);
-        code
-    };
-    let opened = guard(Err((refengine_result::REFENGINE_PANIC, PANIC.to_owned())), || {
+    let opened = guard(Err(OpenError::Defect), || {
         // SAFETY: the caller's promise about `datadir` and `options`.
         let (datadir, options) = unsafe { (text(datadir), text(options)) };
         open(datadir.as_deref().filter(|_| !out.is_null()), options.as_deref())
@@ -105,26 +138,20 @@ pub unsafe extern "C" fn refengine_open(
             unsafe { out.write(into_handle(handle)) };
             refengine_result::REFENGINE_OK
         }
-        Err((code, message)) => fail(code, &message),
+        Err(error) => {
+            // SAFETY: the caller's promise about `err`.
+            unsafe { write_text(err, errlen, &error.to_string()) };
+            error.code()
+        }
     }
 }
 
 const PANIC: &str = "A defect of the engine was caught; the log has more";
 
-fn open(
-    datadir: Option<&str>,
-    options: Option<&str>,
-) -> std::result::Result<Box<EngineHandle>, (refengine_result_t, String)> {
-    let invalid = |message: &str| (refengine_result::REFENGINE_INVALID_ARGUMENT, message.to_owned());
-    let datadir = datadir.ok_or_else(|| invalid("A data directory and a place for the engine are needed"))?;
-    let options = parse_options(options.unwrap_or("")).map_err(|message| invalid(&message))?;
-    let engine = Engine::open(Path::new(datadir), &options).map_err(|error| {
-        let code = match error {
-            Error::Locked(_) => refengine_result::REFENGINE_LOCKED,
-            _ => refengine_result::REFENGINE_ERROR,
-        };
-        (code, error.to_string())
-    })?;
+fn open(datadir: Option<&str>, options: Option<&str>) -> std::result::Result<Box<EngineHandle>, OpenError> {
+    let datadir = datadir.ok_or(OpenError::Missing)?;
+    let options = parse_options(options.unwrap_or(""))?;
+    let engine = Engine::open(Path::new(datadir), &options).map_err(OpenError::Engine)?;
     Ok(Box::new(EngineHandle { engine, host: Arc::default(), processes: Arc::default() }))
 }
 

@@ -26,7 +26,9 @@ impl<R: Rows> Executor<'_, R> {
                 // Where nothing speaks TLS the command is unknown, as in memcached.
                 None => Outcome::Unknown,
                 Some(Ok(())) => Outcome::Done,
-                Some(Err(error)) => return request.answer(&Outcome::Failed(&Fault::Server(error.into())), out),
+                Some(Err(error)) => {
+                    return request.answer(&Outcome::Failed(&Fault::Server(error.to_string().into())), out);
+                }
             },
             Operation::Version => Outcome::Text(VERSION),
             Operation::Mechanisms if has_logins => Outcome::Text("PLAIN"),

@@ -1,6 +1,6 @@
 //! The comma separated list of `-o`.
 
-use super::{Options, number};
+use super::{OptionError, Options, number};
 
 /// What means something to memcached's own memory and threads; each is logged once. All may begin with `no_`.
 const WITHOUT_MEANING: [&str; 31] = [
@@ -39,11 +39,11 @@ const WITHOUT_MEANING: [&str; 31] = [
 
 impl Options {
     /// Reads one `name` or `name=value` of the list.
-    pub(super) fn extend(&mut self, entry: &str) -> Result<(), String> {
+    pub(super) fn extend(&mut self, entry: &str) -> Result<(), OptionError> {
         let (name, value) = entry.split_once('=').map_or((entry, None), |(name, value)| (name, Some(value)));
-        let needed = || value.filter(|v| !v.is_empty()).ok_or_else(|| format!("option -o {name} needs a value"));
-        let seconds = || Ok::<_, String>(number(format!("o {name}"), needed()?, 0, u64::from(u32::MAX))? as u32);
-        let mebibytes = || Ok::<_, String>((number(format!("o {name}"), needed()?, 1, 1 << 20)? as usize) << 20);
+        let needed = || value.filter(|v| !v.is_empty()).ok_or_else(|| OptionError::ValueMissing(name.into()));
+        let seconds = || Ok::<_, OptionError>(number(&format!("-o {name}"), needed()?, 0, u64::from(u32::MAX))? as u32);
+        let mebibytes = || Ok::<_, OptionError>((number(&format!("-o {name}"), needed()?, 1, 1 << 20)? as usize) << 20);
         match name {
             "idle_timeout" => self.idle_timeout = seconds()?,
             "output_timeout" => self.output_timeout = seconds()?,
@@ -53,38 +53,36 @@ impl Options {
                 self.sticky_mapping = match needed()? {
                     "yes" => true,
                     "no" => false,
-                    other => return Err(format!("option -o sticky_mapping={other}: yes or no")),
+                    other => {
+                        return Err(OptionError::NeitherYesNorNo { name: "sticky_mapping", text: other.into() });
+                    }
                 };
             }
             "container" => self.container = Some(needed()?.into()),
             "ssl_chain_cert" => self.ssl.chain = Some(needed()?.into()),
             "ssl_key" => self.ssl.key = Some(needed()?.into()),
             "ssl_ca_cert" => self.ssl.authorities = Some(needed()?.into()),
-            "ssl_verify_mode" => self.ssl.verify = number("o ssl_verify_mode", needed()?, 0, 3)? as u8,
+            "ssl_verify_mode" => self.ssl.verify = number("-o ssl_verify_mode", needed()?, 0, 3)? as u8,
             "ssl_session_cache" => self.ssl.session_cache = true,
             "ssl_min_version" => {
                 self.ssl.tls13_only = match needed()? {
                     "2" | "tlsv1.2" => false,
                     "3" | "tlsv1.3" => true,
                     other => {
-                        return Err(format!(
-                            "option -o ssl_min_version={other}: 2 (TLS 1.2) and 3 (TLS 1.3) are offered, nothing older"
-                        ));
+                        return Err(OptionError::TlsVersion(other.into()));
                     }
                 };
             }
             "ssl_keyformat" if needed()?.eq_ignore_ascii_case("PEM") => {}
-            "ssl_keyformat" => return Err("option -o ssl_keyformat: only PEM is supported".into()),
+            "ssl_keyformat" => return Err(OptionError::KeyFormat),
             "ssl_ciphers" => {
-                return Err("option -o ssl_ciphers: the cipher suites cannot be chosen; all of them are strong".into());
+                return Err(OptionError::CipherSuites);
             }
             _ if WITHOUT_MEANING.contains(&name.strip_prefix("no_").unwrap_or(name)) => {
                 self.ignore(format!("-o {name}"));
             }
             _ => {
-                return Err(format!(
-                    "option -o {name} is unknown or not supported; remove it from daemon_memcached_option"
-                ));
+                return Err(OptionError::UnknownEntry(name.into()));
             }
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! The files of TLS listeners, and the options that name them.
 
+use super::error::OptionError;
 use std::path::PathBuf;
 
 /// Files of TLS listeners, all in PEM.
@@ -47,15 +48,15 @@ pub(super) struct SslOptions {
 
 impl SslOptions {
     /// The files of TLS listeners.
-    pub fn files(&self) -> Result<TlsFiles, String> {
+    pub fn files(&self) -> Result<TlsFiles, OptionError> {
         let Some(chain) = self.chain.clone() else {
-            return Err("option -Z needs a certificate: add -o ssl_chain_cert=FILE,ssl_key=FILE".into());
+            return Err(OptionError::NoCertificate);
         };
         let clients = match (self.verify, self.authorities.clone()) {
             (0, _) => None,
             (verify, Some(authorities)) => Some(ClientCertificates { authorities, required: verify > 1 }),
             (verify, None) => {
-                return Err(format!("option -o ssl_verify_mode={verify} needs ssl_ca_cert=FILE to verify with"));
+                return Err(OptionError::NoAuthorities(verify));
             }
         };
         let (tls13_only, session_cache) = (self.tls13_only, self.session_cache);
