@@ -9,6 +9,7 @@ mod error;
 pub mod log_sink;
 pub mod mariadb;
 pub mod mysql;
+mod version;
 
 use crate::bindings::ib_cb_t;
 use crate::rows;
@@ -16,6 +17,8 @@ use crate::rows::table::Api;
 pub use callbacks::Callbacks;
 pub use error::HostError;
 use std::ffi::c_void;
+use version::Maker;
+pub use version::Version;
 
 /// Rows as a worker of the daemon reaches them.
 pub type RowSession = rows::RowSession<mysql::command::CommandSession, mariadb::session::TextSession>;
@@ -24,24 +27,24 @@ pub type RowSession = rows::RowSession<mysql::command::CommandSession, mariadb::
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Server {
     /// MySQL.
-    MySql(mysql::version::Version),
+    MySql(Version),
     /// MariaDB.
-    MariaDb(mariadb::version::Version),
+    MariaDb(Version),
 }
 
 impl Server {
     /// The server that this process is; `None` in any other program.
     pub fn of_process() -> Option<Server> {
-        let mysql = mysql::version::Version::of_server().map(Server::MySql);
-        mysql.or_else(|| mariadb::version::Version::of_server().map(Server::MariaDb))
+        Version::of_server().map(|(maker, version)| match maker {
+            Maker::MySql => Server::MySql(version),
+            Maker::MariaDb => Server::MariaDb(version),
+        })
     }
 
     /// What a daemon says it was built for; nothing that is used depends on it.
     pub fn version_id(self) -> i32 {
-        match self {
-            Server::MySql(version) => version.id(),
-            Server::MariaDb(version) => version.id(),
-        }
+        let (Server::MySql(version) | Server::MariaDb(version)) = self;
+        version.id()
     }
 
     /// Its functions for log, messages, threads and shutdown.
@@ -74,9 +77,9 @@ enum Access {
     /// Through a table that works on any thread that is attached.
     Table(Api),
     /// Through a MySQL server's table and sessions.
-    MySql(Api, mysql::Settings),
+    MySql(Api, mysql::SessionSettings),
     /// Through a MariaDB server's sessions.
-    MariaDb(mysql::Settings),
+    MariaDb(mysql::SessionSettings),
 }
 
 /// A host, shared by all threads of the daemon.
@@ -107,7 +110,11 @@ impl Host {
     ///
     /// # Safety
     /// `data` is what this process's server put into `st_plugin_int.data` of the plugin that is being initialised.
-    pub unsafe fn of_server(server: Server, data: *mut c_void, settings: mysql::Settings) -> Result<Host, HostError> {
+    pub unsafe fn of_server(
+        server: Server,
+        data: *mut c_void,
+        settings: mysql::SessionSettings,
+    ) -> Result<Host, HostError> {
         let callbacks = server.callbacks();
         let version = match server {
             Server::MySql(version) => version,

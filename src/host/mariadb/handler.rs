@@ -120,9 +120,10 @@ impl ThreadHandlers {
         let lex = peek::<usize>(self.thd.cast(), self.layout.thd_lex).unwrap_or(0);
         let command = peek::<c_int>(ptr::with_exposed_provenance(lex), self.layout.lex_command);
         // SAFETY: the plugin API's function and a `THD` that lives.
-        match command == Some(unsafe { (self.functions.sql_command)(self.thd) }) {
-            true => Ok(()),
-            false => Err(HostError::Layout("this server's THD is not as the daemon knows it")),
+        if command == Some(unsafe { (self.functions.sql_command)(self.thd) }) {
+            Ok(())
+        } else {
+            Err(HostError::Layout("this server's THD is not as the daemon knows it"))
         }
     }
 

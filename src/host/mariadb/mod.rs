@@ -21,27 +21,28 @@ pub mod version;
 use super::HostError;
 use super::callbacks::{Callbacks, Severity};
 use super::mysql::symbols;
+use super::version::Version;
 use crate::boundary::{catch, guard};
 pub use reads::describe as describe_reads;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::mem::transmute;
 use std::ptr;
 pub use thread::server_has_started;
-use version::Version;
+use version::{has_sql, is_tested};
 
 /// Whether the daemon can run on this server.
 ///
 /// # Errors
 /// It cannot; the sentence says why.
 pub fn check(server: Version) -> Result<(), HostError> {
-    if !server.has_sql() {
+    if !has_sql(server) {
         return Err(HostError::Unsupported { server: format!("MariaDB {server}"), hint: "; use 10.11 or later" });
     }
     if service::sql_service.get().is_none() {
         return Err(HostError::NoSql(format!("MariaDB {server}")));
     }
     reads::forget();
-    if !server.tested() {
+    if !is_tested(server) {
         log::warn!("daemon_memcached was not tested on MariaDB {}.{}", server.major, server.minor);
     }
     Ok(())

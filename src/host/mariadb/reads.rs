@@ -1,7 +1,7 @@
 //! Whether rows are read through handlers or by SQL: one answer for the whole process, found when the daemon starts.
 
 use super::handler::ThreadHandlers;
-use super::version::Version;
+use crate::host::version::Version;
 use parking_lot::Mutex;
 use std::ffi::c_void;
 
@@ -53,7 +53,7 @@ pub fn handlers(thd: *mut c_void) -> Option<ThreadHandlers> {
         Verdict::Trusted => true,
         Verdict::Unknown => false,
     };
-    let version = Version::of_server().map_or(0, Version::id);
+    let version = Version::of_server().map_or(0, |(_, version)| version.id());
     match ThreadHandlers::new(thd, version, trusted) {
         Ok(handlers) => Some(handlers),
         Err(reason) => {

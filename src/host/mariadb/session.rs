@@ -7,7 +7,7 @@ use super::service::Connection;
 use super::text::Template;
 use super::thread::Thd;
 use crate::host::HostError;
-use crate::host::mysql::{Settings, symbols};
+use crate::host::mysql::{SessionSettings, symbols};
 use crate::rows::Error;
 use crate::rows::handler::{Distrust, HandlerSession};
 use crate::rows::sql::{Param, RowSet, SqlError, SqlSession};
@@ -27,7 +27,7 @@ static ONE_BY_ONE: Mutex<()> = Mutex::new(());
 
 /// The session of one thread. It acts for no account and holds every right.
 pub struct TextSession {
-    settings: Settings,
+    settings: SessionSettings,
     /// The server's `read_only`: it does not bind a session that holds all rights.
     read_only: *const u8,
     /// What was prepared; by handle. Empty where it was given back.
@@ -64,7 +64,7 @@ impl TextSession {
     ///
     /// # Errors
     /// A service or symbol is missing, or the server refused.
-    pub fn open(settings: Settings) -> Result<TextSession, HostError> {
+    pub fn open(settings: SessionSettings) -> Result<TextSession, HostError> {
         let read_only = symbols::require(c"opt_readonly")?.cast();
         let mut opened = TextSession {
             settings,
@@ -134,7 +134,7 @@ impl HandlerSession for TextSession {
 
 /// Statements that make a new session what the daemon expects, whatever the server's defaults are. Values are sent and returned as their
 /// columns keep them. Statements cannot be written safely to a log of statements.
-fn session_statements(settings: Settings) -> [String; 3] {
+fn session_statements(settings: SessionSettings) -> [String; 3] {
     let wait = settings.lock_wait_timeout;
     [
         "SET NAMES utf8mb4, character_set_results=NULL".into(),

@@ -3,7 +3,7 @@
 use super::group;
 use super::services::{Command, ResultCallbacks, command_service};
 use super::session::{self, ServerSession};
-use super::settings::Settings;
+use super::settings::SessionSettings;
 use super::symbols;
 use crate::boundary::{guard, text};
 use crate::host::HostError;
@@ -97,7 +97,7 @@ pub struct CommandSession {
     charset: *const c_void,
     /// The server's `read_only`: it does not bind a session that holds all rights.
     read_only: *const u8,
-    settings: Settings,
+    settings: SessionSettings,
     /// Numbers of the statement that runs; kept for their memory.
     numbers: Vec<u64>,
     /// `None` only while it is being replaced.
@@ -109,7 +109,7 @@ impl CommandSession {
     ///
     /// # Errors
     /// A service or symbol is missing, or the server refused.
-    pub fn open(settings: Settings) -> Result<CommandSession, HostError> {
+    pub fn open(settings: SessionSettings) -> Result<CommandSession, HostError> {
         let Some(service) = command_service.get() else {
             return Err(HostError::NoService("SQL"));
         };
@@ -329,10 +329,11 @@ unsafe extern "C" fn time(arg: *mut c_void, _: *const c_void, _: c_uint) -> c_in
     unsafe { null(arg) }
 }
 unsafe extern "C" fn string(arg: *mut c_void, text: *const c_char, length: usize, _: *const c_void) -> c_int {
-    let bytes = match text.is_null() || length == 0 {
-        true => &[],
+    let bytes = if text.is_null() || length == 0 {
+        &[]
+    } else {
         // SAFETY: the server promises that many bytes for the call.
-        false => unsafe { std::slice::from_raw_parts(text.cast::<u8>(), length) },
+        unsafe { std::slice::from_raw_parts(text.cast::<u8>(), length) }
     };
     // SAFETY: as above.
     unsafe { answer(arg, |answer| answer.rows.push_bytes(bytes)) }

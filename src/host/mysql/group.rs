@@ -5,7 +5,7 @@
 //! and workers ask [`refusal`] before they write.
 
 use super::command::CommandSession;
-use super::settings::Settings;
+use super::settings::SessionSettings;
 use super::{session, symbols};
 use crate::rows::sql::{RowSet, SqlError, SqlSession};
 use crate::rows::{ColumnKind, Error};
@@ -56,7 +56,7 @@ pub fn is_running() -> bool {
 }
 
 /// Looks until `stopping` says that it is over. The thread is attached.
-pub fn watch(settings: Settings, stopping: &dyn Fn() -> bool) {
+pub fn watch(settings: SessionSettings, stopping: &dyn Fn() -> bool) {
     let mut own = None;
     while !stopping() {
         let state = match session::server_is_available() && is_running() {
@@ -79,7 +79,7 @@ pub fn watch(settings: Settings, stopping: &dyn Fn() -> bool) {
 }
 
 /// The group's state; a session that fails is replaced at the next look, and what it would have told is taken for the worst.
-fn look(own: &mut Option<CommandSession>, settings: Settings) -> State {
+fn look(own: &mut Option<CommandSession>, settings: SessionSettings) -> State {
     if own.as_ref().is_none_or(CommandSession::is_lost) {
         *own = None;
         *own = CommandSession::open(settings).ok();
@@ -111,10 +111,12 @@ fn members(own: &mut CommandSession) -> Result<Vec<(String, bool)>, SqlError> {
 
 fn judge(members: &[(String, bool)]) -> State {
     let unreachable = members.iter().filter(|(state, _)| state == "UNREACHABLE").count();
-    match members.iter().any(|(state, own)| *own && state == "ONLINE") {
-        false => State::NotOnline,
-        true if unreachable * 2 >= members.len() => State::NoMajority,
-        true => State::Writable,
+    if !members.iter().any(|(state, own)| *own && state == "ONLINE") {
+        State::NotOnline
+    } else if unreachable * 2 >= members.len() {
+        State::NoMajority
+    } else {
+        State::Writable
     }
 }
 

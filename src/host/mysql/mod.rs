@@ -22,14 +22,15 @@ pub mod version;
 
 use super::HostError;
 use super::callbacks::{Callbacks, Severity};
+use super::version::{Maker, Version};
 use crate::bindings::{IB_CB_ENTRIES, ib_cb_t, ib_cfg};
 use crate::boundary::{catch, guard};
 use services::my_plugin_log_service;
-pub use settings::Settings;
+pub use settings::SessionSettings;
 use std::ffi::{c_char, c_int, c_uint, c_void};
 use std::mem::transmute;
 use std::ptr;
-use version::{Generation, Version};
+use version::{Generation, generation, is_tested};
 
 /// A table, and how the threads that use it reach the server.
 pub struct Offer {
@@ -38,7 +39,7 @@ pub struct Offer {
     /// Its number of entries.
     pub entries: usize,
     /// For the sessions in which workers write; `None`: the table writes, on threads without a session.
-    pub sessions: Option<Settings>,
+    pub sessions: Option<SessionSettings>,
 }
 
 /// Takes what a server offers.
@@ -48,9 +49,9 @@ pub struct Offer {
 ///
 /// # Safety
 /// `data` is what the server put into `st_plugin_int.data`: null, or its table, valid until deinit.
-pub unsafe fn offer(server: Version, data: *mut c_void, settings: Settings) -> Result<Offer, HostError> {
+pub unsafe fn offer(server: Version, data: *mut c_void, settings: SessionSettings) -> Result<Offer, HostError> {
     let unsupported = |hint| Err(HostError::Unsupported { server: format!("MySQL {server}"), hint });
-    let Some(generation) = server.generation() else { return unsupported("; use 8.0, 8.4 or 9.7") };
+    let Some(generation) = generation(server) else { return unsupported("; use 8.0, 8.4 or 9.7") };
     match generation {
         Generation::V56 => {
             return unsupported(
@@ -60,7 +61,7 @@ pub unsafe fn offer(server: Version, data: *mut c_void, settings: Settings) -> R
         Generation::Early80 => return unsupported("; of 8.0 it takes 8.0.23 and later"),
         Generation::V57 | Generation::V80 => {}
     }
-    if !server.tested() && !settings.allow_untested {
+    if !is_tested(server) && !settings.allow_untested {
         return Err(HostError::Untested(format!("MySQL {}.{}", server.major, server.minor)));
     }
     let entries = IB_CB_ENTRIES as usize;
@@ -85,7 +86,7 @@ pub unsafe fn offer(server: Version, data: *mut c_void, settings: Settings) -> R
 ///
 /// # Safety
 /// `table` is the one that a server of 5.7 handed over.
-unsafe fn check_57(table: &ib_cb_t, settings: Settings) -> Result<(), HostError> {
+unsafe fn check_57(table: &ib_cb_t, settings: SessionSettings) -> Result<(), HostError> {
     // SAFETY: takes no argument.
     let bits = table.get_cfg.map_or(0, |get_cfg| unsafe { get_cfg() }).cast_unsigned();
     if bits & ib_cfg::IB_CFG_MDL_ENABLED != 0 {
@@ -107,7 +108,9 @@ unsafe fn check_57(table: &ib_cb_t, settings: Settings) -> Result<(), HostError>
 
 /// After the last use of the server's services: gives them back to a server that would not load the library again otherwise.
 pub fn leave() {
-    if matches!(Version::of_server().and_then(Version::generation), Some(Generation::V56 | Generation::V57)) {
+    if let Some((Maker::MySql, server)) = Version::of_server()
+        && matches!(generation(server), Some(Generation::V56 | Generation::V57))
+    {
         services::give_back();
     }
 }

@@ -2,7 +2,7 @@
 
 /// What the DBA set for sessions.
 #[derive(Debug, Clone, Copy)]
-pub struct Settings {
+pub struct SessionSettings {
     /// Whether our writes go to the binary log.
     pub binlog: bool,
     /// Seconds that a session waits for a lock.
@@ -13,7 +13,7 @@ pub struct Settings {
     pub handler_reads: bool,
 }
 
-impl Settings {
+impl SessionSettings {
     /// Statements that make a new session what the daemon expects, whatever the server's defaults are.
     pub(super) fn session_statements(self) -> [String; 2] {
         let wait = self.lock_wait_timeout;

@@ -1,19 +1,6 @@
-//! Which server this is, and what its generation looks like.
+//! What the generation of a MySQL server looks like.
 
-use super::symbols;
-use std::ffi::{CStr, c_char};
-use std::fmt;
-
-/// A server's version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
-    /// 9 of 9.7.4.
-    pub major: u32,
-    /// 7 of 9.7.4.
-    pub minor: u32,
-    /// 4 of 9.7.4.
-    pub patch: u32,
-}
+use crate::host::version::Version;
 
 /// How a server offers its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,54 +16,22 @@ pub enum Generation {
 }
 
 /// Series on which the test suite has passed, with the last patch release it was run on.
-const TESTED: [(u32, u32, u32); 2] = [(8, 4, 3), (9, 7, 4)];
+const TESTED: [Version; 2] = [Version { major: 8, minor: 4, patch: 3 }, Version { major: 9, minor: 7, patch: 4 }];
 
-impl Version {
-    /// The version of the server that this process is; `None` in any other program.
-    pub fn of_server() -> Option<Version> {
-        let text = symbols::find(c"server_version").cast::<c_char>();
-        if text.is_null() {
-            return None;
-        }
-        // SAFETY: servers export a NUL-terminated array under this name.
-        Version::parse(&unsafe { CStr::from_ptr(text) }.to_string_lossy())
-    }
-
-    /// `9.7.4-2`; `None` for anything that does not begin with three numbers, and for MariaDB.
-    fn parse(text: &str) -> Option<Version> {
-        if text.contains("MariaDB") {
-            return None;
-        }
-        let mut numbers = text.split(|c: char| !c.is_ascii_digit()).map_while(|part| part.parse().ok());
-        Some(Version { major: numbers.next()?, minor: numbers.next()?, patch: numbers.next()? })
-    }
-
-    /// `MYSQL_VERSION_ID`.
-    pub fn id(self) -> i32 {
-        (self.major * 10000 + self.minor * 100 + self.patch).cast_signed()
-    }
-
-    /// The generation; `None` before 5.6.
-    pub fn generation(self) -> Option<Generation> {
-        match (self.major, self.minor, self.patch) {
-            (5, 6, _) => Some(Generation::V56),
-            (5, 7, _) => Some(Generation::V57),
-            (8, 0, ..=22) => Some(Generation::Early80),
-            (8.., ..) => Some(Generation::V80),
-            _ => None,
-        }
-    }
-
-    /// Whether the test suite has passed on a server of this series.
-    pub fn tested(self) -> bool {
-        TESTED.iter().any(|(major, minor, _)| (*major, *minor) == (self.major, self.minor))
+/// The generation of a server; `None` before 5.6.
+pub fn generation(server: Version) -> Option<Generation> {
+    match (server.major, server.minor, server.patch) {
+        (5, 6, _) => Some(Generation::V56),
+        (5, 7, _) => Some(Generation::V57),
+        (8, 0, ..=22) => Some(Generation::Early80),
+        (8.., ..) => Some(Generation::V80),
+        _ => None,
     }
 }
 
-impl fmt::Display for Version {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
-    }
+/// Whether the test suite has passed on a server of this series.
+pub fn is_tested(server: Version) -> bool {
+    server.is_of_series(&TESTED)
 }
 
 #[cfg(test)]
@@ -85,22 +40,18 @@ mod tests {
 
     #[test]
     fn versions_choose_the_generation() {
-        for (text, id, generation) in [
-            ("5.7.44-log", Some(50744), Some(Generation::V57)),
-            ("5.6.24", Some(50624), Some(Generation::V56)),
-            ("5.5.62", Some(50562), None),
-            ("8.0.36-0ubuntu0.22.04.1", Some(80036), Some(Generation::V80)),
-            ("8.0.22", Some(80022), Some(Generation::Early80)),
-            ("8.2.0", Some(80200), Some(Generation::V80)),
-            ("8.4.5", Some(80405), Some(Generation::V80)),
-            ("9.7.4-2", Some(90704), Some(Generation::V80)),
-            ("10.11.6-MariaDB-0+deb12u1", None, None),
-            ("memcached", None, None),
-            ("9.7", None, None),
+        for (text, expected, tested) in [
+            ("5.7.44-log", Some(Generation::V57), false),
+            ("5.6.24", Some(Generation::V56), false),
+            ("5.5.62", None, false),
+            ("8.0.36-0ubuntu0.22.04.1", Some(Generation::V80), false),
+            ("8.0.22", Some(Generation::Early80), false),
+            ("8.2.0", Some(Generation::V80), false),
+            ("8.4.5", Some(Generation::V80), true),
+            ("9.7.4-2", Some(Generation::V80), true),
         ] {
-            let version = Version::parse(text);
-            assert_eq!(version.map(Version::id), id, "{text}");
-            assert_eq!(version.and_then(Version::generation), generation, "{text}");
+            let (_, version) = Version::parse(text).unwrap();
+            assert_eq!((generation(version), is_tested(version)), (expected, tested), "{text}");
         }
     }
 }
