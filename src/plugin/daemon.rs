@@ -23,7 +23,7 @@ pub enum Refusal {
     Option(OptionError),
     /// The host hands over nothing that can be used.
     Host(HostError),
-    /// See there.
+    /// The server did not start.
     Start(StartError),
     /// The system gives no thread that could wait for the host.
     Thread(std::io::Error),

@@ -4,7 +4,7 @@ use super::daemon::{DAEMON, listening};
 use super::exported::Exported;
 use crate::bindings::*;
 use crate::boundary::guard;
-use crate::server::options::Batch;
+use crate::server::options::{Batch, Settings as ServerSettings};
 use crate::server::{Address, Shared};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
@@ -277,9 +277,9 @@ pub struct Settings {
     /// The option string.
     pub option: String,
     /// What the server takes from variables.
-    pub server: crate::server::options::Settings,
+    pub server: ServerSettings,
     /// What a MySQL server's sessions take.
-    pub sessions: crate::host::mysql::Settings,
+    pub sessions: crate::host::mysql::SessionSettings,
 }
 
 impl Settings {
@@ -298,13 +298,13 @@ impl Settings {
                     true => String::new(),
                     false => CStr::from_ptr(option).to_string_lossy().into_owned(),
                 },
-                server: crate::server::options::Settings {
+                server: ServerSettings {
                     batch: Batch { reads: *R_BATCH_SIZE.get(), writes: *W_BATCH_SIZE.get() },
                     skip_invalid_containers: *SKIP_INVALID.get() != 0,
                     create_tables: *CREATE_TABLES.get() != 0,
                     sweep_interval,
                 },
-                sessions: crate::host::mysql::Settings {
+                sessions: crate::host::mysql::SessionSettings {
                     binlog: *ENABLE_BINLOG.get() != 0,
                     lock_wait_timeout: *LOCK_WAIT_TIMEOUT.get(),
                     allow_untested: *ALLOW_UNTESTED.get() != 0,

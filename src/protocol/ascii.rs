@@ -10,7 +10,7 @@
 use super::keys::{Keys, Part};
 use super::limits::KEY_MAX;
 use super::line::{Args, Line, block_length, signed, trim, trim_end, trim_start, unsigned};
-use super::operation::{Arith, Delete, DumpFormat, Get, Operation, Refused, Removal, Store, StoreMode};
+use super::operation::{Arith, Delete, DumpFormat, Get, Operation, Refused, Removal, Storage, StoreMode};
 use super::{Request, Style, meta, reply as words};
 
 /// Highest slab class of memcached.
@@ -127,7 +127,7 @@ fn store<'a>(mode: StoreMode, compares: bool, rest: &'a [u8], request: &mut Requ
     let flags = unsigned(flags).and_then(|flags| u32::try_from(flags).ok());
     match (flags, signed(exptime), compare) {
         (Some(flags), Some(exptime), Some(compare)) if key.len() <= KEY_MAX => {
-            *request = text(Operation::Store(Store { flags, exptime, compare, ..Store::new(mode, key) }), noreply);
+            *request = text(Operation::Store(Storage { flags, exptime, compare, ..Storage::new(mode, key) }), noreply);
             Line::Block { length }
         }
         _ => {
@@ -143,7 +143,7 @@ fn login<'a>(rest: &'a [u8], request: &mut Request<'a>) -> Line {
     let mut args = Args(rest);
     match (args.next(), args.nth(2).and_then(block_length)) {
         (Some(key), Some(length)) => {
-            *request = text(Operation::Store(Store::new(StoreMode::Set, key)), false);
+            *request = text(Operation::Store(Storage::new(StoreMode::Set, key)), false);
             Line::Block { length }
         }
         _ => {

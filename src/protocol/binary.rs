@@ -9,7 +9,7 @@
 
 use super::keys::{Keys, Part};
 use super::limits::KEY_MAX;
-use super::operation::{Arith, Delete, Get, Initial, Operation, Refused, Removal, Store, StoreMode};
+use super::operation::{Arith, Delete, Get, Initial, Operation, Refused, Removal, Storage, StoreMode};
 use super::{PacketStyle, Request, Status, Style};
 
 pub(super) mod reply;
@@ -243,8 +243,9 @@ impl Verb {
                 renewal: None,
             })
         };
-        let store =
-            |mode, flags, exptime| Operation::Store(Store { value, flags, exptime, compare, ..Store::new(mode, key) });
+        let store = |mode, flags, exptime| {
+            Operation::Store(Storage { value, flags, exptime, compare, ..Storage::new(mode, key) })
+        };
         let exptime = |at| number(extras, at).map(i64::from);
         Some(match self {
             Verb::Get { .. } => get(None),

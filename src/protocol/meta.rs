@@ -11,7 +11,7 @@
 use super::keys::{Keys, Part};
 use super::limits::KEY_MAX;
 use super::line::{Args, Line, block_length, signed, unsigned};
-use super::operation::{Arith, Delete, Get, Initial, Operation, Removal, Renewal, Store, StoreMode, Tells};
+use super::operation::{Arith, Delete, Get, Initial, Operation, Removal, Renewal, Storage, StoreMode, Tells};
 use super::style::{Flags, bit};
 use super::{MetaStyle, Request, Style, base64, reply as words};
 
@@ -138,7 +138,7 @@ fn operation<'a>(verb: Verb, style: &MetaStyle<'a>, tokens: &Tokens<'a>) -> Resu
             known: compare,
             renewal: Some(Renewal { below: tokens.below, create, cas, reads: !style.has(b'u') }),
         }),
-        Verb::Set => Operation::Store(Store {
+        Verb::Set => Operation::Store(Storage {
             flags,
             exptime: exptime.unwrap_or(0),
             compare,
@@ -146,7 +146,7 @@ fn operation<'a>(verb: Verb, style: &MetaStyle<'a>, tokens: &Tokens<'a>) -> Resu
             create,
             stale_if_older: style.has(b'I'),
             tells,
-            ..Store::new(tokens.mode.map_or(Some(StoreMode::Set), store_mode).ok_or(BAD_SET_MODE)?, key)
+            ..Storage::new(tokens.mode.map_or(Some(StoreMode::Set), store_mode).ok_or(BAD_SET_MODE)?, key)
         }),
         Verb::Delete => {
             let stale = style.has(b'I');

@@ -25,7 +25,7 @@ pub enum Operation<'a> {
         tells_flags: bool,
     },
     /// Stores a value.
-    Store(Store<'a>),
+    Store(Storage<'a>),
     /// Would store a value that is larger than allowed: it is refused, and the value before it is no longer what the client wants to be
     /// there.
     Oversized {
@@ -159,7 +159,7 @@ pub enum StoreMode {
 
 /// A value to store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Store<'a> {
+pub struct Storage<'a> {
     /// Under which condition.
     pub mode: StoreMode,
     /// Where to.
@@ -182,11 +182,11 @@ pub struct Store<'a> {
     pub tells: Tells,
 }
 
-impl<'a> Store<'a> {
+impl<'a> Storage<'a> {
     /// An empty value, as the plainest command of each mode stores it.
     #[inline]
-    pub fn new(mode: StoreMode, key: &'a [u8]) -> Store<'a> {
-        Store {
+    pub fn new(mode: StoreMode, key: &'a [u8]) -> Storage<'a> {
+        Storage {
             mode,
             key,
             value: b"",
@@ -234,7 +234,7 @@ pub enum Removal {
         flags: u32,
         /// When it expires.
         exptime: i64,
-        /// As [`Store::cas`].
+        /// As [`Storage::cas`].
         cas: Option<u64>,
         /// Whether it is stale from then on.
         stale: bool,
@@ -243,7 +243,7 @@ pub enum Removal {
     Freshness {
         /// A new expiry.
         exptime: Option<i64>,
-        /// As [`Store::cas`].
+        /// As [`Storage::cas`].
         cas: Option<u64>,
     },
 }
@@ -259,7 +259,7 @@ pub struct Arith<'a> {
     pub delta: u64,
     /// The cas number that it must have.
     pub compare: Option<u64>,
-    /// As [`Store::cas`].
+    /// As [`Storage::cas`].
     pub cas: Option<u64>,
     /// A new expiry.
     pub exptime: Option<i64>,
@@ -379,7 +379,7 @@ impl<'a> Operation<'a> {
     pub fn key(&self) -> Option<&'a [u8]> {
         match *self {
             Operation::Get(Get { keys, .. }) => keys.is_single().then_some(keys.first()),
-            Operation::Store(Store { key, .. })
+            Operation::Store(Storage { key, .. })
             | Operation::Arith(Arith { key, .. })
             | Operation::Delete(Delete { key, .. })
             | Operation::Touch { key, .. }
@@ -425,7 +425,7 @@ impl<'a> Operation<'a> {
 
     /// The value that it stores unconditionally, if that is all it does.
     #[inline]
-    pub fn plain_set(&self) -> Option<&Store<'a>> {
+    pub fn plain_set(&self) -> Option<&Storage<'a>> {
         match self {
             Operation::Store(store)
                 if store.mode == StoreMode::Set && store.compare.is_none() && store.cas.is_none() =>
@@ -443,7 +443,7 @@ impl<'a> Operation<'a> {
     {
         match self {
             Operation::Get(get) => Operation::Get(Get { keys: Keys::one(new), ..get }),
-            Operation::Store(store) => Operation::Store(Store { key: new, ..store }),
+            Operation::Store(store) => Operation::Store(Storage { key: new, ..store }),
             Operation::Delete(delete) => Operation::Delete(Delete { key: new, ..delete }),
             Operation::Arith(arith) => Operation::Arith(Arith { key: new, ..arith }),
             Operation::Inspect { .. } => Operation::Inspect { key: new },

@@ -56,13 +56,13 @@ pub(super) fn bit(letter: u8) -> u64 {
 /// What an answer repeats of its packet, and what it leaves out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PacketStyle {
-    /// As sent.
+    /// The opcode of the request.
     pub opcode: u8,
     /// Whether the client wants to hear only of errors or, where it reads, only of hits.
     pub quiet: bool,
     /// Whether the answer to a read carries the key.
     pub with_key: bool,
-    /// As sent.
+    /// Four bytes that mean something to the client alone.
     pub opaque: [u8; 4],
 }
 

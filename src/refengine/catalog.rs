@@ -147,10 +147,8 @@ pub(crate) struct Ddl<'a> {
 
 impl Ddl<'_> {
     pub(crate) fn require_database(&self, db: &str) -> Result<()> {
-        match self.catalog.names.read().databases.contains(db) {
-            true => Ok(()),
-            false => Err(Error::NoSuchDatabase(db.into())),
-        }
+        let there = self.catalog.names.read().databases.contains(db);
+        if there { Ok(()) } else { Err(Error::NoSuchDatabase(db.into())) }
     }
 
     pub(crate) fn has_table(&self, db: &str, name: &str) -> bool {

@@ -299,7 +299,7 @@ pub trait Rows {
 
     /// Looks after a session that may have been idle for long: one that was killed gives its locks back and is replaced.
     /// `true`: a transaction that was open was undone with it.
-    fn tend(&mut self) -> bool {
+    fn check_session(&mut self) -> bool {
         false
     }
 }

@@ -40,7 +40,7 @@ impl<S: SqlSession> Hybrid<S> {
         Ok(())
     }
 
-    fn tend(&mut self) -> bool {
+    fn check_session(&mut self) -> bool {
         if !self.sql.is_lost() {
             return false;
         }
@@ -319,11 +319,11 @@ impl<S: SqlSession, M: HandlerSession> Rows for RowSession<S, M> {
         }
     }
 
-    fn tend(&mut self) -> bool {
+    fn check_session(&mut self) -> bool {
         match self {
             RowSession::Table(_) => false,
-            RowSession::Hybrid(both) => both.tend(),
-            RowSession::Handler(rows) => rows.tend(),
+            RowSession::Hybrid(both) => both.check_session(),
+            RowSession::Handler(rows) => rows.check_session(),
         }
     }
 }

@@ -16,14 +16,14 @@ use crate::bindings::{ib_col_attr, ib_col_type, ib_lck_mode};
 pub use api::{Api, ApiError};
 use cursor::{Cursor, Transaction};
 use describe::{column_kind, index_columns, max_bytes, strip_appended};
-use open::Open;
+use open::OpenTable;
 use std::ffi::CStr;
 use std::ops::Bound;
 
 /// Rows of one worker thread. Not shared between threads: handles belong to the thread that made them.
 pub struct TableRows {
     // Declared first: open cursors must be closed before their transaction is released.
-    open: Vec<Option<Open>>,
+    open: Vec<Option<OpenTable>>,
     trx: Option<Transaction>,
     mode: Mode,
     active: bool,
@@ -57,14 +57,14 @@ impl TableRows {
         }
     }
 
-    fn open(&mut self, table: &Table, lock: ib_lck_mode::Type) -> Result<&mut Open> {
+    fn open(&mut self, table: &Table, lock: ib_lck_mode::Type) -> Result<&mut OpenTable> {
         if self.open.len() <= table.id {
             self.open.resize_with(table.id + 1, || None);
         }
         if self.open[table.id].as_ref().is_none_or(|open| open.stamp != table.stamp) {
             self.open[table.id] = None;
             let base = self.cursor(&table.path)?;
-            self.open[table.id] = Some(Open::new(table, base)?);
+            self.open[table.id] = Some(OpenTable::new(table, base)?);
         }
         match &mut self.open[table.id] {
             Some(open) => {
@@ -75,7 +75,7 @@ impl TableRows {
         }
     }
 
-    fn opened(&self, table: &Table) -> Option<&Open> {
+    fn opened(&self, table: &Table) -> Option<&OpenTable> {
         self.open.get(table.id).and_then(Option::as_ref).filter(|open| open.stamp == table.stamp)
     }
 

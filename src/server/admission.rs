@@ -36,9 +36,9 @@ impl Access {
 /// Credentials that a client sent, and how its protocol words the answers.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// As sent.
+    /// The name, whether there is such a user or not.
     pub name: Vec<u8>,
-    /// As sent.
+    /// The password, right or wrong.
     pub password: Vec<u8>,
     /// The whole reply if they are right.
     pub accepted: Out,

@@ -55,13 +55,13 @@ struct Input {
 
 /// Replies that the client has yet to take, in pieces that share memory with the buffers they were written into.
 #[derive(Default)]
-struct Queue {
+struct Unsent {
     pieces: VecDeque<Bytes>,
     /// Bytes in all of them.
     length: usize,
 }
 
-impl Queue {
+impl Unsent {
     /// Keeps a piece of a buffer. One that is smaller than what it would hold on to is copied.
     fn push(&mut self, piece: Bytes, buffer: usize) {
         if !piece.is_empty() {
@@ -93,7 +93,7 @@ pub struct Conn {
     /// Bytes that the request at the head of the input is known to need, 0 when unknown.
     wanted: usize,
     /// In a cell, because replies go out while requests borrow the input.
-    output: RefCell<Queue>,
+    output: RefCell<Unsent>,
     /// State of the parser at the head of the input.
     pub parser: Parser,
     /// How much of the request at the head of the input is answered.

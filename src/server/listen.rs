@@ -91,7 +91,7 @@ impl Drop for Listener {
 }
 
 /// An entry of `-l`, its prefixes taken apart.
-struct Entry<'o> {
+struct ListenEntry<'o> {
     /// `address`, `address:port` or the path of a UNIX socket.
     name: &'o str,
     tls: bool,
@@ -99,9 +99,9 @@ struct Entry<'o> {
     container: Option<&'o str>,
 }
 
-impl<'o> Entry<'o> {
-    fn new(name: &'o str, options: &'o Options) -> Entry<'o> {
-        let mut entry = Entry {
+impl<'o> ListenEntry<'o> {
+    fn new(name: &'o str, options: &'o Options) -> ListenEntry<'o> {
+        let mut entry = ListenEntry {
             name,
             tls: options.tls.is_some(),
             sticky: options.sticky_mapping,
@@ -154,10 +154,7 @@ impl<'o> Entry<'o> {
         let unresolved = |e: std::io::Error| ListenError::Unresolved { name: name.into(), reason: e.to_string() };
         let found = with_port.to_socket_addrs().map_err(unresolved)?;
         let addresses: Vec<Address> = found.map(Address::Tcp).collect();
-        match addresses.is_empty() {
-            true => Err(ListenError::NoAddress(name.into())),
-            false => Ok(addresses),
-        }
+        if addresses.is_empty() { Err(ListenError::NoAddress(name.into())) } else { Ok(addresses) }
     }
 }
 
@@ -171,7 +168,7 @@ fn resolve(options: &Options, config: &Config) -> Result<Vec<(Address, Service)>
     };
     let mut found = Vec::new();
     for name in names {
-        let entry = Entry::new(name, options);
+        let entry = ListenEntry::new(name, options);
         let service = entry.service(config)?;
         for address in entry.addresses(options.port)? {
             // Resolvers repeat themselves.
@@ -181,7 +178,7 @@ fn resolve(options: &Options, config: &Config) -> Result<Vec<(Address, Service)>
         }
     }
     if let Some(path) = options.socket.as_deref().and_then(Path::to_str) {
-        let service = Service { tls: false, ..Entry::new(path, options).service(config)? };
+        let service = Service { tls: false, ..ListenEntry::new(path, options).service(config)? };
         found.push((Address::Unix(path.into()), service));
     }
     Ok(found)

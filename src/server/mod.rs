@@ -169,10 +169,10 @@ impl Server {
     ) -> std::io::Result<()> {
         let cas = CasSource::new();
         for index in 0..self.shared.options.threads {
-            let seed = worker::Seed::new(index)?;
-            self.mailboxes.push(seed.mailbox());
+            let builder = worker::WorkerBuilder::new(index)?;
+            self.mailboxes.push(builder.mailbox());
             let (shared, cas) = (Arc::clone(&self.shared), cas.clone());
-            self.threads.push(spawn(&format!("memcached-{index}"), move || worker::run(seed, &shared, cas))?);
+            self.threads.push(spawn(&format!("memcached-{index}"), move || worker::run(builder, &shared, cas))?);
         }
         let _ = self.shared.mailboxes.set(self.mailboxes.clone());
         if self.shared.logins.is_some() {

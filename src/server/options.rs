@@ -179,12 +179,14 @@ impl Options {
             };
             while let Some(flag) = flags.chars().next() {
                 flags = &flags[flag.len_utf8()..];
-                let argument = match WITH_ARGUMENT.contains(flag) {
-                    false => None,
-                    true if !flags.is_empty() => Some(std::mem::take(&mut flags)),
-                    true => Some(words.next().ok_or_else(|| OptionError::ArgumentMissing(format!("-{flag}")))?),
+                let argument = if !WITH_ARGUMENT.contains(flag) {
+                    ""
+                } else if !flags.is_empty() {
+                    std::mem::take(&mut flags)
+                } else {
+                    words.next().ok_or_else(|| OptionError::ArgumentMissing(format!("-{flag}")))?
                 };
-                options.apply(flag, argument.unwrap_or(""))?;
+                options.apply(flag, argument)?;
             }
         }
         options.check()?;

@@ -103,7 +103,7 @@ impl Reader<'_> {
             self.retired.drain(..).for_each(|number| shared.memory.flush(number));
         }
         if let Some(session) = &mut self.session {
-            session.tend();
+            session.check_session();
         }
         let Some((number, order)) = mapping.begin(|| shared.stopping()) else { return };
         match order {

@@ -2,7 +2,7 @@
 
 use crate::protocol::Operation;
 use crate::protocol::operation::{self as asked, Kind, StoreMode};
-use crate::store::{Arith, Condition, Config, Container, ContainerId, NewItem};
+use crate::store::{Condition, Config, Container, ContainerId, NewItem, NumberChange};
 
 /// Whether the cache policies of its container keep an operation that is no read away from the table.
 pub fn spares_table(operation: &Operation<'_>, config: &Config, container: ContainerId) -> bool {
@@ -18,13 +18,13 @@ pub fn spares_table(operation: &Operation<'_>, config: &Config, container: Conta
 }
 
 /// Whether the reply to a plain set needs more than the set tells: a cas number where no column has it.
-pub fn needs_row(store: &asked::Store<'_>, container: &Container) -> bool {
+pub fn needs_row(store: &asked::Storage<'_>, container: &Container) -> bool {
     store.tells.cas && !container.has_cas()
 }
 
 /// What is stored.
 #[inline]
-pub fn new_item<'a>(store: &asked::Store<'a>) -> NewItem<'a> {
+pub fn new_item<'a>(store: &asked::Storage<'a>) -> NewItem<'a> {
     NewItem { flags: store.flags, exptime: store.exptime, value: store.value, cas: store.cas }
 }
 
@@ -42,7 +42,7 @@ pub fn condition(mode: StoreMode) -> Condition {
 
 /// How a number changes.
 #[inline]
-pub fn arith(arith: &asked::Arith<'_>) -> Arith {
+pub fn arith(arith: &asked::Arith<'_>) -> NumberChange {
     let asked::Arith { increment, delta, compare, exptime, cas, .. } = *arith;
-    Arith { increment, delta, compare, exptime, cas }
+    NumberChange { increment, delta, compare, exptime, cas }
 }

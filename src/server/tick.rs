@@ -25,7 +25,7 @@ use crate::protocol::reply::Out;
 use crate::rows::Rows;
 pub use plan::Plan;
 use plan::{Planned, Planner, order, recycle};
-pub use state::{Past, Tick};
+pub use state::{Tick, TickSummary};
 use std::io::IoSlice;
 use std::ops::Range;
 use write::WritePhase;
@@ -50,13 +50,13 @@ impl<R: Rows> Tick<'_, R> {
     /// Runs one tick over `ready` connections and fills `plans` with what to do with each.
     ///
     /// # Errors
-    /// Nothing was done: a request names these containers, which may have been configured meanwhile. Not with `sure`.
+    /// Nothing was done: a request names these containers, which may have been configured meanwhile. Not with `last_try`.
     pub fn run(
         &mut self,
         ready: &[usize],
         buffers: &mut Buffers,
         plans: &mut Vec<Plan>,
-        sure: bool,
+        last_try: bool,
     ) -> Result<(), Vec<Vec<u8>>> {
         plans.clear();
         let conns = self.conns;
@@ -85,7 +85,7 @@ impl<R: Rows> Tick<'_, R> {
             }
         }
         self.stats.add(Counter::ConnYields, plans.iter().filter(|plan| plan.more).count() as u64);
-        if !unknown.is_empty() && !sure {
+        if !unknown.is_empty() && !last_try {
             return Err(unknown);
         }
         self.this.readers = plans.iter().filter(|plan| !plan.writes && !plan.requests.is_empty()).count();

@@ -13,7 +13,7 @@ use super::socket::Filled;
 use super::stats::{ContainerCount, Counter, Delta};
 use super::sweep::Sweep;
 use super::threads::sleep_precisely;
-use super::tick::{Buffers, Past, Plan, Tick};
+use super::tick::{Buffers, Plan, Tick, TickSummary};
 use crate::boundary::catch;
 use crate::host::{HostError, RowSession};
 use crate::store::{CasSource, Config, Store};
@@ -30,18 +30,18 @@ const WAKE: Token = Token(usize::MAX);
 const RETRY: Duration = Duration::from_millis(100);
 
 /// What a worker is made of before its thread starts.
-pub struct Seed {
+pub struct WorkerBuilder {
     index: usize,
     poll: Poll,
     mailbox: Arc<Mailbox>,
 }
 
-impl Seed {
+impl WorkerBuilder {
     /// A poller and its mailbox.
-    pub fn new(index: usize) -> std::io::Result<Seed> {
+    pub fn new(index: usize) -> std::io::Result<WorkerBuilder> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKE)?;
-        Ok(Seed { index, poll, mailbox: Arc::new(Mailbox::new(waker)) })
+        Ok(WorkerBuilder { index, poll, mailbox: Arc::new(Mailbox::new(waker)) })
     }
 
     /// The mailbox, for the acceptor and the supervisor.
@@ -70,11 +70,11 @@ pub struct Worker<'s> {
     counts: Vec<ContainerCount>,
     sweep: Option<Sweep>,
     /// The last tick.
-    last: Past,
+    last: TickSummary,
     /// A connection waits for its client to read.
     stalled: bool,
-    /// Second after the daemon's start in which clients were last minded.
-    minded: u64,
+    /// Second after the daemon's start in which clients were last clients_checked.
+    clients_checked: u64,
 }
 
 /// How long a batch of reads waits for the next one.
@@ -102,21 +102,20 @@ impl std::error::Error for ServeError {}
 
 /// The body of a worker thread: serves until the daemon stops. A panic costs the worker its connections, not the
 /// host its life.
-pub fn run(mut seed: Seed, shared: &Shared, cas: CasSource) {
+pub fn run(mut builder: WorkerBuilder, shared: &Shared, cas: CasSource) {
     let attached = match shared.host.attach_thread() {
         Ok(attached) => attached,
-        Err(error) => return log::error!("worker {}: {error}", seed.index),
+        Err(error) => return log::error!("worker {}: {error}", builder.index),
     };
     while !shared.stopping() {
         let served = catch(|| {
-            Worker::new(&mut seed, shared, cas.clone(), shared.host.session().map_err(ServeError::Session)?).serve()
+            Worker::new(&mut builder, shared, cas.clone(), shared.host.session().map_err(ServeError::Session)?).serve()
         });
         match served {
             Ok(Ok(())) => continue,
-            Ok(Err(error)) => shared.complain(|| format!("worker {}: {error}", seed.index)),
+            Ok(Err(error)) => shared.complain(|| format!("worker {}: {error}", builder.index)),
             Err(defect) => {
-                let index = seed.index;
-                log::error!("worker {index}: {defect}; its connections are closed, it goes on");
+                log::error!("worker {}: {defect}; its connections are closed, it goes on", builder.index);
             }
         }
         std::thread::sleep(RETRY);
@@ -125,8 +124,8 @@ pub fn run(mut seed: Seed, shared: &Shared, cas: CasSource) {
 }
 
 impl<'s> Worker<'s> {
-    fn new(seed: &'s mut Seed, shared: &'s Shared, cas: CasSource, session: RowSession) -> Worker<'s> {
-        let config = shared.mapping.take(seed.index);
+    fn new(builder: &'s mut WorkerBuilder, shared: &'s Shared, cas: CasSource, session: RowSession) -> Worker<'s> {
+        let config = shared.mapping.take(builder.index);
         let commit_interval = session.host_commit_interval();
         let store = Store::new(
             session,
@@ -138,9 +137,9 @@ impl<'s> Worker<'s> {
             shared.options.settings.batch,
         );
         Worker {
-            index: seed.index,
-            poll: &mut seed.poll,
-            mailbox: &seed.mailbox,
+            index: builder.index,
+            poll: &mut builder.poll,
+            mailbox: &builder.mailbox,
             shared,
             config,
             commit_interval,
@@ -152,9 +151,9 @@ impl<'s> Worker<'s> {
             stats: Delta::ZERO,
             counts: Vec::new(),
             sweep: None,
-            last: Past::default(),
+            last: TickSummary::default(),
             stalled: false,
-            minded: 0,
+            clients_checked: 0,
         }
     }
 
@@ -173,7 +172,7 @@ impl<'s> Worker<'s> {
                 (true, None) if self.store.reads_are_open() => Some(IDLE_READS),
                 // An open batch and the clients' clocks are looked at each second.
                 (true, None) => {
-                    (self.store.batch_begun().is_some() || self.minds_clients()).then_some(Duration::from_secs(1))
+                    (self.store.batch_begun().is_some() || self.watches_clients()).then_some(Duration::from_secs(1))
                 }
             };
             if let Err(error) = self.poll.poll(&mut events, timeout)
@@ -189,11 +188,11 @@ impl<'s> Worker<'s> {
             self.gather(self.last, &mut events, &mut ready);
             self.tick(&mut buffers, &mut ready, &mut plans);
             self.sweep_on();
-            if self.minds_clients() {
-                self.mind_clients();
+            if self.watches_clients() {
+                self.close_idle_clients();
             }
             if self.shared.batches() {
-                self.mind_batch(events.is_empty());
+                self.check_batch(events.is_empty());
             }
         }
         self.commit_batch();
@@ -208,10 +207,10 @@ impl<'s> Worker<'s> {
             for verdict in std::mem::take(&mut *self.mailbox.verdicts.lock()) {
                 self.logged_in(verdict);
             }
-            self.store.tend();
+            self.store.check_session();
             self.follow_config();
             if self.index == 0 {
-                self.chores();
+                self.housekeeping();
             }
             return;
         }
@@ -257,7 +256,7 @@ impl<'s> Worker<'s> {
 
     /// Commits the open batch when it is old enough, when somebody waits for what it holds, or when `nobody` came for [`IDLE_READS`]
     /// and it has only read: it keeps ALTER and DROP waiting.
-    fn mind_batch(&mut self, nobody: bool) {
+    fn check_batch(&mut self, nobody: bool) {
         let wanted = self.shared.commit_wanted.load(Ordering::Acquire);
         let Some(begun) = self.store.batch_begun() else {
             self.commit_seen = wanted;
@@ -282,7 +281,7 @@ impl<'s> Worker<'s> {
         ready: &[usize],
         buffers: &mut Buffers,
         plans: &mut Vec<Plan>,
-        sure: bool,
+        last_try: bool,
     ) -> Result<(), Vec<Vec<u8>>> {
         let batches = self.shared.batches();
         if batches {
@@ -296,11 +295,11 @@ impl<'s> Worker<'s> {
             stats: &mut self.stats,
             counts: &mut self.counts,
             last: self.last,
-            this: Past::default(),
+            this: TickSummary::default(),
             // A batch was answered: what it holds must not be undone for this.
-            fresh: batches,
+            keeps_config: batches,
         };
-        let result = tick.run(ready, buffers, plans, sure);
+        let result = tick.run(ready, buffers, plans, last_try);
         self.last = tick.this;
         if batches {
             self.shared.busy[self.index].store(0, Ordering::Relaxed);
@@ -400,7 +399,7 @@ impl<'s> Worker<'s> {
     }
 
     /// What the first worker does for all, when the supervisor wakes it.
-    fn chores(&mut self) {
+    fn housekeeping(&mut self) {
         self.flush_due();
         if self.shared.sweep.swap(false, Ordering::Relaxed) && self.sweep.is_none() {
             self.sweep = Some(Sweep::new(&self.config));
@@ -434,7 +433,7 @@ impl<'s> Worker<'s> {
                 stats: &mut self.stats,
                 counts: &mut self.counts,
                 stop: usize::MAX,
-                fresh: true,
+                keeps_config: true,
             };
             executor.flush_due();
         }

@@ -47,7 +47,7 @@ pub struct Rules {
 
 /// A name and its container.
 #[derive(Debug, Clone)]
-struct Slot {
+struct ContainerSlot {
     name: Vec<u8>,
     generation: u32,
     /// `None` where the row is gone.
@@ -59,7 +59,7 @@ struct Slot {
 /// What the configuration tables say. Never changes; a new one takes its place.
 #[derive(Debug, Clone)]
 pub struct Config {
-    slots: Vec<Slot>,
+    slots: Vec<ContainerSlot>,
     /// Of every slot, those of rows that are gone included.
     names: HashMap<Vec<u8>, u32>,
     default: ContainerId,
@@ -125,8 +125,8 @@ impl Config {
 
     /// Whether it says the same as another one, containers that were taken over included.
     pub fn is_same_as(&self, other: &Config) -> bool {
-        let same = |(a, b): (&Slot, &Slot)| {
-            let stamp = |slot: &Slot| slot.container.as_ref().map(|container| container.table.stamp);
+        let same = |(a, b): (&ContainerSlot, &ContainerSlot)| {
+            let stamp = |slot: &ContainerSlot| slot.container.as_ref().map(|container| container.table.stamp);
             (&a.name, a.generation, stamp(a)) == (&b.name, b.generation, stamp(b))
         };
         self.slots.len() == other.slots.len()
@@ -175,7 +175,7 @@ impl Config {
                 at
             }
             None => {
-                self.slots.push(Slot { name: name.to_vec(), generation: 0, container: None, gone_since: 0 });
+                self.slots.push(ContainerSlot { name: name.to_vec(), generation: 0, container: None, gone_since: 0 });
                 self.slots.len() - 1
             }
         };

@@ -23,9 +23,9 @@ pub struct ContainerRow {
     pub values: String,
     /// Flags column; empty or `0` when unused.
     pub flags: String,
-    /// cas column; likewise.
+    /// cas column; empty or `0` when unused.
     pub cas: String,
-    /// Expiry column; likewise.
+    /// Expiry column; empty or `0` when unused.
     pub expiry: String,
     /// Unique index on the key column.
     pub index: String,
@@ -215,7 +215,7 @@ impl Container {
         }
     }
 
-    /// Likewise for the 64 bits of a cas number.
+    /// The 64 bits of a cas number; in a signed column large ones show as negative numbers in SQL.
     pub(super) fn cas_cell(&self, column: usize, cas: u64) -> Cell<'static> {
         match self.table.columns[column].kind {
             ColumnKind::Int { unsigned: true, .. } => Cell::UInt(cas),

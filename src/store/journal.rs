@@ -1,7 +1,7 @@
 //! What is known of a worker's transaction beside its rows: what it may do, the batch that it is, and what is done or taken back with it.
 
 use super::Batch;
-use super::marks::{Mark, Version};
+use super::marks::{ItemVersion, Mark};
 use crate::cache;
 
 /// What a committed transaction does to memory.
@@ -21,7 +21,7 @@ pub(super) struct Transaction {
     pub(super) begun: i64,
     pub(super) journal: Vec<Effect>,
     /// What was noted before of versions that the open transaction marked.
-    pub(super) marked: Vec<(Version, Mark)>,
+    pub(super) marked: Vec<(ItemVersion, Mark)>,
 }
 
 impl Transaction {

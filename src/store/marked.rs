@@ -3,7 +3,7 @@
 //! Marks are made at once: those of a version that is not committed yet are nobody else's business, and that a client was sent to renew
 //! an item must be known to all at once, or two would be. A transaction that is undone takes back what it noted.
 
-use super::marks::{Mark, Version, seconds};
+use super::marks::{ItemVersion, Mark, seconds};
 use super::{Container, Policy, Result, Store, Stored};
 use crate::cache::{self, CachedItem, Change};
 use crate::rows::Rows;
@@ -23,7 +23,7 @@ impl<R: Rows> Store<R> {
     }
 
     /// The version of an item, for its marks.
-    pub fn version(&self, container: &Container, key: &[u8], cas: u64) -> Version {
+    pub fn version(&self, container: &Container, key: &[u8], cas: u64) -> ItemVersion {
         self.marks.version(container.table.id as u32, &container.memory_key(key), cas)
     }
 
@@ -99,7 +99,7 @@ impl<R: Rows> Store<R> {
     }
 
     /// The open transaction noted something of this version. Outside a write phase nothing is undone.
-    pub fn note_marked(&mut self, version: Version, before: Mark) {
+    pub fn note_marked(&mut self, version: ItemVersion, before: Mark) {
         if self.transaction.read_write {
             self.transaction.marked.push((version, before));
         }

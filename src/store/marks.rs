@@ -28,15 +28,15 @@ const GROUP: usize = 8;
 
 /// A version of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Version {
+pub struct ItemVersion {
     hash: u64,
     cas: u64,
 }
 
-impl Version {
+impl ItemVersion {
     /// Another version of the same item.
-    pub fn with_cas(self, cas: u64) -> Version {
-        Version { cas, ..self }
+    pub fn with_cas(self, cas: u64) -> ItemVersion {
+        ItemVersion { cas, ..self }
     }
 }
 
@@ -61,7 +61,7 @@ impl Mark {
 
 /// What a reader does to a mark.
 #[derive(Debug, Clone, Copy)]
-pub struct Visit {
+pub struct Reading {
     /// Unix time in seconds.
     pub now: i64,
     /// Whether it counts as a read.
@@ -73,12 +73,12 @@ pub struct Visit {
 #[derive(Debug, Clone, Copy)]
 struct Slot {
     /// Of nobody where it says nothing.
-    version: Version,
+    version: ItemVersion,
     mark: Mark,
 }
 
 const FREE: Slot =
-    Slot { version: Version { hash: 0, cas: 0 }, mark: Mark { stale: false, sent: false, read: false, at: 0 } };
+    Slot { version: ItemVersion { hash: 0, cas: 0 }, mark: Mark { stale: false, sent: false, read: false, at: 0 } };
 
 const _: () = assert!(size_of::<Slot>() == 24);
 
@@ -105,8 +105,8 @@ impl Marks {
     }
 
     /// The version with that cas number of an item.
-    pub fn version(&self, container: u32, key: &[u8], cas: u64) -> Version {
-        Version { hash: self.hasher.hash_one((container, key)), cas }
+    pub fn version(&self, container: u32, key: &[u8], cas: u64) -> ItemVersion {
+        ItemVersion { hash: self.hasher.hash_one((container, key)), cas }
     }
 
     /// Whether there may be marks of stale or sent items.
@@ -115,20 +115,20 @@ impl Marks {
     }
 
     /// What is noted of a version.
-    pub fn get(&self, version: Version) -> Mark {
+    pub fn get(&self, version: ItemVersion) -> Mark {
         let mut shard = self.shard(version).lock();
         shard.find(version).map_or(Mark::default(), |slot| slot.mark)
     }
 
     /// Notes a read and tells what was noted before it, and whether the reader is the one to renew the item: of all readers of a version
     /// that is stale, or that they want to renew, only the first is.
-    pub fn visit(&self, version: Version, visit: Visit) -> (Mark, bool) {
+    pub fn note_read(&self, version: ItemVersion, reading: Reading) -> (Mark, bool) {
         let mut shard = self.shard(version).lock();
         let before = shard.find(version).map_or(Mark::default(), |slot| slot.mark);
-        let wins = !before.sent && (before.stale || visit.renew);
-        if wins || visit.read {
-            let at = if visit.read { seconds(visit.now) } else { before.at };
-            let mark = Mark { sent: before.sent || wins, read: before.read || visit.read, at, ..before };
+        let wins = !before.sent && (before.stale || reading.renew);
+        if wins || reading.read {
+            let at = if reading.read { seconds(reading.now) } else { before.at };
+            let mark = Mark { sent: before.sent || wins, read: before.read || reading.read, at, ..before };
             shard.put(version, mark);
             self.note_use(mark);
         }
@@ -136,7 +136,7 @@ impl Marks {
     }
 
     /// Notes a mark instead of what was noted, which it returns.
-    pub fn replace(&self, version: Version, mark: Mark) -> Mark {
+    pub fn replace(&self, version: ItemVersion, mark: Mark) -> Mark {
         let mut shard = self.shard(version).lock();
         let before = shard.find(version).map_or(Mark::default(), |slot| slot.mark);
         if before != mark {
@@ -147,7 +147,7 @@ impl Marks {
     }
 
     /// Takes back that a client was sent to renew the item: the next one will be.
-    pub fn unsend(&self, version: Version) {
+    pub fn unsend(&self, version: ItemVersion) {
         if let Some(slot) = self.shard(version).lock().find(version) {
             slot.mark.sent = false;
         }
@@ -160,7 +160,7 @@ impl Marks {
     }
 
     /// Shards take the top bits of the hash, groups the low ones.
-    fn shard(&self, version: Version) -> &Mutex<Shard> {
+    fn shard(&self, version: ItemVersion) -> &Mutex<Shard> {
         &self.shards[(version.hash >> (u64::BITS - SHARDS.ilog2())) as usize]
     }
 }
@@ -187,11 +187,11 @@ impl Shard {
         self.0.get_mut(first..first + GROUP).unwrap_or_default()
     }
 
-    fn find(&mut self, version: Version) -> Option<&mut Slot> {
+    fn find(&mut self, version: ItemVersion) -> Option<&mut Slot> {
         self.group(version.hash).iter_mut().find(|slot| slot.version == version)
     }
 
-    fn put(&mut self, version: Version, mark: Mark) {
+    fn put(&mut self, version: ItemVersion, mark: Mark) {
         let slot = Slot { version, mark };
         if let Some(old) = self.find(version) {
             *old = if mark == Mark::default() { FREE } else { slot };
@@ -233,21 +233,21 @@ mod tests {
 
     const NOW: i64 = 1_000;
     const STALE: Mark = Mark { stale: true, sent: false, read: false, at: 5 };
-    const READ: Visit = Visit { now: NOW, read: true, renew: false };
+    const READ: Reading = Reading { now: NOW, read: true, renew: false };
 
     #[test]
     fn the_first_reader_of_a_stale_version_wins() {
         let marks = Marks::new();
         let version = marks.version(1, b"k", 7);
-        assert_eq!(marks.visit(version, READ), (Mark::default(), false));
+        assert_eq!(marks.note_read(version, READ), (Mark::default(), false));
         assert!(!marks.used());
         marks.replace(version, STALE);
         assert!(marks.used());
-        let peek = Visit { read: false, ..READ };
-        assert_eq!(marks.visit(version, peek), (STALE, true));
-        assert_eq!(marks.visit(version, peek), (Mark { sent: true, ..STALE }, false));
+        let peek = Reading { read: false, ..READ };
+        assert_eq!(marks.note_read(version, peek), (STALE, true));
+        assert_eq!(marks.note_read(version, peek), (Mark { sent: true, ..STALE }, false));
         marks.unsend(version);
-        assert_eq!(marks.visit(version, READ), (STALE, true));
+        assert_eq!(marks.note_read(version, READ), (STALE, true));
         assert_eq!(marks.get(version), Mark { stale: true, sent: true, read: true, at: 1_000 });
         assert!(marks.replace(version, Mark::default()).sent);
         assert_eq!(marks.get(version), Mark::default());
@@ -269,8 +269,8 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| {
                     for n in 0..500_u32 {
-                        let visit = Visit { renew: true, ..READ };
-                        let (_, wins) = marks.visit(marks.version(0, &n.to_le_bytes(), 1), visit);
+                        let visit = Reading { renew: true, ..READ };
+                        let (_, wins) = marks.note_read(marks.version(0, &n.to_le_bytes(), 1), visit);
                         winners.fetch_add(usize::from(wins), Ordering::Relaxed);
                     }
                 });
@@ -283,7 +283,7 @@ mod tests {
     fn marks_that_matter_outlive_reads_and_memory_is_bounded() {
         let hasher = RandomState::new();
         let mut shard = Shard::default();
-        let version = |n: u32| Version { hash: hasher.hash_one(n), cas: 1 };
+        let version = |n: u32| ItemVersion { hash: hasher.hash_one(n), cas: 1 };
         let read = Mark { read: true, at: 9, ..Mark::default() };
         let stale = |shard: &mut Shard, n: u32| shard.find(version(n)).is_some_and(|slot| slot.mark.stale);
         for n in 0..800 {

@@ -30,7 +30,7 @@ pub use cas::CasSource;
 pub use config::{Config, ContainerId, Rules, Target};
 pub use container::Container;
 pub use error::{ConfigError, ContainerError, Rule};
-pub use marks::{Mark, Marks, Version, Visit};
+pub use marks::{ItemVersion, Mark, Marks, Reading};
 pub use policies::Store;
 pub use policy::{Policies, Policy};
 pub use range::KeyRange;
@@ -69,7 +69,7 @@ pub struct NewItem<'a> {
 
 /// A change of a number.
 #[derive(Debug, Clone, Copy)]
-pub struct Arith {
+pub struct NumberChange {
     /// Whether to add `delta` (wrapping at 2^64) or to subtract it (stopping at 0).
     pub increment: bool,
     /// How much.
@@ -82,7 +82,7 @@ pub struct Arith {
     pub cas: Option<u64>,
 }
 
-impl Arith {
+impl NumberChange {
     fn apply(&self, number: u64) -> u64 {
         if self.increment { number.wrapping_add(self.delta) } else { number.saturating_sub(self.delta) }
     }

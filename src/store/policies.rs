@@ -7,8 +7,8 @@ use super::journal::{Effect, Transaction};
 use super::marks::{Mark, Marks};
 use super::table::TableStore;
 use super::{
-    Arith, Arithmetic, Batch, CasSource, Condition, Config, Container, Deleted, Failure, Item, KeyRange, NewItem,
-    Policy, RangeProgress, Result, Stored, number,
+    Arithmetic, Batch, CasSource, Condition, Config, Container, Deleted, Failure, Item, KeyRange, NewItem,
+    NumberChange, Policy, RangeProgress, Result, Stored, number,
 };
 use crate::cache::{self, CachedItem, Change, Data, MemoryStore};
 use crate::rows::Rows;
@@ -292,7 +292,7 @@ impl<R: Rows> Store<R> {
     }
 
     /// Changes a live number. An item that was to be renewed still is.
-    pub fn arithmetic(&mut self, container: &Container, key: &[u8], arith: Arith) -> Result<Arithmetic> {
+    pub fn arithmetic(&mut self, container: &Container, key: &[u8], arith: NumberChange) -> Result<Arithmetic> {
         self.carrying_marks(container, key, arith.cas, |store| match container.policies.set {
             Policy::Disabled => Ok(Arithmetic::NotFound),
             Policy::CacheOnly => store.arithmetic_memory(container, key, arith),
@@ -302,7 +302,7 @@ impl<R: Rows> Store<R> {
         })
     }
 
-    fn arithmetic_memory(&mut self, container: &Container, key: &[u8], arith: Arith) -> Result<Arithmetic> {
+    fn arithmetic_memory(&mut self, container: &Container, key: &[u8], arith: NumberChange) -> Result<Arithmetic> {
         let cas = arith.cas.unwrap_or_else(|| self.table.cas.take());
         let deadline = arith.exptime.map(|exptime| self.table.deadline(exptime));
         let (id, memory_key) = container.memory_address(key);

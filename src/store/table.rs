@@ -1,7 +1,7 @@
 //! The operations on a container's table, without regard to cache policies, inside a transaction of its caller.
 
 use super::{
-    Arith, Arithmetic, CasSource, Condition, Config, Container, Deleted, Failure, Item, KeyRange, NewItem,
+    Arithmetic, CasSource, Condition, Config, Container, Deleted, Failure, Item, KeyRange, NewItem, NumberChange,
     RangeProgress, Result, Stored, value,
 };
 use crate::rows::{Cell, Error, Rows};
@@ -143,7 +143,7 @@ impl<R: Rows> TableStore<R> {
     }
 
     /// Changes a live number.
-    pub fn arithmetic(&mut self, container: &Container, key: &[u8], arith: Arith) -> Result<Arithmetic> {
+    pub fn arithmetic(&mut self, container: &Container, key: &[u8], arith: NumberChange) -> Result<Arithmetic> {
         let Some(key) = container.key_cell(key) else { return Ok(Arithmetic::NotFound) };
         if !self.find_live(container, key)? {
             return Ok(Arithmetic::NotFound);

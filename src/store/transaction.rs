@@ -93,8 +93,8 @@ impl<R: Rows> Store<R> {
     }
 
     /// Looks after the session between two ticks.
-    pub fn tend(&mut self) {
-        if self.table.rows.tend() {
+    pub fn check_session(&mut self) {
+        if self.table.rows.check_session() {
             self.undone();
         }
     }

@@ -54,7 +54,7 @@ fn show(request: Request) -> String {
                 Some(exptime) => format!("gat{cas} {exptime} {}", all(get.keys)),
             }
         }
-        Operation::Store(Store { mode, key, value, flags, exptime, compare, .. }) => {
+        Operation::Store(Storage { mode, key, value, flags, exptime, compare, .. }) => {
             let compare = compare.map_or(String::new(), |cas| format!(" if {cas}"));
             format!("{mode:?} {} {flags} {exptime}{compare} [{}]{quiet}", text(key), text(value))
         }

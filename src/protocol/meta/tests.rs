@@ -195,7 +195,7 @@ fn tokens() {
     let plain = Renewal { below: None, create: None, cas: None, reads: true };
     let get = Get { with_value: false, touch: None, known: None, renewal: Some(plain), ..get };
     assert_eq!(operation(Verb::Get, " k q D3"), Operation::Get(get));
-    let store = Store {
+    let store = Storage {
         mode: StoreMode::Append,
         key: b"k",
         value: b"",
@@ -210,7 +210,7 @@ fn tokens() {
     assert_eq!(operation(Verb::Set, " k 1 c s t MA F9 T5 C7 E8 N6 I"), Operation::Store(store));
     assert_eq!(
         operation(Verb::Set, " k 1 c q s t MA F9 T5 C7 E8 N6 I"),
-        Operation::Store(Store { tells: quiet, ..store })
+        Operation::Store(Storage { tells: quiet, ..store })
     );
     let delete = |removal| Operation::Delete(Delete { key: b"k", compare: Some(7), removal });
     for (flags, removal) in [

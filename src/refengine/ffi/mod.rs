@@ -76,7 +76,7 @@ enum OpenError {
     Missing,
     /// This line of the options is none.
     Option(String),
-    /// See there.
+    /// The engine itself refuses.
     Engine(Error),
     /// A defect was met.
     Defect,

@@ -90,9 +90,10 @@ impl View {
 fn definition(name: &str, columns: &[&str]) -> TableDef {
     let column = |name: &&str| ColumnDef {
         name: (*name).to_owned(),
-        ty: match NUMBERS.contains(name) {
-            true => ColumnType::Int { bytes: 8, unsigned: true },
-            false => ColumnType::VarChar { chars: 64 },
+        ty: if NUMBERS.contains(name) {
+            ColumnType::Int { bytes: 8, unsigned: true }
+        } else {
+            ColumnType::VarChar { chars: 64 }
         },
         charset: Charset::Utf8mb4,
         not_null: false,

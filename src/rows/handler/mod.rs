@@ -2,7 +2,7 @@
 //!
 //! Transactions that only read use the handlers where the host has them: tables are opened at their first use and closed when the
 //! transaction ends, or before a statement runs, as its end closes all tables of the thread. What the handlers cannot do, such as
-//! ranges, SQL does. A table's rows are taken apart by the description that the caller has of it. A [`Plan`] remembers for which
+//! ranges, SQL does. A table's rows are taken apart by the description that the caller has of it. A [`ReadPlan`] remembers for which
 //! definition that description holds: the server numbers definitions, and gives a table that was altered another number.
 
 mod record;
@@ -84,7 +84,7 @@ impl std::error::Error for Distrust {}
 
 /// How the rows of a table are read.
 #[derive(Debug)]
-struct Plan {
+struct ReadPlan {
     /// [`Table::stamp`] of the table.
     stamp: u32,
     /// `None`: by SQL.
@@ -114,7 +114,7 @@ pub struct HandlerRows<S> {
     /// A transaction reads through handlers.
     reading: bool,
     /// By [`Table::id`].
-    plans: Vec<Option<Plan>>,
+    plans: Vec<Option<ReadPlan>>,
     /// Tables that are open, by [`Table::id`].
     open: Vec<Option<usize>>,
     /// Tables that somebody else had locked for too long since the last [`Rows::restart_lock_wait`].
@@ -204,8 +204,8 @@ impl<S: HandlerSession> HandlerRows<S> {
         }
         for _ in 0..LOOKS {
             match self.plan(table) {
-                Some(Plan { by_handler: None, .. }) => return Ok(None),
-                Some(Plan { by_handler: Some(known), .. }) => {
+                Some(ReadPlan { by_handler: None, .. }) => return Ok(None),
+                Some(ReadPlan { by_handler: Some(known), .. }) => {
                     let definition = known.definition;
                     let opened = self.open(table)?;
                     if opened.definition == definition {
@@ -220,7 +220,7 @@ impl<S: HandlerSession> HandlerRows<S> {
         Err(Error::Changed(table.display().into_owned()))
     }
 
-    fn plan(&self, table: &Table) -> Option<&Plan> {
+    fn plan(&self, table: &Table) -> Option<&ReadPlan> {
         self.plans.get(table.id)?.as_ref().filter(|plan| plan.stamp == table.stamp)
     }
 
@@ -243,7 +243,7 @@ impl<S: HandlerSession> HandlerRows<S> {
         if self.plans.len() <= table.id {
             self.plans.resize_with(table.id + 1, || None);
         }
-        self.plans[table.id] = Some(Plan { stamp: table.stamp, by_handler });
+        self.plans[table.id] = Some(ReadPlan { stamp: table.stamp, by_handler });
         Ok(())
     }
 
@@ -257,7 +257,7 @@ impl<S: HandlerSession> HandlerRows<S> {
         if !record::key(column, key, &mut self.image) {
             return Ok(Some(false));
         }
-        let Some(Some(Plan { by_handler: Some(known), .. })) = self.plans.get(table.id) else { return Ok(None) };
+        let Some(Some(ReadPlan { by_handler: Some(known), .. })) = self.plans.get(table.id) else { return Ok(None) };
         let Some(handlers) = self.sql.host_mut().handlers_mut() else { return Ok(None) };
         let found = handlers.find(at, known.index, &self.image)?;
         self.current = Current::Handler(at, table.stamp);
@@ -359,7 +359,7 @@ impl<S: HandlerSession> Rows for HandlerRows<S> {
     #[inline]
     fn bytes(&self, table: &Table, column: usize) -> Option<&[u8]> {
         let Current::Handler(at, stamp) = self.current else { return self.sql.bytes(column) };
-        let Plan { by_handler: Some(known), .. } = self.plan(table).filter(|plan| plan.stamp == stamp)? else {
+        let ReadPlan { by_handler: Some(known), .. } = self.plan(table).filter(|plan| plan.stamp == stamp)? else {
             return None;
         };
         let bytes = self.sql.host().handlers()?.bytes(at, column, *known.forms.get(column)?)?;
@@ -439,7 +439,7 @@ impl<S: HandlerSession> Rows for HandlerRows<S> {
         self.sql.restart_lock_wait();
     }
 
-    fn tend(&mut self) -> bool {
+    fn check_session(&mut self) -> bool {
         if !self.sql.is_lost() {
             return false;
         }

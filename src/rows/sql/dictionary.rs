@@ -101,10 +101,10 @@ impl<S: SqlSession> SqlRows<S> {
              IF(COLUMN_DEFAULT IS NULL, '0', '1'), EXTRA \
              FROM information_schema.COLUMNS WHERE {of_table} ORDER BY ORDINAL_POSITION"
         ))?;
-        match rows.is_empty() {
-            true => Err(Error::NotFound(path.to_string_lossy().into_owned())),
-            false => Ok(rows.into_iter().map(column).collect()),
+        if rows.is_empty() {
+            return Err(Error::NotFound(path.to_string_lossy().into_owned()));
         }
+        Ok(rows.into_iter().map(column).collect())
     }
 
     /// See [`crate::rows::Rows::describe_index`].

@@ -222,7 +222,7 @@ impl<S: SqlSession> SqlRows<S> {
     }
 
     /// The handle of one of a table's statements, prepared at its first use.
-    fn prepared(&mut self, table: &Table, kind: statements::Kind<'_>) -> Result<u64> {
+    fn prepared(&mut self, table: &Table, kind: statements::StatementKind<'_>) -> Result<u64> {
         let Some(Some(statements)) = self.tables.get_mut(table.id) else {
             return Err(Error::Engine("the table's statements are missing".into()));
         };
@@ -235,7 +235,7 @@ impl<S: SqlSession> SqlRows<S> {
     }
 
     /// Runs one of a table's statements. `params` follow the placeholders.
-    fn run(&mut self, table: &Table, kind: statements::Kind<'_>, params: &[Param<'_>]) -> Result<u64> {
+    fn run(&mut self, table: &Table, kind: statements::StatementKind<'_>, params: &[Param<'_>]) -> Result<u64> {
         let handle = self.prepared(table, kind)?;
         if !kind.selects() {
             if let Some(refusal) = self.sql.refuses_writes() {
@@ -244,7 +244,7 @@ impl<S: SqlSession> SqlRows<S> {
             self.wrote = true;
             self.aside.expect(&[]);
             let done = self.sql.execute(handle, params, &mut self.aside).map_err(|e| error_on(table, e))?;
-            if !matches!(kind, statements::Kind::Upsert(..)) {
+            if !matches!(kind, statements::StatementKind::Upsert(..)) {
                 self.reconsider(table);
             }
             return Ok(done);
@@ -267,7 +267,7 @@ impl<S: SqlSession> SqlRows<S> {
         }
     }
 
-    fn find(&mut self, table: &Table, key: Cell<'_>, kind: statements::Kind<'_>) -> Result<bool> {
+    fn find(&mut self, table: &Table, key: Cell<'_>, kind: statements::StatementKind<'_>) -> Result<bool> {
         if let Cell::Bytes(bytes) = key
             && bytes.len() > table.columns.get(table.key).map_or(0, |column| column.max_bytes as usize)
         {
@@ -285,16 +285,16 @@ impl<S: SqlSession> SqlRows<S> {
 
     /// See [`super::Rows::read`].
     pub fn read(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
-        self.find(table, key, statements::Kind::Read)
+        self.find(table, key, statements::StatementKind::Read)
     }
 
     /// See [`super::Rows::read_for_update`].
     pub fn read_for_update(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
         self.key.set(key);
         if self.has_waited() {
-            return self.find(table, key, statements::Kind::LockNow);
+            return self.find(table, key, statements::StatementKind::LockNow);
         }
-        self.waiting(|rows| rows.find(table, key, statements::Kind::Lock))
+        self.waiting(|rows| rows.find(table, key, statements::StatementKind::Lock))
     }
 
     /// See [`super::Rows::restart_lock_wait`].
@@ -335,7 +335,7 @@ impl<S: SqlSession> SqlRows<S> {
     pub fn insert(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
         self.statements(table)?;
         let params: Vec<_> = cells.iter().map(|(column, cell)| self.param(table, *column, *cell)).collect();
-        self.run(table, statements::Kind::Insert(cells), &params).map(|_| ())
+        self.run(table, statements::StatementKind::Insert(cells), &params).map(|_| ())
     }
 
     /// See [`super::Rows::update`].
@@ -344,7 +344,7 @@ impl<S: SqlSession> SqlRows<S> {
         let held = std::mem::take(&mut self.key);
         let mut params: Vec<_> = cells.iter().map(|(column, cell)| self.param(table, *column, *cell)).collect();
         params.push(self.param(table, table.key, held.cell()));
-        let result = self.run(table, statements::Kind::Update(cells), &params).map(|_| ());
+        let result = self.run(table, statements::StatementKind::Update(cells), &params).map(|_| ());
         drop(params);
         self.key = held;
         result
@@ -355,7 +355,7 @@ impl<S: SqlSession> SqlRows<S> {
         self.statements(table)?;
         let held = std::mem::take(&mut self.key);
         let key = self.param(table, table.key, held.cell());
-        let result = self.run(table, statements::Kind::Delete, &[key]).map(|_| ());
+        let result = self.run(table, statements::StatementKind::Delete, &[key]).map(|_| ());
         self.key = held;
         result
     }
@@ -364,9 +364,9 @@ impl<S: SqlSession> SqlRows<S> {
     pub fn seek(&mut self, table: &Table, lower: Bound<Cell<'_>>) -> Result<bool> {
         self.statements(table)?;
         let (kind, key) = match lower {
-            Bound::Unbounded => (statements::Kind::First, None),
-            Bound::Included(key) => (statements::Kind::From, Some(key)),
-            Bound::Excluded(key) => (statements::Kind::Behind, Some(key)),
+            Bound::Unbounded => (statements::StatementKind::First, None),
+            Bound::Included(key) => (statements::StatementKind::From, Some(key)),
+            Bound::Excluded(key) => (statements::StatementKind::Behind, Some(key)),
         };
         let params: Vec<_> = key.into_iter().map(|key| self.param(table, table.key, key)).collect();
         self.run(table, kind, &params)?;

@@ -46,7 +46,7 @@ impl Charset {
 
 /// A statement of a table.
 #[derive(Debug, Clone, Copy)]
-pub enum Kind<'c> {
+pub enum StatementKind<'c> {
     /// One row by its key.
     Read,
     /// The same, locked.
@@ -69,31 +69,34 @@ pub enum Kind<'c> {
     Upsert(usize, &'c [(usize, Cell<'c>)]),
 }
 
-impl Kind<'_> {
+impl StatementKind<'_> {
     /// Whether it returns rows.
     pub fn selects(self) -> bool {
-        !matches!(self, Kind::Delete | Kind::Insert(_) | Kind::Update(_) | Kind::Upsert(..))
+        !matches!(
+            self,
+            StatementKind::Delete | StatementKind::Insert(_) | StatementKind::Update(_) | StatementKind::Upsert(..)
+        )
     }
 
     fn fixed(self) -> Option<usize> {
         match self {
-            Kind::Read => Some(0),
-            Kind::Lock => Some(1),
-            Kind::First => Some(2),
-            Kind::From => Some(3),
-            Kind::Behind => Some(4),
-            Kind::Delete => Some(5),
-            Kind::LockNow => Some(6),
-            Kind::Insert(_) | Kind::Update(_) | Kind::Upsert(..) => None,
+            StatementKind::Read => Some(0),
+            StatementKind::Lock => Some(1),
+            StatementKind::First => Some(2),
+            StatementKind::From => Some(3),
+            StatementKind::Behind => Some(4),
+            StatementKind::Delete => Some(5),
+            StatementKind::LockNow => Some(6),
+            StatementKind::Insert(_) | StatementKind::Update(_) | StatementKind::Upsert(..) => None,
         }
     }
 
     /// What a statement that names columns does, and the cells of one row.
     fn naming(&self) -> Option<(Verb, &[(usize, Cell<'_>)])> {
         match *self {
-            Kind::Insert(cells) => Some((Verb::Insert, cells)),
-            Kind::Update(cells) => Some((Verb::Update, cells)),
-            Kind::Upsert(rows, cells) => Some((Verb::Upsert(rows), &cells[..cells.len() / rows.max(1)])),
+            StatementKind::Insert(cells) => Some((Verb::Insert, cells)),
+            StatementKind::Update(cells) => Some((Verb::Update, cells)),
+            StatementKind::Upsert(rows, cells) => Some((Verb::Upsert(rows), &cells[..cells.len() / rows.max(1)])),
             _ => None,
         }
     }
@@ -172,7 +175,7 @@ impl Statements {
     }
 
     /// A statement that was prepared before.
-    pub fn handle(&self, kind: Kind<'_>) -> Option<u64> {
+    pub fn handle(&self, kind: StatementKind<'_>) -> Option<u64> {
         let Some((verb, cells)) = kind.naming() else { return kind.fixed().and_then(|i| self.fixed[i]) };
         let same = |known: &&Named| {
             known.verb == verb
@@ -183,7 +186,7 @@ impl Statements {
     }
 
     /// Keeps a handle.
-    pub fn keep(&mut self, kind: Kind<'_>, handle: u64) {
+    pub fn keep(&mut self, kind: StatementKind<'_>, handle: u64) {
         if let Some((verb, cells)) = kind.naming() {
             self.named.push(Named { verb, columns: cells.iter().map(|(column, _)| *column).collect(), handle });
         } else if let Some(i) = kind.fixed() {
@@ -192,28 +195,28 @@ impl Statements {
     }
 
     /// The text of a statement.
-    pub fn text(&self, table: &Table, kind: Kind<'_>) -> String {
+    pub fn text(&self, table: &Table, kind: StatementKind<'_>) -> String {
         let mut sql = String::new();
         match kind {
-            Kind::Read => self.select(table, " WHERE ", Some("="), &mut sql),
-            Kind::Lock | Kind::LockNow => {
+            StatementKind::Read => self.select(table, " WHERE ", Some("="), &mut sql),
+            StatementKind::Lock | StatementKind::LockNow => {
                 self.select(table, " WHERE ", Some("="), &mut sql);
-                sql.push_str(if matches!(kind, Kind::Lock) { " FOR UPDATE" } else { " FOR UPDATE NOWAIT" });
+                sql.push_str(if matches!(kind, StatementKind::Lock) { " FOR UPDATE" } else { " FOR UPDATE NOWAIT" });
             }
-            Kind::First => self.select_in_order(table, None, &mut sql),
-            Kind::From => self.select_in_order(table, Some(">="), &mut sql),
-            Kind::Behind => self.select_in_order(table, Some(">"), &mut sql),
-            Kind::Delete => {
+            StatementKind::First => self.select_in_order(table, None, &mut sql),
+            StatementKind::From => self.select_in_order(table, Some(">="), &mut sql),
+            StatementKind::Behind => self.select_in_order(table, Some(">"), &mut sql),
+            StatementKind::Delete => {
                 let _ = write!(sql, "DELETE FROM {}", table_name(&table.path));
                 self.compare(table, " WHERE ", "=", &mut sql);
             }
-            Kind::Insert(cells) => self.insert(table, cells, 1, &mut sql),
-            Kind::Upsert(rows, _) => {
+            StatementKind::Insert(cells) => self.insert(table, cells, 1, &mut sql),
+            StatementKind::Upsert(rows, _) => {
                 let cells = kind.naming().map_or(&[][..], |(_, cells)| cells);
                 self.insert(table, cells, rows, &mut sql);
                 self.on_duplicate(table, cells, &mut sql);
             }
-            Kind::Update(cells) => {
+            StatementKind::Update(cells) => {
                 let _ = write!(sql, "UPDATE {} SET ", table_name(&table.path));
                 for (i, (column, _)) in cells.iter().enumerate() {
                     sql.push_str(if i == 0 { "" } else { ", " });
@@ -354,7 +357,7 @@ pub fn extras_query(path: &CStr) -> String {
     columns_query("COLUMN_NAME, IF(COLUMN_DEFAULT IS NULL, '0', '1'), EXTRA", path)
 }
 
-/// Kind, engine and whether it is partitioned, of a table.
+/// StatementKind, engine and whether it is partitioned, of a table.
 pub fn unfit_query(path: &CStr) -> String {
     let (schema, table) = parts(path);
     format!(
@@ -431,33 +434,36 @@ mod tests {
         let cells = [(1, Cell::Null), (3, Cell::Int(1))];
         let value = "CONVERT(? USING latin1) COLLATE latin1_bin";
         for (kind, text) in [
-            (Kind::Read, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=?")),
-            (Kind::Lock, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=? FOR UPDATE")),
-            (Kind::LockNow, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=? FOR UPDATE NOWAIT")),
-            (Kind::First, format!("SELECT {columns} FROM `my db`.`t` WHERE `k` IS NOT NULL ORDER BY `k` LIMIT 64")),
-            (Kind::Behind, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`>? ORDER BY `k` LIMIT 64")),
-            (Kind::Delete, "DELETE FROM `my db`.`t` WHERE `k`=?".into()),
-            (Kind::Insert(&cells), format!("INSERT INTO `my db`.`t` (`a``b`, `n`) VALUES ({value}, ?)")),
+            (StatementKind::Read, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=?")),
+            (StatementKind::Lock, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=? FOR UPDATE")),
+            (StatementKind::LockNow, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=? FOR UPDATE NOWAIT")),
             (
-                Kind::Upsert(2, &[(0, Cell::Null), (3, Cell::Null), (0, Cell::Null), (3, Cell::Null)]),
+                StatementKind::First,
+                format!("SELECT {columns} FROM `my db`.`t` WHERE `k` IS NOT NULL ORDER BY `k` LIMIT 64"),
+            ),
+            (StatementKind::Behind, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`>? ORDER BY `k` LIMIT 64")),
+            (StatementKind::Delete, "DELETE FROM `my db`.`t` WHERE `k`=?".into()),
+            (StatementKind::Insert(&cells), format!("INSERT INTO `my db`.`t` (`a``b`, `n`) VALUES ({value}, ?)")),
+            (
+                StatementKind::Upsert(2, &[(0, Cell::Null), (3, Cell::Null), (0, Cell::Null), (3, Cell::Null)]),
                 "INSERT INTO `my db`.`t` (`k`, `n`) VALUES (?, ?), (?, ?) AS `memcached row` ON DUPLICATE KEY UPDATE \
                  `n`=`memcached row`.`n`"
                     .into(),
             ),
-            (Kind::Update(&cells), format!("UPDATE `my db`.`t` SET `a``b`={value}, `n`=? WHERE `k`=?")),
+            (StatementKind::Update(&cells), format!("UPDATE `my db`.`t` SET `a``b`={value}, `n`=? WHERE `k`=?")),
         ] {
             assert_eq!(statements.text(&table, kind), text);
         }
         let mut old = Statements::new(&table, vec![Charset::None; 4]);
         old.row_alias = false;
         assert_eq!(
-            old.text(&table, Kind::Upsert(1, &[(0, Cell::Null), (3, Cell::Null)])),
+            old.text(&table, StatementKind::Upsert(1, &[(0, Cell::Null), (3, Cell::Null)])),
             "INSERT INTO `my db`.`t` (`k`, `n`) VALUES (?, ?) ON DUPLICATE KEY UPDATE `n`=VALUES(`n`)"
         );
         let mut padded = table.clone();
         (padded.columns[0].kind, padded.columns[0].max_bytes) = (ColumnKind::Binary, 8);
         let found = "DELETE FROM `my db`.`t` WHERE `k`=CAST(? AS BINARY(8))";
-        assert_eq!(Statements::new(&padded, vec![Charset::None; 4]).text(&padded, Kind::Delete), found);
+        assert_eq!(Statements::new(&padded, vec![Charset::None; 4]).text(&padded, StatementKind::Delete), found);
         assert!(extras_query(&table.path).contains("TABLE_SCHEMA = CONVERT(x'6d79206462' USING utf8mb4)"));
     }
 
@@ -466,16 +472,19 @@ mod tests {
         let table = table();
         let mut statements = Statements::new(&table, vec![Charset::None; 4]);
         let (one, two) = ([(1, Cell::Null)], [(1, Cell::Null), (3, Cell::Null)]);
-        statements.keep(Kind::Update(&one), 7);
-        statements.keep(Kind::Lock, 8);
-        assert_eq!(statements.handle(Kind::Update(&one)), Some(7));
-        assert_eq!(statements.handle(Kind::Update(&two)), None);
-        assert_eq!(statements.handle(Kind::Insert(&one)), None);
+        statements.keep(StatementKind::Update(&one), 7);
+        statements.keep(StatementKind::Lock, 8);
+        assert_eq!(statements.handle(StatementKind::Update(&one)), Some(7));
+        assert_eq!(statements.handle(StatementKind::Update(&two)), None);
+        assert_eq!(statements.handle(StatementKind::Insert(&one)), None);
         let rows = [(1, Cell::Null), (1, Cell::Null)];
-        statements.keep(Kind::Upsert(2, &rows), 9);
-        assert_eq!(statements.handle(Kind::Upsert(2, &rows)), Some(9));
-        assert_eq!((statements.handle(Kind::Upsert(1, &one)), statements.handle(Kind::Insert(&one))), (None, None));
-        assert_eq!((statements.handle(Kind::Lock), statements.handle(Kind::Read)), (Some(8), None));
+        statements.keep(StatementKind::Upsert(2, &rows), 9);
+        assert_eq!(statements.handle(StatementKind::Upsert(2, &rows)), Some(9));
+        assert_eq!(
+            (statements.handle(StatementKind::Upsert(1, &one)), statements.handle(StatementKind::Insert(&one))),
+            (None, None)
+        );
+        assert_eq!((statements.handle(StatementKind::Lock), statements.handle(StatementKind::Read)), (Some(8), None));
         let mut all: Vec<u64> = statements.handles().collect();
         all.sort_unstable();
         assert_eq!(all, [7, 8, 9]);

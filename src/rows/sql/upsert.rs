@@ -14,7 +14,7 @@
 //! older view might hide a change, rows are written one by one.
 
 use super::error::error;
-use super::statements::{self, Kind, Upserts};
+use super::statements::{self, StatementKind, Upserts};
 use super::{SqlRows, SqlSession};
 use crate::rows::{Cell, ColumnKind, Error, Result, Table, one_by_one};
 
@@ -34,7 +34,7 @@ impl<S: SqlSession> SqlRows<S> {
             return Err(one_by_one(table));
         }
         self.statements(table)?;
-        let kind = Kind::Upsert(rows, cells);
+        let kind = StatementKind::Upsert(rows, cells);
         if !self.is_prepared(table, kind) {
             if let Err(refused) = self.prepared(table, kind) {
                 // An old server does not know the statement; asking for each row would be dear.
@@ -59,7 +59,7 @@ impl<S: SqlSession> SqlRows<S> {
         }
     }
 
-    fn is_prepared(&self, table: &Table, kind: Kind<'_>) -> bool {
+    fn is_prepared(&self, table: &Table, kind: StatementKind<'_>) -> bool {
         matches!(self.tables.get(table.id), Some(Some(statements)) if statements.handle(kind).is_some())
     }
 

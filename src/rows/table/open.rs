@@ -12,7 +12,7 @@ const READS_PER_TUPLE: u32 = 16;
 
 /// A table opened in the current transaction. Fields drop in this order: tuples before the cursors
 /// they were made from, the index cursor before the clustered one.
-pub(super) struct Open {
+pub(super) struct OpenTable {
     /// [`Table::stamp`] of the table.
     pub(super) stamp: u32,
     pub(super) search: Tuple,
@@ -25,13 +25,13 @@ pub(super) struct Open {
     lock: ib_lck_mode::Type,
 }
 
-impl Open {
+impl OpenTable {
     /// Opens the index of `table` beside its cursor `base`.
     ///
     /// # Errors
     /// [`Error::Changed`] when the table's columns are not those that `table` says.
     #[inline]
-    pub(super) fn new(table: &Table, base: Cursor) -> Result<Open> {
+    pub(super) fn new(table: &Table, base: Cursor) -> Result<OpenTable> {
         let index = match &table.index {
             None => None,
             Some(name) => {
@@ -56,7 +56,7 @@ impl Open {
             Some(index) => appended_columns(index, &search, table)?,
         };
         let lock = ib_lck_mode::IB_LOCK_NONE;
-        Ok(Open { stamp: table.stamp, search, appended, row, reads: 0, index, base, lock })
+        Ok(OpenTable { stamp: table.stamp, search, appended, row, reads: 0, index, base, lock })
     }
 
     pub(super) fn cursor(&self) -> &Cursor {

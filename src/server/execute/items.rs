@@ -1,7 +1,7 @@
 //! Operations that change one item.
 
 use super::{Executor, Result, Stop, client};
-use crate::protocol::operation::{Arith, Delete, Removal, Store, StoreMode};
+use crate::protocol::operation::{Arith, Delete, Removal, Storage, StoreMode};
 use crate::protocol::outcome::ttl;
 use crate::protocol::{Denial, Fault, Outcome, Request, reply::Out};
 use crate::rows::Rows;
@@ -21,7 +21,7 @@ type Done = Result<Option<Outcome<'static>>>;
 
 impl<R: Rows> Executor<'_, R> {
     #[inline]
-    pub(super) fn store(&mut self, store: &Store<'_>) -> Done {
+    pub(super) fn store(&mut self, store: &Storage<'_>) -> Done {
         self.shared.detail.note(store.key, Event::Set);
         let (container, key) = self.row(store.key)?;
         self.stats.one(Counter::CmdSet);
@@ -68,7 +68,7 @@ impl<R: Rows> Executor<'_, R> {
 
     /// What is told of a value that was stored, with `cas` as its number or 0.
     #[inline]
-    fn stored(&mut self, store: &Store<'_>, container: &Container, key: &[u8], cas: u64) -> Result<Outcome<'static>> {
+    fn stored(&mut self, store: &Storage<'_>, container: &Container, key: &[u8], cas: u64) -> Result<Outcome<'static>> {
         self.stats.one(Counter::TotalItems);
         let (mut cas, mut size) = (cas, store.value.len());
         let extended = matches!(store.mode, StoreMode::Append | StoreMode::Prepend);
@@ -80,7 +80,7 @@ impl<R: Rows> Executor<'_, R> {
     }
 
     /// A value that is older than the one there, whose cas number is `cas`: it is stored all the same, and marked as stale.
-    fn store_stale(&mut self, store: &Store<'_>, container: &Container, key: &[u8], cas: u64) -> Result<Stored> {
+    fn store_stale(&mut self, store: &Storage<'_>, container: &Container, key: &[u8], cas: u64) -> Result<Stored> {
         let extends = matches!(store.mode, StoreMode::Append | StoreMode::Prepend);
         let older = store.compare.is_some_and(|compare| 0 < compare && compare < cas);
         if !older || extends {
@@ -107,7 +107,7 @@ impl<R: Rows> Executor<'_, R> {
     /// An append or prepend that found nothing and may create the item.
     fn extend_or_add(
         &mut self,
-        store: &Store<'_>,
+        store: &Storage<'_>,
         container: &Container,
         key: &[u8],
         item: NewItem<'_>,

@@ -36,7 +36,7 @@ pub struct Executor<'w, R> {
     /// Length of the output at which a read of several keys stops, to go on in a later tick.
     pub stop: usize,
     /// Whether a client is told that a table does not suit its container; else [`Abort::Stale`] comes of it.
-    pub fresh: bool,
+    pub keeps_config: bool,
 }
 
 /// What a key leads to.
@@ -167,7 +167,7 @@ impl<'w, R: Rows> Executor<'w, R> {
             Failure::Refused(_) => self.shared.mapping.may_heal(),
             _ => false,
         };
-        if misfit && !self.fresh {
+        if misfit && !self.keeps_config {
             return Stop::Abort(Abort::Stale);
         }
         Stop::Fault(match failure {

@@ -12,7 +12,7 @@ use crate::server::detail::Event;
 use crate::server::outcome::{Abort, Progress, Resume};
 use crate::server::stats::Counter;
 use crate::server::terms::spares_table;
-use crate::store::{Condition, Container, Item, KeyRange, Mark, NewItem, Stored, Target, Visit};
+use crate::store::{Condition, Container, Item, KeyRange, Mark, NewItem, Reading, Stored, Target};
 
 impl<'w, R: Rows> Executor<'w, R> {
     #[inline]
@@ -182,7 +182,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         let found = |item: Item<'_>| {
             let version = item_of.with_cas(item.cas);
             let renew = renew.unwrap_or_else(|| limit.is_some_and(|limit| is_below(item.deadline, limit, now)));
-            let (mark, wins) = marks.visit(version, Visit { now, read, renew });
+            let (mark, wins) = marks.note_read(version, Reading { now, read, renew });
             if wins {
                 won = Some((version, mark));
             }

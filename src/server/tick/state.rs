@@ -29,16 +29,16 @@ pub struct Tick<'t, R> {
     /// What happened to containers, likewise.
     pub counts: &'t mut Vec<ContainerCount>,
     /// The tick before.
-    pub last: Past,
+    pub last: TickSummary,
     /// What is to be told of this one.
-    pub this: Past,
+    pub this: TickSummary,
     /// Containers that do not suit their tables have been read anew, or are not to be.
-    pub fresh: bool,
+    pub keeps_config: bool,
 }
 
 /// What a tick tells the next one.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Past {
+pub struct TickSummary {
     /// How long its commit took; zero without one.
     pub commit: Duration,
     /// Connections that wrote.
@@ -49,7 +49,7 @@ pub struct Past {
     pub crowded: bool,
 }
 
-impl Past {
+impl TickSummary {
     /// Whether its commit took so long that it pays to have more writes in each.
     pub fn waited(&self) -> bool {
         self.commit >= LONG_COMMIT
@@ -59,8 +59,18 @@ impl Past {
 impl<R: Rows> Tick<'_, R> {
     pub(super) fn executor(&mut self, conn: usize, container: ContainerId) -> Executor<'_, R> {
         let scope = self.conns[conn].scope;
-        let Tick { store, config, shared, stats, counts, fresh, .. } = self;
-        Executor { store, config, container, scope, shared, stats, counts, stop: REPLY_MAX, fresh: *fresh }
+        let Tick { store, config, shared, stats, counts, keeps_config, .. } = self;
+        Executor {
+            store,
+            config,
+            container,
+            scope,
+            shared,
+            stats,
+            counts,
+            stop: REPLY_MAX,
+            keeps_config: *keeps_config,
+        }
     }
 
     /// From here on the waits for locks end together.
@@ -71,6 +81,6 @@ impl<R: Rows> Tick<'_, R> {
 
     /// Follows an ALTER TABLE: takes the newest mapping, and reads it anew if that is the one at hand. Outside any transaction.
     pub(super) fn remap(&mut self) {
-        self.fresh = self.shared.follow_table(self.config, self.store);
+        self.keeps_config = self.shared.follow_table(self.config, self.store);
     }
 }

@@ -42,7 +42,7 @@ struct Bench {
     shared: Shared,
     config: Arc<Config>,
     store: Store<FakeRows>,
-    last: Past,
+    last: TickSummary,
 }
 
 impl Bench {
@@ -53,7 +53,7 @@ impl Bench {
         let config = shared.mapping.newest();
         let (memory, marks) = (Arc::clone(&shared.memory), Arc::clone(&shared.marks));
         let store = Store::new(rows, memory, marks, Arc::clone(&config), CasSource::new(), 1 << 20, Batch::default());
-        Bench { shared, config, store, last: Past::default() }
+        Bench { shared, config, store, last: TickSummary::default() }
     }
 
     /// What the clients (one string each) are answered in one tick, `None` for a closed connection, and what was counted.
@@ -77,9 +77,9 @@ impl Bench {
         let ready: Vec<usize> = (0..clients.len()).collect();
         let (mut stats, mut plans, mut buffers) = (Delta::ZERO, Vec::new(), Buffers::default());
         let (store, config, shared, counts) = (&mut self.store, &mut self.config, &self.shared, &mut Vec::new());
-        let (last, this) = (self.last, Past::default());
+        let (last, this) = (self.last, TickSummary::default());
         let mut tick =
-            Tick { conns: &conns, store, config, shared, stats: &mut stats, counts, last, this, fresh: false };
+            Tick { conns: &conns, store, config, shared, stats: &mut stats, counts, last, this, keeps_config: false };
         tick.run(&ready, &mut buffers, &mut plans, true).unwrap();
         self.last = tick.this;
         let answers = plans

@@ -216,9 +216,9 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         let conns = self.tick.conns;
         let conn = &conns[plan.conn];
         let resume = if i == plan.requests.start { &conn.resume } else { &Resume::Start };
-        let Tick { store, config, shared, counts, fresh, .. } = &mut *self.tick;
-        let (container, scope, fresh) = (planned.before, conn.scope, *fresh);
-        let mut executor = Executor { store, config, container, scope, shared, stats, counts, stop, fresh };
+        let Tick { store, config, shared, counts, keeps_config, .. } = &mut *self.tick;
+        let (container, scope, keeps_config) = (planned.before, conn.scope, *keeps_config);
+        let mut executor = Executor { store, config, container, scope, shared, stats, counts, stop, keeps_config };
         let progress = executor.run(&planned.request, resume, self.out)?;
         planned.broken = progress == Progress::Broken;
         plan.resume = Resume::Start;

@@ -182,17 +182,17 @@ impl Worker<'_> {
     }
 
     /// Whether there may be clients that time runs against.
-    pub(super) fn minds_clients(&self) -> bool {
+    pub(super) fn watches_clients(&self) -> bool {
         self.stalled || (self.shared.options.idle_timeout > 0 && !self.conns.is_empty())
     }
 
     /// Closes, once a second, the connections of clients that do not read their replies or ask nothing for too long.
-    pub(super) fn mind_clients(&mut self) {
+    pub(super) fn close_idle_clients(&mut self) {
         let now = self.shared.uptime_seconds();
-        if now == self.minded {
+        if now == self.clients_checked {
             return;
         }
-        self.minded = now;
+        self.clients_checked = now;
         self.stalled = false;
         let (idle, output) = (self.shared.options.idle_timeout, self.shared.options.output_timeout);
         let late = |conn: &Conn, timeout: u32| {

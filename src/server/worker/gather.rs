@@ -6,7 +6,7 @@
 //! long as more of them keep coming. It reads from those that came already meanwhile.
 
 use super::Worker;
-use crate::server::tick::Past;
+use crate::server::tick::TickSummary;
 use mio::Events;
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ const LOOKS: u32 = 4;
 
 impl Worker<'_> {
     /// Lets more connections become `ready`, if the last commit says that it pays.
-    pub(super) fn gather(&mut self, last: Past, events: &mut Events, ready: &mut Vec<usize>) {
+    pub(super) fn gather(&mut self, last: TickSummary, events: &mut Events, ready: &mut Vec<usize>) {
         if !last.waited() || last.writers < WRITERS_MIN {
             return;
         }

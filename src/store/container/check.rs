@@ -137,10 +137,12 @@ impl Checker<'_> {
     fn values(&self, key: usize) -> Result<Vec<usize>> {
         let names = self.row.values.split([' ', ';', ',', '|', '\n']).filter(|name| !name.is_empty());
         let values = names.map(|name| self.value(name)).collect::<Result<Vec<_>>>()?;
-        match values.iter().all(|column| *column == key) {
-            true if values.is_empty() => Err(Rule::NoValues),
-            true => Err(Rule::KeyOnly),
-            false => Ok(values),
+        if values.is_empty() {
+            Err(Rule::NoValues)
+        } else if values.iter().all(|column| *column == key) {
+            Err(Rule::KeyOnly)
+        } else {
+            Ok(values)
         }
     }
 

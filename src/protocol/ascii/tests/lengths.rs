@@ -123,7 +123,7 @@ fn item_size_and_wanted() {
     }
     let mut request = Request::default();
     assert_eq!(parser.parse(fits.as_bytes(), &mut request), Parsed::Request { consumed: fits.len() });
-    assert!(matches!(request.operation, Operation::Store(Store { value, .. }) if value.len() == ITEM_MAX));
+    assert!(matches!(request.operation, Operation::Store(Storage { value, .. }) if value.len() == ITEM_MAX));
 
     let large = format!("set a 0 0 {}\r\n{}\r\nversion\r\n", ITEM_MAX + 1, "v".repeat(ITEM_MAX + 1));
     let expected = ["too large a", "swallowed 103", "version"];

@@ -65,7 +65,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         let set = |i: &usize| Some((planned[*i].sort?.1, new_item(planned[*i].request.operation.plain_set()?)));
         let items: Vec<_> = requests.iter().filter_map(set).collect();
         let id = requests.first().and_then(|i| planned[*i].sort).map(|(container, _)| container);
-        let Tick { store, config, shared, counts, fresh, .. } = &mut *self.tick;
+        let Tick { store, config, shared, counts, keeps_config, .. } = &mut *self.tick;
         let Some((id, container)) = id.and_then(|id| Some((id, config.container(id)?))) else {
             return Ok(false);
         };
@@ -74,8 +74,8 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             Ok(None) => return Ok(false),
             Err(failure) => return Abort::of(&failure).map_or(Ok(false), Err),
         };
-        let (fresh, scope, stop) = (*fresh, Scope::default(), usize::MAX);
-        let mut executor = Executor { store, config, container: id, scope, shared, stats, counts, stop, fresh };
+        let (keeps_config, scope, stop) = (*keeps_config, Scope::default(), usize::MAX);
+        let mut executor = Executor { store, config, container: id, scope, shared, stats, counts, stop, keeps_config };
         for (i, cas) in requests.iter().zip(numbers) {
             let start = self.out.len();
             executor.stored_together(container, &planned[*i].request, cas, self.out);
