@@ -7,6 +7,7 @@
 //!
 //! `UPDATE_INSTRUCTIONS=1 cargo test --release --test house instructions` writes the figures anew, for the compiler in use.
 
+use crate::common::random::Random;
 use crate::common::{Client, HostConfig};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -22,14 +23,11 @@ const SAME_COMPILER: f64 = 1.05;
 const OTHER_COMPILER: f64 = 1.25;
 
 /// Keys in an order that is the same each time.
-struct Order(u64);
+struct Order(Random);
 
 impl Order {
     fn next(&mut self) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % KEYS as u64) as usize
+        self.0.below(KEYS as u64) as usize
     }
 }
 
@@ -122,7 +120,7 @@ fn measure() -> Vec<(&'static str, f64)> {
         &format!("--callgrind-out-file={}", parts.display()),
     ]);
     let host = config.start();
-    let mut order = Order(0x9e37_79b9_7f4a_7c15);
+    let mut order = Order(Random(0x9e37_79b9_7f4a_7c15));
     let requests = PHASES.map(|(_, phase)| {
         let mut client = host.client();
         let requests = phase(&mut client, &mut order);

@@ -1,6 +1,7 @@
 //! Loads of memcached writes for the replication tests: every reply is checked against a model of the rows.
 
 use crate::common::Client;
+use crate::common::random::Random;
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,18 +23,6 @@ const LONGEST: usize = 300;
 
 /// Prefixes of the containers that are modelled. A connection stays with the container it named last, so every key names its own.
 pub const PREFIXES: [&str; 2] = ["@@default.", "@@words."];
-
-/// A small generator of its own, so that a run can be repeated.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % bound
-    }
-}
 
 /// What one connection's keys must hold.
 pub struct Model {

@@ -1,6 +1,7 @@
 //! Clients that are broken, slow or hostile. Each gets the documented error or a close; the program lives on and serves the others.
 
 use crate::common::patient::{self, wait_until};
+use crate::common::random::Random;
 use crate::common::{Client, Host, HostConfig};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -43,16 +44,12 @@ fn memory(host: &Host) -> usize {
     line.split_whitespace().nth(1).and_then(|kib| kib.parse::<usize>().ok()).expect("a number") * 1024
 }
 
-/// Waits for a condition.
-/// A generator of numbers that looks random and is not.
-struct Noise(u64);
+/// Bytes by chance.
+struct Noise(Random);
 
 impl Noise {
     fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
+        self.0.next()
     }
 
     fn bytes(&mut self, length: usize) -> Vec<u8> {
@@ -193,7 +190,7 @@ fn rubbish_gets_errors_or_a_close() {
         " ",
         "VALUE k 0 1",
     ];
-    let mut noise = Noise(0x5eed_5eed_5eed_5eed);
+    let mut noise = Noise(Random(0x5eed_5eed_5eed_5eed));
     for round in 0..60 {
         let input = if round % 3 == 0 {
             noise.bytes(64 << 10)
