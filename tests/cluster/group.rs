@@ -1,10 +1,9 @@
 //! Group Replication: three servers on loopback, each with the plugin. Needs the tree of `tests/mysql/make-tree`.
 
-use crate::common::Client;
+use crate::common::{Client, free_port};
 use crate::server::{Config, Mysqld, wait};
 use std::collections::BTreeMap;
-use std::net::TcpListener;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Load of each test.
@@ -12,18 +11,6 @@ const LOAD: Duration = Duration::from_secs(15);
 
 /// Counters that every client of every member counts in.
 const SHARED: u64 = 20;
-
-/// A free TCP port that no kernel hands out by itself.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = 20_000 + (std::process::id() % 100) as u16 * 100;
-    loop {
-        let port = first + NEXT.fetch_add(1, Ordering::Relaxed) % 5000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
 
 /// Configurations of three members. `single`: one of them takes writes.
 fn members(single: bool) -> Vec<Config> {

@@ -13,6 +13,7 @@ mod lines;
 pub mod meta;
 pub mod packets;
 pub mod patient;
+mod ports;
 pub mod random;
 pub mod ranges;
 pub mod scripts;
@@ -22,6 +23,7 @@ pub mod transport;
 pub use client::{Client, credentials};
 pub use config::HostConfig;
 pub use host::{Host, SqlError};
+pub use ports::free_port;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! A node of a Galera cluster: reads are served, and nothing is written that would stay on it.
 
-use crate::server::{Config, free_port, is_mariadb};
+use crate::common::free_port;
+use crate::server::{Config, is_mariadb};
 
 #[test]
 #[ignore = "needs a MariaDB server: tests/run --mariadb"]

@@ -1,6 +1,7 @@
 //! A replica that follows a server whose memcached clients write, through a crash.
 
-use crate::server::{Config, Mysqld, free_port, wait};
+use crate::common::free_port;
+use crate::server::{Config, Mysqld, wait};
 
 /// Writes per binary log format in the replication test.
 const REPLICATED: u32 = 50_000;

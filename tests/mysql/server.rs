@@ -403,8 +403,3 @@ pub fn wait(what: &str, mut condition: impl FnMut() -> bool, explain: impl Fn() 
         std::thread::sleep(Duration::from_millis(20));
     }
 }
-
-/// A free TCP port, for a server that cannot choose one itself.
-pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
