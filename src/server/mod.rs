@@ -20,6 +20,7 @@ mod budget;
 mod conn;
 mod detail;
 mod execute;
+mod latency;
 mod listen;
 mod login;
 mod login_thread;

@@ -1,5 +1,6 @@
 //! Statistics, for every protocol's `stats` command to word.
 
+use super::latency::Snapshot;
 use super::peers::Held;
 use super::shared::{Shared, VERSION, unix_time};
 use super::stats::{ALL, Counter, NAMES};
@@ -38,6 +39,7 @@ impl Shared {
             b"conns" => self.peers.tell(self.uptime_seconds(), tell),
             b"items" => self.items(tell),
             b"slabs" => tell("active_slabs", "0"),
+            b"latency" => self.latency(tell),
             b"sizes" => tell("sizes_status", "disabled"),
             _ => return Report::Unknown,
         }
@@ -57,6 +59,21 @@ impl Shared {
             _ => return Report::DetailUsage,
         }
         Report::Switched
+    }
+
+    /// Times in microseconds.
+    fn latency(&self, tell: &mut dyn FnMut(&str, &str)) {
+        for (name, times) in self.latencies().series() {
+            let mut line = |what: &str, value: &str| tell(&format!("{name}:{what}"), value);
+            let count = times.count();
+            line("count", &count.to_string());
+            line("mean_us", &format!("{:.1}", times.seconds() * 1e6 / count.max(1) as f64));
+            for (what, share) in
+                [("p50_us", 0.5), ("p90_us", 0.9), ("p99_us", 0.99), ("p999_us", 0.999), ("max_us", 1.0)]
+            {
+                line(what, &format!("{:.1}", times.quantile(share) as f64 / 1e3));
+            }
+        }
     }
 
     /// The memory store is one class.
@@ -102,6 +119,7 @@ impl Shared {
             let sum: u64 = self.stats.iter().map(|worker| worker.get(*counter)).sum();
             self.reset[*counter as usize].store(sum, Ordering::Relaxed);
         }
+        *self.latencies_reset.lock() = Some(Snapshot::of(self.stats.iter().map(|worker| &worker.latencies)));
         self.detail.clear();
         self.connections_total.store(0, Ordering::Relaxed);
         self.connections_refused.store(0, Ordering::Relaxed);

@@ -1,6 +1,7 @@
 //! What all threads of the daemon share.
 
 use super::detail::Detail;
+use super::latency::Snapshot;
 use super::login::Logins;
 use super::mailbox::Mailbox;
 use super::mapping::Mapping;
@@ -37,6 +38,10 @@ pub struct Shared {
     pub(super) connections_total: AtomicU64,
     pub(super) connections_refused: AtomicU64,
     pub(super) started: Instant,
+    /// Nanoseconds since 1970 at `started`, by the system's clock of now: what turns one reading of the steady clock into both.
+    epoch: AtomicI64,
+    /// Where the histograms stood at the last `stats reset`.
+    pub(super) latencies_reset: Mutex<Option<Snapshot>>,
     /// Items of the policies cache_only and caching, and the bytes they may take.
     pub(super) memory: Arc<MemoryStore>,
     pub(super) memory_limit: AtomicUsize,
@@ -72,6 +77,7 @@ impl Shared {
         config: Config,
         (logins, tls): (Option<Logins>, Option<Tls>),
     ) -> Shared {
+        let started = Instant::now();
         Shared {
             host,
             stats: (0..options.threads).map(|_| WorkerStats::new()).collect(),
@@ -81,7 +87,9 @@ impl Shared {
             peers: Peers::default(),
             connections_total: AtomicU64::new(0),
             connections_refused: AtomicU64::new(0),
-            started: Instant::now(),
+            started,
+            epoch: AtomicI64::new(epoch_of(started)),
+            latencies_reset: Mutex::default(),
             memory: Arc::new(MemoryStore::new(options.memory_limit, options.evict)),
             memory_limit: AtomicUsize::new(options.memory_limit),
             detail: Detail::new(options.prefix_delimiter.unwrap_or(b':'), options.prefix_delimiter.is_some()),
@@ -142,6 +150,23 @@ impl Shared {
         }
     }
 
+    /// Follows the system's clock, which may be set.
+    pub(super) fn follow_clock(&self) {
+        self.epoch.store(epoch_of(self.started), Ordering::Relaxed);
+    }
+
+    /// Seconds since 1970 at a moment of the steady clock, as the system's clock was when it was last followed.
+    pub(super) fn unix_time_at(&self, moment: Instant) -> i64 {
+        let since = moment.saturating_duration_since(self.started).as_nanos() as i64;
+        (self.epoch.load(Ordering::Relaxed) + since) / 1_000_000_000
+    }
+
+    /// What the histograms counted since the last reset.
+    pub(super) fn latencies(&self) -> Snapshot {
+        let now = Snapshot::of(self.stats.iter().map(|worker| &worker.latencies));
+        now.since(self.latencies_reset.lock().as_ref())
+    }
+
     pub(super) fn uptime_ms(&self) -> u64 {
         self.started.elapsed().as_millis() as u64 + 1
     }
@@ -199,6 +224,12 @@ impl Shared {
             log::warn!("{}", text());
         }
     }
+}
+
+/// Nanoseconds since 1970 at a moment that is past.
+fn epoch_of(moment: Instant) -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as i64;
+    now - moment.elapsed().as_nanos() as i64
 }
 
 /// Seconds since 1970.

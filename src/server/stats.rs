@@ -1,5 +1,6 @@
 //! Counters. Each worker has its own and is their only writer; readers add them up.
 
+use super::latency::Latencies;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -108,6 +109,8 @@ pub struct ContainerCount {
 #[repr(align(128))]
 pub struct WorkerStats {
     counters: [AtomicU64; COUNT],
+    /// How long its requests took.
+    pub(super) latencies: Latencies,
     /// By table id; locked once a tick by its worker, and by whoever asks for statistics.
     containers: Mutex<Vec<ContainerCount>>,
 }
@@ -115,7 +118,11 @@ pub struct WorkerStats {
 impl WorkerStats {
     /// All zero.
     pub fn new() -> WorkerStats {
-        WorkerStats { counters: [const { AtomicU64::new(0) }; COUNT], containers: Mutex::default() }
+        WorkerStats {
+            counters: [const { AtomicU64::new(0) }; COUNT],
+            latencies: Latencies::new(),
+            containers: Mutex::default(),
+        }
     }
 
     /// Adds what happened; only the owning worker calls this.

@@ -20,6 +20,7 @@ pub fn supervise(shared: &Shared, mailboxes: &[Arc<Mailbox>], acceptor: &mio::Wa
             observe(shared);
         }
         std::thread::park_timeout(Duration::from_millis(100));
+        shared.follow_clock();
         if shared.host.is_shutting_down() {
             shared.stop.store(true, Ordering::Relaxed);
             shared.wake_all(mailboxes, acceptor);

@@ -93,6 +93,7 @@ impl<R: Rows> Tick<'_, R> {
         self.read_phase(&planned, plans, &mut buffers.out);
         order(&planned, plans, &mut buffers.order);
         if !buffers.order.is_empty() {
+            self.tally.turn();
             let Buffers { order, out, .. } = buffers;
             self.store.set_read_write(true);
             self.restart_lock_wait();
@@ -146,6 +147,7 @@ impl<R: Rows> Tick<'_, R> {
                         plan.tail.1.abandon_line();
                     }
                 }
+                self.tally.read(&planned.request.operation);
                 (plan.consumed, plan.parser, plan.container) = (planned.end, planned.parser, planned.after);
             }
             if plan.consumed == planned[plan.requests.end - 1].end {
@@ -185,6 +187,7 @@ impl<R: Rows> Tick<'_, R> {
             }
             pieces.push(IoSlice::new(&all[open]));
             let conn = &self.conns[plan.conn];
+            planned[plan.answered()].iter().for_each(|planned| self.tally.wrote(&planned.request.operation));
             plan.close_books(planned, conn);
             if written > 0 {
                 let sent = conn.reply_with(&all, &mut pieces);

@@ -6,6 +6,7 @@ mod gather;
 use super::batch::commit_open;
 use super::conn::{BufferPool, Conn};
 use super::execute::Executor;
+use super::latency::Tally;
 use super::mailbox::Mailbox;
 use super::scope::Scope;
 use super::shared::{Shared, unix_time};
@@ -22,7 +23,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const WAKE: Token = Token(usize::MAX);
 
@@ -71,6 +72,9 @@ pub struct Worker<'s> {
     sweep: Option<Sweep>,
     /// The last tick.
     last: TickSummary,
+    /// When it last woke up, and what it answered since.
+    woke: Instant,
+    tally: Tally,
     /// A connection waits for its client to read.
     stalled: bool,
     /// Second after the daemon's start in which clients were last clients_checked.
@@ -152,6 +156,8 @@ impl<'s> Worker<'s> {
             counts: Vec::new(),
             sweep: None,
             last: TickSummary::default(),
+            woke: Instant::now(),
+            tally: Tally::default(),
             stalled: false,
             clients_checked: 0,
         }
@@ -180,6 +186,7 @@ impl<'s> Worker<'s> {
             {
                 return Err(ServeError::Poll(error));
             }
+            self.woke = Instant::now();
             for event in &events {
                 self.note(event);
             }
@@ -239,14 +246,16 @@ impl<'s> Worker<'s> {
         if ready.is_empty() {
             return;
         }
-        self.store.set_now(unix_time());
+        self.store.set_now(self.shared.unix_time_at(self.woke));
         self.follow_config();
         if let Err(unknown) = self.run_tick(ready, buffers, plans, false) {
             self.shared.mapping.look_up(&unknown);
             self.follow_config();
             let _ = self.run_tick(ready, buffers, plans, true);
         }
-        let now = self.shared.uptime_seconds();
+        let ended = Instant::now();
+        self.shared.stats[self.index].latencies.publish(&mut self.tally, self.woke, ended);
+        let now = ended.saturating_duration_since(self.shared.started).as_secs();
         for plan in plans.drain(..) {
             self.settle(plan, now);
         }
@@ -294,6 +303,7 @@ impl<'s> Worker<'s> {
             shared: self.shared,
             stats: &mut self.stats,
             counts: &mut self.counts,
+            tally: &mut self.tally,
             last: self.last,
             this: TickSummary::default(),
             // A batch was answered: what it holds must not be undone for this.

@@ -48,6 +48,9 @@ fn variables_and_statistics() {
     compare(&text, "Status variables", shown(&host, "SHOW STATUS", &["Daemon_memcached_"]));
     compare(&text, "Statistics", stats(&host, ""));
     compare(&text, "Settings", stats(&host, "settings"));
+    // `get:count` is documented as `get` and `count`.
+    let parts = stats(&host, "latency").iter().flat_map(|name| name.split(':').map(str::to_owned)).collect();
+    compare(&text, "Latencies", parts);
 }
 
 #[test]

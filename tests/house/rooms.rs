@@ -29,7 +29,7 @@ const WITHOUT_CIRCLES: &[&str] = &["plugin", "protocol", "rows", "server", "stor
 
 /// The floors of the server, from the bottom up: a file may need files of its own floor and of those below.
 const SERVER: &[(&str, &[&str])] = &[
-    ("vocabulary", &["admission", "budget", "detail", "mapping", "outcome", "scope", "stats", "terms", "watched"]),
+    ("vocabulary", &["admission", "budget", "detail", "latency", "mapping", "outcome", "scope", "stats", "terms", "watched"]),
     ("sockets and connections", &["conn", "listen", "login", "mailbox", "options", "peers", "socket", "tls"]),
     ("what all threads share", &["batch", "reader", "report", "shared", "sweep"]),
     ("execution", &["execute"]),

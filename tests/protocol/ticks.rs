@@ -1,6 +1,7 @@
 //! The rules of a tick, through the real program: what happens to innocent requests when one of them, or the commit, fails.
 
-use crate::common::{Host, HostConfig};
+use crate::common::{Client, Host, HostConfig};
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,6 +22,43 @@ fn only_the_request_that_waits_too_long_for_a_lock_fails() {
     client.ask("incr held 1\r\n", "2\r\n");
     let stats = client.stats("");
     assert!(stats.iter().any(|(name, value)| name == "lock_wait_timeouts" && value == "2"), "{stats:?}");
+}
+
+#[test]
+fn every_request_has_its_time_in_a_histogram() {
+    let host = HostConfig::new().option("-p 0 -t 1").start();
+    let mut client = host.client();
+    client.ask("set a 0 0 1\r\n1\r\nincr a 1\r\ntouch a 0\r\n", "STORED\r\n2\r\nTOUCHED\r\n");
+    client.ask(
+        "get a\r\nget a b\r\nmg a\r\nversion\r\n".repeat(20),
+        "VALUE a 0 1\r\n2\r\nEND\r\nVALUE a 0 1\r\n2\r\nEND\r\nHD\r\nVERSION 1.6.45-daemon_memcached-0.1.0\r\n"
+            .repeat(20),
+    );
+    client.ask(
+        "delete a\r\ndelete a\r\nset held 0 0 1 noreply\r\n1\r\nget held\r\n",
+        "DELETED\r\nNOT_FOUND\r\nVALUE held 0 1\r\n1\r\nEND\r\n",
+    );
+    let times = |client: &mut Client| client.stats("latency").into_iter().collect::<BTreeMap<_, _>>();
+    let counts = |times: &BTreeMap<String, String>| {
+        ["get", "set", "delete", "incr", "touch", "other"]
+            .map(|name| times[&format!("{name}:count")].parse::<u64>().unwrap())
+    };
+    let found = times(&mut client);
+    assert_eq!(counts(&found), [61, 2, 2, 1, 1, 20]);
+    assert!(found["commit:count"].parse::<u64>().unwrap() >= 2, "{found:?}");
+    for name in ["get", "set", "commit"] {
+        let values = ["p50_us", "p90_us", "p99_us", "p999_us", "max_us"];
+        let values = values.map(|what| found[&format!("{name}:{what}")].parse::<f64>().unwrap());
+        assert!(values[0] > 0.0 && values.is_sorted(), "{name}: {values:?}");
+    }
+    // A request that waits for a lock takes as long as the wait.
+    host.sql("BEGIN; UPDATE memcached.cache SET value = '9' WHERE `key` = 'held'").unwrap();
+    client.ask("set held 0 0 1\r\n2\r\n", "SERVER_ERROR lock wait timeout\r\n");
+    host.sql("COMMIT").unwrap();
+    let found = times(&mut client);
+    assert!(found["set:max_us"].parse::<f64>().unwrap() >= 1e6, "{found:?}");
+    client.ask("stats reset\r\n", "RESET\r\n");
+    assert_eq!(counts(&times(&mut client))[..5], [0; 5]);
 }
 
 #[test]

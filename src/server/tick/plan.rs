@@ -100,14 +100,18 @@ impl Plan {
         }
     }
 
+    /// The requests that the write phase answered whole.
+    pub(super) fn answered(&self) -> Range<usize> {
+        match self.resume {
+            Resume::Start => self.requests.clone(),
+            // The last one is answered in part.
+            _ => self.requests.start..self.requests.end - 1,
+        }
+    }
+
     /// Behind the write phase: what is consumed of the input, and where the connection stands then.
     pub(super) fn close_books(&mut self, planned: &[Planned<'_>], conn: &Conn) {
-        let answered = match self.resume {
-            Resume::Start => &planned[self.requests.clone()],
-            // The last one is answered in part.
-            _ => &planned[self.requests.start..self.requests.end - 1],
-        };
-        let Some(last) = answered.last() else {
+        let Some(last) = planned[self.answered()].last() else {
             // Nothing was, or nothing but a part.
             if self.requests.is_empty() {
                 self.resume = conn.resume.clone();

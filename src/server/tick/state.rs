@@ -4,6 +4,7 @@ use crate::rows::Rows;
 use crate::server::budget::REPLY_MAX;
 use crate::server::conn::Conn;
 use crate::server::execute::Executor;
+use crate::server::latency::Tally;
 use crate::server::shared::Shared;
 use crate::server::stats::{ContainerCount, Delta};
 use crate::store::{Config, ContainerId, Store};
@@ -28,6 +29,8 @@ pub struct Tick<'t, R> {
     pub stats: &'t mut Delta,
     /// What happened to containers, likewise.
     pub counts: &'t mut Vec<ContainerCount>,
+    /// What was answered.
+    pub tally: &'t mut Tally,
     /// The tick before.
     pub last: TickSummary,
     /// What is to be told of this one.

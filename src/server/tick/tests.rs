@@ -78,8 +78,19 @@ impl Bench {
         let (mut stats, mut plans, mut buffers) = (Delta::ZERO, Vec::new(), Buffers::default());
         let (store, config, shared, counts) = (&mut self.store, &mut self.config, &self.shared, &mut Vec::new());
         let (last, this) = (self.last, TickSummary::default());
-        let mut tick =
-            Tick { conns: &conns, store, config, shared, stats: &mut stats, counts, last, this, keeps_config: false };
+        let mut tally = Tally::default();
+        let mut tick = Tick {
+            conns: &conns,
+            store,
+            config,
+            shared,
+            stats: &mut stats,
+            counts,
+            tally: &mut tally,
+            last,
+            this,
+            keeps_config: false,
+        };
         tick.run(&ready, &mut buffers, &mut plans, true).unwrap();
         self.last = tick.this;
         let answers = plans

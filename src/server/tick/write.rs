@@ -280,6 +280,9 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         let begun = Instant::now();
         let committed = self.tick.store.end_phase(requests.len());
         self.tick.this.commit = begun.elapsed();
+        if !self.tick.shared.batches() {
+            self.tick.tally.committed(self.tick.this.commit);
+        }
         match committed {
             Ok(()) => {
                 self.tick.stats.one(Counter::Commits);
