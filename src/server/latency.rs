@@ -201,6 +201,16 @@ impl Series {
         });
         found.map_or(0, end)
     }
+
+    /// How many took less than each power of two, as (seconds, count), rising; the last bucket has no end.
+    pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> {
+        let mut below = 0;
+        let octaves = self.buckets.chunks(1 << FINE).enumerate().take((HIGHEST - LOWEST - 1) as usize);
+        octaves.map(move |(octave, counts)| {
+            below += counts.iter().sum::<u64>();
+            ((1u64 << (LOWEST + 1 + octave as u32)) as f64 / 1e9, below)
+        })
+    }
 }
 
 #[cfg(test)]
@@ -230,6 +240,7 @@ mod tests {
             assert!(truth <= told && told <= truth + truth / 8, "{share}: {told} for {truth}");
         }
         assert_eq!((gets.count(), gets.seconds()), (1000, 5.005));
+        assert_eq!(gets.cumulative().last().unwrap().1, 1000);
         let since = snapshot.clone().since(Some(&snapshot));
         assert!(since.series().all(|(_, series)| series.count() == 0 && series.quantile(0.5) == 0));
     }

@@ -8,6 +8,7 @@
 //!      │ listeners           ...               ├─► its own session on the tables
 //!      └────────────────► mailbox ─► worker N ─┘
 //!   login  checks passwords, answers into the mailboxes (with -Y only)
+//!   metrics     answers Prometheus (with -o metrics only)
 //!   supervisor  every 100 ms: the host's shutdown flag, flush deadlines; wakes the workers
 //! ```
 //!
@@ -26,6 +27,7 @@ mod login;
 mod login_thread;
 mod mailbox;
 mod mapping;
+mod metrics;
 pub mod options;
 mod outcome;
 mod peers;
@@ -137,6 +139,7 @@ impl Server {
         let logins = options.users.as_deref().map(Logins::new).transpose().map_err(StartError::Users)?;
         let tls = options.tls.as_ref().map(Tls::new).transpose().map_err(StartError::Tls)?;
         let listeners = Listener::bind_all(&options, &config).map_err(StartError::Listen)?;
+        let metrics = options.metrics.map(metrics::Seed::bind).transpose().map_err(StartError::Listen)?;
         for option in &options.without_meaning {
             log::info!("option {option} has no meaning inside a host and is ignored");
         }
@@ -153,7 +156,11 @@ impl Server {
             threads: Vec::new(),
         };
         server.shared.peers.listen(listeners.iter().map(|l| (l.as_raw_fd(), l.address.clone())));
-        match server.spawn_all(poll, listeners, observer) {
+        let metrics = metrics.map(|(seed, waker)| {
+            let _ = server.shared.metrics.set((seed.address, waker));
+            seed
+        });
+        match server.spawn_all(poll, listeners, metrics, observer) {
             Ok(()) => Ok(server),
             Err(error) => {
                 server.stop();
@@ -166,6 +173,7 @@ impl Server {
         &mut self,
         poll: mio::Poll,
         listeners: Vec<Listener>,
+        metrics: Option<metrics::Seed>,
         observer: Option<Observer>,
     ) -> std::io::Result<()> {
         let cas = CasSource::new();
@@ -184,6 +192,11 @@ impl Server {
             let shared = Arc::clone(&self.shared);
             let watch = move || shared.host.watch_group(&|| shared.stopping());
             self.threads.push(spawn("memcached-group", watch)?);
+        }
+        if let Some(seed) = metrics {
+            log::info!("metrics are at http://{}/metrics", seed.address);
+            let shared = Arc::clone(&self.shared);
+            self.threads.push(spawn("memcached-metrics", move || metrics::run(seed, &shared))?);
         }
         let shared = Arc::clone(&self.shared);
         self.threads.push(spawn("memcached-config", move || reader::run(&shared))?);

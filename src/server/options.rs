@@ -7,6 +7,7 @@ mod tls_files;
 use crate::protocol::Dialect;
 pub use crate::store::Batch;
 pub use error::OptionError;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use tls_files::SslOptions;
 pub use tls_files::{ClientCertificates, TlsFiles};
@@ -98,6 +99,8 @@ pub struct Options {
     pub sticky_mapping: bool,
     /// The container that clients are bound to, where the listener says nothing else.
     pub container: Option<String>,
+    /// Where metrics are served, if at all.
+    pub metrics: Option<SocketAddr>,
     /// Whether flush_all is refused.
     pub flush_disabled: bool,
     /// Users file of `-Y`; with it every connection has to log in.
@@ -143,6 +146,7 @@ impl Default for Options {
             requests_per_tick: 1024,
             sticky_mapping: true,
             container: None,
+            metrics: None,
             flush_disabled: false,
             users: None,
             sasl: false,

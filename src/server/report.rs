@@ -3,7 +3,7 @@
 use super::latency::Snapshot;
 use super::peers::Held;
 use super::shared::{Shared, VERSION, unix_time};
-use super::stats::{ALL, Counter, NAMES};
+use super::stats::{ALL, ContainerCount, Counter, NAMES};
 use crate::protocol::Dialect;
 use crate::store::Config;
 use std::sync::atomic::Ordering;
@@ -95,9 +95,7 @@ impl Shared {
         for container in config.containers() {
             let name = &container.name;
             let id = container.table.id;
-            let counts = self.stats.iter().map(|worker| worker.container(id));
-            let (operations, errors) =
-                counts.fold((0, 0), |sum, count| (sum.0 + count.operations, sum.1 + count.errors));
+            let ContainerCount { operations, errors } = self.container_count(id);
             tell(&format!("{name}:table"), &container.table.display());
             if let Some(error) = container.refused() {
                 tell(&format!("{name}:refused"), &error.rule.to_string());
@@ -107,8 +105,17 @@ impl Shared {
         }
     }
 
+    /// What happened to the container with that table id, by all workers.
+    pub(super) fn container_count(&self, id: usize) -> ContainerCount {
+        let counts = self.stats.iter().map(|worker| worker.container(id));
+        counts.fold(ContainerCount::default(), |sum, count| ContainerCount {
+            operations: sum.operations + count.operations,
+            errors: sum.errors + count.errors,
+        })
+    }
+
     /// The sum of a counter over all workers since the start or the last reset.
-    fn total(&self, counter: Counter) -> u64 {
+    pub(super) fn total(&self, counter: Counter) -> u64 {
         let sum: u64 = self.stats.iter().map(|worker| worker.get(counter)).sum();
         sum.saturating_sub(self.reset[counter as usize].load(Ordering::Relaxed))
     }
@@ -214,11 +221,12 @@ impl Shared {
         tell("dump_enabled", "yes");
         tell("client_flags_size", "4");
         tell("storage", "table");
+        tell("metrics", &self.metrics.get().map_or("no".into(), |(address, _)| address.to_string()));
     }
 }
 
 /// Seconds that the process has computed for itself and that the system has for it, as memcached writes them.
-fn cpu_time() -> (String, String) {
+pub(super) fn cpu_time() -> (String, String) {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: the structure is writable, and zeroes are a value of it where the call fails.
     let usage = unsafe {

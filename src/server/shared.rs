@@ -13,6 +13,7 @@ use crate::cache::MemoryStore;
 use crate::host::Host;
 use crate::store::{Batch, Config, ContainerId, Marks};
 use parking_lot::Mutex;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -40,6 +41,8 @@ pub struct Shared {
     pub(super) started: Instant,
     /// Nanoseconds since 1970 at `started`, by the system's clock of now: what turns one reading of the steady clock into both.
     epoch: AtomicI64,
+    /// Where metrics are served, and what wakes their thread.
+    pub(super) metrics: OnceLock<(SocketAddr, mio::Waker)>,
     /// Where the histograms stood at the last `stats reset`.
     pub(super) latencies_reset: Mutex<Option<Snapshot>>,
     /// Items of the policies cache_only and caching, and the bytes they may take.
@@ -89,6 +92,7 @@ impl Shared {
             connections_refused: AtomicU64::new(0),
             started,
             epoch: AtomicI64::new(epoch_of(started)),
+            metrics: OnceLock::new(),
             latencies_reset: Mutex::default(),
             memory: Arc::new(MemoryStore::new(options.memory_limit, options.evict)),
             memory_limit: AtomicUsize::new(options.memory_limit),
@@ -145,6 +149,9 @@ impl Shared {
         }
         let _ = acceptor.wake();
         self.mapping.wake();
+        if let Some((_, waker)) = self.metrics.get() {
+            let _ = waker.wake();
+        }
         if let Some(logins) = &self.logins {
             logins.wake();
         }

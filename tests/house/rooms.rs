@@ -29,13 +29,16 @@ const WITHOUT_CIRCLES: &[&str] = &["plugin", "protocol", "rows", "server", "stor
 
 /// The floors of the server, from the bottom up: a file may need files of its own floor and of those below.
 const SERVER: &[(&str, &[&str])] = &[
-    ("vocabulary", &["admission", "budget", "detail", "latency", "mapping", "outcome", "scope", "stats", "terms", "watched"]),
+    (
+        "vocabulary",
+        &["admission", "budget", "detail", "latency", "mapping", "outcome", "scope", "stats", "terms", "watched"],
+    ),
     ("sockets and connections", &["conn", "listen", "login", "mailbox", "options", "peers", "socket", "tls"]),
     ("what all threads share", &["batch", "reader", "report", "shared", "sweep"]),
     ("execution", &["execute"]),
     ("ticks", &["tick"]),
     ("workers", &["threads", "worker"]),
-    ("the daemon's other threads", &["accept", "login_thread", "mod", "supervise"]),
+    ("the daemon's other threads", &["accept", "login_thread", "metrics", "mod", "supervise"]),
 ];
 
 /// Rooms that a source file names: `crate::room` or, in a nested import, `crate::{room`.

@@ -12,6 +12,7 @@ mod expected;
 mod golden;
 mod memcached;
 mod meta;
+mod metrics;
 mod props;
 mod ticks;
 mod tls;

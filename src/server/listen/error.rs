@@ -31,6 +31,13 @@ pub enum ListenError {
         /// What the system says.
         reason: String,
     },
+    /// The system refuses the address of the metrics.
+    Metrics {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        reason: String,
+    },
     /// The system refuses a UNIX socket.
     Unix {
         /// Its path.
@@ -56,6 +63,9 @@ impl fmt::Display for ListenError {
         match self {
             ListenError::NoContainer { container, address } => {
                 write!(f, "container={container} for {address}: table innodb_memcache.containers has no such row")
+            }
+            ListenError::Metrics { address, reason } => {
+                write!(f, "cannot serve metrics on {address}: {reason}; choose another address with -o metrics")
             }
             ListenError::Unresolved { name, reason } => write!(f, "option -l {name}: cannot be resolved: {reason}"),
             ListenError::NoAddress(name) => write!(f, "option -l {name}: has no address"),

@@ -52,6 +52,8 @@ pub enum OptionError {
         /// Its value.
         text: String,
     },
+    /// Metrics cannot be served there.
+    MetricsAddress(String),
     /// The oldest version of TLS is none that is offered.
     TlsVersion(String),
     /// The files of TLS are not in PEM.
@@ -91,6 +93,7 @@ impl fmt::Display for OptionError {
             }
             OptionError::ValueMissing(name) => write!(f, "option -o {name} needs a value"),
             OptionError::NeitherYesNorNo { name, text } => write!(f, "option -o {name}={text}: yes or no"),
+            OptionError::MetricsAddress(text) => write!(f, "option -o metrics={text}: a port, or IP:PORT"),
             OptionError::TlsVersion(text) => {
                 write!(f, "option -o ssl_min_version={text}: 2 (TLS 1.2) and 3 (TLS 1.3) are offered, nothing older")
             }

@@ -1,6 +1,7 @@
 //! The comma separated list of `-o`.
 
 use super::{OptionError, Options, number};
+use std::net::SocketAddr;
 
 /// What means something to memcached's own memory and threads; each is logged once. All may begin with `no_`.
 const WITHOUT_MEANING: [&str; 31] = [
@@ -37,6 +38,12 @@ const WITHOUT_MEANING: [&str; 31] = [
     "ssl_kernel_tls",
 ];
 
+/// `PORT`, which is one of this machine alone, or `IP:PORT`.
+fn metrics_address(text: &str) -> Result<SocketAddr, OptionError> {
+    let local = text.parse().map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+    local.or_else(|_| text.parse()).map_err(|_| OptionError::MetricsAddress(text.into()))
+}
+
 impl Options {
     /// Reads one `name` or `name=value` of the list.
     pub(super) fn extend(&mut self, entry: &str) -> Result<(), OptionError> {
@@ -58,6 +65,7 @@ impl Options {
                     }
                 };
             }
+            "metrics" => self.metrics = Some(metrics_address(needed()?)?),
             "container" => self.container = Some(needed()?.into()),
             "ssl_chain_cert" => self.ssl.chain = Some(needed()?.into()),
             "ssl_key" => self.ssl.key = Some(needed()?.into()),

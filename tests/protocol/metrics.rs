@@ -1,0 +1,139 @@
+//! `-o metrics=ADDRESS`: what Prometheus reads, and what is no request for it.
+
+use crate::common::{Host, HostConfig};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+fn start() -> (Host, String) {
+    let host = HostConfig::new().option("-p 0 -t 2 -o metrics=0").start();
+    let settings = host.client().stats("settings");
+    let address = settings.into_iter().find(|(name, _)| name == "metrics").unwrap().1;
+    (host, address)
+}
+
+/// What the server says to these bytes before it closes.
+fn exchange(address: &str, request: &[u8]) -> String {
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    socket.write_all(request).unwrap();
+    let mut answer = Vec::new();
+    let _ = socket.read_to_end(&mut answer);
+    String::from_utf8(answer).unwrap()
+}
+
+/// Samples by name with labels, by the rules of Prometheus' text format: a family's HELP and TYPE stand before its samples,
+/// families are not mixed, no sample is there twice.
+fn scrape(address: &str) -> BTreeMap<String, f64> {
+    let answer = exchange(address, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
+    assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head}");
+    let (mut samples, mut families) = (BTreeMap::new(), BTreeSet::new());
+    let (mut family, mut kind) = (String::new(), String::new());
+    for line in body.lines() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            family = help.split_once(' ').expect(line).0.to_owned();
+            assert!(families.insert(family.clone()), "{family} is there twice");
+            kind.clear();
+        } else if let Some(of) = line.strip_prefix("# TYPE ") {
+            let (name, what) = of.split_once(' ').expect(line);
+            assert!(name == family && ["counter", "gauge", "histogram"].contains(&what), "{line}");
+            what.clone_into(&mut kind);
+        } else {
+            let (name, value) = line.rsplit_once(' ').expect(line);
+            let plain = name.split('{').next().unwrap();
+            let of_histogram = ["_bucket", "_sum", "_count"].iter().any(|end| *plain == format!("{family}{end}"));
+            assert!(if kind == "histogram" { of_histogram } else { plain == family }, "{line} stands under {family}");
+            let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            assert!(plain.starts_with("memcached_") && plain.chars().all(good), "{line}");
+            assert!(kind != "counter" || plain.ends_with("_total"), "{line}");
+            assert!(samples.insert(name.to_owned(), value.parse().expect(line)).is_none(), "{line} is there twice");
+        }
+    }
+    samples
+}
+
+#[test]
+fn every_counter_is_told_to_prometheus() {
+    let (host, address) = start();
+    assert!(address.starts_with("127.0.0.1:"), "{address}");
+    let mut client = host.client();
+    client
+        .ask("set a 0 0 1\r\n1\r\nget a\r\nget b\r\nincr a 1\r\n", "STORED\r\nVALUE a 0 1\r\n1\r\nEND\r\nEND\r\n2\r\n");
+    // The worker publishes what a tick did behind its replies.
+    client.ask("version\r\n", "VERSION 1.6.45-daemon_memcached-0.1.0\r\n");
+    let found = scrape(&address);
+    let container = r#"{container="default",table="memcached/cache"}"#;
+    for (name, value) in [
+        ("memcached_up", 1.0),
+        (r#"memcached_commands_total{command="get",status="hit"}"#, 1.0),
+        (r#"memcached_commands_total{command="get",status="miss"}"#, 1.0),
+        (r#"memcached_commands_total{command="set",status="hit"}"#, 1.0),
+        (r#"memcached_requests_total{command="get"}"#, 2.0),
+        (r#"memcached_request_duration_seconds_count{command="get"}"#, 2.0),
+        (r#"memcached_request_duration_seconds_bucket{command="get",le="+Inf"}"#, 2.0),
+        (r#"memcached_request_duration_seconds_count{command="incr"}"#, 1.0),
+        ("memcached_lock_wait_timeouts_total", 0.0),
+        ("memcached_threads", 2.0),
+        (&format!("memcached_container_operations_total{container}"), 4.0),
+        (&format!("memcached_container_errors_total{container}"), 0.0),
+        (&format!("memcached_container_refused{container}"), 0.0),
+    ] {
+        assert_eq!(found.get(name), Some(&value), "{name}: {found:#?}");
+    }
+    assert!(found["memcached_commit_duration_seconds_count"] >= 1.0 && found["memcached_commits_total"] >= 1.0);
+    assert!(found["memcached_read_bytes_total"] > 0.0 && found["memcached_written_bytes_total"] > 0.0);
+    // Buckets rise to the count.
+    let prefix = r#"memcached_request_duration_seconds_bucket{command="get",le=""#;
+    let mut buckets: Vec<(f64, f64)> = found
+        .iter()
+        .filter_map(|(name, value)| Some((name.strip_prefix(prefix)?.strip_suffix("\"}")?, *value)))
+        .map(|(end, value)| (if end == "+Inf" { f64::INFINITY } else { end.parse().unwrap() }, value))
+        .collect();
+    buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
+    assert!(buckets.len() > 20 && buckets.is_sorted_by(|a, b| a.1 <= b.1), "{buckets:?}");
+}
+
+#[test]
+fn other_requests_are_refused_and_slow_ones_hold_nobody_up() {
+    let (host, address) = start();
+    let long = format!("GET /metrics HTTP/1.1\r\nX: {}", "x".repeat(5000));
+    for (request, status) in [
+        ("GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 404 "),
+        ("POST /metrics HTTP/1.1\r\n\r\n", "HTTP/1.1 405 "),
+        ("GET /metrics HTTP/2\r\n\r\n", "HTTP/1.1 400 "),
+        ("get a\r\n\r\n", "HTTP/1.1 400 "),
+        ("\r\n\r\n", "HTTP/1.1 400 "),
+        ("\u{ff}\u{fe}\r\n\r\n", "HTTP/1.1 400 "),
+        (&long, "HTTP/1.1 431 "),
+        ("HEAD /metrics HTTP/1.1\r\n\r\n", "HTTP/1.1 200 "),
+        ("GET /metrics?x=1 HTTP/1.0\r\n\r\n", "HTTP/1.1 200 "),
+    ] {
+        let answer = exchange(&address, request.as_bytes());
+        assert!(answer.starts_with(status), "{request:?}: {answer}");
+        assert!(!request.starts_with("HEAD") || answer.ends_with("\r\n\r\n"), "{answer}");
+    }
+    // Half a request is closed by itself, without an answer.
+    let _silent = TcpStream::connect(&address).unwrap();
+    assert_eq!(exchange(&address, b"GET /metrics HTTP/1.1\r\n"), "");
+    scrape(&address);
+    // One that waits does not hold up the end.
+    let _half = TcpStream::connect(&address).unwrap();
+    assert!(host.terminate().success());
+}
+
+#[test]
+fn addresses_are_checked_and_nothing_listens_unasked() {
+    let host = HostConfig::new().start();
+    let settings = host.client().stats("settings");
+    assert!(settings.contains(&("metrics".to_owned(), "no".to_owned())), "{settings:?}");
+    for address in ["nowhere", "1.2.3.4", "99999"] {
+        let error = HostConfig::new().option(&format!("-p 0 -o metrics={address}")).try_start().err().unwrap();
+        assert!(error.contains("a port, or IP:PORT"), "{address}: {error}");
+    }
+    let (_first, taken) = start();
+    let error = HostConfig::new().option(&format!("-p 0 -o metrics={taken}")).try_start().err().unwrap();
+    assert!(error.contains("cannot serve metrics on"), "{error}");
+}
