@@ -127,11 +127,14 @@ typedef struct ib_col_meta {
     void *charset;        /* never filled; do not read */
 } ib_col_meta_t;
 
-/* Bits of get_cfg(). */
+/* Bits of get_cfg(). IB_CFG_LASTING_TUPLES, which InnoDB never sets: a tuple outlives the cursor that it was made from, and serves every
+ * later cursor on the same index. Once the definition of the table changed, read_row, moveto, insert_row and update_row answer
+ * IB_DATA_MISMATCH to it, read_row whether or not the cursor is on a row; and what is read or set takes no memory of it that grows. */
 typedef enum ib_cfg {
     IB_CFG_BINLOG_ENABLED = 1,
     IB_CFG_MDL_ENABLED = 2,
-    IB_CFG_DISABLE_ROWLOCK = 4
+    IB_CFG_DISABLE_ROWLOCK = 4,
+    IB_CFG_LASTING_TUPLES = 8
 } ib_cfg_t;
 
 /* Length that col_get_meta() and friends return for SQL NULL. */

@@ -182,6 +182,7 @@ pub mod ib_cfg {
     pub const IB_CFG_BINLOG_ENABLED: Type = 1;
     pub const IB_CFG_MDL_ENABLED: Type = 2;
     pub const IB_CFG_DISABLE_ROWLOCK: Type = 4;
+    pub const IB_CFG_LASTING_TUPLES: Type = 8;
 }
 pub use self::ib_cfg::Type as ib_cfg_t;
 #[repr(C)]

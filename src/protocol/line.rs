@@ -1,6 +1,7 @@
 //! A line of text: what it says of what follows it, its words and its numbers.
 
 use super::limits::BLOCK_MAX;
+use super::search::find;
 
 /// What a line says, beside the request that it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +51,7 @@ impl<'a> Iterator for Args<'a> {
             self.0 = text;
             return None;
         }
-        let end = memchr::memchr(b' ', text).unwrap_or(text.len());
+        let end = find(b' ', text).unwrap_or(text.len());
         let (arg, rest) = text.split_at(end);
         self.0 = rest;
         Some(arg)

@@ -23,6 +23,7 @@ pub mod outcome;
 mod parser;
 pub mod reply;
 mod request;
+mod search;
 mod style;
 
 pub use keys::{KeyBuffer, KeyIter, Keys};

@@ -2,6 +2,7 @@
 
 use super::limits::{GET_LINE_MAX, LINE_MAX};
 use super::line::Line;
+use super::search::find;
 use super::{Operation, Request, ascii, binary, reply};
 
 /// Which protocol a connection speaks.
@@ -159,7 +160,7 @@ impl Parser {
     #[inline]
     fn line_end(&mut self, input: &[u8]) -> LineEnd {
         let head = input.get(..LINE_MAX + 1).unwrap_or(input);
-        match memchr::memchr(b'\n', head) {
+        match find(b'\n', head) {
             Some(newline) => LineEnd::At(newline),
             None if input.len() <= LINE_MAX => LineEnd::NotYet,
             None => self.long_line_end(input),

@@ -40,11 +40,11 @@ pub(crate) struct Catalog {
 struct Names {
     databases: BTreeSet<String>,
     /// Each tick looks its tables up: the names are the DBA's, so a quick hash will do.
-    tables: FastMap<String, Arc<Table>>,
+    tables: FastMap<Vec<u8>, Arc<Table>>,
 }
 
-fn path(db: &str, table: &str) -> String {
-    format!("{db}/{table}")
+fn path(db: &str, table: &str) -> Vec<u8> {
+    [db.as_bytes(), b"/", table.as_bytes()].concat()
 }
 
 pub(crate) fn keyspace_name(id: u64) -> String {
@@ -96,7 +96,7 @@ impl Catalog {
     }
 
     /// By `database/table`.
-    pub(crate) fn by_path(&self, path: &str) -> Option<Arc<Table>> {
+    pub(crate) fn by_path(&self, path: &[u8]) -> Option<Arc<Table>> {
         self.names.read().tables.get(path).cloned()
     }
 
@@ -130,7 +130,10 @@ impl Catalog {
         for (path, table) in names.tables {
             match Arc::try_unwrap(table) {
                 Ok(table) => keyspaces.push(table.keyspace().clone()),
-                Err(_) => return Err(Error::Storage(format!("table {path} is still in use"))),
+                Err(_) => {
+                    let path = String::from_utf8_lossy(&path).into_owned();
+                    return Err(Error::Storage(format!("table {path} is still in use")));
+                }
             }
         }
         Ok(keyspaces)

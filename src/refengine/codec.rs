@@ -103,6 +103,24 @@ pub(crate) fn field(row: &[u8], n: usize, i: usize) -> Option<Field> {
     (range.start <= range.end && range.end <= row.len()).then_some(Field::At(range))
 }
 
+/// The bytes of column `i` of a row of `n` columns. `None`: it is NULL, or these bytes are not such a row.
+#[inline]
+pub(crate) fn bytes(row: &[u8], n: usize, i: usize) -> Option<&[u8]> {
+    // Nearly all rows are narrow: a column of theirs is found here in a few steps.
+    if let Some((2, rest)) = row.split_first()
+        && let Some((offsets, payload)) = rest.split_at_checked(2 * n)
+    {
+        let (offsets, _) = offsets.as_chunks::<2>();
+        let end = u16::from_le_bytes(*offsets.get(i)?);
+        let start = if i == 0 { 0 } else { u16::from_le_bytes(*offsets.get(i - 1)?) & !NULL_16 };
+        return if end & NULL_16 == 0 { payload.get(usize::from(start)..usize::from(end)) } else { None };
+    }
+    match field(row, n, i)? {
+        Field::At(range) => row.get(range),
+        Field::Null => None,
+    }
+}
+
 /// Where the bytes of a row's columns are, in order; no bytes where these are not such a row.
 #[inline]
 pub(crate) fn fields(row: &[u8], n: usize) -> impl Iterator<Item = Field> {

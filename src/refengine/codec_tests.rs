@@ -36,13 +36,15 @@ fn rows_give_back_each_field() {
                 Field::Null => assert_eq!(*expected, None),
                 Field::At(range) => assert_eq!(*expected, Some(&row[range])),
             }
+            assert_eq!(bytes(&row, fields.len(), i), *expected);
         }
         assert_eq!(field(&row, fields.len(), fields.len()), None);
+        assert_eq!(bytes(&row, fields.len(), fields.len()), None);
         // Cut short, nothing is read beyond the end.
         for n in 0..row.len().min(64) {
             for i in 0..fields.len() {
                 if let Some(Field::At(range)) = field(&row[..n], fields.len(), i) {
-                    assert!(range.end <= n);
+                    assert_eq!(bytes(&row[..n], fields.len(), i), Some(&row[range]));
                 }
             }
         }

@@ -207,10 +207,13 @@ impl LockManager {
             return;
         }
         let mut state = self.state.lock();
+        let mut untidy = state.tables.len() > KEPT_TABLES;
         for lock in locks.drain(..) {
-            state.drop_lock(trx, lock);
+            untidy |= state.drop_lock(trx, lock) > KEPT_POINTS;
         }
-        state.tidy();
+        if untidy {
+            state.tidy();
+        }
         state.grant_waiting();
     }
 }
@@ -334,9 +337,10 @@ impl State {
         self.tables.entry(table).or_default().ranges.push((span, Holder { trx, mode }));
     }
 
-    fn drop_lock(&mut self, trx: u64, lock: Lock) {
+    /// Returns for how many points the table has memory.
+    fn drop_lock(&mut self, trx: u64, lock: Lock) -> usize {
         let (Lock::Point { table, .. } | Lock::Ranges { table }) = &lock;
-        let Some(locks) = self.tables.get_mut(table) else { return };
+        let Some(locks) = self.tables.get_mut(table) else { return 0 };
         match lock {
             Lock::Point { key, .. } => {
                 if let Entry::Occupied(mut holders) = locks.points.entry(key)
@@ -347,6 +351,7 @@ impl State {
             }
             Lock::Ranges { .. } => locks.ranges.retain(|(_, h)| h.trx != trx),
         }
+        locks.points.capacity()
     }
 
     /// Forgets tables without locks, except that a small one keeps its memory for the next transaction.

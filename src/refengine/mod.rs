@@ -33,6 +33,7 @@ mod lock_wait;
 mod mdl;
 mod permissions;
 mod scan;
+mod shape;
 mod sorted;
 mod span;
 pub mod sql;

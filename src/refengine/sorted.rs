@@ -57,6 +57,17 @@ impl<V> Sorted<V> {
         self.rows.is_empty()
     }
 
+    /// Removes everything, and keeps memory for that many entries.
+    pub(crate) fn clear(&mut self, kept: usize) {
+        self.rows.clear();
+        self.order.clear();
+        self.fresh.clear();
+        if self.rows.capacity() > kept {
+            self.rows.shrink_to(kept);
+            self.fresh.shrink_to(kept);
+        }
+    }
+
     /// All entries, in no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Slice, &V)> {
         self.rows.iter()

@@ -2,11 +2,11 @@
 
 use super::error::Error;
 use super::mdl::lock::Mdl;
+use super::shape::Shape;
 use super::sorted::Sorted;
 use super::storage::{Keyspace, Slice};
 use super::types::TableDef;
 use parking_lot::{RwLock, RwLockWriteGuard};
-use std::ffi::CString;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,9 +15,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 /// and operations on the old one then say [`Error::NoSuchTable`].
 pub struct Table {
     id: u64,
-    def: TableDef,
+    shape: Arc<Shape>,
     keyspace: Keyspace,
-    column_names: Vec<CString>,
     mdl: Mdl,
     gone: AtomicBool,
     pending: Pending,
@@ -25,15 +24,17 @@ pub struct Table {
 
 impl Table {
     pub(crate) fn new(id: u64, def: TableDef, keyspace: Keyspace) -> Table {
-        // The catalog admits no name with a NUL in it.
-        let column_names = def.columns.iter().map(|c| CString::new(c.name.as_str()).unwrap_or_default()).collect();
         let (mdl, gone, pending) = (Mdl::default(), AtomicBool::new(false), Pending::default());
-        Table { id, def, keyspace, column_names, mdl, gone, pending }
+        Table { id, shape: Arc::new(Shape::new(def)), keyspace, mdl, gone, pending }
     }
 
     /// The definition.
     pub fn def(&self) -> &TableDef {
-        &self.def
+        self.shape.def()
+    }
+
+    pub(crate) fn shape(&self) -> &Arc<Shape> {
+        &self.shape
     }
 
     /// A number no other table has or had; TRUNCATE changes it.
@@ -51,10 +52,6 @@ impl Table {
 
     pub(crate) fn keyspace(&self) -> &Keyspace {
         &self.keyspace
-    }
-
-    pub(crate) fn column_names(&self) -> &[CString] {
-        &self.column_names
     }
 
     pub(crate) fn mdl(&self) -> &Mdl {
@@ -75,7 +72,7 @@ impl Table {
     }
 
     pub(crate) fn no_such_table(&self) -> Error {
-        Error::NoSuchTable { db: self.def.db.clone(), table: self.def.name.clone() }
+        Error::NoSuchTable { db: self.def().db.clone(), table: self.def().name.clone() }
     }
 }
 
@@ -99,6 +96,11 @@ impl WriteSet {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.read().is_empty()
+    }
+
+    /// Forgets everything, and keeps memory for that many keys.
+    pub(crate) fn clear(&mut self, kept: usize) {
+        self.0.get_mut().clear(kept);
     }
 
     /// Calls `f` with all of them, in no order.

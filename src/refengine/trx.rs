@@ -47,6 +47,20 @@ struct Undo {
     before: Option<Option<Slice>>,
 }
 
+/// Entries of each of its lists for which a transaction that ended keeps memory.
+const KEPT: usize = 1024;
+
+/// The memory of a transaction that ended, for the next one.
+#[derive(Default)]
+pub(crate) struct Spare {
+    uses: Vec<Use>,
+    undo: Vec<Undo>,
+    locks: Vec<Lock>,
+    writes: Option<Arc<WriteSet>>,
+    key: Vec<u8>,
+    other_key: Vec<u8>,
+}
+
 /// See the module.
 pub(crate) struct Trx {
     core: Arc<Core>,
@@ -62,6 +76,8 @@ pub(crate) struct Trx {
     locks: Vec<Lock>,
     last: Option<Last>,
     snapshot: Option<Snapshot>,
+    /// Of a table that is not used any more; empty.
+    idle: Option<Arc<WriteSet>>,
     /// Buffers kept for their memory.
     key: Vec<u8>,
     other_key: Vec<u8>,
@@ -69,6 +85,18 @@ pub(crate) struct Trx {
 
 impl Trx {
     pub(crate) fn start(core: Arc<Core>, isolation: Isolation, read_write: bool, timeout: Duration) -> Trx {
+        Trx::start_with(Spare::default(), core, isolation, read_write, timeout)
+    }
+
+    /// Starts with the memory of one that ended.
+    pub(crate) fn start_with(
+        spare: Spare,
+        core: Arc<Core>,
+        isolation: Isolation,
+        read_write: bool,
+        timeout: Duration,
+    ) -> Trx {
+        let Spare { uses, undo, locks, writes: idle, key, other_key } = spare;
         Trx {
             core,
             id: 0,
@@ -76,13 +104,30 @@ impl Trx {
             read_write,
             aborted: false,
             timeout,
-            uses: Vec::new(),
-            undo: Vec::new(),
-            locks: Vec::new(),
+            uses,
+            undo,
+            locks,
             last: None,
             snapshot: None,
-            key: Vec::new(),
-            other_key: Vec::new(),
+            idle,
+            key,
+            other_key,
+        }
+    }
+
+    /// What the next one can use of one that ended.
+    pub(crate) fn take_spare(&mut self) -> Spare {
+        self.rollback();
+        let Trx { uses, undo, locks, idle, key, other_key, .. } = self;
+        undo.shrink_to(KEPT);
+        locks.shrink_to(KEPT);
+        Spare {
+            uses: std::mem::take(uses),
+            undo: std::mem::take(undo),
+            locks: std::mem::take(locks),
+            writes: idle.take(),
+            key: std::mem::take(key),
+            other_key: std::mem::take(other_key),
         }
     }
 
@@ -139,7 +184,8 @@ impl Trx {
     }
 
     fn add_use(&mut self, guard: mdl::Shared) -> usize {
-        self.uses.push(Use { guard, writes: Arc::default(), shown: false });
+        let writes = self.idle.take().unwrap_or_default();
+        self.uses.push(Use { guard, writes, shown: false });
         self.uses.len() - 1
     }
 
@@ -177,8 +223,8 @@ impl Trx {
         self.id
     }
 
-    /// Locks a key of a table that is held until the transaction ends.
-    pub(crate) fn lock_key(&mut self, table: u64, key: &[u8], mode: LockMode) -> Result<()> {
+    /// Locks a key of a table that is held until the transaction ends. `false`: the transaction had it locked already.
+    pub(crate) fn lock_key(&mut self, table: u64, key: &[u8], mode: LockMode) -> Result<bool> {
         let (trx, timeout) = (self.id(), self.timeout);
         let granted = self.core.locks().point(trx, table, key, mode, || lock_wait::deadline(timeout));
         self.locked(granted)
@@ -188,14 +234,15 @@ impl Trx {
     pub(crate) fn lock_span(&mut self, table: u64, span: &Span, mode: LockMode) -> Result<()> {
         let trx = self.id();
         let granted = self.core.locks().range(trx, table, span, mode, self.deadline());
-        self.locked(granted)
+        self.locked(granted).map(|_| ())
     }
 
-    fn locked(&mut self, granted: Result<Option<Lock>>) -> Result<()> {
+    fn locked(&mut self, granted: Result<Option<Lock>>) -> Result<bool> {
         match granted {
-            Ok(lock) => {
-                self.locks.extend(lock);
-                Ok(())
+            Ok(None) => Ok(false),
+            Ok(Some(lock)) => {
+                self.locks.push(lock);
+                Ok(true)
             }
             Err(error) => {
                 if error == Error::Deadlock {
@@ -297,8 +344,11 @@ impl Trx {
         {
             return Ok(last.row.clone());
         }
-        self.lock_key(table.id(), key, LockMode::Exclusive)?;
-        self.latest(table, key)
+        match self.lock_key(table.id(), key, LockMode::Exclusive)? {
+            // Whoever writes to a key has it locked before.
+            true => self.core.committed(table, key),
+            false => self.latest(table, key),
+        }
     }
 
     /// Reads a row through a unique secondary index: the primary key and the row.
@@ -358,8 +408,11 @@ impl Trx {
     }
 
     fn undo_all(&mut self) {
-        self.rollback_to(0);
-        self.release();
+        // One that ended has nothing left.
+        if !self.uses.is_empty() || !self.locks.is_empty() {
+            self.rollback_to(0);
+            self.release();
+        }
     }
 
     fn release(&mut self) {
@@ -370,7 +423,12 @@ impl Trx {
         }
         self.core.locks().release(self.id, &mut self.locks);
         self.snapshot = None;
-        self.uses.clear();
+        for Use { mut writes, .. } in self.uses.drain(..) {
+            if let Some(only) = Arc::get_mut(&mut writes) {
+                only.clear(KEPT);
+                self.idle = Some(writes);
+            }
+        }
     }
 
     /// Ends the transaction, keeping its changes. Whatever the result, it is over.

@@ -305,8 +305,11 @@ impl<S: SqlSession, M: HandlerSession> Rows for RowSession<S, M> {
 
     fn keep(&mut self, stays: &dyn Fn(usize, u32) -> bool) {
         match self {
-            RowSession::Table(_) => {}
-            RowSession::Hybrid(both) => both.sql.keep(stays),
+            RowSession::Table(rows) => rows.keep(stays),
+            RowSession::Hybrid(both) => {
+                both.table.keep(stays);
+                both.sql.keep(stays);
+            }
             RowSession::Handler(rows) => rows.keep(stays),
         }
     }

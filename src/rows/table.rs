@@ -16,7 +16,7 @@ use crate::bindings::{ib_col_attr, ib_col_type, ib_lck_mode};
 pub use api::{Api, ApiError};
 use cursor::{Cursor, Transaction};
 use describe::{column_kind, index_columns, max_bytes, strip_appended};
-use open::OpenTable;
+use open::{OpenTable, Tuples};
 use std::ffi::CStr;
 use std::ops::Bound;
 
@@ -24,6 +24,10 @@ use std::ops::Bound;
 pub struct TableRows {
     // Declared first: open cursors must be closed before their transaction is released.
     open: Vec<Option<OpenTable>>,
+    /// Tuples of tables that are not open, as long as `open`.
+    kept: Vec<Option<Box<Tuples>>>,
+    /// Whether the host's tuples last from one transaction to the next.
+    lasting: bool,
     trx: Option<Transaction>,
     mode: Mode,
     active: bool,
@@ -37,7 +41,8 @@ impl TableRows {
     pub fn new(api: Api) -> TableRows {
         let mode = Mode { level: 1, read_write: false };
         let write_lock = if api.row_locks() { ib_lck_mode::IB_LOCK_X } else { ib_lck_mode::IB_LOCK_NONE };
-        TableRows { open: Vec::new(), trx: None, mode, active: false, write_lock, api }
+        let (open, kept, lasting) = (Vec::new(), Vec::new(), api.lasting_tuples());
+        TableRows { open, kept, lasting, trx: None, mode, active: false, write_lock, api }
     }
 
     /// The host's `innodb_api_trx_level`, 0 to 3.
@@ -57,50 +62,60 @@ impl TableRows {
         }
     }
 
+    #[inline]
     fn open(&mut self, table: &Table, lock: ib_lck_mode::Type) -> Result<&mut OpenTable> {
-        if self.open.len() <= table.id {
-            self.open.resize_with(table.id + 1, || None);
+        if self.opened(table).is_none() {
+            self.open_anew(table)?;
         }
-        if self.open[table.id].as_ref().is_none_or(|open| open.stamp != table.stamp) {
-            self.open[table.id] = None;
-            let base = self.cursor(&table.path)?;
-            self.open[table.id] = Some(OpenTable::new(table, base)?);
-        }
-        match &mut self.open[table.id] {
-            Some(open) => {
+        match self.open.get_mut(table.id) {
+            Some(Some(open)) => {
                 open.set_lock(lock)?;
                 Ok(open)
             }
-            None => Err(Error::Engine("table is not open".into())),
+            _ => Err(Error::Engine("table is not open".into())),
         }
     }
 
-    fn opened(&self, table: &Table) -> Option<&OpenTable> {
-        self.open.get(table.id).and_then(Option::as_ref).filter(|open| open.stamp == table.stamp)
+    #[cold]
+    fn open_anew(&mut self, table: &Table) -> Result<()> {
+        if self.open.len() <= table.id {
+            self.open.resize_with(table.id + 1, || None);
+            self.kept.resize_with(table.id + 1, || None);
+        }
+        self.open[table.id] = None;
+        let kept = self.kept[table.id].take();
+        let base = self.cursor(&table.path)?;
+        self.open[table.id] = Some(OpenTable::new(table, base, kept, self.lasting)?);
+        Ok(())
     }
 
-    fn find(&mut self, table: &Table, key: Cell<'_>, lock: ib_lck_mode::Type) -> Result<bool> {
-        self.open(table, lock)?.find(table, key)
+    #[inline]
+    fn opened(&self, table: &Table) -> Option<&OpenTable> {
+        self.open.get(table.id).and_then(Option::as_ref).filter(|open| open.tuples.stamp == table.stamp)
     }
 
     /// The number of an ENUM's word, which is how InnoDB keeps it.
     #[cold]
     fn word_number(&self, table: &Table, column: usize) -> Option<i128> {
-        let row = &self.opened(table)?.row;
+        let row = &self.opened(table)?.tuples.row;
         let integer = row.meta(column).0.type_ == ib_col_type::IB_INT;
         row.bytes(column).filter(|_| integer).map(|bytes| decode_int(bytes, true))
     }
 
     /// Closes every table; the next operation opens its table again.
     pub(super) fn close_tables(&mut self) {
-        for open in &mut self.open {
-            *open = None;
+        for (open, kept) in self.open.iter_mut().zip(&mut self.kept) {
+            if let Some(open) = open.take() {
+                *kept = open.close();
+            }
         }
     }
 
     /// Releases everything that belongs to the thread's session with the host, before that goes away.
     pub(super) fn forget(&mut self) {
         self.rollback();
+        self.kept.clear();
+        self.open.clear();
         self.trx = None;
     }
 }
@@ -172,16 +187,16 @@ impl Rows for TableRows {
 
     fn read(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
         let lock = if self.mode.level == 3 { ib_lck_mode::IB_LOCK_S } else { ib_lck_mode::IB_LOCK_NONE };
-        self.find(table, key, lock)
+        self.open(table, lock)?.find(table, key)
     }
 
     fn read_for_update(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
-        self.find(table, key, self.write_lock)
+        self.open(table, self.write_lock)?.find(table, key)
     }
 
     fn bytes(&self, table: &Table, column: usize) -> Option<&[u8]> {
         let kind = table.columns.get(column)?.kind;
-        let bytes = self.opened(table)?.row.bytes(column)?;
+        let bytes = self.opened(table)?.tuples.row.bytes(column)?;
         match kind {
             // CHAR comes back with the padding that the engine added.
             ColumnKind::Char => Some(bytes.trim_ascii_end_spaces()),
@@ -193,32 +208,19 @@ impl Rows for TableRows {
         let ColumnKind::Int { bytes, unsigned } = table.columns.get(column)?.kind else {
             return self.word_number(table, column);
         };
-        Some(decode_int(self.opened(table)?.row.integer(column, bytes)?, unsigned))
+        Some(decode_int(self.opened(table)?.tuples.row.integer(column, bytes)?, unsigned))
     }
 
     fn insert(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
-        let open = self.open(table, self.write_lock)?;
-        let row = open.base.read_tuple()?;
-        for (column, cell) in cells {
-            row.set(*column, *cell, &table.columns[*column])?;
-        }
-        open.base.insert(&row)
+        self.open(table, self.write_lock)?.insert(table, cells)
     }
 
     fn update(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
-        let open = self.open(table, self.write_lock)?;
-        let new = open.base.read_tuple()?;
-        for (i, column) in table.columns.iter().enumerate() {
-            match cells.iter().find(|(changed, _)| *changed == i) {
-                Some((_, cell)) => new.set(i, *cell, column)?,
-                None => new.copy_from(&open.row, i, column)?,
-            }
-        }
-        open.cursor().update(&open.row, &new)
+        self.open(table, self.write_lock)?.update(table, cells)
     }
 
     fn delete(&mut self, table: &Table) -> Result<()> {
-        self.open(table, self.write_lock)?.cursor().delete()
+        self.open(table, self.write_lock)?.delete()
     }
 
     fn seek(&mut self, table: &Table, lower: Bound<Cell<'_>>) -> Result<bool> {
@@ -250,6 +252,14 @@ impl Rows for TableRows {
         }
         self.active = false;
         self.close_tables();
+    }
+
+    fn keep(&mut self, stays: &dyn Fn(usize, u32) -> bool) {
+        for (id, kept) in self.kept.iter_mut().enumerate() {
+            if kept.as_ref().is_some_and(|kept| !stays(id, kept.stamp)) {
+                *kept = None;
+            }
+        }
     }
 }
 

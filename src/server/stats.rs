@@ -136,8 +136,8 @@ impl WorkerStats {
         }
     }
 
-    /// Adds what happened to containers; only the owning worker calls this.
-    pub fn publish_containers(&self, counts: &mut Vec<ContainerCount>) {
+    /// Adds what happened to containers, and sets `counts` to nothing; only the owning worker calls this.
+    pub fn publish_containers(&self, counts: &mut [ContainerCount]) {
         if counts.is_empty() {
             return;
         }
@@ -145,7 +145,8 @@ impl WorkerStats {
         if totals.len() < counts.len() {
             totals.resize(counts.len(), ContainerCount::default());
         }
-        for (total, new) in totals.iter_mut().zip(counts.drain(..)) {
+        for (total, new) in totals.iter_mut().zip(counts) {
+            let new = std::mem::take(new);
             total.operations += new.operations;
             total.errors += new.errors;
         }

@@ -60,12 +60,12 @@ impl<R: Rows> Tick<'_, R> {
     ) -> Result<(), Vec<Vec<u8>>> {
         plans.clear();
         let conns = self.conns;
-        let mut planned = recycle(std::mem::take(&mut buffers.planned));
+        let mut planned: Vec<Planned<'_>> = std::mem::take(&mut buffers.planned);
         let mut unknown = Vec::new();
         let limit = self.shared.options.requests_per_tick;
         let beside_readers = self.last.readers > 0 && !self.last.waited();
         let budget = Budget::new(limit, if beside_readers { WRITES_BESIDE_READERS } else { limit });
-        let mut carriers = 0;
+        let (mut carriers, mut yields, mut writers, mut readers, mut reads) = (0, 0, 0, 0, 0);
         for key in ready {
             if let Some(conn) = conns.get(*key) {
                 let planner = Planner {
@@ -81,23 +81,31 @@ impl<R: Rows> Tick<'_, R> {
                 let plan = planner.plan(*key, conn, plans.len());
                 carriers += usize::from(plan.writes && plan.carries);
                 self.this.crowded |= plan.crowded;
+                yields += u64::from(plan.more);
+                writers += usize::from(plan.writes);
+                if !plan.writes && !plan.requests.is_empty() {
+                    readers += 1;
+                    reads += plan.requests.len();
+                }
                 plans.push(plan);
             }
         }
-        self.stats.add(Counter::ConnYields, plans.iter().filter(|plan| plan.more).count() as u64);
         if !unknown.is_empty() && !last_try {
             return Err(unknown);
         }
-        self.this.readers = plans.iter().filter(|plan| !plan.writes && !plan.requests.is_empty()).count();
+        self.stats.add(Counter::ConnYields, yields);
+        self.this.readers = readers;
         self.store.set_read_write(false);
-        self.read_phase(&planned, plans, &mut buffers.out);
-        order(&planned, plans, &mut buffers.order);
-        if !buffers.order.is_empty() {
+        if reads > 0 {
+            self.read_phase(&planned, plans, &mut buffers.out, reads);
+        }
+        if writers > 0 {
+            order(&planned, plans, &mut buffers.order);
             self.tally.turn();
             let Buffers { order, out, .. } = buffers;
             self.store.set_read_write(true);
             self.restart_lock_wait();
-            self.this.writers = plans.iter().filter(|plan| plan.writes).count();
+            self.this.writers = writers;
             WritePhase { tick: self, planned: &mut planned, plans, out, first_timeout: None }.run(order);
             self.answer_writes(&planned, plans, out);
         }
@@ -109,7 +117,8 @@ impl<R: Rows> Tick<'_, R> {
         Ok(())
     }
 
-    fn read_phase(&mut self, planned: &[Planned<'_>], plans: &mut [Plan], out: &mut Out) {
+    /// Runs the `reads` requests of connections that only read.
+    fn read_phase(&mut self, planned: &[Planned<'_>], plans: &mut [Plan], out: &mut Out, reads: usize) {
         for plan in plans.iter_mut().filter(|plan| !plan.writes && !plan.requests.is_empty()) {
             out.clear();
             let (start, mut resume) = (Resume::Start, &self.conns[plan.conn].resume);
@@ -160,10 +169,7 @@ impl<R: Rows> Tick<'_, R> {
             let sent = self.conns[plan.conn].reply(out);
             self.sent(plan, written, sent);
         }
-        let reads = plans.iter().filter(|plan| !plan.writes).map(|plan| plan.requests.len()).sum();
-        if reads > 0
-            && let Err(error) = self.store.end_phase(reads)
-        {
+        if let Err(error) = self.store.end_phase(reads) {
             log::warn!("the transaction of a read phase did not end cleanly: {error}");
         }
     }

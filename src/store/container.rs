@@ -162,11 +162,21 @@ impl Container {
 
     /// Whether the current row has not expired at Unix time `now`.
     pub(super) fn is_live<R: Rows>(&self, rows: &R, now: i64) -> bool {
-        let Some(column) = self.expiry else { return true };
-        match rows.int(&self.table, column) {
-            None | Some(0) => true,
-            Some(deadline) => deadline > i128::from(now),
-        }
+        self.live_until(rows, now).is_some()
+    }
+
+    /// Unix time at which the current row expires, 0 for never; `None` if that is not after `now`.
+    #[inline]
+    pub(super) fn live_until<R: Rows>(&self, rows: &R, now: i64) -> Option<i64> {
+        let deadline = self.deadline_of(rows);
+        (deadline == 0 || deadline > now).then_some(deadline)
+    }
+
+    /// Unix time at which the current row expires or expired, 0 for never.
+    #[inline]
+    pub(super) fn deadline_of<R: Rows>(&self, rows: &R) -> i64 {
+        let deadline = self.expiry.and_then(|column| rows.int(&self.table, column)).unwrap_or(0);
+        i64::try_from(deadline).unwrap_or(i64::MAX)
     }
 
     pub(super) fn flags_of<R: Rows>(&self, rows: &R) -> u32 {

@@ -52,10 +52,11 @@ impl<R: Rows> TableStore<R> {
         found: impl FnOnce(Item<'_>),
     ) -> Result<bool> {
         let Some(key) = container.key_cell(key) else { return Ok(false) };
-        if !self.rows.read(&container.table, key)? || !self.is_live(container) {
+        if !self.rows.read(&container.table, key)? {
             return Ok(false);
         }
-        self.hand_over(container, with_cas, found);
+        let Some(deadline) = container.live_until(&self.rows, self.now) else { return Ok(false) };
+        self.hand_over(container, deadline, with_cas, found);
         Ok(true)
     }
 
@@ -75,11 +76,8 @@ impl<R: Rows> TableStore<R> {
             // The digest covers the deadline, and the current row is the one from before the update.
             return self.get_touched(container, key, with_cas, found);
         }
-        let deadline = self.deadline(exptime);
-        let expires = container.expiry.is_some();
-        self.hand_over(container, with_cas, |item| {
-            found(Item { deadline: if expires { deadline } else { item.deadline }, ..item });
-        });
+        let deadline = if container.expiry.is_some() { self.deadline(exptime) } else { 0 };
+        self.hand_over(container, deadline, with_cas, found);
         Ok(true)
     }
 
@@ -94,7 +92,7 @@ impl<R: Rows> TableStore<R> {
         let Some(key) = container.key_cell(key) else { return Ok(false) };
         let is_there = self.rows.read(&container.table, key)?;
         if is_there {
-            self.hand_over(container, with_cas, found);
+            self.hand_over(container, container.deadline_of(&self.rows), with_cas, found);
         }
         Ok(is_there)
     }
@@ -234,10 +232,8 @@ impl<R: Rows> TableStore<R> {
             if !range.contains_below(container, &key) {
                 return ControlFlow::Break(());
             }
-            if !container.is_live(rows, now) {
-                return ControlFlow::Continue(());
-            }
-            let item = container.item(rows, with_cas, separator, scratch);
+            let Some(deadline) = container.live_until(rows, now) else { return ControlFlow::Continue(()) };
+            let item = container.item(rows, deadline, with_cas, separator, scratch);
             match found(&key, item) {
                 ControlFlow::Continue(()) => ControlFlow::Continue(()),
                 ControlFlow::Break(()) => {
@@ -337,15 +333,15 @@ impl<R: Rows> TableStore<R> {
         }
         let mut cells = Vec::with_capacity(container.values.len() + 4);
         self.item_cells(container, item, &mut cells)?;
-        if !found {
+        let cas = self.number(container, item.cas, &mut cells);
+        if found {
+            self.rows.update(&container.table, &cells)?;
+        } else {
             cells.push((container.table.key, key));
-            let cas = self.number(container, item.cas, &mut cells);
-            self.written += item.value.len();
             self.rows.insert(&container.table, &cells)?;
-            return Ok(cas);
         }
         self.written += item.value.len();
-        self.update_value(container, &cells, item.cas)
+        Ok(cas)
     }
 
     /// Appends what a set writes beside key and cas number.
@@ -423,8 +419,9 @@ impl<R: Rows> TableStore<R> {
         Ok(cas)
     }
 
-    fn hand_over(&mut self, container: &Container, with_cas: bool, found: impl FnOnce(Item<'_>)) {
-        found(container.item(&self.rows, with_cas, &self.config.separator, &mut self.scratch));
+    #[inline]
+    fn hand_over(&mut self, container: &Container, deadline: i64, with_cas: bool, found: impl FnOnce(Item<'_>)) {
+        found(container.item(&self.rows, deadline, with_cas, &self.config.separator, &mut self.scratch));
     }
 }
 

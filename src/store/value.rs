@@ -6,18 +6,18 @@ use crate::rows::{Cell, ColumnKind, Rows};
 use memchr::memmem;
 
 impl Container {
-    /// The current row as an item, its cas number only `with_cas`; `scratch` holds the value where it is not in one column.
+    /// The current row as an item that expires at `deadline`, its cas number only `with_cas`; `scratch` holds the value where it is not
+    /// in one column.
     pub(super) fn item<'r, R: Rows>(
         &self,
         rows: &'r R,
+        deadline: i64,
         with_cas: bool,
         separator: &[u8],
         scratch: &'r mut Vec<u8>,
     ) -> Item<'r> {
         let flags = self.flags_of(rows);
         let cas = if with_cas { self.cas_of(rows) } else { 0 };
-        let deadline = self.expiry.and_then(|column| rows.int(&self.table, column)).unwrap_or(0);
-        let deadline = i64::try_from(deadline).unwrap_or(i64::MAX);
         if let [column] = self.values[..]
             && let Some(value) = plain(rows, self, column)
         {

@@ -3,7 +3,7 @@
 use crate::support::ib::*;
 use crate::support::*;
 use daemon_memcached::bindings::*;
-use daemon_memcached::refengine::{RowLock, Value};
+use daemon_memcached::refengine::{ColumnType, RowLock, Value};
 use ib_err::*;
 use std::ffi::{CStr, CString};
 use std::ptr::null_mut;
@@ -351,6 +351,59 @@ fn tuples_can_be_refilled_for_ever() {
     assert_eq!(ib!(col_get_value(row, 1)).cast::<u8>(), value.as_ptr(), "borrowed");
     ib!(tuple_delete(row));
     end(cursor, trx, true);
+}
+
+#[test]
+fn tuples_serve_later_cursors_until_the_definition_changes() {
+    let fixture = fixture();
+    fill(&[("a", Some(7)), ("b", None)]);
+    let trx = begin_trx(1, false);
+    let cursor = open_cursor(trx);
+    let key = ib!(sec_search_tuple_create(cursor));
+    let row = ib!(clust_read_tuple_create(cursor));
+    let new = ib!(clust_read_tuple_create(cursor));
+    assert_eq!(end(cursor, trx, true), IB_SUCCESS);
+    // Whether the tuples suit the table, and what the row of a key has in its second column.
+    let use_them = |wanted: &[u8]| {
+        let trx = begin_trx(1, true);
+        let cursor = open_cursor(trx);
+        let suits = ib!(read_row(cursor, row, null_mut(), null_mut()));
+        ib!(set_match_mode(cursor, ib_match_mode::IB_EXACT_MATCH));
+        set(key, 0, wanted);
+        let found = ib!(moveto(cursor, key, ib_srch_mode::IB_CUR_GE));
+        let read = ib!(read_row(cursor, row, null_mut(), null_mut()));
+        let value = if read == IB_SUCCESS { get(row, 1) } else { None };
+        set(new, 0, b"new");
+        set(new, 2, &0u32.to_ne_bytes());
+        let written = (ib!(insert_row(cursor, new)), ib!(update_row(cursor, row, new)));
+        assert_eq!(end(cursor, trx, false), IB_SUCCESS);
+        ((suits, found, read), value, written)
+    };
+    for (wanted, value) in [(b"a", "value of a"), (b"b", "value of b"), (b"a", "value of a")] {
+        let (codes, read, _) = use_them(wanted);
+        assert_eq!((codes, read.as_deref()), ((IB_RECORD_NOT_FOUND, IB_SUCCESS, IB_SUCCESS), Some(value.as_bytes())));
+    }
+    // A row that was read can be changed column by column and inserted.
+    let trx = begin_trx(1, true);
+    let cursor = open_cursor(trx);
+    assert_eq!(find(cursor, b"a"), IB_SUCCESS);
+    assert_eq!(ib!(read_row(cursor, row, null_mut(), null_mut())), IB_SUCCESS);
+    assert_eq!((set(row, 0, b"c"), ib!(col_set_value(row, 3, null_mut(), NULL, 1))), (IB_SUCCESS, IB_SUCCESS));
+    assert_eq!(ib!(insert_row(cursor, row)), IB_SUCCESS);
+    assert_eq!(find(cursor, b"c"), IB_SUCCESS);
+    assert_eq!((current(cursor, 1).as_deref(), current(cursor, 3)), (Some(&b"value of a"[..]), None));
+    assert_eq!(end(cursor, trx, true), IB_SUCCESS);
+    // The same name, and other columns.
+    fixture.engine.drop_table("db", "t").unwrap();
+    let mut other = table();
+    other.columns[1] = column("v", ColumnType::VarBinary { bytes: 10 });
+    fixture.engine.create_table(other).unwrap();
+    let (codes, _, written) = use_them(b"a");
+    assert_eq!(
+        (codes, written),
+        ((IB_DATA_MISMATCH, IB_DATA_MISMATCH, IB_DATA_MISMATCH), (IB_DATA_MISMATCH, IB_DATA_MISMATCH))
+    );
+    [key, row, new].into_iter().for_each(|tuple| ib!(tuple_delete(tuple)));
 }
 
 /// Prints what the parts of a hot get cost: `cargo test --release --test engine -- --ignored --nocapture hot`.

@@ -122,7 +122,6 @@ pass! {
     col_get_value(tpl: ib_tpl_t, col: ib_ulint_t) -> *const c_void;
     col_get_meta(tpl: ib_tpl_t, col: ib_ulint_t, meta: *mut ib_col_meta_t) -> ib_ulint_t;
     col_get_name(crsr: ib_crsr_t, col: ib_ulint_t) -> *const c_char;
-    get_cfg() -> c_int;
     set_cluster_access(crsr: ib_crsr_t);
     cfg_trx_level() -> ib_trx_level_t;
     tuple_get_n_user_cols(tpl: ib_tpl_t) -> ib_ulint_t;
@@ -183,6 +182,13 @@ unsafe extern "C" fn trx_start(
 ) -> ib_err::Type {
     // SAFETY: as above, and the caller's promise about `trx`.
     code(unsafe { native::trx_start(trx, level, rw != 0, false, current_thd()) })
+}
+
+/// The bits that are the server's; what another bit means there nobody knows.
+unsafe extern "C" fn get_cfg() -> c_int {
+    // SAFETY: takes no argument.
+    let bits = unsafe { native::get_cfg() };
+    bits & (ib_cfg::IB_CFG_BINLOG_ENABLED | ib_cfg::IB_CFG_MDL_ENABLED | ib_cfg::IB_CFG_DISABLE_ROWLOCK).cast_signed()
 }
 
 unsafe extern "C" fn is_virtual_table(crsr: ib_crsr_t) -> ib_bool_t {

@@ -230,7 +230,7 @@ impl Cursor {
 /// that waits for this transaction.
 pub(super) fn open(
     core: &Core,
-    path: &str,
+    path: &[u8],
     held: impl Fn(&Arc<Table>) -> Option<mdl::Shared>,
 ) -> Result<mdl::Shared, Fail> {
     loop {

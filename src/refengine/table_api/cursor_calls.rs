@@ -25,7 +25,7 @@ entry! {
             return Err(MISUSED);
         }
         // SAFETY: a NUL-terminated string by the table's contract.
-        let path = unsafe { CStr::from_ptr(name) }.to_str().map_err(|_| Fail(ib_err::IB_TABLE_NOT_FOUND))?;
+        let path = unsafe { CStr::from_ptr(name) }.to_bytes();
         let guard = if trx.is_null() {
             open(&*serving().ok_or(MISUSED)?, path, |_| None)?
         } else {
@@ -141,7 +141,14 @@ entry! {
         new.check_nulls()?;
         new.encode(&mut cursor.buffer)?;
         let row = Slice::new(&cursor.buffer);
-        old.primary_key(&mut cursor.buffer, guard.table().def());
+        // The row under a cursor of the primary key has the key that the cursor was moved to.
+        let here = cursor.index == 0 && cursor.row.as_ref().is_some_and(|row| old.is_whole(row));
+        if here {
+            cursor.buffer.clear();
+            cursor.buffer.extend_from_slice(&cursor.at);
+        } else {
+            old.primary_key(&mut cursor.buffer, guard.table().def());
+        }
         if cursor.trx.running()?.update(guard, &cursor.buffer, row.clone())? == Updated::Missing {
             return Err(NOT_FOUND);
         }
@@ -285,7 +292,7 @@ unsafe fn column_name(crsr: ib_crsr_t, number: impl FnOnce(&Cursor, &Table) -> O
     let Ok(cursor) = (unsafe { object(crsr) }) else { return std::ptr::null() };
     let Ok(guard) = cursor.guard() else { return std::ptr::null() };
     let column = number(cursor, guard.table());
-    let name = column.and_then(|column| guard.table().column_names().get(column));
+    let name = column.and_then(|column| guard.table().shape().names().get(column));
     name.map_or(std::ptr::null(), |name| name.as_ptr())
 }
 

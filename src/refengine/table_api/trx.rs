@@ -4,7 +4,7 @@ use super::handle::{Fail, Idle, MISUSED, Outcome, Pooled, entry, object};
 use crate::bindings::{ib_bool_t, ib_crsr_t, ib_trx, ib_trx_level_t, ib_trx_t};
 use crate::boundary::{Handle, from_handle, guard, into_handle};
 use crate::refengine::core::serving;
-use crate::refengine::trx::Trx;
+use crate::refengine::trx::{Spare, Trx};
 use crate::refengine::types::Isolation;
 use crate::refengine::variables::Var;
 use std::cell::RefCell;
@@ -18,6 +18,8 @@ pub(crate) struct TrxHandle {
     /// Open cursors that are bound to it, as C has them; they are unbound when it ends.
     cursors: Vec<ib_crsr_t>,
     started: u64,
+    /// Memory of the one before.
+    spare: Spare,
 }
 
 impl Handle for ib_trx {
@@ -35,6 +37,7 @@ impl Pooled for TrxHandle {
 
     fn clear(&mut self) {
         self.end();
+        self.spare = Spare::default();
     }
 }
 
@@ -76,13 +79,13 @@ impl TrxHandle {
         }
         let core = serving().ok_or(MISUSED)?;
         let timeout = core.seconds(Var::ApiLockWaitTimeout);
-        self.trx = Some(Trx::start(core, isolation, read_write, timeout));
+        let spare = std::mem::take(&mut self.spare);
+        self.trx = Some(Trx::start_with(spare, core, isolation, read_write, timeout));
         self.started = now();
         Ok(())
     }
 
-    /// Not started from here on; its cursors have no transaction.
-    fn end(&mut self) -> Option<Trx> {
+    fn unbind_cursors(&mut self) {
         for cursor in self.cursors.drain(..) {
             // SAFETY: a cursor unbinds itself before it is freed, so those still bound are alive, and nobody
             // else has a reference to one while an entry runs on their thread.
@@ -90,7 +93,21 @@ impl TrxHandle {
                 cursor.forget_trx();
             }
         }
+    }
+
+    /// Not started from here on; its cursors have no transaction.
+    fn end(&mut self) -> Option<Trx> {
+        self.unbind_cursors();
         self.trx.take()
+    }
+
+    fn commit(&mut self) -> Outcome {
+        self.unbind_cursors();
+        let Some(trx) = &mut self.trx else { return Ok(()) };
+        let committed = trx.commit();
+        self.spare = trx.take_spare();
+        self.trx = None;
+        Ok(committed?)
     }
 }
 
@@ -118,11 +135,7 @@ pub(super) unsafe extern "C" fn trx_begin(level: ib_trx_level_t, read_write: ib_
 entry! {
     fn trx_commit(trx: ib_trx_t) {
         // SAFETY: the caller's handle.
-        let handle = unsafe { object(trx) }?;
-        match handle.end() {
-            Some(mut trx) => Ok(trx.commit()?),
-            None => Ok(()),
-        }
+        unsafe { object(trx) }?.commit()
     }
 }
 
@@ -167,11 +180,7 @@ entry! {
             return Err(MISUSED);
         }
         // SAFETY: the caller's handle; the reference to the cursor is gone.
-        let handle = unsafe { object(trx) }?;
-        match handle.end() {
-            Some(mut trx) => Ok(trx.commit()?),
-            None => Ok(()),
-        }
+        unsafe { object(trx) }?.commit()
     }
 }
 

@@ -7,9 +7,10 @@ use crate::bindings::{
 use crate::boundary::{Handle, from_handle, guard, into_handle};
 use crate::refengine::codec::{self, Field, Tail};
 use crate::refengine::error::Result;
+use crate::refengine::shape::{ColumnCode, Shape};
 use crate::refengine::storage::Slice;
 use crate::refengine::table::Table;
-use crate::refengine::types::{Charset, ColumnDef, ColumnType, TableDef, Value};
+use crate::refengine::types::{ColumnDef, ColumnType, TableDef};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::os::raw::c_void;
@@ -32,6 +33,11 @@ enum Slot {
         start: usize,
         end: usize,
     },
+    /// An integer or the number of an ENUM, as it is stored.
+    Int {
+        stored: [u8; 8],
+        len: u8,
+    },
     /// In `own`; `room` bytes may be used.
     Own {
         start: usize,
@@ -45,13 +51,16 @@ enum Slot {
     },
 }
 
-/// A row tuple, or a search tuple of an index's columns.
+/// A row tuple, or a search tuple of an index's columns. It may outlive the cursor that it was made from: it serves every table of the
+/// same shape.
 #[derive(Default)]
 pub(crate) struct Tuple {
-    table: Option<Arc<Table>>,
+    shape: Option<Arc<Shape>>,
     /// `None`: a row tuple. Otherwise the index, 0 = primary key.
     index: Option<usize>,
     row: Option<Slice>,
+    /// Every column is where `row` has it, and `slots` say nothing but how many there are.
+    whole: bool,
     slots: Vec<Slot>,
     own: Vec<u8>,
 }
@@ -70,8 +79,9 @@ impl Pooled for Tuple {
     }
 
     fn clear(&mut self) {
-        self.table = None;
+        self.shape = None;
         self.row = None;
+        self.whole = false;
         self.slots.clear();
         self.own.clear();
         self.own.shrink_to(KEPT_BYTES);
@@ -82,34 +92,67 @@ impl Tuple {
     fn create(table: &Arc<Table>, index: Option<usize>) -> Box<Tuple> {
         let mut tuple = Tuple::take();
         let columns = index.map_or(table.def().columns.len(), |i| codec::index_columns(table.def(), i).len());
-        tuple.table = Some(table.clone());
+        tuple.shape = Some(table.shape().clone());
         tuple.index = index;
         tuple.slots.resize(columns, Slot::Null);
         tuple
     }
 
-    fn column(&self, at: usize) -> Option<&ColumnDef> {
-        let def = self.table.as_ref()?.def();
+    /// The number in the table of the column at a place.
+    #[inline]
+    fn number(&self, at: usize) -> Option<usize> {
         match self.index {
-            None => def.columns.get(at),
-            Some(index) => def.columns.get(*codec::index_columns(def, index).get(at)?),
+            None => Some(at),
+            Some(index) => codec::index_columns(self.shape.as_ref()?.def(), index).get(at).copied(),
         }
     }
 
+    fn code(&self, at: usize) -> Option<&ColumnCode> {
+        self.shape.as_ref()?.codes().get(self.number(at)?)
+    }
+
+    fn column(&self, at: usize) -> Option<&ColumnDef> {
+        self.shape.as_ref()?.def().columns.get(self.number(at)?)
+    }
+
     /// The bytes of a column, `None` for NULL.
+    #[inline]
     pub(super) fn bytes(&self, at: usize) -> Option<&[u8]> {
-        match *self.slots.get(at)? {
+        if self.whole {
+            return codec::bytes(self.row.as_deref()?, self.slots.len(), at);
+        }
+        match self.slots.get(at)? {
             Slot::Null => None,
-            Slot::Row { start, end } => self.row.as_ref()?.get(start..end),
-            Slot::Own { start, len, .. } => self.own.get(start..start + len),
+            Slot::Row { start, end } => self.row.as_ref()?.get(*start..*end),
+            Slot::Int { stored, len } => stored.get(..usize::from(*len)),
+            Slot::Own { start, len, .. } => self.own.get(*start..*start + *len),
             // SAFETY: set with copy = 0, by which the caller promised that the bytes outlive the tuple's use.
-            Slot::Foreign { start, len } => Some(unsafe { std::slice::from_raw_parts(start, len) }),
+            Slot::Foreign { start, len } => Some(unsafe { std::slice::from_raw_parts(*start, *len) }),
+        }
+    }
+
+    /// Gives every column a slot of its own, so that one can be changed.
+    fn spread(&mut self) {
+        if !self.whole {
+            return;
+        }
+        self.whole = false;
+        let fields = codec::fields(self.row.as_deref().unwrap_or_default(), self.slots.len());
+        for (slot, field) in self.slots.iter_mut().zip(fields) {
+            *slot = match field {
+                Field::At(range) => Slot::Row { start: range.start, end: range.end },
+                Field::Null => Slot::Null,
+            };
         }
     }
 
     /// Whether this is a tuple for rows of `table`.
     pub(super) fn is_row_of(&self, table: &Arc<Table>) -> bool {
-        self.index.is_none() && self.table.as_ref().is_some_and(|own| Arc::ptr_eq(own, table))
+        self.index.is_none() && self.has_shape_of(table)
+    }
+
+    fn has_shape_of(&self, table: &Table) -> bool {
+        self.shape.as_ref().is_some_and(|own| Arc::ptr_eq(own, table.shape()))
     }
 
     /// The bytes of part `at` of a key of `index`, from a search tuple of that index or a row tuple of the table.
@@ -119,7 +162,7 @@ impl Tuple {
         index: usize,
         at: usize,
     ) -> std::result::Result<Option<&[u8]>, Fail> {
-        if self.table.as_ref().is_none_or(|own| !Arc::ptr_eq(own, table)) {
+        if !self.has_shape_of(table) {
             return Err(MISMATCH);
         }
         match self.index {
@@ -141,14 +184,13 @@ impl Tuple {
     /// Takes a row of the tuple's table.
     pub(super) fn load(&mut self, row: Slice) {
         self.own.clear();
-        let fields = codec::fields(&row, self.slots.len());
-        for (slot, field) in self.slots.iter_mut().zip(fields) {
-            *slot = match field {
-                Field::At(range) => Slot::Row { start: range.start, end: range.end },
-                Field::Null => Slot::Null,
-            };
-        }
         self.row = Some(row);
+        self.whole = true;
+    }
+
+    /// Whether it is exactly what [`Tuple::load`] took from this row.
+    pub(super) fn is_whole(&self, row: &Slice) -> bool {
+        self.whole && self.row.as_ref().is_some_and(|own| std::ptr::eq(&**own, &**row))
     }
 
     /// The tuple as a row.
@@ -159,11 +201,14 @@ impl Tuple {
     /// Gives NOT NULL columns without a value their defaults, as [`ib_col_attr::IB_COL_FILLED`] promises.
     pub(super) fn fill_defaults(&mut self) -> Outcome {
         for at in 0..self.slots.len() {
-            let (None, Some(column)) = (self.bytes(at), self.column(at).filter(|column| is_filled(column))) else {
+            let filled = self.code(at).is_some_and(|code| code.attr & ib_col_attr::IB_COL_FILLED != 0);
+            if !filled || self.bytes(at).is_some() {
                 continue;
-            };
+            }
+            let Some(column) = self.column(at) else { continue };
             let default = column.default.as_ref().map(|value| codec::encode_value(column, value));
             if let Some(bytes) = default.transpose()?.flatten() {
+                self.spread();
                 let slot = self.store(None, &bytes);
                 self.slots[at] = slot;
             }
@@ -173,42 +218,43 @@ impl Tuple {
 
     /// Refuses NULL where the table does.
     pub(super) fn check_nulls(&self) -> Outcome {
-        let null = |i: &usize| self.bytes(*i).is_none() && self.column(*i).is_some_and(|c| c.not_null);
-        match (0..self.slots.len()).find(null) {
-            Some(_) => Err(Fail(ib_err::IB_INVALID_NULL)),
-            None => Ok(()),
+        let codes = self.shape.as_ref().ok_or(MISUSED)?.codes();
+        let mut columns = codes.iter().enumerate();
+        match columns.any(|(i, code)| code.attr & ib_col_attr::IB_COL_NOT_NULL != 0 && self.bytes(i).is_none()) {
+            true => Err(Fail(ib_err::IB_INVALID_NULL)),
+            false => Ok(()),
         }
     }
 
     fn set(&mut self, at: usize, src: &[u8], copy: bool) -> Outcome {
+        self.spread();
         let column = self.column(at).ok_or(MISMATCH)?;
-        let mut native = [0; 8];
-        let (stored, foreign) = match &column.ty {
-            ColumnType::Int { bytes, unsigned } => {
-                (Cow::Borrowed(from_native(&mut native, src, *bytes, !unsigned)?), false)
-            }
+        let slot = match &column.ty {
+            ColumnType::Int { bytes, unsigned } => from_native(src, *bytes, !unsigned)?,
             ColumnType::Enum { values } => {
-                let stored = from_native(&mut native, src, codec::enum_bytes(values), false)?;
-                if codec::decode_uint(stored) > values.len() as u64 {
+                let slot = from_native(src, codec::enum_bytes(values), false)?;
+                if let Slot::Int { stored, len } = &slot
+                    && codec::decode_uint(stored.get(..usize::from(*len)).unwrap_or_default()) > values.len() as u64
+                {
                     return Err(MISMATCH);
                 }
-                (Cow::Borrowed(stored), false)
+                slot
             }
-            _ => {
-                let fitted = codec::fit(column, src).stored;
-                let foreign = !copy && matches!(fitted, Cow::Borrowed(_));
-                (fitted, foreign)
-            }
+            _ => match codec::fit(column, src).stored {
+                Cow::Borrowed(stored) if !copy => Slot::Foreign { start: stored.as_ptr(), len: stored.len() },
+                stored => {
+                    let before = self.slots.get(at).copied();
+                    self.store(before, &stored)
+                }
+            },
         };
-        let slot = if foreign {
-            Slot::Foreign { start: stored.as_ptr(), len: stored.len() }
-        } else {
-            let reusable = self.slots.get(at).copied();
-            self.store(reusable, &stored)
-        };
-        if let Some(place) = self.slots.get_mut(at) {
-            *place = slot;
-        }
+        *self.slots.get_mut(at).ok_or(MISMATCH)? = slot;
+        Ok(())
+    }
+
+    fn set_null(&mut self, at: usize) -> Outcome {
+        self.spread();
+        *self.slots.get_mut(at).ok_or(MISMATCH)? = Slot::Null;
         Ok(())
     }
 
@@ -237,62 +283,39 @@ impl Tuple {
             client_type: 0,
             charset: std::ptr::null_mut(),
         };
-        match self.column(at) {
-            Some(column) => Some(meta(column)),
+        match self.code(at) {
+            Some(ColumnCode { kind, attr, bytes }) => Some(ib_col_meta_t {
+                type_: *kind,
+                attr: *attr,
+                type_len: *bytes,
+                client_type: 0,
+                charset: std::ptr::null_mut(),
+            }),
             None if self.index.is_none() => SYSTEM_COLUMNS.get(at.checked_sub(self.slots.len())?).copied().map(system),
             None => None,
         }
     }
 }
 
-/// Whether a row may be inserted without this NOT NULL column.
-fn is_filled(column: &ColumnDef) -> bool {
-    column.not_null && column.default.as_ref().is_some_and(|value| *value != Value::Null)
-}
-
-fn meta(column: &ColumnDef) -> ib_col_meta_t {
-    let wide = column.charset == Charset::Utf8mb4;
-    let text = |chars: u32| chars.saturating_mul(column.charset.max_bytes_per_char());
-    let (type_, type_len, unsigned) = match &column.ty {
-        ColumnType::Int { bytes, unsigned } => (ib_col_type::IB_INT, u32::from(*bytes), *unsigned),
-        ColumnType::Enum { values } => (ib_col_type::IB_INT, u32::from(codec::enum_bytes(values)), true),
-        ColumnType::Char { chars } if wide => (ib_col_type::IB_CHAR_ANYCHARSET, text(*chars), false),
-        ColumnType::Char { chars } => (ib_col_type::IB_CHAR, text(*chars), false),
-        ColumnType::VarChar { chars } if wide => (ib_col_type::IB_VARCHAR_ANYCHARSET, text(*chars), false),
-        ColumnType::VarChar { chars } => (ib_col_type::IB_VARCHAR, text(*chars), false),
-        ColumnType::Binary { bytes } => (ib_col_type::IB_BINARY, *bytes, false),
-        ColumnType::VarBinary { bytes } => (ib_col_type::IB_VARBINARY, *bytes, false),
-        ColumnType::Text { max_bytes, .. } | ColumnType::Blob { max_bytes, .. } => {
-            (ib_col_type::IB_BLOB, u32::try_from(*max_bytes).unwrap_or(u32::MAX), false)
-        }
-    };
-    let mut attr = ib_col_attr::IB_COL_NONE;
-    if column.not_null {
-        attr |= ib_col_attr::IB_COL_NOT_NULL;
-    }
-    if unsigned {
-        attr |= ib_col_attr::IB_COL_UNSIGNED;
-    }
-    if is_filled(column) {
-        attr |= ib_col_attr::IB_COL_FILLED;
-    }
-    ib_col_meta_t { type_, attr, type_len, client_type: 0, charset: std::ptr::null_mut() }
-}
-
-/// A native integer in InnoDB's format, in `room`.
-fn from_native<'a>(room: &'a mut [u8; 8], src: &[u8], bytes: u8, signed: bool) -> std::result::Result<&'a [u8], Fail> {
+/// A native integer in InnoDB's format.
+fn from_native(src: &[u8], bytes: u8, signed: bool) -> std::result::Result<Slot, Fail> {
     if src.len() != usize::from(bytes) {
         return Err(MISMATCH);
     }
-    let stored = room.get_mut(..src.len()).ok_or(MISMATCH)?;
-    stored.copy_from_slice(src);
-    if cfg!(target_endian = "little") {
-        stored.reverse();
+    let mut stored = [0; 8];
+    match *src {
+        [a] => stored[0] = a,
+        [a, b] => stored[..2].copy_from_slice(&u16::from_ne_bytes([a, b]).to_be_bytes()),
+        [a, b, c] if cfg!(target_endian = "little") => stored[..3].copy_from_slice(&[c, b, a]),
+        [a, b, c] => stored[..3].copy_from_slice(&[a, b, c]),
+        [a, b, c, d] => stored[..4].copy_from_slice(&u32::from_ne_bytes([a, b, c, d]).to_be_bytes()),
+        [a, b, c, d, e, f, g, h] => stored = u64::from_ne_bytes([a, b, c, d, e, f, g, h]).to_be_bytes(),
+        _ => return Err(MISMATCH),
     }
-    if signed && let Some(first) = stored.first_mut() {
-        *first ^= 0x80;
+    if signed {
+        stored[0] ^= 0x80;
     }
-    Ok(stored)
+    Ok(Slot::Int { stored, len: bytes })
 }
 
 /// # Safety
@@ -392,8 +415,7 @@ entry! {
         let tuple = unsafe { object(tpl) }?;
         let at = col as usize;
         if len == ib_ulint_t::from(IB_SQL_NULL) {
-            *tuple.slots.get_mut(at).ok_or(MISMATCH)? = Slot::Null;
-            return Ok(());
+            return tuple.set_null(at);
         }
         let bytes = match (src.is_null(), len) {
             (true, 0) => &[],

@@ -23,15 +23,15 @@ impl Trx {
     /// Inserts a row.
     pub(crate) fn insert(&mut self, guard: &mdl::Shared, row: Slice) -> Result<()> {
         self.check_writable()?;
-        let table = guard.table().clone();
+        let table = guard.table();
         let used = self.hold_guarded(guard)?;
         let mut key = std::mem::take(&mut self.key);
         let checked =
-            codec::primary_key(&mut key, table.def(), &row).and_then(|()| self.lock_absent(&table, 0, &key, &row));
+            codec::primary_key(&mut key, table.def(), &row).and_then(|()| self.lock_absent(table, 0, &key, &row));
         let pk = Slice::new(&key);
         self.key = key;
         checked?;
-        let entries = self.index_entries(&table, None, Some((&pk, &row)))?;
+        let entries = self.index_entries(table, None, Some((&pk, &row)))?;
         self.put(used, pk, Some(row));
         self.put_all(used, entries);
         Ok(())
@@ -40,22 +40,22 @@ impl Trx {
     /// Replaces the row with primary key `old_pk`.
     pub(crate) fn update(&mut self, guard: &mdl::Shared, old_pk: &[u8], row: Slice) -> Result<Updated> {
         self.check_writable()?;
-        let table = guard.table().clone();
+        let table = guard.table();
         let used = self.hold_guarded(guard)?;
-        let old = match self.read_locked(&table, old_pk)? {
+        let old = match self.read_locked(table, old_pk)? {
             None => return Ok(Updated::Missing),
             Some(old) if old == row => return Ok(Updated::Same),
             Some(old) => old,
         };
         let mut key = std::mem::take(&mut self.key);
         let checked = codec::primary_key(&mut key, table.def(), &row)
-            .and_then(|()| if key == old_pk { Ok(()) } else { self.lock_absent(&table, 0, &key, &row) });
-        let pk = Slice::new(&key);
+            .and_then(|()| if key == old_pk { Ok(()) } else { self.lock_absent(table, 0, &key, &row) });
+        let (pk, moved) = (Slice::new(&key), key != old_pk);
         self.key = key;
         checked?;
-        let old_pk = Slice::new(old_pk);
-        let entries = self.index_entries(&table, Some((&old_pk, &old)), Some((&pk, &row)))?;
-        if pk != old_pk {
+        let old_pk = if moved { Slice::new(old_pk) } else { pk.clone() };
+        let entries = self.index_entries(table, Some((&old_pk, &old)), Some((&pk, &row)))?;
+        if moved {
             self.put(used, old_pk, None);
         }
         self.put(used, pk, Some(row));
@@ -66,11 +66,11 @@ impl Trx {
     /// Deletes the row with primary key `pk`. `false`: there is none.
     pub(crate) fn delete(&mut self, guard: &mdl::Shared, pk: &[u8]) -> Result<bool> {
         self.check_writable()?;
-        let table = guard.table().clone();
+        let table = guard.table();
         let used = self.hold_guarded(guard)?;
-        let Some(old) = self.read_locked(&table, pk)? else { return Ok(false) };
+        let Some(old) = self.read_locked(table, pk)? else { return Ok(false) };
         let pk = Slice::new(pk);
-        let entries = self.index_entries(&table, Some((&pk, &old)), None)?;
+        let entries = self.index_entries(table, Some((&pk, &old)), None)?;
         self.put(used, pk, None);
         self.put_all(used, entries);
         Ok(true)

@@ -91,6 +91,12 @@ impl Api {
         unsafe { ib!(self, get_cfg()) & ib_cfg::IB_CFG_DISABLE_ROWLOCK as c_int == 0 }
     }
 
+    /// Whether tuples outlive the cursors that they were made from (`IB_CFG_LASTING_TUPLES`).
+    pub fn lasting_tuples(self) -> bool {
+        // SAFETY: takes no argument.
+        unsafe { ib!(self, get_cfg()) & ib_cfg::IB_CFG_LASTING_TUPLES as c_int != 0 }
+    }
+
     /// TRUNCATE TABLE.
     pub fn truncate(self, path: &CStr) -> Result<()> {
         let mut id = 0;

@@ -156,6 +156,14 @@ impl Cursor {
         self.api.check_found(unsafe { ib!(self.api, read_row(self.raw, row.raw, &mut buffer, &mut len)) })
     }
 
+    /// Whether a row tuple that lasts is one of the table as it is now defined. The cursor must be on no row.
+    pub(super) fn suits(&self, row: &Tuple) -> bool {
+        let (mut buffer, mut len) = (ptr::null_mut(), 0);
+        // SAFETY: cursor and tuple live, and the host promised that it knows a tuple of another definition.
+        let code = unsafe { ib!(self.api, read_row(self.raw, row.raw, &mut buffer, &mut len)) };
+        code != ib_err::IB_DATA_MISMATCH
+    }
+
     pub(super) fn insert(&self, row: &Tuple) -> Result<()> {
         // SAFETY: cursor and tuple live.
         self.api.check(unsafe { ib!(self.api, insert_row(self.raw, row.raw)) })

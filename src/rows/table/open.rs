@@ -1,4 +1,7 @@
-//! A table that is open in a transaction: its cursors and tuples, and how a row is found through them.
+//! A table that is open in the current transaction: its cursors and tuples.
+//!
+//! Where the host's tuples last ([`Api::lasting_tuples`](super::api::Api::lasting_tuples)) they are kept from one transaction to the
+//! next, so that the columns of a table are described once and not each time that it is opened.
 
 use super::cursor::Cursor;
 use super::describe::column_kind;
@@ -10,39 +13,27 @@ use std::ops::Bound;
 /// InnoDB copies each row it reads into the tuple's heap, which only grows: a read tuple is replaced after this many rows.
 const READS_PER_TUPLE: u32 = 16;
 
-/// A table opened in the current transaction. Fields drop in this order: tuples before the cursors
-/// they were made from, the index cursor before the clustered one.
-pub(super) struct OpenTable {
+/// A kept tuple holds on to the last row that it read, unless one of the row's columns is longer than this.
+const KEPT_COLUMN: u32 = 64 << 10;
+
+/// The tuples of a table.
+pub(super) struct Tuples {
     /// [`Table::stamp`] of the table.
     pub(super) stamp: u32,
-    pub(super) search: Tuple,
+    search: Tuple,
     /// Columns of `search` behind the key, and where they are in the row: the primary key in a secondary index.
     appended: Vec<(usize, usize)>,
     pub(super) row: Tuple,
-    reads: u32,
-    index: Option<Cursor>,
-    pub(super) base: Cursor,
-    lock: ib_lck_mode::Type,
+    /// A row to be written; only where tuples last. Its columns point to the caller's values, so each write sets every one of them.
+    new: Option<Tuple>,
+    /// Columns that may be longer than [`KEPT_COLUMN`].
+    wide: Vec<usize>,
 }
 
-impl OpenTable {
-    /// Opens the index of `table` beside its cursor `base`.
-    ///
-    /// # Errors
-    /// [`Error::Changed`] when the table's columns are not those that `table` says.
-    #[inline]
-    pub(super) fn new(table: &Table, base: Cursor) -> Result<OpenTable> {
-        let index = match &table.index {
-            None => None,
-            Some(name) => {
-                let (index, _) = base.open_index(name)?;
-                index.set_cluster_access();
-                Some(index)
-            }
-        };
-        let searched = index.as_ref().unwrap_or(&base);
-        searched.set_match_mode(ib_match_mode::IB_EXACT_MATCH);
-        let search = searched.search_tuple()?;
+impl Tuples {
+    /// Makes them from cursors of a table, whose columns must be those that were described.
+    pub(super) fn new(table: &Table, base: &Cursor, index: Option<&Cursor>) -> Result<Tuples> {
+        let search = index.unwrap_or(base).search_tuple()?;
         let row = base.read_tuple()?;
         let same = |(i, column): (usize, &Column)| {
             base.column_is(i, &column.name) && column_kind(&row.meta(i).0) == column.kind
@@ -51,12 +42,56 @@ impl OpenTable {
         if row.user_columns() != table.columns.len() || !table.columns.iter().enumerate().all(same) {
             return Err(Error::Changed(table.display().into_owned()));
         }
-        let appended = match &index {
+        let appended = match index {
             None => Vec::new(),
             Some(index) => appended_columns(index, &search, table)?,
         };
-        let lock = ib_lck_mode::IB_LOCK_NONE;
-        Ok(OpenTable { stamp: table.stamp, search, appended, row, reads: 0, index, base, lock })
+        let columns = table.columns.iter().enumerate();
+        let wide = columns.filter(|(_, column)| column.max_bytes > KEPT_COLUMN).map(|(i, _)| i).collect();
+        Ok(Tuples { stamp: table.stamp, search, appended, row, new: None, wide })
+    }
+}
+
+/// A table opened in the current transaction. Fields drop in this order: tuples before the cursors
+/// they were made from, the index cursor before the clustered one.
+pub(super) struct OpenTable {
+    pub(super) tuples: Box<Tuples>,
+    /// Rows that were read into the row tuple, where those do not last.
+    reads: u32,
+    pub(super) lasting: bool,
+    index: Option<Cursor>,
+    base: Cursor,
+    lock: ib_lck_mode::Type,
+}
+
+impl OpenTable {
+    /// Opens a table whose cursor on the clustered index this is, with the tuples of an earlier time if they still suit it.
+    pub(super) fn new(table: &Table, base: Cursor, kept: Option<Box<Tuples>>, lasting: bool) -> Result<OpenTable> {
+        let index = match &table.index {
+            None => None,
+            Some(name) => {
+                let (index, _) = base.open_index(name)?;
+                index.set_cluster_access();
+                Some(index)
+            }
+        };
+        index.as_ref().unwrap_or(&base).set_match_mode(ib_match_mode::IB_EXACT_MATCH);
+        let tuples = match kept.filter(|kept| kept.stamp == table.stamp && base.suits(&kept.row)) {
+            Some(kept) => kept,
+            None => Box::new(Tuples::new(table, &base, index.as_ref())?),
+        };
+        Ok(OpenTable { tuples, reads: 0, lasting, index, base, lock: ib_lck_mode::IB_LOCK_NONE })
+    }
+
+    /// Closes the cursors; what is left are tuples that may be used again.
+    pub(super) fn close(mut self) -> Option<Box<Tuples>> {
+        if !self.lasting {
+            return None;
+        }
+        if self.tuples.wide.iter().any(|i| self.tuples.row.length(*i) > KEPT_COLUMN as usize) {
+            self.tuples.row = self.base.read_tuple().ok()?;
+        }
+        Some(self.tuples)
     }
 
     pub(super) fn cursor(&self) -> &Cursor {
@@ -89,14 +124,14 @@ impl OpenTable {
             Bound::Included(key) => (key, false),
             Bound::Excluded(key) => (key, true),
         };
-        self.search.set(0, key, column)?;
+        self.tuples.search.set(0, key, column, true)?;
         if !self.move_closest(ib_srch_mode::IB_CUR_GE)? || !self.read_current()? {
             return Ok(false);
         }
         if !behind {
             return Ok(true);
         }
-        if self.search.bytes(0) == self.row.bytes(table.key) {
+        if self.tuples.search.bytes(0) == self.tuples.row.bytes(table.key) {
             return Ok(self.cursor().next()? && self.read_current()?);
         }
         // The row's key may be another spelling of the bound: an entry behind (bound, the row's own end) is not that row then, and is
@@ -109,36 +144,24 @@ impl OpenTable {
 
     fn move_closest(&self, mode: ib_srch_mode::Type) -> Result<bool> {
         self.cursor().set_match_mode(ib_match_mode::IB_CLOSEST_MATCH);
-        let found = self.cursor().move_to(&self.search, mode);
+        let found = self.cursor().move_to(&self.tuples.search, mode);
         self.cursor().set_match_mode(ib_match_mode::IB_EXACT_MATCH);
         found
     }
 
-    /// Looks a row up by its key and makes it the current one.
-    #[inline]
-    pub(super) fn find(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
-        let column = &table.columns[table.key];
-        match self.search.set(0, key, column) {
-            // A key that the column cannot hold is a key that no row has.
-            Err(Error::TooLong(_)) => return Ok(false),
-            other => other?,
-        }
-        if self.appended.is_empty() {
-            return Ok(self.cursor().move_to(&self.search, ib_srch_mode::IB_CUR_GE)? && self.read_current()?);
-        }
-        self.find_with_appended(table)
-    }
-
     /// Completes the search tuple with what the current row has behind the key.
     fn append(&self, table: &Table) -> Result<()> {
-        for (to, from) in &self.appended {
-            self.search.copy(*to, &self.row, *from, &table.columns[*from])?;
+        for (to, from) in &self.tuples.appended {
+            self.tuples.search.copy(*to, &self.tuples.row, *from, &table.columns[*from], true)?;
         }
         Ok(())
     }
 
     fn clear_appended(&self, table: &Table) -> Result<()> {
-        self.appended.iter().try_for_each(|(to, from)| self.search.set(*to, Cell::Null, &table.columns[*from]))
+        self.tuples
+            .appended
+            .iter()
+            .try_for_each(|(to, from)| self.tuples.search.set(*to, Cell::Null, &table.columns[*from], true))
     }
 
     /// InnoDB compares whole entries of a secondary index, with the primary key behind the columns that were declared. So the first entry
@@ -148,22 +171,91 @@ impl OpenTable {
         if !self.move_closest(ib_srch_mode::IB_CUR_GE)? || !self.read_current()? {
             return Ok(false);
         }
-        if self.search.bytes(0) == self.row.bytes(table.key) {
+        if self.tuples.search.bytes(0) == self.tuples.row.bytes(table.key) {
             return Ok(true);
         }
         self.append(table)?;
-        let found = self.cursor().move_to(&self.search, ib_srch_mode::IB_CUR_GE);
+        let found = self.cursor().move_to(&self.tuples.search, ib_srch_mode::IB_CUR_GE);
         self.clear_appended(table)?;
         Ok(found? && self.read_current()?)
     }
 
     pub(super) fn read_current(&mut self) -> Result<bool> {
-        if self.reads == READS_PER_TUPLE {
-            self.row = self.base.read_tuple()?;
-            self.reads = 0;
+        if !self.lasting {
+            if self.reads == READS_PER_TUPLE {
+                self.tuples.row = self.base.read_tuple()?;
+                self.reads = 0;
+            }
+            self.reads += 1;
         }
-        self.reads += 1;
-        self.cursor().read_row(&self.row)
+        self.cursor().read_row(&self.tuples.row)
+    }
+
+    /// Makes the row with a key the current one.
+    pub(super) fn find(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
+        // A tuple that lasts takes the key where it is: it is set anew before it is used again.
+        match self.tuples.search.set(0, key, &table.columns[table.key], !self.lasting) {
+            // A key that the column cannot hold is a key that no row has.
+            Err(Error::TooLong(_)) => return Ok(false),
+            other => other?,
+        }
+        if self.tuples.appended.is_empty() {
+            return Ok(self.cursor().move_to(&self.tuples.search, ib_srch_mode::IB_CUR_GE)? && self.read_current()?);
+        }
+        self.find_with_appended(table)
+    }
+
+    /// Inserts a row of these cells; other columns are NULL.
+    pub(super) fn insert(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
+        let (new, used) = self.new_row()?;
+        for (i, column) in table.columns.iter().enumerate() {
+            match cells.iter().find(|(given, _)| *given == i) {
+                Some((_, cell)) => new.set(i, *cell, column, !self.lasting)?,
+                None if used => new.set(i, Cell::Null, column, true)?,
+                None => {}
+            }
+        }
+        self.base.insert(&new)?;
+        self.keep_new(new);
+        Ok(())
+    }
+
+    /// Changes these cells of the current row.
+    pub(super) fn update(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
+        let (new, used) = self.new_row()?;
+        for (i, column) in table.columns.iter().enumerate() {
+            match cells.iter().find(|(changed, _)| *changed == i) {
+                Some((_, cell)) => new.set(i, *cell, column, !self.lasting)?,
+                None => {
+                    let taken = new.copy(i, &self.tuples.row, i, column, !self.lasting)?;
+                    if used && !taken {
+                        new.set(i, Cell::Null, column, true)?;
+                    }
+                }
+            }
+        }
+        self.cursor().update(&self.tuples.row, &new)?;
+        self.keep_new(new);
+        Ok(())
+    }
+
+    pub(super) fn delete(&mut self) -> Result<()> {
+        self.cursor().delete()
+    }
+
+    /// A tuple for a row to be written, and whether it was used before, so that its columns are not NULL.
+    fn new_row(&mut self) -> Result<(Tuple, bool)> {
+        match self.tuples.new.take() {
+            Some(new) => Ok((new, true)),
+            None => Ok((self.base.read_tuple()?, false)),
+        }
+    }
+
+    /// Keeps a tuple for the next row where it lasts. After a failure it is not kept.
+    fn keep_new(&mut self, new: Tuple) {
+        if self.lasting {
+            self.tuples.new = Some(new);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Owners of the table's tuples, and the cells that go in and out.
 
 use super::api::{Api, ib};
-use crate::bindings::{IB_SQL_NULL, ib_col_attr, ib_col_meta_t, ib_col_type, ib_tpl_t, ib_ulint_t};
+use crate::bindings::{IB_SQL_NULL, ib_bool_t, ib_col_attr, ib_col_meta_t, ib_col_type, ib_tpl_t, ib_ulint_t};
 use crate::rows::integer::decode_int;
 use crate::rows::{Cell, Column, ColumnKind, Error, Result};
 use std::ptr;
@@ -42,6 +42,14 @@ impl Tuple {
         (meta, len as u32)
     }
 
+    /// Bytes of a column's value, 0 for NULL.
+    pub(super) fn length(&self, i: usize) -> usize {
+        match self.meta(i) {
+            (_, IB_SQL_NULL) => 0,
+            (_, length) => length as usize,
+        }
+    }
+
     /// The stored bytes, `None` for NULL; valid until the tuple is read into again.
     pub(super) fn bytes(&self, i: usize) -> Option<&[u8]> {
         let (_, len) = self.meta(i);
@@ -67,13 +75,14 @@ impl Tuple {
         (!data.is_null()).then(|| unsafe { std::slice::from_raw_parts(data.cast::<u8>(), usize::from(width)) })
     }
 
-    /// Sets a column.
+    /// Sets a column. Without `copy` the tuple points to the cell's bytes: it must not be used any more once they are gone, but to set
+    /// the column again.
     ///
     /// # Errors
     /// [`Error::TooLong`] when the engine cut the value or an integer does not fit.
-    pub(super) fn set(&self, i: usize, cell: Cell<'_>, column: &Column) -> Result<()> {
+    pub(super) fn set(&self, i: usize, cell: Cell<'_>, column: &Column, copy: bool) -> Result<()> {
         match (cell, column.kind) {
-            (Cell::Null, _) => self.set_raw(i, ptr::null(), IB_SQL_NULL as usize),
+            (Cell::Null, _) => self.set_raw(i, ptr::null(), IB_SQL_NULL as usize, true),
             (Cell::Int(value), ColumnKind::Int { bytes, .. }) => {
                 let native = value.to_ne_bytes();
                 self.set_int(i, native, fits_signed(value, bytes), bytes, column)
@@ -89,7 +98,7 @@ impl Tuple {
                 if column.kind == ColumnKind::Binary && value.len() < column.max_bytes as usize {
                     return self.set_padded(i, value, column.max_bytes as usize);
                 }
-                self.set_raw(i, value.as_ptr(), value.len())?;
+                self.set_raw(i, value.as_ptr(), value.len(), copy)?;
                 // The engine cuts at the column's length in characters and at what is no character.
                 let cuts = matches!(column.kind, ColumnKind::Char | ColumnKind::VarChar | ColumnKind::Blob);
                 if cuts && (self.meta(i).1 as usize) < value.len() {
@@ -105,7 +114,7 @@ impl Tuple {
     fn set_padded(&self, i: usize, value: &[u8], width: usize) -> Result<()> {
         let mut padded = [0; BINARY_MAX];
         padded[..value.len()].copy_from_slice(value);
-        self.set_raw(i, padded.as_ptr(), width.min(BINARY_MAX))
+        self.set_raw(i, padded.as_ptr(), width.min(BINARY_MAX), true)
     }
 
     fn set_int(&self, i: usize, native: [u8; 8], fits: bool, bytes: u8, column: &Column) -> Result<()> {
@@ -115,34 +124,37 @@ impl Tuple {
         // Little-endian keeps the low bytes first, big-endian last.
         let width = usize::from(bytes).min(8);
         let part = if cfg!(target_endian = "little") { &native[..width] } else { &native[8 - width..] };
-        self.set_raw(i, part.as_ptr(), part.len())
+        self.set_raw(i, part.as_ptr(), part.len(), true)
     }
 
-    fn set_raw(&self, i: usize, data: *const u8, len: usize) -> Result<()> {
-        // SAFETY: the tuple lives, `data` has `len` bytes (or is unused for NULL), and the engine copies.
-        let code =
-            unsafe { ib!(self.api, col_set_value(self.raw, i as ib_ulint_t, data.cast(), len as ib_ulint_t, 1)) };
+    #[inline]
+    fn set_raw(&self, i: usize, data: *const u8, len: usize, copy: bool) -> Result<()> {
+        let (i, len, copy) = (i as ib_ulint_t, len as ib_ulint_t, ib_bool_t::from(copy));
+        // SAFETY: the tuple lives, `data` has `len` bytes (or is unused for NULL); the engine copies, or the caller of `set` sees to it
+        // that nobody looks at them when they are gone.
+        let code = unsafe { ib!(self.api, col_set_value(self.raw, i, data.cast(), len, copy)) };
         self.api.check(code)
     }
 
-    /// Takes a column over from a tuple of the same table.
-    pub(super) fn copy_from(&self, other: &Tuple, i: usize, column: &Column) -> Result<()> {
-        self.copy(i, other, i, column)
-    }
-
-    /// Takes column `from` of another tuple, which `column` describes, as column `to`.
-    pub(super) fn copy(&self, to: usize, other: &Tuple, from: usize, column: &Column) -> Result<()> {
-        let Some(bytes) = other.bytes(from) else { return Ok(()) }; // unset columns are NULL
-        let (meta, _) = other.meta(from);
-        match meta.type_ {
-            // Whatever its kind: it is read in InnoDB's format and set in the machine's.
-            ib_col_type::IB_INT => {
-                let unsigned = meta.attr & ib_col_attr::IB_COL_UNSIGNED != 0;
-                let native = (decode_int(bytes, unsigned) as i64).to_ne_bytes();
-                self.set_int(to, native, true, meta.type_len as u8, column)
-            }
-            _ => self.set_raw(to, bytes.as_ptr(), bytes.len()),
-        }
+    /// Takes column `from` of another tuple, which `column` describes, as column `to`; for `copy` see [`Tuple::set`]. `false`: it is NULL
+    /// there, and nothing was done.
+    pub(super) fn copy(&self, to: usize, other: &Tuple, from: usize, column: &Column, copy: bool) -> Result<bool> {
+        let (width, unsigned) = match column.kind {
+            ColumnKind::Int { bytes, unsigned } => (bytes, unsigned),
+            // Whatever its kind: what is kept as an integer is read in InnoDB's format and set in the machine's.
+            _ => match other.meta(from).0 {
+                meta if meta.type_ == ib_col_type::IB_INT => {
+                    (meta.type_len as u8, meta.attr & ib_col_attr::IB_COL_UNSIGNED != 0)
+                }
+                _ => {
+                    let Some(bytes) = other.bytes(from) else { return Ok(false) };
+                    return self.set_raw(to, bytes.as_ptr(), bytes.len(), copy).map(|()| true);
+                }
+            },
+        };
+        let Some(bytes) = other.integer(from, width) else { return Ok(false) };
+        let native = (decode_int(bytes, unsigned) as i64).to_ne_bytes();
+        self.set_int(to, native, true, width, column).map(|()| true)
     }
 }
 

@@ -367,7 +367,11 @@ fn closes(request: &Request<'_>, denial: Option<Denial>) -> bool {
 /// Lists the requests of the write phase in the order in which they run: between two requests of several keys,
 /// single-key requests by container and key, those of one key as they came. All workers then lock in one order.
 pub(super) fn order(planned: &[Planned<'_>], plans: &[Plan], order: &mut Vec<usize>) {
-    let sort_run = |run: &mut [usize]| run.sort_unstable_by_key(|i| (planned[*i].sort, *i));
+    let sort_run = |run: &mut [usize]| {
+        if run.len() > 1 {
+            run.sort_unstable_by(|a, b| planned[*a].sort.cmp(&planned[*b].sort).then(a.cmp(b)));
+        }
+    };
     order.clear();
     let mut run = 0;
     for i in plans.iter().filter(|plan| plan.writes).flat_map(|plan| plan.requests.clone()) {

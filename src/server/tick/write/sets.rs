@@ -21,9 +21,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     /// How many of the requests at the head of `requests` are plain sets on one container that are best tried together: fewer than
     /// [`STEP`] or a multiple of it, so that the rows meet few different numbers, and a tick at most two of them; or 0.
     pub(super) fn run_of_sets(&self, requests: &[usize]) -> usize {
-        let Some(first) = requests.first().and_then(|i| self.plain_set(*i)).map(|(container, _)| container) else {
-            return 0;
-        };
+        let Some((first, _)) = requests.first().and_then(|i| self.planned[*i].sort) else { return 0 };
         let Some(container) = self.tick.config.container(first) else { return 0 };
         if !self.tick.store.sets_together(container) {
             return 0;
