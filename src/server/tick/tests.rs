@@ -14,6 +14,7 @@ use crate::protocol::{Dialect, Parser};
 use crate::server::batch::commit_open;
 use crate::server::budget::{CARRIERS, COMMIT_MAX};
 use crate::server::conn::Conn;
+use crate::server::latency::Tally;
 use crate::server::options::Options;
 use crate::server::shared::Shared;
 use crate::server::stats::Delta;
