@@ -4,10 +4,13 @@ use std::collections::HashMap;
 
 use super::protocol::{MAX_PACKET, Reader, field};
 use crate::refengine::codes;
-use crate::refengine::sql::{Datum, SqlError};
+use crate::refengine::sql::{Datum, SqlError, too_much};
 
 /// MySQL's max_prepared_stmt_count, for one connection.
 const MOST: usize = 16_382;
+
+/// Bytes that a connection's statements and the values sent in pieces for them may take.
+const KEPT_MAX: usize = 4 * MAX_PACKET;
 
 /// A statement waiting for parameters.
 pub struct Prepared {
@@ -17,6 +20,8 @@ pub struct Prepared {
     types: Vec<(u8, bool)>,
     /// Values that were sent in pieces, by parameter.
     pieces: HashMap<usize, Vec<u8>>,
+    /// A piece could not be kept.
+    incomplete: bool,
 }
 
 /// A connection's statements by number.
@@ -44,8 +49,12 @@ impl Statements {
             let text = format!("Can't create more than max_prepared_stmt_count statements (current value: {MOST})");
             return Err(SqlError::new(codes::ER_MAX_PREPARED_STMT_COUNT_REACHED, text));
         }
+        if self.size() + text.len() > KEPT_MAX {
+            return Err(too_much(KEPT_MAX));
+        }
         self.last = self.last.wrapping_add(1);
-        self.known.insert(self.last, Prepared { text, parameters, types: Vec::new(), pieces: HashMap::new() });
+        let (types, pieces) = (Vec::new(), HashMap::new());
+        self.known.insert(self.last, Prepared { text, parameters, types, pieces, incomplete: false });
         Ok(self.last)
     }
 
@@ -57,9 +66,17 @@ impl Statements {
         self.known.clear();
     }
 
+    /// Bytes that are kept.
+    fn size(&self) -> usize {
+        let size = |kept: &Prepared| kept.text.len() + kept.pieces.values().map(Vec::len).sum::<usize>();
+        self.known.values().map(size).sum()
+    }
+
     /// Forgets values that were sent in pieces.
     pub fn reset(&mut self, id: u32) -> Result<(), SqlError> {
-        self.known.get_mut(&id).ok_or_else(|| unknown(id))?.pieces.clear();
+        let statement = self.known.get_mut(&id).ok_or_else(|| unknown(id))?;
+        statement.pieces.clear();
+        statement.incomplete = false;
         Ok(())
     }
 
@@ -67,10 +84,13 @@ impl Statements {
     pub fn piece(&mut self, packet: &[u8]) {
         let mut reader = Reader(packet);
         let (Some(id), Some(parameter)) = (reader.u32(), reader.u16()) else { return };
+        let full = self.size() + reader.0.len() > KEPT_MAX;
         let Some(statement) = self.known.get_mut(&id) else { return };
         if usize::from(parameter) < statement.parameters {
             let value = statement.pieces.entry(usize::from(parameter)).or_default();
-            if value.len() <= MAX_PACKET {
+            if full {
+                statement.incomplete = true;
+            } else if value.len() <= MAX_PACKET {
                 value.extend_from_slice(reader.0);
             }
         }
@@ -85,6 +105,9 @@ impl Statements {
         reader.take(1 + 4).ok_or_else(malformed)?;
         let values = statement.bound(&mut reader)?;
         statement.pieces.clear();
+        if std::mem::take(&mut statement.incomplete) {
+            return Err(too_much(KEPT_MAX));
+        }
         Ok((&statement.text, values))
     }
 }
@@ -180,6 +203,25 @@ fn clock(reader: &mut Reader<'_>, more_hours: u64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_connection_keeps_is_bounded() {
+        let mut statements = Statements::default();
+        let id = statements.add("SELECT ?, ?, ?, ?, ?".to_owned(), 5).unwrap();
+        let piece = vec![b'x'; MAX_PACKET - 100];
+        for parameter in 0..5_u16 {
+            statements.piece(&[&id.to_le_bytes()[..], &parameter.to_le_bytes(), &piece].concat());
+        }
+        assert!(statements.size() <= KEPT_MAX);
+        assert!(statements.add("x".repeat(1 << 20), 0).is_err());
+        let execution = [&id.to_le_bytes()[..], &[0, 1, 0, 0, 0, 0, 1], &[field::BLOB, 0].repeat(5)].concat();
+        assert_eq!(statements.execution(&execution).map(|_| ()).unwrap_err(), too_much(KEPT_MAX));
+        // What could not be kept is gone, and the statement is as good as before.
+        let values = [&execution[..], &[1, b'a'].repeat(5)].concat();
+        assert_eq!(statements.execution(&values).unwrap().1, vec![Datum::text("a"); 5]);
+        (0..MOST - 1).for_each(|_| _ = statements.add(String::new(), 0).unwrap());
+        assert!(statements.add(String::new(), 0).is_err());
+    }
 
     #[test]
     fn parameters_of_every_type() {

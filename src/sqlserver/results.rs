@@ -9,7 +9,10 @@ use std::io;
 use super::channel::{Channel, status_bits};
 use super::protocol::{CHARSET_BINARY, CHARSET_UTF8MB4, field, put_bytes, put_int, status};
 use crate::refengine::codes;
-use crate::refengine::sql::{End, Kind, Result, ResultColumn, Sink, SqlError, Status};
+use crate::refengine::sql::{End, Kind, Result, ResultColumn, Sink, SqlError, Status, too_much};
+
+/// Bytes of the values of a row that is sent: a stored one always fits.
+const ROW_MAX: usize = (1 << 30) + (1 << 20);
 
 /// Receives the results of one command.
 pub struct Results<'a> {
@@ -169,6 +172,9 @@ impl Sink for Results<'_> {
     }
 
     fn row(&mut self, values: &[Option<Cow<'_, [u8]>>]) -> Result<()> {
+        if values.iter().flatten().map(|value| value.len()).sum::<usize>() > ROW_MAX {
+            return Err(too_much(ROW_MAX));
+        }
         let row = &mut self.row;
         row.clear();
         if self.binary {

@@ -2,10 +2,21 @@
 
 use std::borrow::Cow;
 
+use crate::refengine::codes;
 use crate::refengine::sql::SqlError;
 
+/// Words and marks of the longest statement: the parser takes a hundred bytes for each.
+const TOKENS_MAX: usize = 2 << 20;
+
 /// The statement as UTF-8: quoted strings that are none become hexadecimal literals.
+///
+/// # Errors
+/// It is no text, or 1153 for one of too many words.
 pub fn statement(bytes: &[u8]) -> Result<Cow<'_, str>, SqlError> {
+    if bytes.len() > TOKENS_MAX && tokens_at_most(bytes) > TOKENS_MAX {
+        let text = format!("Got a statement of more than {TOKENS_MAX} words and marks; send it in several");
+        return Err(SqlError::new(codes::ER_NET_PACKET_TOO_LARGE, text));
+    }
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Ok(Cow::Borrowed(text));
     }
@@ -32,6 +43,22 @@ pub fn statement(bytes: &[u8]) -> Result<Cow<'_, str>, SqlError> {
         rest = behind;
     }
     String::from_utf8(out).map(Cow::Owned).map_err(|_| SqlError::not_utf8())
+}
+
+/// A number of words, strings, marks and blanks that the text does not exceed.
+fn tokens_at_most(bytes: &[u8]) -> usize {
+    let (mut count, mut rest) = (0, bytes);
+    while let Some(&first) = rest.first() {
+        let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || !byte.is_ascii();
+        let length = match first {
+            b'\'' | b'"' => quoted(rest),
+            b'`' => quoted_name(rest),
+            _ => rest.iter().position(|byte| !is_word(byte)).unwrap_or(rest.len()).max(1),
+        };
+        rest = rest.get(length..).unwrap_or_default();
+        count += 1;
+    }
+    count
 }
 
 /// Names are UTF-8.
@@ -100,6 +127,15 @@ fn unescaped(quoted: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_would_take_too_much_memory_to_parse_is_refused() {
+        let refused = |text: &[u8]| statement(text).is_err_and(|error| error.is(codes::ER_NET_PACKET_TOO_LARGE));
+        assert!(refused(&b"1,".repeat(TOKENS_MAX)));
+        assert!(refused(&b" ".repeat(TOKENS_MAX + 1)));
+        let long = [b"SELECT '", "x ".repeat(TOKENS_MAX).as_bytes(), b"'"].concat();
+        assert!(statement(&long).is_ok() && statement(&b"word".repeat(TOKENS_MAX)).is_ok());
+    }
 
     #[test]
     fn bytes_in_quotes_become_hexadecimal() {

@@ -4,6 +4,7 @@ use crate::common::{Host, HostConfig, program, root};
 use daemon_memcached::server::options::Options;
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 type Names = BTreeSet<String>;
@@ -83,4 +84,46 @@ fn options_of_memcached() {
         assert!(known(&option, "") && known(&option, "=1"), "{option} is not known");
     }
     assert!(!known("-o nonsense", ""));
+}
+
+/// The files of a folder that are Rust, with their names as modules: `tests/protocol/bounds.rs` is `protocol::bounds`.
+fn modules(folder: &Path, name: &str, found: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let inner = if stem == "mod" { name.to_owned() } else { format!("{name}::{stem}") };
+        if path.is_dir() {
+            modules(&path, &inner, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push((inner, fs::read_to_string(path).unwrap()));
+        }
+    }
+}
+
+#[test]
+fn each_bound_names_a_test_that_exists() {
+    let text = reference();
+    let (_, section) = text.split_once("## Bounds\n").expect("docs/reference.md has a section Bounds");
+    let rows: Vec<Vec<&str>> = section
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    assert!(rows.len() > 20, "{}", rows.len());
+    let mut all = Vec::new();
+    modules(&root().join("tests"), "", &mut all);
+    modules(&root().join("src"), "::lib", &mut all);
+    for row in rows.iter().skip(1) {
+        let [what, .., tests] = row.as_slice() else { panic!("{row:?}") };
+        let tests: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
+        assert!(!tests.is_empty(), "{what}: no test");
+        for test in tests {
+            let (module, function) = test.rsplit_once("::").unwrap_or_else(|| panic!("{what}: {test}"));
+            // Tests may stand in the file that they test.
+            let places = [format!("::{module}"), format!("::{}", module.trim_end_matches("::tests"))];
+            let there =
+                all.iter().any(|(name, text)| places.contains(name) && text.contains(&format!("fn {function}()")));
+            assert!(there, "{what}: there is no test {test}");
+        }
+    }
 }

@@ -384,3 +384,28 @@ fn chains_without_end_are_refused() {
     assert_eq!(session.ok(&format!("SELECT 1{}", "+1".repeat(900))), "901");
     assert_eq!(session.errno(&format!("CREATE VIEW v AS SELECT 1{}", "+1".repeat(900))), 1235);
 }
+
+/// What a statement holds in memory, and a session between two of them, has a bound; rows that come one after the other do not add up.
+#[test]
+fn statements_that_need_too_much_memory_are_refused() {
+    let (_engine, session) = in_database();
+    session.ok("CREATE TABLE t (a INT PRIMARY KEY, b INT)");
+    let rows: Vec<String> = (0..40).map(|n| format!("({n}, 30000000)")).collect();
+    session.ok(&format!("INSERT INTO t VALUES {}", rows.join(",")));
+    let many = |count: usize, each: &str| vec![each; count].join(", ");
+    let cases = [
+        (format!("SELECT {}", many(20, "REPEAT('x', 60000000)")), "!1038"),
+        (format!("SELECT LENGTH(CONCAT({})) FROM t", many(40, "REPEAT(a, b)")), "!1038"),
+        ("SELECT REPEAT(a, b), COUNT(*) FROM t GROUP BY REPEAT(a, b) HAVING MAX(b) < 0".to_owned(), "!1038"),
+        ("SELECT a FROM t ORDER BY REPEAT(a, b)".to_owned(), "!1038"),
+        (format!("SELECT {}", many(4097, "1")), "!1117"),
+        ("SET @a = REPEAT('x', 60000000), @b = REPEAT('x', 60000000)".to_owned(), "ok 0"),
+        ("SET @c = REPEAT('x', 60000000)".to_owned(), "!1038"),
+        ("SET @a = NULL, @c = REPEAT('x', 60000000); SELECT LENGTH(@c)".to_owned(), "ok 0\n60000000"),
+        ("SELECT REPEAT('x', 70000000) IS NULL".to_owned(), "1"),
+        ("SELECT COUNT(*) FROM t WHERE LENGTH(REPEAT(a, b)) > 0".to_owned(), "40"),
+    ];
+    for (sql, expected) in cases {
+        assert_eq!(session.answer(&sql), expected, "{}", sql.get(..80).unwrap_or(&sql));
+    }
+}

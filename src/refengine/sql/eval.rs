@@ -7,6 +7,7 @@ use super::datum::{Datum, Number};
 use super::error::{Result, SqlError};
 use super::expr::{Arithmetic, Comparison, Expr, Truth};
 use super::function::{self, Function};
+use super::memory;
 use crate::refengine::types::Value;
 
 /// What an expression sees. Columns are converted when they are used, so a blob nobody asks for is not copied.
@@ -39,11 +40,18 @@ impl Expr {
             },
             Expr::Call(Function::Coalesce, arguments) => first_known(arguments, row)?,
             Expr::Loadable(call, arguments) => {
-                call.value(arguments.iter().map(|argument| argument.eval(row)).collect::<Result<_>>()?)?
+                let before = memory::held();
+                let result = call.value(values(arguments, row)?)?;
+                memory::give_back(before);
+                memory::take(memory::of_datum(&result))?;
+                result
             }
             Expr::Call(function, arguments) => {
-                let values = arguments.iter().map(|argument| argument.eval(row)).collect::<Result<Vec<_>>>()?;
-                function::call(*function, values)
+                let before = memory::held();
+                let result = function::call(*function, values(arguments, row)?);
+                memory::give_back(before);
+                memory::take(memory::of_datum(&result))?;
+                result
             }
             logic => logic.test(row)?.map_or(Datum::Null, Datum::bool),
         })
@@ -51,6 +59,13 @@ impl Expr {
 
     /// The truth for a row: what WHERE asks. None is unknown.
     pub fn test(&self, row: &RowView<'_>) -> Result<Option<bool>> {
+        let before = memory::held();
+        let truth = self.truth(row);
+        memory::give_back(before);
+        truth
+    }
+
+    fn truth(&self, row: &RowView<'_>) -> Result<Option<bool>> {
         Ok(match self {
             Expr::Not(expr) => expr.test(row)?.map(|truth| !truth),
             Expr::And(left, right) => match left.test(row)? {
@@ -110,6 +125,20 @@ fn first_known(arguments: &[Expr], row: &RowView<'_>) -> Result<Datum> {
         }
     }
     Ok(Datum::Null)
+}
+
+/// The values of a function's arguments, which count as held by the statement.
+fn values(arguments: &[Expr], row: &RowView<'_>) -> Result<Vec<Datum>> {
+    let before = memory::held();
+    let (mut values, mut bytes) = (Vec::with_capacity(arguments.len()), 0);
+    for argument in arguments {
+        let value = argument.eval(row)?;
+        bytes += memory::of_datum(&value);
+        memory::give_back(before);
+        memory::take(bytes)?;
+        values.push(value);
+    }
+    Ok(values)
 }
 
 fn in_list(value: &Datum, list: &[Expr], row: &RowView<'_>) -> Result<Option<bool>> {

@@ -62,8 +62,8 @@ const FUNCTIONS: &[(&str, Function, usize, usize)] = &[
     ("LOWER", Function::Lower, 1, 1),
 ];
 
-/// The most bytes a function makes: MySQL's largest max_allowed_packet.
-const MAX_RESULT: usize = 1 << 30;
+/// The most bytes REPEAT makes: max_allowed_packet.
+const MAX_RESULT: usize = 64 << 20;
 
 /// A function by upper-case name, and how many arguments it takes.
 pub fn named(name: &str) -> Option<(Function, RangeInclusive<usize>)> {

@@ -11,6 +11,7 @@ use super::error::{Result, SqlError};
 use super::eval::{self, RowView};
 use super::expr::{Aggregate, AggregateKind, Expr, TableScope};
 use super::info::Info;
+use super::memory;
 use super::query::{Items, Query, Source};
 use super::result::Sink;
 use super::rows::{Run, named_item};
@@ -112,9 +113,11 @@ impl Grouping<'_> {
         let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
         let (offset, limit) = (count(query.select.offset), query.select.limit.map_or(usize::MAX, count));
         for (_, group) in kept.iter().skip(offset).take(limit) {
+            let before = memory::held();
             let values =
                 query.items.iter().map(|(_, _, expr)| Ok(expr.eval(&group.view())?.into_bytes().map(Cow::Owned)));
             sink.row(&values.collect::<Result<Vec<_>>>()?)?;
+            memory::give_back(before);
         }
         Ok(())
     }
@@ -130,14 +133,21 @@ impl Grouping<'_> {
         }
         query.scan(run, &query.access(), false, &mut |row| {
             let view = RowView { row, ..RowView::default() };
+            let before = memory::held();
             let mut key = Vec::new();
             for expr in self.keys {
                 put_key(&mut key, &expr.eval(&view)?);
             }
-            let at = *places.entry(key).or_insert_with(|| {
-                groups.push(start(row.clone()));
-                groups.len() - 1
-            });
+            memory::give_back(before);
+            let at = match places.get(&key) {
+                Some(at) => *at,
+                None => {
+                    memory::take(key.len() + memory::of_row(row))?;
+                    groups.push(start(row.clone()));
+                    places.insert(key, groups.len() - 1);
+                    groups.len() - 1
+                }
+            };
             let results = groups.get_mut(at).map(|group| &mut group.results).into_iter().flatten();
             for (aggregate, result) in self.aggregates.iter().zip(results) {
                 aggregate.add(result, &view)?;

@@ -8,6 +8,7 @@ use super::error::Result;
 use super::eval::RowView;
 use super::expr::{Aggregate, Expr, TableScope};
 use super::information_schema::View;
+use super::memory;
 use super::plan;
 use super::result::{ResultColumn, Sink};
 use super::rows::{self, Opened, Order, Run, SortKey};
@@ -123,6 +124,7 @@ impl Query<'_> {
     }
 
     fn report(&self, row: &[Value], sink: &mut dyn Sink) -> Result<()> {
+        let before = memory::held();
         let view = RowView { row, ..RowView::default() };
         let mut values = Vec::with_capacity(self.items.len());
         for (_, _, expr) in &self.items {
@@ -135,7 +137,9 @@ impl Query<'_> {
                 other => other.eval(&view)?.into_bytes().map(Cow::Owned),
             });
         }
-        sink.row(&values)
+        sink.row(&values)?;
+        memory::give_back(before);
+        Ok(())
     }
 
     fn sorted_rows(
@@ -149,11 +153,19 @@ impl Query<'_> {
         let mut found: Vec<(SortKey, Vec<Value>)> = Vec::new();
         // With a LIMIT never more than twice the rows asked for are kept.
         let most = last.saturating_mul(2).max(1024);
+        let before = memory::held();
+        let size = |key: &SortKey, row: &[Value]| key.iter().map(memory::of_datum).sum::<usize>() + memory::of_row(row);
         self.scan(run, access, false, &mut |row| {
-            found.push((self.order.key(&RowView { row, ..RowView::default() })?, row.clone()));
+            let held = memory::held();
+            let key = self.order.key(&RowView { row, ..RowView::default() })?;
+            memory::give_back(held);
+            memory::take(size(&key, row))?;
+            found.push((key, row.clone()));
             if found.len() > most {
                 found.sort_by(|(a, _), (b, _)| self.order.compare(a, b));
                 found.truncate(last);
+                memory::give_back(before);
+                memory::take(found.iter().map(|(key, row)| size(key, row)).sum())?;
             }
             Ok(ControlFlow::Continue(()))
         })?;

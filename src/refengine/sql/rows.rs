@@ -10,6 +10,7 @@ use super::error::{Result, SqlError};
 use super::eval::RowView;
 use super::expr::{Aggregate, Expr, TableScope};
 use super::info::{Info, find_table};
+use super::memory;
 use super::plan;
 use super::table_locks::TableLocks;
 use super::warnings::Warnings;
@@ -260,7 +261,9 @@ pub fn select_for_change(run: &mut Run<'_>, opened: &Opened, selection: &Selecti
         let kept = |(at, value): (usize, &Value)| {
             if selection.key_only && !primary_key.contains(&at) { Value::Null } else { value.clone() }
         };
-        found.push((key, row.iter().enumerate().map(kept).collect()));
+        let kept: Row = row.iter().enumerate().map(kept).collect();
+        memory::take(memory::of_row(&kept))?;
+        found.push((key, kept));
         let enough = order.is_empty() && found.len() >= limit;
         Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;

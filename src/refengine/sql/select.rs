@@ -133,6 +133,9 @@ fn how_read(access: &plan::Access, used: Option<(String, bool, usize)>) -> (&'st
     (how, (how != "ALL").then_some(name))
 }
 
+/// Columns of a result set, as in MySQL.
+const COLUMNS_MAX: usize = 4096;
+
 fn compile_items(
     select: &Select,
     scope: Option<TableScope<'_>>,
@@ -160,6 +163,9 @@ fn compile_items(
                 compiler.aggregates = Some(aggregates);
                 items.push((heading.clone(), *alias, compiler.compile(expr)?));
             }
+        }
+        if items.len() > COLUMNS_MAX {
+            return Err(SqlError::new(codes::ER_TOO_MANY_FIELDS, "Too many columns"));
         }
     }
     Ok(items)

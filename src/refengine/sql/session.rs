@@ -15,6 +15,7 @@ use super::host::{Host, HostStatement, name_value_rows};
 use super::identity::Identity;
 use super::info::{Info, find_table};
 use super::listing::{Catalog, Matching};
+use super::memory;
 use super::privileges::{self, Rights};
 use super::processes::{Entered, PLUGIN_IDS, Processes};
 use super::result::{self, End, ResultColumn, Sink, Status};
@@ -172,6 +173,7 @@ impl Session {
         };
         self.info.functions = host.functions().named(&self.info.engine, host, &unit.tokens)?;
         self.info.now = unix_time();
+        memory::give_back(0);
         let statement = parse::parse(source, unit);
         if !matches!(statement, Ok(Statement::Show(super::ast::Show::Warnings))) {
             self.warnings = Warnings::default();

@@ -5,17 +5,26 @@ use super::datum::Datum;
 use super::error::{Result, SqlError};
 use super::eval::RowView;
 use super::host::{Host, HostStatement, name_value_rows};
+use super::memory;
 use super::session::Session;
 use super::variables::{SQL_MODE, is_without_effect, switch, value_text};
 use crate::refengine::Error;
 use crate::refengine::codes;
 use crate::refengine::types::Isolation;
 
+/// Bytes of a session's user variables.
+const USER_VARIABLES_MAX: usize = 128 << 20;
+
 impl Session {
     pub(super) fn set(&mut self, item: &SetItem, host: &dyn Host) -> Result<()> {
         match item {
             SetItem::User { name, value } => {
                 let value = self.info.compiler(None, "field list").compile(value)?.eval(&RowView::default())?;
+                let others = self.info.user_variables.iter().filter(|(known, _)| *known != name);
+                let held: usize = others.map(|(name, value)| name.len() + memory::of_datum(value)).sum();
+                if held + name.len() + memory::of_datum(&value) > USER_VARIABLES_MAX {
+                    return Err(memory::too_much(USER_VARIABLES_MAX));
+                }
                 self.info.user_variables.insert(name.clone(), value);
                 Ok(())
             }
