@@ -217,6 +217,28 @@ fn cache_memcached_in_perl() {
     });
 }
 
+/// It waits for END, and for nothing else, until its time-out.
+#[test]
+fn cache_memcached_in_perl_waits_for_no_table_that_was_dropped() {
+    const PERL: &str = "/usr/bin/perl";
+    need("perl libcache-memcached-perl", Command::new(PERL).args(["-MCache::Memcached", "-e1"]));
+    let host = HostConfig::new().option("-p 0").start();
+    host.sql(
+        "CREATE TABLE memcached.short (k VARCHAR(20) NOT NULL PRIMARY KEY, v VARCHAR(20));
+         INSERT INTO innodb_memcache.containers VALUES ('short', 'memcached', 'short', 'k', 'v', '0', '0', '0', 'PRIMARY')",
+    )
+    .unwrap();
+    host.client().ask(
+        "set @@short.k 0 0 1\r\nx\r\nget @@default\r\n",
+        "STORED\r\nVALUE @@default 0 15\r\nmemcached/cache\r\nEND\r\n",
+    );
+    host.sql("DROP TABLE memcached.short").unwrap();
+    let mut command = Command::new(PERL);
+    command.arg(root().join("tests/clients/perl/dropped.pl")).args([&host.port().to_string(), "@@short.k"]);
+    run_with(&mut command, || {}).unwrap_or_else(|why| panic!("{why}\n{}", host.log()));
+    host.wait_log("short");
+}
+
 #[test]
 fn the_memcached_extension_of_php() {
     const PHP: &str = "/usr/bin/php";
