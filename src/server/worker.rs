@@ -81,6 +81,9 @@ pub struct Worker<'s> {
     clients_checked: u64,
 }
 
+/// Seconds that a batch of reads lasts at most.
+const READS_LAST: i64 = 1;
+
 /// How long a batch of reads waits for the next one.
 const IDLE_READS: Duration = Duration::from_millis(100);
 
@@ -263,16 +266,19 @@ impl<'s> Worker<'s> {
         self.shared.stats[self.index].publish_containers(&mut self.counts);
     }
 
-    /// Commits the open batch when it is old enough, when somebody waits for what it holds, or when `nobody` came for [`IDLE_READS`]
-    /// and it has only read: it keeps ALTER and DROP waiting.
+    /// Commits the open batch when it is old enough or when somebody waits for what it holds. One that has only read keeps ALTER and DROP
+    /// waiting, and loses nothing when it is begun anew: it ends with the second, and when `nobody` came for [`IDLE_READS`].
     fn check_batch(&mut self, nobody: bool) {
         let wanted = self.shared.commit_wanted.load(Ordering::Acquire);
         let Some(begun) = self.store.batch_begun() else {
             self.commit_seen = wanted;
             return;
         };
-        let idle = nobody && self.store.reads_are_open();
-        if idle || wanted != self.commit_seen || unix_time() >= begun.saturating_add(self.commit_interval) {
+        let (interval, idle) = match self.store.reads_are_open() {
+            true => (READS_LAST.min(self.commit_interval), nobody),
+            false => (self.commit_interval, false),
+        };
+        if idle || wanted != self.commit_seen || unix_time() >= begun.saturating_add(interval) {
             self.commit_seen = wanted;
             self.commit_batch();
         }

@@ -258,6 +258,37 @@ fn a_batch_of_reads_that_nobody_goes_on_with_keeps_no_ddl_waiting() {
     }
 }
 
+/// The clients never pause, and the batch has room for all that they will ever ask.
+#[test]
+fn a_batch_of_reads_that_goes_on_lets_ddl_in() {
+    let config = HostConfig::new()
+        .option("-p 0 -t 2")
+        .arg("--daemon-memcached-r-batch-size=100000000")
+        .arg("--innodb-api-bk-commit-interval=1000000");
+    let host = config.start();
+    host.client().ask("set k 0 0 1\r\nx\r\n", "STORED\r\n");
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    let stopped = || stop.load(std::sync::atomic::Ordering::Relaxed);
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let mut client = host.client();
+                while !stopped() {
+                    client.send("get k\r\n");
+                    let reply = String::from_utf8(client.read_reply()).unwrap();
+                    // A batch tells its clients of an ALTER.
+                    let expected = reply == "VALUE k 0 1\r\nx\r\nEND\r\n" || reply.starts_with("SERVER_ERROR ");
+                    assert!(expected, "{reply}");
+                }
+            });
+        }
+        let added = (0..3).map(|round| host.sql(&format!("ALTER TABLE memcached.cache ADD COLUMN more{round} INT")));
+        let failed: Vec<_> = added.filter_map(Result::err).collect();
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(failed.is_empty(), "{failed:?}");
+    });
+}
+
 #[test]
 fn invalid_containers_can_be_left_out() {
     let config = HostConfig::new().arg("--daemon-memcached-skip-invalid-containers=ON");
