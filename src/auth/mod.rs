@@ -48,7 +48,10 @@ impl Right {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Rights {
     others: Option<Right>,
+    /// Sorted by name.
     named: Vec<(String, Right)>,
+    /// Whether it may do what concerns the whole daemon.
+    administers: bool,
 }
 
 impl Rights {
@@ -72,6 +75,8 @@ impl Rights {
                 return Err(LineError::TwoRights(container.into()));
             }
         }
+        rights.named.sort();
+        rights.administers = rights.others == Some(Right::Write);
         Ok(rights)
     }
 }
@@ -84,6 +89,14 @@ pub struct User {
 }
 
 impl User {
+    /// An account of the host: what it may do with each container, and whether with the whole daemon. Containers that are not named are
+    /// forbidden.
+    pub fn of_account(name: String, containers: Vec<(String, Right)>, administers: bool) -> User {
+        let mut named = containers;
+        named.sort();
+        User { name, rights: Rights { others: None, named, administers } }
+    }
+
     /// The name, for the log.
     pub fn name(&self) -> &str {
         &self.name
@@ -91,13 +104,15 @@ impl User {
 
     /// Whether the user may do that with the container.
     pub fn may(&self, right: Right, container: &str) -> bool {
-        let named = self.rights.named.iter().find(|(name, _)| name == container).map(|(_, right)| *right);
+        let Rights { named, .. } = &self.rights;
+        let found = named.binary_search_by(|(name, _)| name.as_str().cmp(container)).ok();
+        let named = found.and_then(|at| named.get(at)).map(|(_, right)| *right);
         named.or(self.rights.others).is_some_and(|has| has >= right)
     }
 
-    /// Whether the user may do what concerns the whole daemon: `*=rw`.
+    /// Whether the user may do what concerns the whole daemon: with `*=rw`, or as an account that may change the configuration tables.
     pub fn may_administer(&self) -> bool {
-        self.rights.others == Some(Right::Write)
+        self.rights.administers
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! `plugin` builds a [`Host`] from whatever the process offers; `server` uses it on every thread. One file per kind of
 //! host: [`callbacks`] serves the bundled C host and C embedders, who both bring C functions and the canonical table;
-//! [`mysql`] serves MySQL servers, [`mariadb`] MariaDB's.
+//! [`mysql`] serves MySQL servers, [`mariadb`] MariaDB's. [`accounts`] asks either of them who may do what.
 
+pub mod accounts;
 pub mod callbacks;
 mod error;
 pub mod log_sink;

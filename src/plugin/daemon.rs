@@ -78,8 +78,7 @@ impl Daemon {
         }
         // From here on the drop of `daemon` undoes what was done.
         let mut daemon = Daemon { server: None };
-        let mut options = Options::parse(option).map_err(Refusal::Option)?;
-        options.settings = settings;
+        let options = Options::parse(option).and_then(|options| options.with(settings)).map_err(Refusal::Option)?;
         log_sink::install(callbacks, options.verbose);
         let host = make_host().map_err(Refusal::Host)?;
         let server = Server::start(host, options, observer).map_err(Refusal::Start)?;

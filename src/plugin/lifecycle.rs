@@ -60,6 +60,7 @@ unsafe impl Send for Start {}
 impl Start {
     fn run(self) -> Result<(), Refusal> {
         let Start { callbacks, server, data, settings } = self;
+        let settings = settings.with_auth().map_err(Refusal::Option)?;
         let mut slot = DAEMON.lock();
         let observer = Some(Box::new(variables::observe) as crate::server::Observer);
         let daemon = Daemon::start(callbacks, &settings.option, settings.server, observer, || match server {

@@ -3,8 +3,8 @@
 use super::daemon::{DAEMON, listening};
 use super::exported::Exported;
 use crate::bindings::*;
-use crate::boundary::guard;
-use crate::server::options::{Batch, Settings as ServerSettings};
+use crate::boundary::{guard, text};
+use crate::server::options::{Batch, OptionError, Settings as ServerSettings};
 use crate::server::{Address, Shared};
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
@@ -15,6 +15,7 @@ use std::time::Duration;
 static OPTION: Exported<*mut c_char> = Exported::new(ptr::null_mut());
 static ENGINE_LIB_NAME: Exported<*mut c_char> = Exported::new(ptr::null_mut());
 static ENGINE_LIB_PATH: Exported<*mut c_char> = Exported::new(ptr::null_mut());
+static AUTH: Exported<*mut c_char> = Exported::new(ptr::null_mut());
 static R_BATCH_SIZE: Exported<u32> = Exported::new(1);
 static W_BATCH_SIZE: Exported<u32> = Exported::new(1);
 static ENABLE_BINLOG: Exported<c_char> = Exported::new(0);
@@ -71,6 +72,12 @@ static OPTION_VAR: Exported<dm_sys_var_str> = Exported::new(string(
     c"memcached's options, separated by spaces, e.g. -p 11211 -t 4",
     &OPTION,
     c"".as_ptr(),
+));
+static AUTH_VAR: Exported<dm_sys_var_str> = Exported::new(string(
+    c"auth",
+    c"off, or mysql: clients log in with accounts of the server, whose privileges on the containers' tables bind them",
+    &AUTH,
+    c"off".as_ptr(),
 ));
 static ENGINE_LIB_NAME_VAR: Exported<dm_sys_var_str> = Exported::new(string(
     c"engine_lib_name",
@@ -255,8 +262,9 @@ unsafe extern "C" fn sweep_update(_thd: *mut c_void, _var: *mut dm_sys_var, ptr:
 }
 
 /// All system variables, ended by null.
-pub static SYSTEM: Exported<[*mut dm_sys_var; 14]> = Exported::new([
+pub static SYSTEM: Exported<[*mut dm_sys_var; 15]> = Exported::new([
     OPTION_VAR.get().cast(),
+    AUTH_VAR.get().cast(),
     ENGINE_LIB_NAME_VAR.get().cast(),
     ENGINE_LIB_PATH_VAR.get().cast(),
     R_BATCH_SIZE_VAR.get().cast(),
@@ -276,6 +284,8 @@ pub static SYSTEM: Exported<[*mut dm_sys_var; 14]> = Exported::new([
 pub struct Settings {
     /// The option string.
     pub option: String,
+    /// What `daemon_memcached_auth` says, as it stands there.
+    pub auth: String,
     /// What the server takes from variables.
     pub server: ServerSettings,
     /// What a MySQL server's sessions take.
@@ -294,15 +304,14 @@ impl Settings {
             let sweep_interval = *SWEEP_INTERVAL.get();
             SWEEP_WANTED.store(sweep_interval, Ordering::Relaxed);
             Settings {
-                option: match option.is_null() {
-                    true => String::new(),
-                    false => CStr::from_ptr(option).to_string_lossy().into_owned(),
-                },
+                option: text(option).unwrap_or_default().into_owned(),
+                auth: text(*AUTH.get()).unwrap_or_default().into_owned(),
                 server: ServerSettings {
                     batch: Batch { reads: *R_BATCH_SIZE.get(), writes: *W_BATCH_SIZE.get() },
                     skip_invalid_containers: *SKIP_INVALID.get() != 0,
                     create_tables: *CREATE_TABLES.get() != 0,
                     sweep_interval,
+                    accounts: false,
                 },
                 sessions: crate::host::mysql::SessionSettings {
                     binlog: *ENABLE_BINLOG.get() != 0,
@@ -312,6 +321,19 @@ impl Settings {
                 },
             }
         }
+    }
+
+    /// Takes `daemon_memcached_auth` over.
+    ///
+    /// # Errors
+    /// It is something else than it can be: what guards access is never guessed.
+    pub fn with_auth(mut self) -> Result<Settings, OptionError> {
+        self.server.accounts = match self.auth.to_ascii_lowercase().as_str() {
+            "" | "off" => false,
+            "mysql" => true,
+            _ => return Err(OptionError::Auth(self.auth)),
+        };
+        Ok(self)
     }
 
     /// Says what a DBA may not expect of these settings on this host.

@@ -1,12 +1,14 @@
-//! Logging in. Checking a password takes tens of milliseconds on purpose, so it happens on a thread of its own; the connection that asked
-//! is neither read nor answered until the verdict is in its worker's mailbox, and holds up nobody else.
+//! Logging in, with users of a file or with accounts of the host. Checking a password takes tens of milliseconds on purpose, or waits for
+//! the host, so it happens on a thread of its own; the connection that asked is neither read nor answered until the verdict is in its worker's
+//! mailbox, and holds up nobody else.
 //!
 //! ```text
-//!   worker: tick meets credentials ─► queue (bounded, addresses take turns) ─► login thread: argon2id ─► mailbox of the worker: reply, go on
+//!   worker: tick meets credentials ─► queue (bounded, addresses take turns) ─► login thread: argon2id or the host ─► mailbox of the worker: reply, go on
 //! ```
 //!
 //! A wrong password is answered after a second, and after [`TRIES`](super::admission::TRIES) of them the connection is closed. A right one counts for the
-//! connection alone. The supervisor reloads a users file that changed; connections keep what they had until they log in again.
+//! connection alone. The supervisor reloads a users file that changed; connections keep what they had until they log in again. Those of
+//! accounts follow what the host says of them.
 
 mod queue;
 
@@ -20,11 +22,31 @@ pub use queue::{Origin, Question};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The users, and the attempts that wait.
-pub struct Logins {
+/// Whom clients may log in as.
+pub(super) enum Who {
+    /// Users of a file.
+    File(UsersFile),
+    /// Accounts of the host.
+    Accounts,
+}
+
+/// A users file, and what stood in it last.
+pub(super) struct UsersFile {
     path: PathBuf,
-    pub(super) users: Mutex<Arc<Users>>,
+    users: Mutex<Arc<Users>>,
     watched: Mutex<Watched>,
+}
+
+impl UsersFile {
+    /// The users.
+    pub(super) fn users(&self) -> Arc<Users> {
+        Arc::clone(&self.users.lock())
+    }
+}
+
+/// Whom clients may log in as, and the attempts that wait.
+pub struct Logins {
+    pub(super) who: Who,
     pub(super) queue: Mutex<Queue>,
     pub(super) news: Condvar,
 }
@@ -34,16 +56,20 @@ impl Logins {
     ///
     /// # Errors
     /// See [`Users::load`].
-    pub fn new(path: &Path) -> Result<Logins, FileError> {
-        let watched = Watched::new(vec![path.to_owned()]);
+    pub fn of_file(path: &Path) -> Result<Logins, FileError> {
+        let watched = Mutex::new(Watched::new(vec![path.to_owned()]));
         let users = Users::load(path)?;
-        Ok(Logins {
-            path: path.to_owned(),
-            users: Mutex::new(Arc::new(users)),
-            watched: Mutex::new(watched),
-            queue: Mutex::default(),
-            news: Condvar::new(),
-        })
+        let file = UsersFile { path: path.to_owned(), users: Mutex::new(Arc::new(users)), watched };
+        Ok(Logins::of(Who::File(file)))
+    }
+
+    /// With accounts of the host.
+    pub fn of_accounts() -> Logins {
+        Logins::of(Who::Accounts)
+    }
+
+    fn of(who: Who) -> Logins {
+        Logins { who, queue: Mutex::default(), news: Condvar::new() }
     }
 
     /// Hands an attempt of a client at `origin` to the login thread.
@@ -63,13 +89,14 @@ impl Logins {
 
     /// Reads the users file again if it changed; a broken one changes nothing.
     pub fn follow_file(&self) {
-        if !self.watched.lock().changed() {
+        let Who::File(UsersFile { path, users: known, watched }) = &self.who else { return };
+        if !watched.lock().changed() {
             return;
         }
-        match Users::load(&self.path) {
+        match Users::load(path) {
             Ok(users) => {
-                *self.users.lock() = Arc::new(users);
-                log::info!("the users file {} was read again", self.path.display());
+                *known.lock() = Arc::new(users);
+                log::info!("the users file {} was read again", path.display());
             }
             Err(error) => log::error!("the users stay as they were: {error}"),
         }

@@ -1,10 +1,14 @@
 //! The login thread: it checks one password after the other.
 
+mod accounts;
+
 use super::admission::Verdict;
-use super::login::{Logins, Question};
+use super::login::{Logins, Question, Who};
 use super::mailbox::Mailbox;
 use super::shared::Shared;
+use crate::auth::User;
 use crate::boundary::catch;
+use accounts::Keeper;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,6 +19,15 @@ const DELAY: Duration = Duration::from_secs(1);
 /// The body of the login thread.
 pub fn run(shared: &Shared, mailboxes: &[Arc<Mailbox>]) {
     let Some(logins) = &shared.logins else { return };
+    // Declared first: the accounts' session ends before the thread leaves the host.
+    let _attached = match &logins.who {
+        Who::File(_) => None,
+        Who::Accounts => match shared.host.attach_thread() {
+            Ok(attached) => Some(attached),
+            Err(error) => return log::error!("nobody can log in: {error}"),
+        },
+    };
+    let mut accounts = matches!(logins.who, Who::Accounts).then(|| Keeper::new(shared, mailboxes));
     let tell = |worker: usize, verdict| {
         if let Some(mailbox) = mailboxes.get(worker) {
             mailbox.tell(verdict);
@@ -28,25 +41,36 @@ pub fn run(shared: &Shared, mailboxes: &[Arc<Mailbox>]) {
                 tell(worker, verdict);
             }
         }
-        let Some(question) = next(shared, logins, delayed.front().map(|(due, ..)| *due)) else { continue };
-        if question.abandoned() {
-            continue;
+        let due = [delayed.front().map(|(due, ..)| *due), accounts.as_ref().and_then(Keeper::due)];
+        let question = next(shared, logins, due.into_iter().flatten().min());
+        // Between two logins, so that neither waits for all of the other.
+        if let Some(accounts) = accounts.as_mut().filter(|accounts| accounts.due().is_some_and(|due| due <= now)) {
+            catch(|| accounts.work()).unwrap_or_else(|defect| log::error!("the accounts that are inside: {defect}"));
         }
+        let Some(question) = question.filter(|question| !question.abandoned()) else { continue };
         let Question { worker, conn, ticket, name, password } = question;
-        let users = Arc::clone(&logins.users.lock());
-        let user = catch(|| users.check(&name, &password)).unwrap_or_else(|defect| {
-            log::error!("the check of a login: {defect}; it is refused");
-            None
-        });
-        let verdict = Verdict::new(conn, ticket, user);
-        if verdict.user.is_some() {
-            tell(worker, verdict);
-        } else {
-            let shown = name.get(..64).unwrap_or(&name);
-            shared.complain(|| format!("a login as \"{}\" failed", shown.escape_ascii()));
-            // The delay is the same for all: whoever came first is due first.
-            delayed.push_back((Instant::now() + DELAY, worker, verdict));
+        let checked = catch(|| check(&logins.who, accounts.as_mut(), &name, &password));
+        match checked.unwrap_or_else(|defect| Err(defect.to_string())) {
+            Ok(user) => tell(worker, Verdict::new(conn, ticket, Some(user))),
+            Err(reason) => {
+                let shown = name.get(..64).unwrap_or(&name);
+                shared.complain(|| format!("a login as \"{}\" failed: {reason}", shown.escape_ascii()));
+                // The delay is the same for all: whoever came first is due first.
+                delayed.push_back((Instant::now() + DELAY, worker, Verdict::new(conn, ticket, None)));
+            }
         }
+    }
+}
+
+/// Who it is, or why nobody gets in.
+fn check(who: &Who, accounts: Option<&mut Keeper<'_>>, name: &[u8], password: &[u8]) -> Result<Arc<User>, String> {
+    match (who, accounts) {
+        (Who::File(file), _) => {
+            let users = file.users();
+            users.check(name, password).ok_or_else(|| "the users file has no such user with that password".into())
+        }
+        (Who::Accounts, Some(accounts)) => accounts.check(name, password).map_err(|error| error.to_string()),
+        (Who::Accounts, None) => Err("the host has no accounts".into()),
     }
 }
 

@@ -2,9 +2,19 @@
 
 use super::admission::Verdict;
 use super::scope::Service;
+use crate::auth::User;
 use mio::Waker;
 use parking_lot::Mutex;
 use socket2::Socket;
+use std::sync::Arc;
+
+/// What becomes of the connections of a user.
+pub struct Renewal {
+    /// The user, as they have it.
+    pub old: Arc<User>,
+    /// As they are to have it; `None`: they have to log in again.
+    pub new: Option<Arc<User>>,
+}
 
 /// What waits for a worker.
 pub struct Mailbox {
@@ -12,13 +22,15 @@ pub struct Mailbox {
     pub(super) sockets: Mutex<Vec<(Socket, Service)>>,
     /// How attempts to log in ended.
     pub(super) verdicts: Mutex<Vec<Verdict>>,
+    /// What users may do now. Each is behind the verdicts that it concerns.
+    pub(super) renewals: Mutex<Vec<Renewal>>,
     waker: Waker,
 }
 
 impl Mailbox {
     /// An empty one, whose owner `waker` wakes.
     pub fn new(waker: Waker) -> Mailbox {
-        Mailbox { sockets: Mutex::default(), verdicts: Mutex::default(), waker }
+        Mailbox { sockets: Mutex::default(), verdicts: Mutex::default(), renewals: Mutex::default(), waker }
     }
 
     /// Hands a new connection over.
@@ -30,6 +42,12 @@ impl Mailbox {
     /// Tells how an attempt to log in ended.
     pub fn tell(&self, verdict: Verdict) {
         self.verdicts.lock().push(verdict);
+        self.wake();
+    }
+
+    /// Tells what becomes of a user's connections.
+    pub fn renew(&self, renewal: Renewal) {
+        self.renewals.lock().push(renewal);
         self.wake();
     }
 

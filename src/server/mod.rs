@@ -47,6 +47,7 @@ mod watched;
 mod worker;
 
 use crate::auth::FileError;
+use crate::host::accounts::Accounts;
 use crate::host::{Host, HostError};
 use crate::store::{CasSource, Config, ConfigError, Rules};
 use listen::Listener;
@@ -136,7 +137,11 @@ impl Server {
     pub fn start(host: Host, options: Options, observer: Option<Observer>) -> Result<Server, StartError> {
         let rules = Rules { trx_level: 0, skip_invalid: options.settings.skip_invalid_containers };
         let config = load_config(&host, rules, options.settings.create_tables)?;
-        let logins = options.users.as_deref().map(Logins::new).transpose().map_err(StartError::Users)?;
+        let logins = match &options.users {
+            Some(path) => Some(Logins::of_file(path).map_err(StartError::Users)?),
+            None if options.settings.accounts => Some(logins_of_accounts(&host)?),
+            None => None,
+        };
         let tls = options.tls.as_ref().map(Tls::new).transpose().map_err(StartError::Tls)?;
         let listeners = Listener::bind_all(&options, &config).map_err(StartError::Listen)?;
         let metrics = options.metrics.map(metrics::Seed::bind).transpose().map_err(StartError::Listen)?;
@@ -279,25 +284,35 @@ fn load_config(host: &Host, rules: Rules, create_tables: bool) -> Result<Config,
         let config = Config::load(&mut session, rules, None);
         config.and_then(|config| config.verdict().map(|()| config)).map_err(StartError::Configuration)
     };
-    let read = || {
-        let _attached = host.attach_thread().map_err(StartError::Host)?;
-        match once() {
-            Err(missing @ StartError::Configuration(ConfigError::NoTable(_)))
-                if create_tables && host.writes_in_sql() =>
-            {
-                host.run_script(CONFIGURATION_TABLES).map_err(|error| {
-                    let text = format!("{missing}; the plugin could not do that by itself");
-                    StartError::Host(HostError::Statement { text, message: error.to_string() })
-                })?;
-                log::info!("the tables of innodb_memcache were missing and have been created");
-                once()
-            }
-            other => other,
+    let read = || match once() {
+        Err(missing @ StartError::Configuration(ConfigError::NoTable(_))) if create_tables && host.writes_in_sql() => {
+            host.run_script(CONFIGURATION_TABLES).map_err(|error| {
+                let text = format!("{missing}; the plugin could not do that by itself");
+                StartError::Host(HostError::Statement { text, message: error.to_string() })
+            })?;
+            log::info!("the tables of innodb_memcache were missing and have been created");
+            once()
         }
+        other => other,
+    };
+    on_own_thread(host, read)
+}
+
+/// Tries whether the host has accounts that can be asked.
+fn logins_of_accounts(host: &Host) -> Result<Logins, StartError> {
+    on_own_thread(host, || Accounts::open(host).map(|_| Logins::of_accounts()).map_err(StartError::Host))
+}
+
+/// Runs something on a thread of its own that the host knows.
+fn on_own_thread<T: Send>(host: &Host, run: impl FnOnce() -> Result<T, StartError> + Send) -> Result<T, StartError> {
+    let attached = || {
+        let _attached = host.attach_thread().map_err(StartError::Host)?;
+        run()
     };
     std::thread::scope(|scope| {
-        let thread = threads::without_signals(|| threads::thread_builder("memcached-config").spawn_scoped(scope, read))
-            .map_err(StartError::System)?;
+        let thread =
+            threads::without_signals(|| threads::thread_builder("memcached-config").spawn_scoped(scope, attached))
+                .map_err(StartError::System)?;
         thread.join().unwrap_or(Err(StartError::Defect))
     })
 }

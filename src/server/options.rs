@@ -63,6 +63,8 @@ pub struct Settings {
     pub create_tables: bool,
     /// Seconds between two sweeps that delete expired rows, 0 for never.
     pub sweep_interval: u32,
+    /// Whether clients log in with accounts of the host.
+    pub accounts: bool,
 }
 
 /// Settings of the daemon.
@@ -214,11 +216,26 @@ impl Options {
         self.apply(flag, argument)
     }
 
+    /// The options together with what system variables say.
+    ///
+    /// # Errors
+    /// What does not go together.
+    pub fn with(mut self, settings: Settings) -> Result<Options, OptionError> {
+        self.settings = settings;
+        match (settings.accounts, &self.users) {
+            (false, None) if self.sasl => Err(OptionError::NoUsers),
+            (true, Some(_)) => Err(OptionError::TwoKindsOfUsers),
+            _ => Ok(self),
+        }
+    }
+
+    /// Whether every connection has to log in.
+    pub fn demands_login(&self) -> bool {
+        self.settings.accounts || self.users.is_some()
+    }
+
     /// What no flag says alone.
     fn check(&mut self) -> Result<(), OptionError> {
-        if self.sasl && self.users.is_none() {
-            return Err(OptionError::NoUsers);
-        }
         if self.tls_wanted {
             self.tls = Some(self.ssl.files()?);
         } else if self.ssl != SslOptions::default() {
@@ -370,7 +387,6 @@ mod tests {
             ("--port", "--port needs"),
             ("--enable-ssl=1", "--enable-ssl takes no argument"),
             ("--prot=ascii", "--prot is unknown"),
-            ("-S", "-S"),
             ("-Y", "-Y needs"),
             ("-Z", "ssl_chain_cert"),
             ("-Z -o ssl_chain_cert", "ssl_chain_cert needs"),

@@ -197,9 +197,10 @@ impl Shared {
             Dialect::Binary => "binary",
         };
         tell("binding_protocol", protocol);
-        let users = options.users.as_ref();
-        tell("auth_enabled_sasl", yes(users.is_some()));
-        tell("auth_enabled_ascii", &users.map_or("no".into(), |path| path.display().to_string()));
+        let logins = options.demands_login();
+        tell("auth_enabled_sasl", yes(logins));
+        let users = options.users.as_ref().map(|path| path.display().to_string());
+        tell("auth_enabled_ascii", &users.unwrap_or_else(|| yes(logins).into()));
         tell("idle_timeout", &options.idle_timeout.to_string());
         tell("output_timeout", &options.output_timeout.to_string());
         tell("output_mem_limit", &(options.output_limit >> 20).to_string());

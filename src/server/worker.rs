@@ -217,6 +217,8 @@ impl<'s> Worker<'s> {
             for verdict in std::mem::take(&mut *self.mailbox.verdicts.lock()) {
                 self.logged_in(verdict);
             }
+            let renewals = std::mem::take(&mut *self.mailbox.renewals.lock());
+            renewals.into_iter().for_each(|renewal| self.renew(&renewal));
             self.store.check_session();
             self.follow_config();
             if self.index == 0 {

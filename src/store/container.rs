@@ -58,6 +58,21 @@ impl Container {
         String::from_utf8_lossy(path.split(|byte| *byte == b'/').next().unwrap_or_default())
     }
 
+    /// The name of its table.
+    pub fn table_name(&self) -> Cow<'_, str> {
+        let path = self.table.path.to_bytes();
+        String::from_utf8_lossy(path.splitn(2, |byte| *byte == b'/').nth(1).unwrap_or_default())
+    }
+
+    /// The names of the columns that its operations use.
+    pub fn mapped_columns(&self) -> Vec<String> {
+        let others = [Some(self.table.key), self.flags, self.cas, self.expiry].into_iter().flatten();
+        let mut mapped: Vec<usize> = others.chain(self.values.iter().copied()).collect();
+        mapped.sort_unstable();
+        mapped.dedup();
+        mapped.into_iter().map(|column| self.table.columns[column].name.clone()).collect()
+    }
+
     /// Why it serves nobody, if so.
     pub fn refused(&self) -> Option<&ContainerError> {
         self.refused.as_ref()

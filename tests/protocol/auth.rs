@@ -244,7 +244,7 @@ fn a_file_that_cannot_guard_refuses_the_install() {
         (format!("-Y {file}"), vec![file.as_str(), "0644", "chmod"]),
         ("-Y /nonexistent".into(), vec!["/nonexistent", "cannot be read"]),
         (format!("-Y {}", broken.display()), vec!["broken", "line 2", "argon2id"]),
-        ("-S".into(), vec!["-S", "-Y FILE"]),
+        ("-S".into(), vec!["-S", "-Y FILE", "daemon_memcached_auth"]),
     ] {
         let error = config.clone().option(&format!("-p 0 {option}")).try_start().err().expect("it is refused");
         for part in parts {
@@ -252,6 +252,20 @@ fn a_file_that_cannot_guard_refuses_the_install() {
         }
         assert!(!error.contains("secret"), "{error}");
     }
+}
+
+#[test]
+fn accounts_of_a_host_without_any_refuse_the_install() {
+    for (auth, option, part) in [
+        ("mysql", "-p 0", "this host has no accounts that the daemon could ask"),
+        ("mysql", "-p 0 -Y /nonexistent", "exclude each other"),
+        ("mysqld", "-p 0", "\"mysqld\"; it can be off or mysql"),
+    ] {
+        let config = HostConfig::new().option(option).arg(format!("--daemon-memcached-auth={auth}"));
+        let error = config.try_start().err().expect("it is refused");
+        assert!(error.contains(part), "{auth} {option}: {error} does not say {part}");
+    }
+    HostConfig::new().arg("--daemon-memcached-auth=OFF").start().client().ask("get k\r\n", "END\r\n");
 }
 
 #[test]

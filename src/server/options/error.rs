@@ -35,8 +35,12 @@ pub enum OptionError {
     Dialect(String),
     /// `-U` wants a port of UDP.
     Udp(String),
-    /// `-S` without `-Y`.
+    /// `-S` without `-Y` or accounts.
     NoUsers,
+    /// `-Y` and accounts.
+    TwoKindsOfUsers,
+    /// `daemon_memcached_auth` is none of what it can be.
+    Auth(String),
     /// Options of TLS without `-Z`.
     NoTls,
     /// `-Z` without a certificate.
@@ -83,7 +87,13 @@ impl fmt::Display for OptionError {
             OptionError::Delimiter(text) => write!(f, "option -D: {text:?} is not one character, e.g. -D :"),
             OptionError::Dialect(text) => write!(f, "option -B: {text:?} is not auto, ascii or binary"),
             OptionError::Udp(port) => write!(f, "option -U {port}: UDP is not supported; use -U 0 or leave it out"),
-            OptionError::NoUsers => f.write_str("option -S needs the users file: add -Y FILE"),
+            OptionError::NoUsers => {
+                f.write_str("option -S needs to know who may log in: add -Y FILE, or set daemon_memcached_auth")
+            }
+            OptionError::TwoKindsOfUsers => {
+                f.write_str("daemon_memcached_auth=mysql and a users file, option -Y, exclude each other")
+            }
+            OptionError::Auth(value) => write!(f, "daemon_memcached_auth is {value:?}; it can be off or mysql"),
             OptionError::NoTls => f.write_str("the ssl_ options of -o need -Z"),
             OptionError::NoCertificate => {
                 f.write_str("option -Z needs a certificate: add -o ssl_chain_cert=FILE,ssl_key=FILE")

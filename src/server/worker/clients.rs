@@ -6,12 +6,14 @@ use crate::protocol::reply::Out;
 use crate::server::admission::{self, Access, Attempt, Verdict};
 use crate::server::conn::Conn;
 use crate::server::login::Origin;
+use crate::server::mailbox::Renewal;
 use crate::server::peers::Held;
 use crate::server::scope::Service;
 use crate::server::stats::Counter;
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
 use socket2::Socket;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 impl Worker<'_> {
@@ -166,6 +168,23 @@ impl Worker<'_> {
         };
         self.shared.stats[self.index].publish(&mut self.stats);
         self.answer(verdict.conn, reply);
+    }
+
+    /// What a user may do is something else now, or nothing.
+    pub(super) fn renew(&mut self, renewal: &Renewal) {
+        for (_, conn) in &mut self.conns {
+            if !matches!(&conn.access, Access::User(user) if Arc::ptr_eq(user, &renewal.old)) {
+                continue;
+            }
+            match &renewal.new {
+                Some(user) => conn.access = Access::User(Arc::clone(user)),
+                None => {
+                    conn.access = Access::Stranger;
+                    conn.parser.await_login(admission::VALUE_MAX);
+                    conn.peer.place(&conn.access, conn.container);
+                }
+            }
+        }
     }
 
     /// Sends a reply outside a tick, or keeps what the socket does not take; then the connection goes on.
