@@ -93,7 +93,7 @@ impl From<Failure> for LoginError {
 /// The daemon's own session, which holds every right.
 enum Own {
     MySql(CommandSession),
-    MariaDb(mariadb::session::TextSession),
+    MariaDb(Box<mariadb::session::TextSession>),
 }
 
 impl Own {
@@ -101,7 +101,7 @@ impl Own {
     fn ask(&mut self, sql: &str) -> Result<Vec<String>, SqlError> {
         match self {
             Own::MySql(session) => cells(session, sql, 1),
-            Own::MariaDb(session) => cells(session, sql, 1),
+            Own::MariaDb(session) => cells(&mut **session, sql, 1),
         }
     }
 
@@ -109,7 +109,7 @@ impl Own {
     fn ask_pairs(&mut self, sql: &str) -> Result<Vec<String>, SqlError> {
         match self {
             Own::MySql(session) => cells(session, sql, 2),
-            Own::MariaDb(session) => cells(session, sql, 2),
+            Own::MariaDb(session) => cells(&mut **session, sql, 2),
         }
     }
 }
@@ -149,7 +149,7 @@ impl Accounts {
                 ));
             }
             Access::MySql(_, settings) => Own::MySql(CommandSession::open(*settings)?),
-            Access::MariaDb(settings) => Own::MariaDb(mariadb::session::TextSession::open(*settings)?),
+            Access::MariaDb(settings) => Own::MariaDb(Box::new(mariadb::session::TextSession::open(*settings)?)),
         };
         let mut accounts = Accounts { own, socket: PathBuf::new() };
         let text = "daemon_memcached_auth=mysql".to_owned();
