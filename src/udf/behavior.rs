@@ -1,6 +1,7 @@
 //! What `memc_servers_behavior_set` sets: libmemcached's behaviours that mean something here, and three of our own.
 
 use super::distribution::{Distribution, Scheme};
+use super::error::ArgumentError;
 use super::hash::Hash;
 use std::time::Duration;
 
@@ -133,15 +134,14 @@ impl Behavior {
     /// The behaviour of a name, in any case, with or without `MEMCACHED_BEHAVIOR_`.
     ///
     /// # Errors
-    /// The sentence for the user.
-    pub fn named(name: &str) -> Result<Behavior, String> {
+    /// There is no such behaviour.
+    pub fn named(name: &str) -> Result<Behavior, ArgumentError> {
         let short = stripped(name.trim(), "MEMCACHED_BEHAVIOR_");
-        TABLE.iter().find(|row| row.1.eq_ignore_ascii_case(short)).map(|row| row.0).ok_or_else(|| {
-            format!(
-                "there is no behavior {}, memc_list_behaviors() names them",
-                name.chars().take(64).collect::<String>()
-            )
-        })
+        TABLE
+            .iter()
+            .find(|row| row.1.eq_ignore_ascii_case(short))
+            .map(|row| row.0)
+            .ok_or_else(|| ArgumentError::NoBehavior(name.into()))
     }
 
     /// All of them, a line each.
@@ -195,34 +195,34 @@ impl Behaviors {
     /// Sets one behaviour.
     ///
     /// # Errors
-    /// The sentence for the user; nothing is changed then.
-    pub fn set(&mut self, behavior: Behavior, value: &str) -> Result<(), String> {
+    /// The value does not suit the behaviour; nothing is changed then.
+    pub fn set(&mut self, behavior: Behavior, value: &str) -> Result<(), ArgumentError> {
         let (_, name, kind, _) = TABLE[behavior as usize];
         let value = value.trim();
         let number = match kind {
             Kind::Flag => match value {
                 "0" => Ok(0),
                 "1" => Ok(1),
-                _ => Err(format!("{name} must be 0 or 1")),
+                _ => Err(ArgumentError::NotAFlag(name)),
             },
             Kind::Zero => match value {
                 "0" => Ok(0),
-                _ => Err(format!("{name} must be 0, these functions do no such thing")),
+                _ => Err(ArgumentError::NotZero(name)),
             },
             Kind::Number(most) => match value.parse() {
                 Ok(number) if number <= most => Ok(number),
-                _ => Err(format!("{name} must be a number from 0 to {most}")),
+                _ => Err(ArgumentError::NotANumber(name, most)),
             },
             Kind::Hash => Hash::ALL
                 .iter()
                 .find(|(_, name)| name.eq_ignore_ascii_case(stripped(value, "MEMCACHED_HASH_")))
                 .map(|&(hash, _)| hash as u64)
-                .ok_or_else(|| format!("{name} must be a hash function, memc_list_hash_types() names them")),
+                .ok_or(ArgumentError::NoHash(name)),
             Kind::Distribution => Distribution::ALL
                 .iter()
                 .find(|(_, name)| name.eq_ignore_ascii_case(stripped(value, "MEMCACHED_DISTRIBUTION_")))
                 .map(|&(distribution, _)| distribution as u64)
-                .ok_or_else(|| format!("{name} must be a distribution, memc_list_distribution_types() names them")),
+                .ok_or(ArgumentError::NoDistribution(name)),
             Kind::Text => {
                 let place = if behavior == Behavior::SaslUser { &mut self.user } else { &mut self.password };
                 value.clone_into(place);
@@ -398,7 +398,8 @@ mod tests {
             ("SASL_PASSWORD", "secret", ""),
         ] {
             let behavior = Behavior::named(name).unwrap();
-            let found = behaviors.set(behavior, value).map_or_else(|e| e, |()| behaviors.get(behavior));
+            let found =
+                behaviors.set(behavior, value).map_or_else(|error| error.to_string(), |()| behaviors.get(behavior));
             assert_eq!(found, answer, "{name} {value}");
         }
         assert!(behaviors.patience().eject);

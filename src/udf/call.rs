@@ -1,6 +1,7 @@
 //! How a server calls a function, and what every function does with what it is called with.
 
 use super::client::Buffers;
+use super::error::ArgumentError;
 use crate::bindings::{DM_UDF_INTEGER, DM_UDF_MESSAGE, DM_UDF_REAL, DM_UDF_STRING};
 pub use crate::bindings::{dm_udf_args as UdfArgs, dm_udf_init as UdfInit};
 use crate::boundary::write_text;
@@ -21,7 +22,7 @@ pub struct Function {
     /// A letter for each argument: `s` for bytes, `i` for an integer; those after `?` may be left out.
     pub arguments: &'static str,
     /// Looks at the arguments that are constants before the statement runs.
-    pub check: fn(&Arguments<'_>) -> Result<(), String>,
+    pub check: fn(&Arguments<'_>) -> Result<(), ArgumentError>,
     /// The value for one row.
     pub value: fn(&Function, &Arguments<'_>, &mut Buffers) -> Value,
 }
@@ -104,20 +105,20 @@ impl<'a> Arguments<'a> {
 pub unsafe fn init(function: &Function, init: *mut UdfInit, args: *mut UdfArgs, message: *mut c_char) -> bool {
     // SAFETY: valid for the call, and nobody else's.
     let prepared = unsafe { prepare(function, &mut *init, &mut *args) };
-    if let Err(text) = &prepared {
+    if let Err(error) = &prepared {
         // SAFETY: the room that the caller promises.
-        unsafe { write_text(message, DM_UDF_MESSAGE as usize, text) };
+        unsafe { write_text(message, DM_UDF_MESSAGE as usize, &error.to_string()) };
     }
     prepared.is_err()
 }
 
 /// # Safety
 /// `args` is what the server gave to `_init`.
-unsafe fn prepare(function: &Function, init: &mut UdfInit, args: &mut UdfArgs) -> Result<(), String> {
+unsafe fn prepare(function: &Function, init: &mut UdfInit, args: &mut UdfArgs) -> Result<(), ArgumentError> {
     let (needed, optional) = function.arguments.split_once('?').unwrap_or((function.arguments, ""));
     let count = args.arg_count as usize;
     if !(needed.len()..=needed.len() + optional.len()).contains(&count) {
-        return Err(format!("Usage: {}", function.usage));
+        return Err(ArgumentError::Count(function.usage));
     }
     // SAFETY: as the caller promises; the arrays are not changed while this lives.
     (function.check)(&unsafe { Arguments::new(args) })?;

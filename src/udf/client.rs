@@ -4,6 +4,7 @@
 use super::behavior::{Behavior, Behaviors, Patience, Transport};
 use super::connection::{Connection, Wait};
 use super::distribution::{Ring, ServerName};
+use super::error::ArgumentError;
 use super::failure::{self, Failure};
 use super::resolver::Resolver;
 use super::wire::{Outcome, Request};
@@ -63,8 +64,8 @@ pub fn server_count() -> usize {
 /// Sets a behaviour for all sessions.
 ///
 /// # Errors
-/// The sentence for the user.
-pub fn set_behavior(behavior: Behavior, value: &str) -> Result<(), String> {
+/// The value does not suit the behaviour.
+pub fn set_behavior(behavior: Behavior, value: &str) -> Result<(), ArgumentError> {
     let mut client = CLIENT.write();
     let mut behaviors = client.behaviors.clone();
     behaviors.set(behavior, value)?;

@@ -1,6 +1,7 @@
 //! Which server a key belongs to. Everybody who talks to a group of memcached servers must agree about that, so this follows
 //! libmemcached to the bit.
 
+use super::error::ArgumentError;
 use super::hash::{Hash, md5};
 use std::fmt;
 
@@ -32,30 +33,23 @@ impl ServerName {
 
 impl fmt::Display for ServerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.is_unix() {
-            true => f.write_str(&self.host),
-            false => write!(f, "{}:{}", self.host, self.port),
-        }
+        if self.is_unix() { f.write_str(&self.host) } else { write!(f, "{}:{}", self.host, self.port) }
     }
 }
 
 /// Reads `host[:port[:weight]],...`; a blank may stand in front of a host and of a weight. Elements without a name are nothing.
 ///
 /// # Errors
-/// The sentence for the user.
-pub fn parse_servers(text: &str) -> Result<Vec<ServerName>, String> {
+/// An element that names no server, or too many elements.
+pub fn parse_servers(text: &str) -> Result<Vec<ServerName>, ArgumentError> {
     let mut servers = Vec::new();
     for element in text.split(',').map(str::trim).filter(|element| !element.is_empty()) {
-        servers.push(parse_server(element).ok_or_else(|| {
-            format!(
-                "'{element}' names no server: write host, host:port, host:port:weight, [IPv6]:port or /path/of/a/socket"
-            )
-        })?);
+        servers.push(parse_server(element).ok_or_else(|| ArgumentError::NoServer(element.into()))?);
     }
-    match servers.len() > MOST_SERVERS {
-        true => Err(format!("{} servers are too many, {MOST_SERVERS} is the limit", servers.len())),
-        false => Ok(servers),
+    if servers.len() > MOST_SERVERS {
+        return Err(ArgumentError::TooManyServers(servers.len(), MOST_SERVERS));
     }
+    Ok(servers)
 }
 
 fn parse_server(element: &str) -> Option<ServerName> {
@@ -193,7 +187,10 @@ mod tests {
     fn lists_of_servers_are_read() {
         let read = |text: &str| match parse_servers(text) {
             Ok(servers) => servers.iter().map(|s| format!("{s} {}", s.weight)).collect::<Vec<_>>().join(", "),
-            Err(message) => message.split_once(" names").map_or(message.clone(), |(what, _)| format!("refused {what}")),
+            Err(error) => {
+                let message = error.to_string();
+                message.split_once(" names").map_or(message.clone(), |(what, _)| format!("refused {what}"))
+            }
         };
         for (text, servers) in [
             ("", ""),

@@ -1,5 +1,6 @@
 //! Why a function got no answer, and who hears of it.
 
+use super::error::ArgumentError;
 use super::server;
 use std::fmt;
 use std::io;
@@ -13,8 +14,8 @@ pub enum Failure {
     NoServers,
     /// The protocol cannot carry it; the rule.
     BadKey(&'static str),
-    /// An argument is wrong; the sentence.
-    Argument(String),
+    /// An argument is wrong.
+    Argument(ArgumentError),
     /// The server failed a moment ago and is left alone.
     Paused,
     /// No connection.
@@ -45,7 +46,7 @@ impl fmt::Display for Failure {
         match self {
             Failure::NoServers => f.write_str("there is no server, name some with memc_servers_set('host:port,...')"),
             Failure::BadKey(rule) => f.write_str(rule),
-            Failure::Argument(text) => f.write_str(text),
+            Failure::Argument(error) => error.fmt(f),
             Failure::Paused => f.write_str("the server failed a moment ago and is not asked for a while"),
             Failure::Connect(e) => write!(f, "cannot connect: {e}"),
             Failure::Unknown(why) => write!(f, "cannot find the host's address: {why}"),

@@ -4,11 +4,12 @@ use super::behavior::{self, Behavior};
 use super::call::{Arguments, Function, Value};
 use super::client::{self, Buffers};
 use super::distribution::parse_servers;
+use super::error::ArgumentError;
 use super::failure::Failure;
 use super::wire::{Outcome, Request, Verb};
 
 /// No constant is looked at.
-pub fn any(_: &Arguments<'_>) -> Result<(), String> {
+pub fn any(_: &Arguments<'_>) -> Result<(), ArgumentError> {
     Ok(())
 }
 
@@ -111,13 +112,13 @@ pub fn decrement(function: &Function, arguments: &Arguments<'_>, buffers: &mut B
 }
 
 /// The list of servers is one: before the statement runs, if it is a constant.
-pub fn check_servers(arguments: &Arguments<'_>) -> Result<(), String> {
+pub fn check_servers(arguments: &Arguments<'_>) -> Result<(), ArgumentError> {
     arguments.text(0).map_or(Ok(()), |text| parse_servers(&text).map(|_| ()))
 }
 
 /// Something is wrong with arguments that are no constants.
-fn refused(function: &Function, text: String) -> Value {
-    super::failure::tell(function.name, None, &Failure::Argument(text), true);
+fn refused(function: &Function, error: ArgumentError) -> Value {
+    super::failure::tell(function.name, None, &Failure::Argument(error), true);
     Value::Null
 }
 
@@ -128,7 +129,7 @@ pub fn servers_set(function: &Function, arguments: &Arguments<'_>, _: &mut Buffe
             client::set_servers(names);
             Value::Integer(0)
         }
-        Err(text) => refused(function, text),
+        Err(error) => refused(function, error),
     }
 }
 
@@ -138,7 +139,7 @@ pub fn server_count(_: &Function, _: &Arguments<'_>, _: &mut Buffers) -> Value {
 }
 
 /// Behaviour and value fit: before the statement runs, as far as they are constants.
-pub fn check_behavior(arguments: &Arguments<'_>) -> Result<(), String> {
+pub fn check_behavior(arguments: &Arguments<'_>) -> Result<(), ArgumentError> {
     let Some(name) = arguments.text(0) else { return Ok(()) };
     let behavior = Behavior::named(&name)?;
     arguments.text(1).map_or(Ok(()), |value| behavior::Behaviors::default().set(behavior, &value))
@@ -149,7 +150,7 @@ pub fn behavior_set(function: &Function, arguments: &Arguments<'_>, _: &mut Buff
     let (name, value) = (arguments.text(0).unwrap_or_default(), arguments.text(1).unwrap_or_default());
     match Behavior::named(&name).and_then(|behavior| client::set_behavior(behavior, &value)) {
         Ok(()) => Value::Integer(0),
-        Err(text) => refused(function, text),
+        Err(error) => refused(function, error),
     }
 }
 
@@ -157,7 +158,7 @@ pub fn behavior_set(function: &Function, arguments: &Arguments<'_>, _: &mut Buff
 pub fn behavior_get(function: &Function, arguments: &Arguments<'_>, buffers: &mut Buffers) -> Value {
     match Behavior::named(&arguments.text(0).unwrap_or_default()) {
         Ok(behavior) => text(buffers, &client::behavior(behavior)),
-        Err(message) => refused(function, message),
+        Err(error) => refused(function, error),
     }
 }
 

@@ -18,6 +18,7 @@ pub mod call;
 mod client;
 mod connection;
 pub mod distribution;
+mod error;
 mod exports;
 mod failure;
 mod functions;

@@ -286,9 +286,10 @@ impl Request<'_> {
                 (0, _) => Ok(Outcome::Done),
                 // Key not found, key exists, not stored.
                 (1 | 2 | 5, _) if !matches!(self, Request::Login { .. }) => Ok(Outcome::NotDone),
-                _ => Err(Failure::Refused(match words.is_empty() {
-                    true => format!("status {status:#06x}"),
-                    false => String::from_utf8_lossy(&words).into_owned(),
+                _ => Err(Failure::Refused(if words.is_empty() {
+                    format!("status {status:#06x}")
+                } else {
+                    String::from_utf8_lossy(&words).into_owned()
                 })),
             };
         }
