@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use std::fmt;
+use std::sync::Arc;
 
 /// Bytes an item costs beyond its key and value: its slab slot, its share of the hash chains' heads,
 /// the spare room of both (they double), and what the allocator adds to the one allocation that
@@ -110,3 +111,21 @@ pub struct Stats {
     /// Expired items whose memory was freed, since the store was made.
     pub expired: u64,
 }
+
+/// An item that makes room for others, as whoever watches is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Evicted<'a> {
+    /// Its key.
+    pub key: &'a [u8],
+    /// Whether it was read since it was stored.
+    pub fetched: bool,
+    /// Seconds that it would have lived; `None`: for ever.
+    pub ttl: Option<i64>,
+    /// Seconds since its last use.
+    pub idle: u32,
+    /// Bytes of its value.
+    pub size: usize,
+}
+
+/// Is told of each item that is evicted, under the lock of its shard: it must be short and must not call the store.
+pub type EvictionWatch = Arc<dyn Fn(&Evicted<'_>) + Send + Sync>;

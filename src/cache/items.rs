@@ -10,7 +10,7 @@
 
 use slab::Slab;
 
-use super::data::{CachedItem, Data, NewItem, OutOfMemory};
+use super::data::{CachedItem, Data, Evicted, NewItem, OutOfMemory};
 
 /// Number of a slab slot. 32 bits: a shard holds fewer than 2^32 - 1 items.
 pub(super) type Slot = u32;
@@ -42,6 +42,8 @@ pub(super) struct Item {
     chain: Slot,
     newer: Slot,
     older: Slot,
+    /// Unix seconds of its last use, wrapping at 2^31, and below them a bit that tells whether anybody read it.
+    used: u32,
 }
 
 impl Item {
@@ -49,7 +51,23 @@ impl Item {
     pub(super) fn new(at: Address<'_>, new: NewItem, epoch: u64) -> Item {
         let NewItem { flags, cas, deadline, data } = new;
         let (hash, container) = (at.hash, at.container);
-        Item { hash, data, cas, deadline, epoch, container, flags, chain: NIL, newer: NIL, older: NIL }
+        Item { hash, data, cas, deadline, epoch, container, flags, chain: NIL, newer: NIL, older: NIL, used: 0 }
+    }
+
+    /// Notes a use at `now`; a `read` counts as one until the item is stored anew.
+    pub(super) fn note_use(&mut self, now: i64, read: bool) {
+        self.used = (now as u32) << 1 | u32::from(read);
+    }
+
+    /// What it loses by being evicted at `now`.
+    pub(super) fn evicted(&self, now: i64) -> Evicted<'_> {
+        Evicted {
+            key: self.data.key(),
+            fetched: self.used & 1 != 0,
+            ttl: (self.deadline != 0).then_some(self.deadline - now),
+            idle: ((now as u32) << 1).wrapping_sub(self.used & !1) >> 1,
+            size: self.data.value().len(),
+        }
     }
 
     pub(super) fn container(&self) -> u32 {

@@ -45,7 +45,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
 
-pub use data::{CachedItem, Data, ITEM_OVERHEAD, NewItem, OutOfMemory, Stats};
+pub use data::{CachedItem, Data, Evicted, EvictionWatch, ITEM_OVERHEAD, NewItem, OutOfMemory, Stats};
 use items::{Address, Item};
 use shard::Shard;
 
@@ -137,7 +137,7 @@ impl MemoryStore {
         let at = self.address(container, key);
         let mut shard = self.shard(at);
         let slot = shard.find(at, now)?;
-        shard.mark_used(slot);
+        shard.mark_read(slot);
         let CachedItem { flags, cas, deadline, data } = shard.get(slot)?.seen();
         let data = data.clone();
         drop(shard);
@@ -236,6 +236,13 @@ impl MemoryStore {
         self.count(at, CHANGE);
         let old = shard.find_now(at);
         shard.remove(old);
+    }
+
+    /// Tells `watch` of evictions from now on, instead of whoever was told before.
+    pub fn watch_evictions(&self, watch: Option<EvictionWatch>) {
+        for shard in &self.shards {
+            shard.lock().watch.clone_from(&watch);
+        }
     }
 
     /// Totals; takes each shard's lock for a moment.

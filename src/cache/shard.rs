@@ -1,6 +1,6 @@
 //! One shard: its items and the rules about memory, expiry and flushes. Always used under its lock.
 
-use super::data::{ITEM_OVERHEAD, NewItem, OutOfMemory, Stats};
+use super::data::{EvictionWatch, ITEM_OVERHEAD, NewItem, OutOfMemory, Stats};
 use super::items::{Address, Item, Items, Slot};
 
 /// Aligned so that two shards' locks and counters never share a cache line.
@@ -24,6 +24,8 @@ pub(super) struct Shard {
     next_deadline: i64,
     evictions: u64,
     expired: u64,
+    /// Who is told of evictions.
+    pub(super) watch: Option<EvictionWatch>,
 }
 
 /// Containers flushed beyond which the next flush frees their items: callers may number containers anew for ever.
@@ -50,6 +52,7 @@ impl Shard {
             next_deadline: i64::MAX,
             evictions: 0,
             expired: 0,
+            watch: None,
         }
     }
 
@@ -69,8 +72,17 @@ impl Shard {
         self.items.get(slot)
     }
 
-    pub(super) fn mark_used(&mut self, slot: Slot) {
+    /// Somebody read this item.
+    pub(super) fn mark_read(&mut self, slot: Slot) {
         self.items.mark_used(slot);
+        self.note_use(slot, true);
+    }
+
+    fn note_use(&mut self, slot: Slot, read: bool) {
+        let now = self.clock;
+        if let Some(item) = self.items.get_mut(slot) {
+            item.note_use(now, read);
+        }
     }
 
     /// Stores an item where `old`, a live one, was found. On error nothing has changed there. An
@@ -88,7 +100,9 @@ impl Shard {
             Some((slot, old_size)) => self.replace(new, slot, old_size, size)?,
             None => {
                 self.make_room(0, size)?;
-                self.items.insert(Item::new(at, new, self.epoch))?;
+                let mut item = Item::new(at, new, self.epoch);
+                item.note_use(self.clock, false);
+                self.items.insert(item)?;
                 self.bytes += size;
             }
         }
@@ -102,6 +116,7 @@ impl Shard {
         self.make_room(old_size, size)?;
         let Some(item) = self.items.get_mut(slot) else { return Err(OutOfMemory) };
         item.replace(new, self.epoch);
+        item.note_use(self.clock, false);
         self.bytes = self.bytes - old_size + size;
         Ok(())
     }
@@ -112,6 +127,7 @@ impl Shard {
             self.remove(Some(slot));
         } else if let Some(item) = self.items.get_mut(slot) {
             item.deadline = deadline;
+            item.note_use(self.clock, true);
             self.items.mark_used(slot);
             self.next_deadline_is_at_most(deadline);
         }
@@ -193,6 +209,9 @@ impl Shard {
         let Some(slot) = self.items.oldest() else { return false };
         if !self.free_if_dead(slot) {
             self.evictions += 1;
+            if let (Some(watch), Some(item)) = (&self.watch, self.items.get(slot)) {
+                watch(&item.evicted(self.clock));
+            }
             self.remove(Some(slot));
         }
         true

@@ -81,7 +81,10 @@ static char *library_path(const host *h, const char *library) {
 
 char *plugins_library_file(const host *h, const char *library, host_error *err) {
     if (*library && !strchr(library, '/')) return library_path(h, library);
-    fail(err, 1124, "HY000", "No paths allowed for shared library");
+    if (!*library)
+        fail(err, 1126, "HY000", "No shared library is named; the plugin's own is SONAME '" DEFAULT_LIBRARY "'");
+    else
+        fail(err, 1124, "HY000", "No paths allowed for shared library");
     return NULL;
 }
 

@@ -10,7 +10,7 @@
 use super::keys::{Keys, Part};
 use super::limits::KEY_MAX;
 use super::line::{Args, Line, block_length, signed, trim, trim_end, trim_start, unsigned};
-use super::operation::{Arith, Delete, DumpFormat, Get, Operation, Refused, Removal, Storage, StoreMode};
+use super::operation::{Arith, Delete, DumpFormat, Get, Operation, Refused, Removal, Storage, StoreMode, Streams};
 use super::{Request, Style, meta, reply as words};
 
 /// Highest slab class of memcached.
@@ -59,6 +59,7 @@ pub(super) fn line<'a>(line: &'a [u8], stranger: bool, request: &mut Request<'a>
         b"shutdown" => refused_unless(noreply(rest), words::SHUTDOWN_NOT_ENABLED),
         b"slabs" => slabs(rest, line),
         b"lru" => lru(rest, line),
+        b"watch" => watch(rest),
         _ => return unknown(line, request),
     };
     Line::Complete
@@ -322,6 +323,36 @@ fn crawler_argument<'a>(word: &[u8], argument: Option<&[u8]>, line: &'a [u8]) ->
         _ => tune(line),
     }
 }
+
+/// What there is nothing of here is watched in vain.
+fn watch(rest: &[u8]) -> Request<'_> {
+    let named = |word: &[u8]| {
+        // As in memcached the beginning of a name is enough.
+        STREAMS.iter().find(|(name, _)| name.as_bytes().starts_with(word)).map(|(_, streams)| *streams)
+    };
+    let mut args = Args(rest).peekable();
+    if args.peek().is_none() {
+        return text(Operation::Watch { streams: Streams::FETCHERS }, false);
+    }
+    match args.try_fold(Streams::NONE, |all, word| Some(all.and(named(word)?))) {
+        Some(streams) => text(Operation::Watch { streams }, false),
+        None => Request::refused(words::ERROR),
+    }
+}
+
+/// What memcached lets watch, in the order in which it looks for a word.
+const STREAMS: [(&str, Streams); 10] = [
+    ("rawcmds", Streams::NONE),
+    ("evictions", Streams::EVICTIONS),
+    ("fetchers", Streams::FETCHERS),
+    ("mutations", Streams::MUTATIONS),
+    ("sysevents", Streams::NONE),
+    ("connevents", Streams::CONNECTIONS),
+    ("proxyreqs", Streams::NONE),
+    ("proxyevents", Streams::NONE),
+    ("proxyuser", Streams::NONE),
+    ("deletions", Streams::DELETIONS),
+];
 
 fn memory_limit(rest: &[u8]) -> Request<'_> {
     let noreply = noreply(rest);

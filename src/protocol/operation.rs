@@ -85,6 +85,11 @@ pub enum Operation<'a> {
         /// Whether it is a step of a conversation that was not begun.
         step: bool,
     },
+    /// Is told from here on what others do, and asks nothing more.
+    Watch {
+        /// Of what.
+        streams: Streams,
+    },
     /// Steers what there is nothing of here.
     Tune {
         /// The command line.
@@ -94,6 +99,42 @@ pub enum Operation<'a> {
     Quit,
     /// Is wrong in itself: nothing but its reply happens.
     Refused(Refused),
+}
+
+/// What a connection may watch, as a set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Streams(u8);
+
+impl Streams {
+    /// None of them.
+    pub const NONE: Streams = Streams(0);
+    /// Keys that are read.
+    pub const FETCHERS: Streams = Streams(1);
+    /// Values that are stored, or refused.
+    pub const MUTATIONS: Streams = Streams(1 << 1);
+    /// Items that make room for others.
+    pub const EVICTIONS: Streams = Streams(1 << 2);
+    /// Connections that come and go.
+    pub const CONNECTIONS: Streams = Streams(1 << 3);
+    /// Items that are deleted.
+    pub const DELETIONS: Streams = Streams(1 << 4);
+    /// All of them.
+    pub const ALL: Streams = Streams(0x1f);
+
+    /// Both.
+    pub fn and(self, other: Streams) -> Streams {
+        Streams(self.0 | other.0)
+    }
+
+    /// Whether one of `other` is among them.
+    pub fn has(self, other: Streams) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// A bit for each.
+    pub fn bits(self) -> u8 {
+        self.0
+    }
 }
 
 /// The reply to a request that is wrong in itself.
@@ -349,6 +390,7 @@ impl<'a> Operation<'a> {
             | Operation::Mechanisms
             | Operation::Login { .. }
             | Operation::Tune { .. }
+            | Operation::Watch { .. }
             | Operation::Quit
             | Operation::Refused(_) => Kind::Idle,
         }
@@ -363,7 +405,9 @@ impl<'a> Operation<'a> {
     /// The permission that it needs.
     pub fn permission(&self) -> Permission {
         match self {
-            Operation::MemoryLimit { .. } | Operation::RefreshCertificates => Permission::Daemon,
+            Operation::MemoryLimit { .. } | Operation::RefreshCertificates | Operation::Watch { .. } => {
+                Permission::Daemon
+            }
             Operation::Stats { args } if args.starts_with(b"reset") || args.starts_with(b"detail") => {
                 Permission::Daemon
             }
@@ -413,12 +457,12 @@ impl<'a> Operation<'a> {
         matches!(self, Operation::Get(get) if !get.part.ends())
     }
 
-    /// Whether it may stream rows for many ticks; it is planned alone.
+    /// Whether it may stream rows or lines for many ticks; it is planned alone.
     #[inline]
     pub fn is_stream(&self) -> bool {
         match self {
             Operation::Get(get) => get.part.begins() && may_be_range(get.keys.first()),
-            Operation::KeyDump { .. } => true,
+            Operation::KeyDump { .. } | Operation::Watch { .. } => true,
             _ => false,
         }
     }

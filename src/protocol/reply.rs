@@ -158,7 +158,7 @@ pub fn is_printable(key: &[u8]) -> bool {
 }
 
 /// Everything but letters, digits and `-._~` as `%` and two digits.
-fn url_encoded(out: &mut Out, key: &[u8]) {
+pub fn url_encoded(out: &mut Out, key: &[u8]) {
     for byte in key {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.put_u8(*byte),

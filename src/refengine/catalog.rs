@@ -327,6 +327,8 @@ fn encode_column(out: &mut Vec<u8>, column: &ColumnDef) {
         Charset::Binary => 0,
         Charset::Latin1 => 1,
         Charset::Utf8mb4 => 2,
+        Charset::Utf8mb3 => 3,
+        Charset::Ascii => 4,
     });
     out.push(u8::from(column.not_null));
     match &column.default {
@@ -412,6 +414,8 @@ impl<'a> Reader<'a> {
             0 => Charset::Binary,
             1 => Charset::Latin1,
             2 => Charset::Utf8mb4,
+            3 => Charset::Utf8mb3,
+            4 => Charset::Ascii,
             _ => return None,
         };
         let not_null = self.byte()? != 0;

@@ -202,8 +202,8 @@ pub(crate) fn fit<'a>(column: &ColumnDef, src: &'a [u8]) -> Fit<'a> {
     };
     let counted = matches!(column.ty, ColumnType::Char { .. } | ColumnType::VarChar { .. });
     let (keep, invalid) = match column.charset {
-        Charset::Utf8mb4 if counted => utf8_prefix(src, limit),
-        Charset::Utf8mb4 if src.len() > limit => (char_boundary(src, limit), false),
+        charset if counted && charset.is_utf8() => utf8_prefix(src, limit, charset),
+        charset if charset.is_utf8() && src.len() > limit => (char_boundary(src, limit), false),
         _ => (src.len().min(limit), false),
     };
     let kept = src.get(..keep).unwrap_or(src);
@@ -217,8 +217,8 @@ pub(crate) fn fit<'a>(column: &ColumnDef, src: &'a [u8]) -> Fit<'a> {
     Fit { stored, cut: keep < src.len(), invalid }
 }
 
-/// Bytes of the longest valid prefix with at most `chars` characters, and whether invalid bytes ended it.
-fn utf8_prefix(src: &[u8], chars: usize) -> (usize, bool) {
+/// Bytes of the longest prefix of at most `chars` characters of the character set, and whether something else ended it.
+fn utf8_prefix(src: &[u8], chars: usize, charset: Charset) -> (usize, bool) {
     // Keys mostly are: that is seen sooner than that they are valid.
     if src.is_ascii() {
         return (src.len().min(chars), false);
@@ -226,6 +226,10 @@ fn utf8_prefix(src: &[u8], chars: usize) -> (usize, bool) {
     let (valid, invalid) = match std::str::from_utf8(src) {
         Ok(text) => (text, false),
         Err(e) => (std::str::from_utf8(src.get(..e.valid_up_to()).unwrap_or_default()).unwrap_or_default(), true),
+    };
+    let (valid, invalid) = match valid.find(|c| !charset.has(c)) {
+        Some(at) if charset != Charset::Utf8mb4 => (valid.get(..at).unwrap_or_default(), true),
+        _ => (valid, invalid),
     };
     // No text has more characters than bytes.
     match if valid.len() > chars { valid.char_indices().nth(chars) } else { None } {
@@ -276,12 +280,18 @@ pub(crate) fn encode_value(column: &ColumnDef, value: &Value) -> Result<Option<V
                 return Err(Error::DataTooLong { column: name(), row: 1 });
             }
             let text = matches!(column.ty, ColumnType::Text { .. });
-            if fitted.invalid || (text && column.charset == Charset::Utf8mb4 && std::str::from_utf8(&bytes).is_err()) {
+            if fitted.invalid || (text && lacks(column.charset, &bytes)) {
                 return Err(bad_value("string", column, &bytes));
             }
             Ok(Some(fitted.stored.into_owned()))
         }
     }
+}
+
+/// Whether bytes of a TEXT column are not all characters of its character set, where that is kept as UTF-8.
+fn lacks(charset: Charset, bytes: &[u8]) -> bool {
+    let lacks = |text: &str| charset != Charset::Utf8mb4 && text.chars().any(|c| !charset.has(c));
+    charset.is_utf8() && std::str::from_utf8(bytes).map_or(true, lacks)
 }
 
 fn bad_value(kind: &'static str, column: &ColumnDef, bytes: &[u8]) -> Error {

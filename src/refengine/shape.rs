@@ -4,7 +4,7 @@
 //! a definition changed, and who holds on to one keeps no rows and no files.
 
 use super::codec;
-use super::types::{Charset, ColumnDef, ColumnType, TableDef, Value};
+use super::types::{ColumnDef, ColumnType, TableDef, Value};
 use crate::bindings::{ib_col_attr, ib_col_type};
 use std::ffi::CString;
 
@@ -55,7 +55,7 @@ pub(crate) fn is_filled(column: &ColumnDef) -> bool {
 }
 
 fn code(column: &ColumnDef) -> ColumnCode {
-    let wide = column.charset == Charset::Utf8mb4;
+    let wide = column.charset.is_utf8();
     let text = |chars: u32| chars.saturating_mul(column.charset.max_bytes_per_char());
     let (kind, bytes, unsigned) = match &column.ty {
         ColumnType::Int { bytes, unsigned } => (ib_col_type::IB_INT, u32::from(*bytes), *unsigned),

@@ -16,14 +16,34 @@ pub enum Charset {
     Latin1,
     /// UTF-8, one to four bytes per character.
     Utf8mb4,
+    /// UTF-8, one to three bytes per character.
+    Utf8mb3,
+    /// The first half of one byte.
+    Ascii,
 }
 
 impl Charset {
     /// Most bytes one character takes.
     pub fn max_bytes_per_char(self) -> u32 {
         match self {
-            Charset::Binary | Charset::Latin1 => 1,
+            Charset::Binary | Charset::Latin1 | Charset::Ascii => 1,
+            Charset::Utf8mb3 => 3,
             Charset::Utf8mb4 => 4,
+        }
+    }
+
+    /// Whether text of it is stored as UTF-8, of which it may have a part only.
+    pub fn is_utf8(self) -> bool {
+        matches!(self, Charset::Utf8mb4 | Charset::Utf8mb3 | Charset::Ascii)
+    }
+
+    /// Whether it has this character. The engine's latin1 is ISO 8859-1.
+    pub fn has(self, c: char) -> bool {
+        match self {
+            Charset::Binary | Charset::Utf8mb4 => true,
+            Charset::Utf8mb3 => c <= '\u{ffff}',
+            Charset::Latin1 => c <= '\u{ff}',
+            Charset::Ascii => c.is_ascii(),
         }
     }
 }

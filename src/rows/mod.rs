@@ -147,6 +147,8 @@ pub enum Error {
     NotFound(String),
     /// A value does not fit its column (named); nothing was stored.
     TooLong(String),
+    /// Bytes that the character set of their column (named) does not have; nothing was stored.
+    BadText(String),
     /// NULL in a NOT NULL column, or a foreign key's objection; nothing was stored.
     Constraint(String),
     /// Somebody killed the session or the statement: roll back.
@@ -185,6 +187,7 @@ impl fmt::Display for Error {
             Error::LockTimeout => f.write_str("lock wait timeout"),
             Error::NotFound(name) => write!(f, "table or index {name} not found or not a base table"),
             Error::TooLong(column) => write!(f, "value too long for column {column}"),
+            Error::BadText(column) => write!(f, "value does not suit the character set of column {column}"),
             Error::Constraint(text) => f.write_str(text),
             Error::Interrupted => f.write_str("interrupted"),
             Error::ReadOnly => f.write_str("read only"),

@@ -55,7 +55,7 @@ fn accept_from(
         shared.connections_total.fetch_add(1, Ordering::Relaxed);
         if shared.connections.load(Ordering::Relaxed) >= shared.options.max_connections {
             shared.connections_refused.fetch_add(1, Ordering::Relaxed);
-            if listener.service.tls {
+            if listener.service.tls.is_some() {
                 continue;
             }
             let refusal = reply::TOO_MANY_CONNECTIONS;

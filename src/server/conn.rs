@@ -6,6 +6,7 @@ use super::peers::Peer;
 use super::scope::Scope;
 use super::socket::Filled;
 use super::tls::Session;
+use super::watch::Watcher;
 use crate::protocol::Parser;
 use crate::store::ContainerId;
 use bytes::{Buf, Bytes, BytesMut};
@@ -15,6 +16,7 @@ use std::collections::VecDeque;
 use std::io::{ErrorKind, IoSlice, Read, Result};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Size of a pooled input buffer in bytes; one read per tick takes at most what is free in it.
 const INPUT_SIZE: usize = 16 << 10;
@@ -104,6 +106,8 @@ pub struct Conn {
     pub login: Option<Box<Pending>>,
     /// Wrong passwords so far.
     pub failures: u8,
+    /// Where it watches: it is told what others do, and what it sends means nothing any more.
+    pub watcher: Option<Arc<Watcher>>,
     /// Container that keys without a mapping belong to.
     pub container: ContainerId,
     /// Where its keys may lead.
@@ -149,6 +153,7 @@ impl Conn {
             access: Access::Open,
             login: None,
             failures: 0,
+            watcher: None,
             container: ContainerId::DEFAULT,
             scope: Scope::default(),
             wrote: false,
@@ -247,6 +252,9 @@ impl Conn {
 
     /// Drops `consumed` bytes of input; `wanted` is what the next request is known to need, 0 when unknown.
     pub fn consume(&mut self, consumed: usize, wanted: usize, pool: &mut BufferPool) {
+        if (wanted > 0) != (self.wanted > 0) {
+            self.peer.partial.store(wanted > 0, Ordering::Relaxed);
+        }
         self.wanted = wanted;
         self.input.start += consumed;
         if self.input.start >= self.input.end {

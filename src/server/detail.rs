@@ -1,10 +1,10 @@
-//! `stats detail`: operations by key prefix, the part of a key before its first delimiter. Off unless somebody asks; then a lock per key.
+//! `stats detail`: operations by key prefix, the part of a key before its first delimiter. Off unless somebody asks
+//! ([`Attention`](super::watch::Attention)); then a lock per key.
 
 use crate::protocol::reply;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Prefixes that are told apart; keys of further ones are not counted.
 const PREFIXES_MAX: usize = 1 << 16;
@@ -23,7 +23,6 @@ pub enum Event {
 /// The counters.
 #[derive(Debug)]
 pub struct Detail {
-    on: AtomicBool,
     delimiter: u8,
     prefixes: Mutex<HashMap<Box<[u8]>, Counts>>,
 }
@@ -37,19 +36,9 @@ struct Counts {
 }
 
 impl Detail {
-    /// Counters for prefixes that end at `delimiter`; they count from the start where `on`.
-    pub fn new(delimiter: u8, on: bool) -> Detail {
-        Detail { on: AtomicBool::new(on), delimiter, prefixes: Mutex::default() }
-    }
-
-    /// Starts or stops counting; what was counted stays.
-    pub fn switch(&self, on: bool) {
-        self.on.store(on, Ordering::Relaxed);
-    }
-
-    /// Whether operations are counted.
-    pub fn is_on(&self) -> bool {
-        self.on.load(Ordering::Relaxed)
+    /// Counters for prefixes that end at `delimiter`.
+    pub fn new(delimiter: u8) -> Detail {
+        Detail { delimiter, prefixes: Mutex::default() }
     }
 
     /// The character behind which a prefix ends.
@@ -58,15 +47,8 @@ impl Detail {
     }
 
     /// Counts an operation. A key without the delimiter has no prefix.
-    #[inline]
-    pub fn note(&self, key: &[u8], event: Event) {
-        if self.is_on() {
-            self.count(key, event);
-        }
-    }
-
     #[cold]
-    fn count(&self, key: &[u8], event: Event) {
+    pub fn count(&self, key: &[u8], event: Event) {
         let Some(end) = memchr::memchr(self.delimiter, key) else { return };
         let prefix = &key[..end];
         // No line could tell of it.
@@ -114,10 +96,8 @@ mod tests {
 
     #[test]
     fn keys_count_for_the_part_before_the_first_delimiter() {
-        let detail = Detail::new(b':', false);
-        let note = |key: &str, event| detail.note(key.as_bytes(), event);
-        note("a:1", Event::Set);
-        detail.switch(true);
+        let detail = Detail::new(b':');
+        let note = |key: &str, event| detail.count(key.as_bytes(), event);
         for (key, event) in [
             ("a:1", Event::Get(true)),
             ("a:2:3", Event::Get(false)),

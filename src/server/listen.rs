@@ -2,7 +2,7 @@
 
 mod error;
 
-use super::options::Options;
+use super::options::{ClientAuth, Options};
 use super::scope::{Scope, Service};
 use crate::store::{Config, ContainerId};
 pub use error::ListenError;
@@ -94,7 +94,7 @@ impl Drop for Listener {
 struct ListenEntry<'o> {
     /// `address`, `address:port` or the path of a UNIX socket.
     name: &'o str,
-    tls: bool,
+    tls: Option<ClientAuth>,
     sticky: bool,
     container: Option<&'o str>,
 }
@@ -103,18 +103,24 @@ impl<'o> ListenEntry<'o> {
     fn new(name: &'o str, options: &'o Options) -> ListenEntry<'o> {
         let mut entry = ListenEntry {
             name,
-            tls: options.tls.is_some(),
+            tls: options.tls.as_ref().map(|files| files.clients),
             sticky: options.sticky_mapping,
             container: options.container.as_deref(),
         };
         while entry.strip_prefix() {}
-        entry.tls &= !entry.name.starts_with('/');
+        if entry.name.starts_with('/') {
+            entry.tls = None;
+        }
         entry
     }
 
     fn strip_prefix(&mut self) -> bool {
         if let Some(rest) = self.name.strip_prefix("notls:") {
-            (self.name, self.tls) = (rest, false);
+            (self.name, self.tls) = (rest, None);
+        } else if let Some(rest) = self.name.strip_prefix("btls:") {
+            (self.name, self.tls) = (rest, Some(ClientAuth::Nothing));
+        } else if let Some(rest) = self.name.strip_prefix("mtls:") {
+            (self.name, self.tls) = (rest, Some(ClientAuth::Required));
         } else if let Some(rest) = self.name.strip_prefix("sticky_mapping=no:") {
             (self.name, self.sticky) = (rest, false);
         } else if let Some((container, rest)) =
@@ -125,6 +131,18 @@ impl<'o> ListenEntry<'o> {
             return false;
         }
         true
+    }
+
+    /// Nothing that guards access is promised in vain.
+    fn check_tls(&self, options: &Options) -> Result<(), ListenError> {
+        let lacks = match (&options.tls, self.tls) {
+            (None, Some(_)) => "needs -Z",
+            (Some(files), Some(ClientAuth::Required)) if files.authorities.is_none() => {
+                "needs -o ssl_ca_cert=FILE to verify clients with"
+            }
+            _ => return Ok(()),
+        };
+        Err(ListenError::Tls { name: self.name.into(), lacks })
     }
 
     fn service(&self, config: &Config) -> Result<Service, ListenError> {
@@ -169,6 +187,7 @@ fn resolve(options: &Options, config: &Config) -> Result<Vec<(Address, Service)>
     let mut found = Vec::new();
     for name in names {
         let entry = ListenEntry::new(name, options);
+        entry.check_tls(options)?;
         let service = entry.service(config)?;
         for address in entry.addresses(options.port)? {
             // Resolvers repeat themselves.
@@ -178,7 +197,7 @@ fn resolve(options: &Options, config: &Config) -> Result<Vec<(Address, Service)>
         }
     }
     if let Some(path) = options.socket.as_deref().and_then(Path::to_str) {
-        let service = Service { tls: false, ..ListenEntry::new(path, options).service(config)? };
+        let service = Service { tls: None, ..ListenEntry::new(path, options).service(config)? };
         found.push((Address::Unix(path.into()), service));
     }
     Ok(found)

@@ -21,6 +21,7 @@ mod budget;
 mod conn;
 mod detail;
 mod execute;
+mod journal;
 mod latency;
 mod listen;
 mod login;
@@ -43,6 +44,7 @@ mod terms;
 mod threads;
 mod tick;
 mod tls;
+mod watch;
 mod watched;
 mod worker;
 

@@ -10,7 +10,7 @@ pub use error::OptionError;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tls_files::SslOptions;
-pub use tls_files::{ClientCertificates, TlsFiles};
+pub use tls_files::{ClientAuth, TlsFiles};
 
 /// Flags that mean something to a process of its own and nothing inside a host; each is logged once.
 const WITHOUT_MEANING: &str = "dkriuPfnLEeqACh";
@@ -27,6 +27,7 @@ const LONG: &[(&str, char)] = &[
     ("disable-cas", 'C'),
     ("disable-evictions", 'M'),
     ("disable-flush-all", 'F'),
+    ("disable-watch", 'W'),
     ("enable-coredumps", 'r'),
     ("enable-largepages", 'L'),
     ("enable-sasl", 'S'),
@@ -74,7 +75,7 @@ pub struct Options {
     pub port: u16,
     /// Whether `-p` was given.
     pub port_given: bool,
-    /// Addresses of `-l`, each with or without a port, or paths of UNIX sockets; before it `notls:`, `sticky_mapping=no:`, `container=NAME:`
+    /// Addresses of `-l`, each with or without a port, or paths of UNIX sockets; before it `notls:`, `btls:`, `mtls:`, `sticky_mapping=no:`, `container=NAME:`
     /// in any order where that is for it alone. Empty means 127.0.0.1.
     pub addresses: Vec<String>,
     /// UNIX socket of `-s`.
@@ -105,6 +106,8 @@ pub struct Options {
     pub metrics: Option<SocketAddr>,
     /// Whether flush_all is refused.
     pub flush_disabled: bool,
+    /// Whether `watch` is refused.
+    pub watch_disabled: bool,
     /// Users file of `-Y`; with it every connection has to log in.
     pub users: Option<PathBuf>,
     sasl: bool,
@@ -150,6 +153,7 @@ impl Default for Options {
             container: None,
             metrics: None,
             flush_disabled: false,
+            watch_disabled: false,
             users: None,
             sasl: false,
             prefix_delimiter: None,
@@ -267,6 +271,7 @@ impl Options {
             'm' => self.memory_limit = megabytes(argument)? << 20,
             'M' => self.evict = false,
             'F' => self.flush_disabled = true,
+            'W' => self.watch_disabled = true,
             'v' => self.verbose = self.verbose.saturating_add(1),
             'D' => match argument.as_bytes() {
                 [delimiter] => self.prefix_delimiter = Some(*delimiter),
@@ -357,9 +362,10 @@ mod tests {
              -o modern,no_lru_crawler,hashpower=20,idle_timeout=7,output_timeout=0,output_mem_limit=32,input_mem_limit=16,modern",
         )
         .unwrap();
-        let clients = Some(ClientCertificates { authorities: "a.pem".into(), required: false });
+        let (authorities, clients) = (Some("a.pem".into()), ClientAuth::Asked);
         let (chain, key) = ("c.pem".into(), Some("k.pem".into()));
-        assert_eq!(options.tls, Some(TlsFiles { chain, key, clients, tls13_only: true, session_cache: true }));
+        let files = TlsFiles { chain, key, authorities, clients, tls13_only: true, session_cache: true };
+        assert_eq!(options.tls, Some(files));
         assert_eq!((options.idle_timeout, options.output_timeout, options.output_limit), (7, 0, 32 << 20));
         assert_eq!(options.input_limit, 16 << 20);
         assert_eq!(options.without_meaning, ["-o modern", "-o no_lru_crawler", "-o hashpower"]);
@@ -411,7 +417,7 @@ mod tests {
             ("-I 2g", "-I"),
             ("-m 64X", "-m"),
             ("-a 999", "-a"),
-            ("-W", "-W is unknown"),
+            ("-w", "-w is unknown"),
             ("-X lib.so", "-X is unknown"),
             ("-D ab", "-D"),
             ("11211", "not a flag"),

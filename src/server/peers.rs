@@ -33,6 +33,10 @@ pub struct Peer {
     held: [AtomicUsize; 2],
     /// It is being closed for them: what it holds is as good as free.
     condemned: AtomicBool,
+    /// It sent a part of a value.
+    pub partial: AtomicBool,
+    /// It watches.
+    pub watches: AtomicBool,
 }
 
 impl Peer {
@@ -44,12 +48,26 @@ impl Peer {
             place: Mutex::new((Access::Open, ContainerId::DEFAULT)),
             held: Default::default(),
             condemned: AtomicBool::default(),
+            partial: AtomicBool::default(),
+            watches: AtomicBool::default(),
         }
     }
 
     /// Where the client is; `None` behind a UNIX socket.
     pub fn address(&self) -> Option<SocketAddr> {
         self.socket.peer_addr().ok().and_then(|address| address.as_socket())
+    }
+
+    /// What memcached calls the state that it is in.
+    fn state(&self) -> &'static str {
+        let holds = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        match self {
+            _ if holds(&self.condemned) => "conn_closing",
+            _ if self.held[Held::Replies as usize].load(Ordering::Relaxed) > 0 => "conn_mwrite",
+            _ if holds(&self.watches) => "conn_watch",
+            _ if holds(&self.partial) => "conn_nread",
+            _ => "conn_read",
+        }
     }
 
     /// The connection is another user's or another container's from now on.
@@ -167,8 +185,9 @@ impl Peers {
         ended
     }
 
-    /// Calls `tell` with what memcached tells of each connection; `now` is the present second of the daemon's life.
-    pub fn tell(&self, now: u64, tell: &mut dyn FnMut(&str, &str)) {
+    /// Calls `tell` with what memcached tells of each connection; `now` is the present second of the daemon's life, `asker` the
+    /// descriptor of the one that wants to know.
+    pub fn tell(&self, now: u64, asker: Option<RawFd>, tell: &mut dyn FnMut(&str, &str)) {
         let open = self.open.lock();
         for (fd, address) in &open.listening {
             tell(&format!("{fd}:addr"), address);
@@ -183,7 +202,8 @@ impl Peers {
             if let Ok(address) = socket.local_addr() {
                 tell(&format!("{fd}:listen_addr"), &shown(&address));
             }
-            tell(&format!("{fd}:state"), "conn_read");
+            let state = if asker == Some(*fd) { "conn_parse_cmd" } else { peer.state() };
+            tell(&format!("{fd}:state"), state);
             let silent = now.saturating_sub(peer.active.load(Ordering::Relaxed));
             tell(&format!("{fd}:secs_since_last_cmd"), itoa::Buffer::new().format(silent));
         }

@@ -1,11 +1,13 @@
 //! Statistics, for every protocol's `stats` command to word.
 
 use super::latency::Snapshot;
+use super::options::ClientAuth;
 use super::peers::Held;
 use super::shared::{Shared, VERSION, unix_time};
 use super::stats::{ALL, ContainerCount, Counter, NAMES};
 use crate::protocol::Dialect;
 use crate::store::Config;
+use std::os::fd::RawFd;
 use std::sync::atomic::Ordering;
 
 /// What became of a `stats` command.
@@ -26,8 +28,14 @@ pub(super) enum Report {
 }
 
 impl Shared {
-    /// Does what the arguments of `stats` say; calls `tell` with each statistic.
-    pub(super) fn report(&self, args: &[u8], config: &Config, tell: &mut dyn FnMut(&str, &str)) -> Report {
+    /// Does what the arguments of `stats` say; calls `tell` with each statistic. `asker` is the descriptor of the connection that asks.
+    pub(super) fn report(
+        &self,
+        args: &[u8],
+        config: &Config,
+        asker: Option<RawFd>,
+        tell: &mut dyn FnMut(&str, &str),
+    ) -> Report {
         // As in memcached the first word counts, whatever follows.
         let first = args.split(|byte| *byte == b' ').next().unwrap_or_default();
         match first {
@@ -36,7 +44,7 @@ impl Shared {
             b"reset" => return self.reset(),
             b"containers" => self.containers(config, tell),
             b"detail" => return self.detail(args),
-            b"conns" => self.peers.tell(self.uptime_seconds(), tell),
+            b"conns" => self.peers.tell(self.uptime_seconds(), asker, tell),
             b"items" => self.items(tell),
             b"slabs" => tell("active_slabs", "0"),
             b"latency" => self.latency(tell),
@@ -49,8 +57,8 @@ impl Shared {
     fn detail(&self, args: &[u8]) -> Report {
         let word = args.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).nth(1);
         match word {
-            Some(b"on") => self.detail.switch(true),
-            Some(b"off") => self.detail.switch(false),
+            Some(b"on") => self.watchers.attention.note_detail(true),
+            Some(b"off") => self.watchers.attention.note_detail(false),
             Some(b"dump") => {
                 let mut lines = Vec::new();
                 self.detail.dump(&mut lines);
@@ -160,6 +168,9 @@ impl Shared {
         number("bytes", memory.bytes);
         number("curr_items", memory.items);
         number("evictions", memory.evictions);
+        number("log_watchers", self.watchers.count() as u64);
+        number("log_watcher_sent", self.watchers.sent.load(Ordering::Relaxed));
+        number("log_watcher_skipped", self.watchers.skipped.load(Ordering::Relaxed));
         if let Some(tls) = &self.tls {
             number("time_since_server_cert_refresh", tls.age());
         }
@@ -187,7 +198,7 @@ impl Shared {
         tell("shutdown_command", "no");
         tell("num_threads", &options.threads.to_string());
         tell("reqs_per_event", &options.requests_per_tick.to_string());
-        tell("detail_enabled", yes(self.detail.is_on()));
+        tell("detail_enabled", yes(self.watchers.attention.counts_detail()));
         tell("stat_key_prefix", char::from(self.detail.delimiter()).encode_utf8(&mut [0; 4]));
         tell("cas_enabled", "yes");
         tell("tcp_backlog", &options.backlog.to_string());
@@ -212,9 +223,14 @@ impl Shared {
             tell("ssl_keyformat", "1");
             tell("ssl_session_cache", yes(tls.session_cache));
             tell("ssl_min_version", if tls.tls13_only { "tlsv1.3" } else { "tlsv1.2" });
-            let clients = tls.clients.as_ref();
-            tell("ssl_verify_mode", clients.map_or("0", |clients| if clients.required { "2" } else { "1" }));
-            tell("ssl_ca_cert", &clients.map_or("NULL".into(), |c| c.authorities.display().to_string()));
+            let mode = match tls.clients {
+                ClientAuth::Nothing => "0",
+                ClientAuth::Asked => "1",
+                ClientAuth::Required => "2",
+            };
+            tell("ssl_verify_mode", mode);
+            let authorities = tls.authorities.as_ref();
+            tell("ssl_ca_cert", &authorities.map_or("NULL".into(), |path| path.display().to_string()));
         }
         tell("item_size_max", &options.item_size_max.to_string());
         tell("maxconns_fast", "yes");

@@ -1,5 +1,6 @@
 //! Where the keys of a connection may lead.
 
+use super::options::ClientAuth;
 use crate::store::{Config, ContainerId, Target};
 
 /// Which containers a connection reaches with `@@name.key`, and for how long. Its listener decides.
@@ -33,8 +34,8 @@ impl Scope {
 /// What a listener offers its clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Service {
-    /// Whether they speak TLS.
-    pub tls: bool,
+    /// What they show of themselves where they speak TLS.
+    pub tls: Option<ClientAuth>,
     /// Where their keys may lead.
     pub scope: Scope,
     /// The container that they begin with.

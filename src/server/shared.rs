@@ -9,6 +9,7 @@ use super::options::Options;
 use super::peers::Peers;
 use super::stats::{self, WorkerStats};
 use super::tls::Tls;
+use super::watch::Watchers;
 use crate::cache::MemoryStore;
 use crate::host::Host;
 use crate::store::{Batch, Config, ContainerId, Marks};
@@ -50,6 +51,8 @@ pub struct Shared {
     pub(super) memory_limit: AtomicUsize,
     /// `stats detail`.
     pub(super) detail: Detail,
+    /// Connections that are told what others do.
+    pub(super) watchers: Arc<Watchers>,
     /// What meta commands know of items beside their rows.
     pub(super) marks: Arc<Marks>,
     /// The containers.
@@ -81,6 +84,8 @@ impl Shared {
         (logins, tls): (Option<Logins>, Option<Tls>),
     ) -> Shared {
         let started = Instant::now();
+        let watchers = Arc::<Watchers>::default();
+        watchers.attention.note_detail(options.prefix_delimiter.is_some());
         Shared {
             host,
             stats: (0..options.threads).map(|_| WorkerStats::new()).collect(),
@@ -96,7 +101,8 @@ impl Shared {
             latencies_reset: Mutex::default(),
             memory: Arc::new(MemoryStore::new(options.memory_limit, options.evict)),
             memory_limit: AtomicUsize::new(options.memory_limit),
-            detail: Detail::new(options.prefix_delimiter.unwrap_or(b':'), options.prefix_delimiter.is_some()),
+            detail: Detail::new(options.prefix_delimiter.unwrap_or(b':')),
+            watchers,
             marks: Arc::default(),
             mapping: Mapping::new(config, options.threads),
             commit_wanted: AtomicU64::new(0),

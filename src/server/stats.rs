@@ -1,5 +1,6 @@
 //! Counters. Each worker has its own and is their only writer; readers add them up.
 
+use super::journal::Journal;
 use super::latency::Latencies;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -102,6 +103,15 @@ pub struct ContainerCount {
     pub operations: u64,
     /// Operations that the table refused.
     pub errors: u64,
+}
+
+/// What happened beside the counters since it was last told.
+#[derive(Default)]
+pub struct Notes {
+    /// By table id. Runs that are undone count too.
+    pub containers: Vec<ContainerCount>,
+    /// What those who watch are to be told.
+    pub seen: Journal,
 }
 
 /// A worker's counters. Aligned so that two workers share no cache line.

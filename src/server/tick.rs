@@ -134,10 +134,12 @@ impl<R: Rows> Tick<'_, R> {
                     continue;
                 }
                 let (length, from) = (out.len(), std::mem::replace(&mut resume, &start));
+                let seen = self.counts.seen.len();
                 let mut progress = self.executor(plan.conn, planned.before).run(&planned.request, from, out);
                 while progress == Err(Abort::Stale) {
                     self.store.rollback();
                     out.truncate(length);
+                    self.counts.seen.undo(seen);
                     self.remap();
                     progress = self.executor(plan.conn, planned.before).run(&planned.request, from, out);
                 }
@@ -152,6 +154,7 @@ impl<R: Rows> Tick<'_, R> {
                     Err(abort) => {
                         self.store.rollback();
                         out.truncate(length);
+                        self.counts.seen.undo(seen);
                         planned.request.give_up(abort.reason(), out);
                         plan.tail.1.abandon_line();
                     }

@@ -5,7 +5,7 @@
 
 mod error;
 
-use super::options::{ClientCertificates, TlsFiles};
+use super::options::{ClientAuth, TlsFiles};
 use super::socket::Filled;
 use super::watched::Watched;
 pub use error::TlsError;
@@ -13,9 +13,11 @@ use parking_lot::Mutex;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache, WebPkiClientVerifier};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, ResolvesServerCert, ServerSessionMemoryCache, WebPkiClientVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
-use rustls::{RootCertStore, ServerConfig, ServerConnection};
+use rustls::{InconsistentKeys, RootCertStore, ServerConfig, ServerConnection};
 use socket2::Socket;
 use std::cell::RefCell;
 use std::io::{Error, ErrorKind, IoSlice, Read, Result, Write};
@@ -33,7 +35,14 @@ const READS_PER_TICK: usize = 16;
 pub struct Tls {
     files: TlsFiles,
     watched: Mutex<Watched>,
-    current: Mutex<(Arc<ServerConfig>, Instant)>,
+    current: Mutex<(Configs, Instant)>,
+}
+
+/// What listeners show and demand, by what they demand of clients; `None` where nobody vouches for those.
+struct Configs {
+    open: Arc<ServerConfig>,
+    asking: Option<Arc<ServerConfig>>,
+    demanding: Option<Arc<ServerConfig>>,
 }
 
 impl Tls {
@@ -44,11 +53,7 @@ impl Tls {
     pub fn new(files: &TlsFiles) -> std::result::Result<Tls, TlsError> {
         let watched = Watched::new(files.paths());
         let config = load(files)?;
-        Ok(Tls {
-            files: files.clone(),
-            watched: Mutex::new(watched),
-            current: Mutex::new((Arc::new(config), Instant::now())),
-        })
+        Ok(Tls { files: files.clone(), watched: Mutex::new(watched), current: Mutex::new((config, Instant::now())) })
     }
 
     /// Reads the files again; what is wrong with them changes nothing.
@@ -57,7 +62,7 @@ impl Tls {
     /// As [`Tls::new`].
     pub fn reload(&self) -> std::result::Result<(), TlsError> {
         let config = load(&self.files)?;
-        *self.current.lock() = (Arc::new(config), Instant::now());
+        *self.current.lock() = (config, Instant::now());
         log::info!("the certificates were read again");
         Ok(())
     }
@@ -71,12 +76,19 @@ impl Tls {
         }
     }
 
-    /// A session for a new connection.
+    /// A session for a new connection, whose client has to show that much of itself.
     ///
     /// # Errors
-    /// The certificates do not suit TLS at all.
-    pub fn session(&self) -> std::result::Result<Session, rustls::Error> {
-        let config = Arc::clone(&self.current.lock().0);
+    /// The certificates do not suit TLS at all, or nobody vouches for clients.
+    pub fn session(&self, clients: ClientAuth) -> std::result::Result<Session, rustls::Error> {
+        let current = self.current.lock();
+        let config = match clients {
+            ClientAuth::Nothing => Some(&current.0.open),
+            ClientAuth::Asked => current.0.asking.as_ref(),
+            ClientAuth::Required => current.0.demanding.as_ref(),
+        };
+        let config = config.cloned().ok_or_else(|| rustls::Error::General("nobody vouches for clients".into()))?;
+        drop(current);
         ServerConnection::new(config).map(|session| Session(RefCell::new(session)))
     }
 
@@ -86,32 +98,81 @@ impl Tls {
     }
 }
 
-fn load(files: &TlsFiles) -> std::result::Result<ServerConfig, TlsError> {
-    let chain = certificates("ssl_chain_cert", &files.chain)?;
-    let key_file = files.key.as_deref().unwrap_or(&files.chain);
-    let key = PrivateKeyDer::from_pem_file(key_file)
-        .map_err(|e| TlsError::Key { path: key_file.into(), reason: e.to_string() })?;
+fn load(files: &TlsFiles) -> std::result::Result<Configs, TlsError> {
     let provider = Arc::new(ring::default_provider());
+    let identity = identity(files, &provider)?;
+    let verified = |required| {
+        let Some(authorities) = &files.authorities else { return Ok(None) };
+        let verifier = verifier(authorities, required, Arc::clone(&provider))?;
+        config(files, &provider, &identity, Some(verifier)).map(Some)
+    };
+    Ok(Configs {
+        open: config(files, &provider, &identity, None)?,
+        asking: verified(false)?,
+        demanding: verified(true)?,
+    })
+}
+
+fn config(
+    files: &TlsFiles,
+    provider: &Arc<CryptoProvider>,
+    identity: &Arc<SingleCertAndKey>,
+    verifier: Option<Arc<dyn ClientCertVerifier>>,
+) -> std::result::Result<Arc<ServerConfig>, TlsError> {
     let versions = if files.tls13_only { &[&TLS13][..] } else { &[&TLS13, &TLS12] };
-    let config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+    let config = ServerConfig::builder_with_provider(Arc::clone(provider))
         .with_protocol_versions(versions)
         .map_err(TlsError::Protocol)?;
-    let config = match &files.clients {
+    let config = match verifier {
         None => config.with_no_client_auth(),
-        Some(clients) => config.with_client_cert_verifier(verifier(clients, provider)?),
+        Some(verifier) => config.with_client_cert_verifier(verifier),
     };
-    let mut config = config.with_single_cert(chain, key).map_err(|e| TlsError::Mismatch {
-        chain: files.chain.clone(),
-        key: key_file.into(),
-        reason: e.to_string(),
-    })?;
+    let mut config = config.with_cert_resolver(Arc::clone(identity) as Arc<dyn ResolvesServerCert>);
     if files.session_cache {
         config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
     } else {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
     }
-    Ok(config)
+    Ok(Arc::new(config))
+}
+
+/// The certificate and its key.
+fn identity(files: &TlsFiles, provider: &CryptoProvider) -> std::result::Result<Arc<SingleCertAndKey>, TlsError> {
+    let chain = certificates("ssl_chain_cert", &files.chain)?;
+    let key_file = files.key.as_deref().unwrap_or(&files.chain);
+    let refuse = |reason| TlsError::Key { path: key_file.into(), reason };
+    let key = PrivateKeyDer::from_pem_file(key_file).map_err(|e| refuse(e.to_string()))?;
+    // The label need not be true: some programs call every key RSA's.
+    let key = PrivateKeyDer::try_from(key.secret_der().to_vec()).unwrap_or(key);
+    let key = provider.key_provider.load_private_key(key).map_err(|e| refuse(e.to_string()))?;
+    let old = chain.first().is_some_and(|leaf| is_version_1(leaf));
+    let pair = CertifiedKey::new(chain, key);
+    match pair.keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
+        // The library reads certificates of version 3 only; clients that accept others shall have it.
+        Err(_) if old => log::warn!(
+            "certificate {} is of X.509 version 1, which many clients refuse, and was not compared with its key",
+            files.chain.display()
+        ),
+        Err(error) => {
+            let (chain, key) = (files.chain.clone(), key_file.into());
+            return Err(TlsError::Mismatch { chain, key, reason: error.to_string() });
+        }
+    }
+    Ok(Arc::new(SingleCertAndKey::from(pair)))
+}
+
+/// Whether a certificate in DER has no version number, which is what those of version 1 have.
+fn is_version_1(der: &[u8]) -> bool {
+    /// What is inside a sequence.
+    fn inside(der: &[u8]) -> Option<&[u8]> {
+        let (&[0x30, length], rest) = der.split_first_chunk()? else { return None };
+        rest.get(if length < 0x80 { 0 } else { usize::from(length & 0x7f) }..)
+    }
+    /// Of an integer, which is the serial number; a version stands in brackets.
+    const INTEGER: u8 = 0x02;
+    inside(der).and_then(inside).and_then(<[u8]>::first) == Some(&INTEGER)
 }
 
 fn certificates(option: &'static str, path: &Path) -> std::result::Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -125,17 +186,17 @@ fn certificates(option: &'static str, path: &Path) -> std::result::Result<Vec<Ce
 }
 
 fn verifier(
-    clients: &ClientCertificates,
+    authorities: &Path,
+    required: bool,
     provider: Arc<CryptoProvider>,
-) -> std::result::Result<Arc<dyn rustls::server::danger::ClientCertVerifier>, TlsError> {
-    let path = &clients.authorities;
-    let refuse = |reason| TlsError::Certificates { option: "ssl_ca_cert", path: path.clone(), reason };
+) -> std::result::Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let refuse = |reason| TlsError::Certificates { option: "ssl_ca_cert", path: authorities.into(), reason };
     let mut roots = RootCertStore::empty();
-    for certificate in certificates("ssl_ca_cert", &clients.authorities)? {
+    for certificate in certificates("ssl_ca_cert", authorities)? {
         roots.add(certificate).map_err(|e| refuse(e.to_string()))?;
     }
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-    let builder = if clients.required { builder } else { builder.allow_unauthenticated() };
+    let builder = if required { builder } else { builder.allow_unauthenticated() };
     builder.build().map_err(|e| refuse(e.to_string()))
 }
 

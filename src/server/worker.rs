@@ -11,10 +11,11 @@ use super::mailbox::Mailbox;
 use super::scope::Scope;
 use super::shared::{Shared, unix_time};
 use super::socket::Filled;
-use super::stats::{ContainerCount, Counter, Delta};
+use super::stats::{Counter, Delta, Notes};
 use super::sweep::Sweep;
 use super::threads::sleep_precisely;
 use super::tick::{Buffers, Plan, Tick, TickSummary};
+use super::watch::Farewell;
 use crate::boundary::catch;
 use crate::host::{HostError, RowSession};
 use crate::store::{CasSource, Config, Store};
@@ -68,7 +69,9 @@ pub struct Worker<'s> {
     queue: Vec<usize>,
     pool: BufferPool,
     stats: Delta,
-    counts: Vec<ContainerCount>,
+    counts: Notes,
+    /// Connections that watch what others do.
+    watching: Vec<usize>,
     sweep: Option<Sweep>,
     /// The last tick.
     last: TickSummary,
@@ -156,7 +159,8 @@ impl<'s> Worker<'s> {
             queue: Vec::new(),
             pool: BufferPool::default(),
             stats: Delta::ZERO,
-            counts: Vec::new(),
+            counts: Notes::default(),
+            watching: Vec::new(),
             sweep: None,
             last: TickSummary::default(),
             woke: Instant::now(),
@@ -221,6 +225,7 @@ impl<'s> Worker<'s> {
             renewals.into_iter().for_each(|renewal| self.renew(&renewal));
             self.store.check_session();
             self.follow_config();
+            self.tell_watchers();
             if self.index == 0 {
                 self.housekeeping();
             }
@@ -230,8 +235,11 @@ impl<'s> Worker<'s> {
         let Some(conn) = self.conns.get_mut(key) else { return };
         conn.readable |= event.is_readable() || event.is_error();
         conn.end_announced |= event.is_read_closed();
-        if conn.awaits_writable && event.is_writable() && !self.resume_output(key) {
-            return;
+        if conn.awaits_writable && event.is_writable() {
+            if !self.resume_output(key) {
+                return;
+            }
+            self.tell_watcher(key);
         }
         self.enqueue(key);
     }
@@ -265,7 +273,10 @@ impl<'s> Worker<'s> {
             self.settle(plan, now);
         }
         self.shared.stats[self.index].publish(&mut self.stats);
-        self.shared.stats[self.index].publish_containers(&mut self.counts);
+        self.shared.stats[self.index].publish_containers(&mut self.counts.containers);
+        if self.counts.seen.len() > 0 {
+            self.shared.watchers.publish(&mut self.counts.seen);
+        }
     }
 
     /// Commits the open batch when it is old enough or when somebody waits for what it holds. One that has only read keeps ALTER and DROP
@@ -354,13 +365,17 @@ impl<'s> Worker<'s> {
                         conn.half_closed = true;
                         conn.readable = false;
                     }
-                    Err(_) => {
+                    Err(error) => {
                         if conn.is_handshaking() {
                             self.stats.one(Counter::SslHandshakeErrors);
+                            self.shared.watchers.tls_failed(conn.fd(), &error);
                         }
                         conn.half_closed = true;
                         conn.readable = false;
                     }
+                }
+                if conn.watcher.is_some() {
+                    conn.consume(conn.input().len(), 0, &mut self.pool);
                 }
                 // Half a handshake waits for the client as a reply does.
                 if conn.has_output() && !conn.awaits_writable {
@@ -379,7 +394,7 @@ impl<'s> Worker<'s> {
     fn settle(&mut self, plan: Plan, now: u64) {
         let key = plan.conn;
         if plan.drop {
-            return self.close(key);
+            return self.close_for(key, Farewell::Error);
         }
         let batches = self.shared.batches();
         let Some(conn) = self.conns.get_mut(key) else { return };
@@ -409,8 +424,11 @@ impl<'s> Worker<'s> {
             self.watch(key, Interest::READABLE | Interest::WRITABLE);
         } else if let Some(attempt) = plan.login {
             self.log_in(key, *attempt);
+        } else if let Some(streams) = plan.watch {
+            self.begin_watch(key, streams);
         } else if conn.closing {
-            self.close(key);
+            let left = conn.half_closed || plan.farewell;
+            self.close_for(key, if left { Farewell::Normal } else { Farewell::Error });
         } else if plan.more || conn.readable {
             self.enqueue(key);
         }
@@ -447,6 +465,7 @@ impl<'s> Worker<'s> {
                 config,
                 container,
                 scope: Scope::default(),
+                conn: None,
                 shared,
                 stats: &mut self.stats,
                 counts: &mut self.counts,
@@ -465,7 +484,12 @@ impl Drop for Worker<'_> {
             log::error!("worker {}: a transaction could not be rolled back: {defect}", self.index);
         }
         self.shared.busy[self.index].store(0, Ordering::Relaxed);
-        self.conns.iter().for_each(|(_, conn)| self.shared.peers.leave(conn.fd()));
+        for (_, conn) in &self.conns {
+            self.shared.peers.leave(conn.fd());
+            if let Some(watcher) = &conn.watcher {
+                self.shared.watchers.leave(watcher, &self.shared.memory);
+            }
+        }
         self.shared.connections.fetch_sub(self.conns.len(), Ordering::Relaxed);
     }
 }

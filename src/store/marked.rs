@@ -14,6 +14,14 @@ impl<R: Rows> Store<R> {
         self.table.now
     }
 
+    /// Seconds that an item with this exptime lives from now on, 0 for ever or not at all.
+    pub fn life(&self, exptime: i64) -> i64 {
+        match self.table.deadline(exptime) {
+            0 => 0,
+            deadline => (deadline - self.now()).max(0),
+        }
+    }
+
     /// Forgets an item where memory is all there is of its container.
     pub fn drop_from_memory(&self, container: &Container, key: &[u8]) {
         if container.policies.set == Policy::CacheOnly {

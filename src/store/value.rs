@@ -64,7 +64,7 @@ pub fn join<R: Rows>(rows: &R, container: &Container, separator: &[u8], out: &mu
     out.truncate(end);
 }
 
-/// Cuts a value into its columns. Fields that are absent become NULL, empty ones are empty, surplus ones are dropped, and so is that
+/// Cuts a value into its columns. Fields that are absent become NULL, empty ones are empty or, as integers, NULL; surplus ones are dropped, and so is that
 /// of the key column.
 pub fn split<'a>(
     container: &Container,
@@ -95,10 +95,12 @@ pub fn split<'a>(
     Ok(())
 }
 
-/// A column's new value from the client's bytes; an integer column takes a decimal number of its range.
+/// A column's new value from the client's bytes; an integer column takes a decimal number of its range and, where it may be NULL, an
+/// empty text for that.
 pub fn cell<'a>(container: &Container, column: usize, text: &'a [u8]) -> Result<Cell<'a>, Failure> {
     let described = &container.table.columns[column];
     match described.kind {
+        ColumnKind::Int { .. } if text.is_empty() && !described.not_null => Ok(Cell::Null),
         ColumnKind::Int { bytes, unsigned } => int_cell(text, bytes, unsigned).ok_or_else(|| {
             Failure::Client(format!("value is not an integer in the range of column {}", described.name))
         }),

@@ -243,10 +243,89 @@ fn what_does_not_fit_a_column_is_refused_and_stores_nothing() {
             ("get u\r\n", "VALUE u 0 6\r\n\u{e4}\u{f6}\u{fc}\r\nEND\r\n"),
         ],
     );
-    client.send(b"set b 0 0 2\r\n\xff\xfe\r\n");
-    client.expect("SERVER_ERROR object too large for cache\r\n");
-    host.wait_log("column v");
     assert_eq!(host.rows("SELECT COUNT(*) FROM t.n"), [["2"]]);
+}
+
+/// Bytes that are no character of their column are no matter of length: the reply and the log say so, and the row stays.
+#[test]
+fn what_a_character_set_lacks_is_refused_as_that() {
+    let kinds = ["VARCHAR(9)", "CHAR(9)"];
+    let sets = ["utf8mb4", "utf8mb3", "ascii", "latin1"];
+    let names: Vec<_> =
+        sets.iter().flat_map(|set| kinds.map(|kind| (format!("{set}{}", kind.len()), *set, kind))).collect();
+    let tables: String = names
+        .iter()
+        .map(|(name, set, kind)| {
+            format!("CREATE TABLE {name} (k VARBINARY(9) PRIMARY KEY, c2 {kind} CHARACTER SET {set});")
+        })
+        .collect();
+    let containers: Vec<_> = names
+        .iter()
+        .map(|(name, ..)| format!("'{name}', 't', '{name}', 'k', 'c2', '0', '0', '0', 'PRIMARY'"))
+        .collect();
+    let default = "'default', 't', 'ascii10', 'k', 'c2', '0', '0', '0', 'PRIMARY'";
+    let containers: Vec<_> = std::iter::once(default).chain(containers.iter().map(String::as_str)).collect();
+    let host = host_with(&HostConfig::new(), &tables, &containers);
+    let mut client = host.client();
+    for (value, suits) in [
+        (&b"abc"[..], &["utf8mb4", "utf8mb3", "ascii", "latin1"][..]),
+        ("\u{e9}".as_bytes(), &["utf8mb4", "utf8mb3", "latin1"]),
+        ("x\u{20ac}y".as_bytes(), &["utf8mb4", "utf8mb3", "latin1"]),
+        ("\u{1f600}".as_bytes(), &["utf8mb4", "latin1"]),
+        (b"\xff", &["latin1"]),
+        (b"ab\xff", &["latin1"]),
+        (b"ab\xc3", &["latin1"]),
+    ] {
+        for (name, set, _) in &names {
+            let key = format!("@@{name}.k");
+            client.ask(format!("set {key} 0 0 3\r\nold\r\n"), "STORED\r\n");
+            client.send([format!("set {key} 0 0 {}\r\n", value.len()).as_bytes(), value, b"\r\n"].concat());
+            let shown = value.escape_ascii();
+            let (reply, kept) = match suits.contains(set) {
+                true => ("STORED", value),
+                false => ("SERVER_ERROR value does not suit the character set of column c2", &b"old"[..]),
+            };
+            assert_eq!(client.read_line(), reply, "{shown} in {name}");
+            let answer = [format!("VALUE {key} 0 {}\r\n", kept.len()).as_bytes(), kept, b"\r\nEND\r\n"].concat();
+            client.ask(format!("get {key}\r\n"), answer);
+        }
+    }
+    host.wait_log("does not suit the character set of column c2");
+    assert!(host.log().contains("container "), "{}", host.log());
+    // SQL judges alike.
+    for (name, set, _) in &names {
+        for (text, c) in [("\u{e9}", '\u{e9}'), ("\u{1f600}", '\u{1f600}')] {
+            let has = match *set {
+                "utf8mb4" => true,
+                "utf8mb3" => c < '\u{10000}',
+                "latin1" => c < '\u{100}',
+                _ => false,
+            };
+            let done = host.sql(&format!("REPLACE INTO t.{name} VALUES ('s', '{text}')"));
+            assert_eq!(done.is_ok(), has, "{text} in {name}: {done:?}");
+        }
+    }
+    // They outlive a restart.
+    assert!(host.rows("SHOW CREATE TABLE t.utf8mb310")[0][1].contains("CHARACTER SET utf8mb3"));
+}
+
+/// As the server does: its columns have no case. An integer that is NULL is an empty field, in both directions.
+#[test]
+fn column_names_have_no_case_and_integers_may_be_null() {
+    let host = host_with(
+        &HostConfig::new(),
+        "CREATE TABLE m (Id INT PRIMARY KEY, a VARCHAR(9), n INT, b VARCHAR(9), m INT NOT NULL, Flags INT, CAS BIGINT UNSIGNED);",
+        &["'default', 't', 'm', 'iD', 'A|N|B|M', 'fLAGS', 'cas', '0', 'primary'"],
+    );
+    let mut client = host.client();
+    run(
+        &mut client,
+        &[
+            ("set 1 7 0 6\r\nx||y|5\r\nget 1\r\n", "STORED\r\nVALUE 1 7 6\r\nx||y|5\r\nEND\r\n"),
+            ("set 1 7 0 7\r\nx|2|y|5\r\n", "STORED\r\n"),
+            ("set 1 7 0 5\r\nx|2|y\r\n", "SERVER_ERROR"),
+        ],
+    );
 }
 
 #[test]

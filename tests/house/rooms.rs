@@ -31,9 +31,21 @@ const WITHOUT_CIRCLES: &[&str] = &["plugin", "protocol", "rows", "server", "stor
 const SERVER: &[(&str, &[&str])] = &[
     (
         "vocabulary",
-        &["admission", "budget", "detail", "latency", "mapping", "outcome", "scope", "stats", "terms", "watched"],
+        &[
+            "admission",
+            "budget",
+            "detail",
+            "journal",
+            "latency",
+            "mapping",
+            "outcome",
+            "scope",
+            "stats",
+            "terms",
+            "watched",
+        ],
     ),
-    ("sockets and connections", &["conn", "listen", "login", "mailbox", "options", "peers", "socket", "tls"]),
+    ("sockets and connections", &["conn", "listen", "login", "mailbox", "options", "peers", "socket", "tls", "watch"]),
     ("what all threads share", &["batch", "reader", "report", "shared", "sweep"]),
     ("execution", &["execute"]),
     ("ticks", &["tick"]),

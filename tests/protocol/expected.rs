@@ -6,8 +6,8 @@ use crate::common::{Client, Host, HostConfig};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A host whose containers are in memory alone.
-fn cache_only() -> Host {
-    let host = HostConfig::new().option("-p 0 -t 1").start();
+pub fn cache_only(option: &str) -> Host {
+    let host = HostConfig::new().option(option).start();
     host.sql("UNINSTALL PLUGIN daemon_memcached").unwrap();
     host.sql(
         "UPDATE innodb_memcache.cache_policies SET get_policy = 'cache_only', set_policy = 'cache_only', \
@@ -50,7 +50,7 @@ fn flush_all_takes_a_time_as_well_as_a_delay() {
 
 #[test]
 fn a_stale_value_lives_as_long_as_the_one_before_and_nobody_else_wins() {
-    for host in [HostConfig::new().option("-p 0 -t 1").start(), cache_only()] {
+    for host in [HostConfig::new().option("-p 0 -t 1").start(), cache_only("-p 0 -t 1")] {
         let mut client = host.client();
         client.ask("ms k 1 T9000 E100\r\na\r\n", "HD\r\n");
         client.ask("md k I T9000 E110\r\n", "HD\r\n");
@@ -131,7 +131,7 @@ fn memory_forgets_what_a_value_that_is_too_large_should_have_replaced() {
     let large = |command: &str| format!("{command} k 0 0 {}\r\n{}\r\nget k\r\n", 2 << 20, "x".repeat(2 << 20));
     let refused = "SERVER_ERROR object too large for cache\r\n";
     let (there, gone) = (format!("{refused}VALUE k 0 1\r\na\r\nEND\r\n"), format!("{refused}END\r\n"));
-    let host = cache_only();
+    let host = cache_only("-p 0 -t 1");
     let mut client = host.client();
     for (command, expect) in [("add", &there), ("append", &there), ("set", &gone)] {
         client.ask("set k 0 0 1\r\na\r\n", "STORED\r\n");
@@ -152,12 +152,66 @@ fn memory_forgets_what_a_value_that_is_too_large_should_have_replaced() {
 
 #[test]
 fn a_dump_of_what_is_in_memory_ends() {
-    let host = cache_only();
+    let host = cache_only("-p 0 -t 1");
     let mut client = host.client();
     client.ask("set k 0 0 1\r\na\r\n", "STORED\r\n");
     client.ask("stats cachedump 1 0\r\n", "END\r\n");
     client.ask("lru_crawler metadump all\r\n", "OK\r\nEND\r\n");
     client.ask("lru_crawler mgdump all\r\n", "OK\r\nEN\r\n");
+}
+
+/// memcached's own test of its order of eviction: what is read in between stays, whatever is stored behind it.
+#[test]
+fn what_is_used_stays_when_memory_is_full() {
+    let host = cache_only("-p 0 -t 2 -m 16");
+    let mut client = host.client();
+    let value = "x".repeat(64 << 10);
+    let set = |client: &mut Client, key: &str| {
+        client.ask(format!("set {key} 0 0 {}\r\n{value}\r\n", value.len()), "STORED\r\n");
+    };
+    let there = |client: &mut Client, key: &str| {
+        client.send(format!("mg {key}\r\n"));
+        client.read_line() == "HD"
+    };
+    let touched: Vec<String> = (0..20).map(|i| format!("touched{i}")).collect();
+    let left: Vec<String> = (0..20).map(|i| format!("left{i}")).collect();
+    touched.iter().chain(&left).for_each(|key| set(&mut client, key));
+    for i in 0..600 {
+        set(&mut client, &format!("fill{i}"));
+        if i % 50 == 0 {
+            for key in &touched {
+                assert!(there(&mut client, key), "{key} is gone after {i} others");
+            }
+        }
+    }
+    assert!(touched.iter().all(|key| there(&mut client, key)));
+    assert!(!left.iter().any(|key| there(&mut client, key)));
+    assert!(stat(&mut client, "", "evictions").unwrap().parse::<u32>().unwrap() > 300);
+}
+
+#[test]
+fn connections_have_memcacheds_states() {
+    let host = HostConfig::new().option("-p 0 -t 2").start();
+    let mut clients: Vec<_> = (0..4).map(|_| host.client()).collect();
+    for (client, sent) in clients.iter_mut().zip(["mn\r\n", "set k 0 0 6\r\nab", "watch fetchers\r\n", "mn\r\n"]) {
+        client.send(sent);
+    }
+    clients[0].expect("MN\r\n");
+    clients[2].expect("OK\r\n");
+    clients[3].expect("MN\r\n");
+    let states = |client: &mut Client| {
+        let conns = client.stats("conns").into_iter().filter(|(name, _)| name.ends_with(":state"));
+        let mut states: Vec<_> = conns.map(|(_, state)| state).collect();
+        states.sort();
+        states
+    };
+    let mut asker = host.client();
+    wait_until("half of a value has come", || {
+        states(&mut asker) == ["conn_listening", "conn_nread", "conn_parse_cmd", "conn_read", "conn_read", "conn_watch"]
+    });
+    clients[1].send("cdef\r\n");
+    clients[1].expect("STORED\r\n");
+    wait_until("all of it has come", || !states(&mut asker).contains(&"conn_nread".to_owned()));
 }
 
 #[test]

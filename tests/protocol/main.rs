@@ -16,3 +16,4 @@ mod metrics;
 mod props;
 mod ticks;
 mod tls;
+mod watch;

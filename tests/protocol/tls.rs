@@ -9,6 +9,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::version::{TLS12, TLS13};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::process::{Command, Stdio};
 
 const MIB: usize = 1 << 20;
 
@@ -74,6 +75,9 @@ fn versions_and_certificates_of_clients_are_demanded_as_configured() {
         (",ssl_min_version=3", &[&TLS12], None, false),
         (",ssl_min_version=3", &[&TLS13], None, true),
         (",ssl_session_cache,ssl_verify_mode=0", ALL_VERSIONS, Some(&unknown), true),
+        // Without an authority nobody is asked for what could not be verified.
+        (",ssl_verify_mode=1", ALL_VERSIONS, None, true),
+        (",ssl_verify_mode=1", ALL_VERSIONS, Some(&unknown), true),
         (",ssl_verify_mode=1,ssl_ca_cert=", ALL_VERSIONS, None, true),
         (",ssl_verify_mode=1,ssl_ca_cert=", ALL_VERSIONS, Some(&known), true),
         (",ssl_verify_mode=1,ssl_ca_cert=", ALL_VERSIONS, Some(&unknown), false),
@@ -95,6 +99,67 @@ fn versions_and_certificates_of_clients_are_demanded_as_configured() {
         let config = set.authority.client_config(Some(&known), ALL_VERSIONS);
         Client::over(crate::common::tls::stream(&config, host.port())).ask("get k\r\n", "END\r\n");
     }
+}
+
+/// One mode for most addresses, another for some.
+#[test]
+fn a_listener_may_demand_more_or_less_of_its_clients() {
+    let set = Set::new();
+    let stranger = Authority::new(set.config.scratch(), "elsewhere");
+    let (known, unknown) = (set.authority.vouch("client"), stranger.vouch("stranger"));
+    let host = set.start(&format!(
+        ",ssl_verify_mode=1,ssl_ca_cert={} -l notls:127.0.0.1,btls:127.0.0.1,mtls:127.0.0.1,127.0.0.1",
+        set.authority.certificate().display()
+    ));
+    let ports = host.ports();
+    let [plain, basic, mutual, other] = ports[..] else { panic!("{ports:?}") };
+    Client::connect(plain).ask("get k\r\n", "END\r\n");
+    for (port, identity, allowed) in [
+        (basic, None, true),
+        (basic, Some(&unknown), true),
+        (mutual, None, false),
+        (mutual, Some(&unknown), false),
+        (mutual, Some(&known), true),
+        (other, None, true),
+        (other, Some(&unknown), false),
+        (other, Some(&known), true),
+    ] {
+        let mut answer = [0; 5];
+        let mut stream = stream(&set.authority.client_config(identity, ALL_VERSIONS), port);
+        let heard = stream.write_all(b"get k\r\n").and_then(|()| stream.read_exact(&mut answer));
+        assert_eq!(heard.is_ok(), allowed, "{port} of {ports:?}: {heard:?}");
+    }
+    drop(host);
+    for (option, part) in [("-l mtls:127.0.0.1", "needs -Z"), ("-l btls:127.0.0.1", "needs -Z")] {
+        let error = set.config.clone().option(&format!("-p 0 {option}")).try_start().err().expect("it is refused");
+        assert!(error.contains(part), "{option}: {error}");
+    }
+    let error = set.config.clone().option(&set.option(" -l mtls:127.0.0.1")).try_start().err().expect("it is refused");
+    assert!(error.contains("ssl_ca_cert"), "{error}");
+}
+
+/// A certificate of before 1996 and a key that is not what its label says: other programs make them, and clients may accept them.
+#[test]
+fn certificates_of_version_1_and_keys_with_rsas_label_are_taken() {
+    let set = Set::new();
+    let host = set.config.clone().option(&format!(
+        "-p 0 -t 1 -Z -o ssl_chain_cert={0}/v1.pem,ssl_key={0}/v1.key",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/protocol/certificates")
+    ));
+    let host = host.start();
+    host.wait_log("X.509 version 1");
+    let mut client = Command::new("openssl")
+        .args(["s_client", "-quiet", "-connect", &format!("127.0.0.1:{}", host.port())])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    client.stdin.take().unwrap().write_all(b"set k 0 0 1\r\nx\r\nget k\r\nquit\r\n").unwrap();
+    let mut heard = String::new();
+    client.stdout.take().unwrap().read_to_string(&mut heard).unwrap();
+    client.wait().unwrap();
+    assert_eq!(heard, "STORED\r\nVALUE k 0 1\r\nx\r\nEND\r\n");
 }
 
 #[test]

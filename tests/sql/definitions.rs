@@ -72,7 +72,7 @@ fn column_types_describe_and_show_create() {
         `c` mediumint DEFAULT NULL,\n  `d` int unsigned DEFAULT NULL,\n  `e` int DEFAULT '-1',\n  \
         `f` bigint unsigned DEFAULT NULL,\n  `g` char(3) DEFAULT NULL,\n  `h` char(1) DEFAULT NULL,\n  \
         `i` varchar(20) CHARACTER SET latin1 COLLATE latin1_bin DEFAULT 'it''s',\n  `j` binary(4) DEFAULT NULL,\n  \
-        `k` varbinary(250) NOT NULL,\n  `l` text,\n  `m` mediumtext CHARACTER SET latin1 COLLATE latin1_bin,\n  \
+        `k` varbinary(250) NOT NULL,\n  `l` text,\n  `m` mediumtext CHARACTER SET ascii COLLATE ascii_bin,\n  \
         `n` tinyblob,\n  `o` longblob,\n  `p` enum('x','y''s') NOT NULL DEFAULT 'x',\n  `q` varchar(10) DEFAULT NULL,\n  \
         `r` varbinary(9) DEFAULT NULL,\n  `s` tinyint DEFAULT NULL,\n  `t` blob,\n  PRIMARY KEY (`k`),\n  \
         UNIQUE KEY `by_ab` (`a`,`b`),\n  UNIQUE KEY `d` (`d`),\n  UNIQUE KEY `d_2` (`d`,`e`),\n  UNIQUE KEY `uq` (`f`)\n\

@@ -8,6 +8,7 @@ mod support;
 
 mod definitions;
 mod expressions;
+mod moving;
 mod rows;
 mod scripts;
 mod server;

@@ -4,12 +4,14 @@ use super::error::{Result, SqlError};
 use crate::refengine::codes;
 use crate::refengine::types::Charset;
 
-/// The character set of this name, 1115 if there is none. ascii is kept as latin1, utf8 as utf8mb4.
+/// The character set of this name, 1115 if there is none.
 pub fn by_name(name: &str) -> Result<Charset> {
     Ok(match name.to_ascii_lowercase().as_str() {
         "binary" => Charset::Binary,
-        "latin1" | "ascii" => Charset::Latin1,
-        "utf8" | "utf8mb3" | "utf8mb4" => Charset::Utf8mb4,
+        "latin1" => Charset::Latin1,
+        "ascii" => Charset::Ascii,
+        "utf8" | "utf8mb3" => Charset::Utf8mb3,
+        "utf8mb4" => Charset::Utf8mb4,
         _ => return Err(SqlError::new(codes::ER_UNKNOWN_CHARACTER_SET, format!("Unknown character set: '{name}'"))),
     })
 }
@@ -63,6 +65,8 @@ pub fn names(charset: Charset) -> (&'static str, &'static str) {
         Charset::Binary => ("binary", "binary"),
         Charset::Latin1 => ("latin1", "latin1_bin"),
         Charset::Utf8mb4 => ("utf8mb4", "utf8mb4_bin"),
+        Charset::Utf8mb3 => ("utf8mb3", "utf8mb3_bin"),
+        Charset::Ascii => ("ascii", "ascii_bin"),
     }
 }
 
@@ -73,11 +77,13 @@ mod tests {
     #[test]
     fn collations() {
         assert_eq!(of_collation("utf8mb4_bin").unwrap(), Charset::Utf8mb4);
-        for name in ["utf8mb4_0900_ai_ci", "utf8mb4_general_ci", "utf8mb4_uca1400_ai_ci", "utf8mb3_general_ci"] {
+        for name in ["utf8mb4_0900_ai_ci", "utf8mb4_general_ci", "utf8mb4_uca1400_ai_ci"] {
             assert_eq!(of_collation(name).unwrap(), Charset::Utf8mb4, "{name}");
             assert!(is_folding(name), "{name}");
         }
         assert_eq!(of_collation("latin1_swedish_ci").unwrap(), Charset::Latin1);
+        assert_eq!(of_collation("utf8_general_ci").unwrap(), Charset::Utf8mb3);
+        assert_eq!(of_collation("ascii_general_ci").unwrap(), Charset::Ascii);
         assert!(!is_folding("BINARY") && !is_folding("utf8mb4_0900_bin"));
         for name in ["utf8mb4_nonsense", "klingon_ci", "utf8mb4"] {
             assert_eq!(of_collation(name).unwrap_err().errno, 1273, "{name}");

@@ -4,7 +4,7 @@ use super::datum::{Datum, Number, Rest, parse_prefix};
 use super::error::{Result, SqlError};
 use super::warnings::Warnings;
 use crate::refengine::codes::{self, Code};
-use crate::refengine::types::{Charset, ColumnDef, ColumnType, Value};
+use crate::refengine::types::{ColumnDef, ColumnType, Value};
 
 /// Where a value goes, for messages and for what happens to one that does not fit.
 pub struct Target<'a> {
@@ -153,9 +153,9 @@ impl Target<'_> {
         )
     }
 
-    /// Refuses characters that the column's character set lacks. The engine's latin1 is ISO 8859-1.
+    /// Refuses characters that the column's character set lacks.
     fn encode(&self, text: String, warnings: &mut Warnings) -> Result<Value> {
-        let fits = |c: char| self.column.charset != Charset::Latin1 || c <= '\u{ff}';
+        let fits = |c: char| self.column.charset.has(c);
         let Some(at) = text.find(|c| !fits(c)) else { return Ok(Value::Bytes(text.into_bytes())) };
         self.incorrect_string(text.as_bytes().get(at..).unwrap_or_default(), warnings)?;
         let replaced: String = text.chars().map(|c| if fits(c) { c } else { '?' }).collect();
@@ -223,6 +223,7 @@ pub fn default_value(column: &ColumnDef, value: Datum) -> Result<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::refengine::types::Charset;
 
     fn column(ty: ColumnType, charset: Charset) -> ColumnDef {
         ColumnDef { name: "c".to_owned(), ty, charset, not_null: true, default: None }

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 
 use super::datum::{Datum, Number, Parsed, Rest, parse_prefix};
 use super::expr::{Comparison, Expr};
-use crate::refengine::types::{Charset, ColumnDef, ColumnType, KeyRange, TableDef, Value};
+use crate::refengine::types::{ColumnDef, ColumnType, KeyRange, TableDef, Value};
 
 /// Where to look for rows.
 pub struct Access {
@@ -202,7 +202,7 @@ fn key_value(column: &ColumnDef, datum: &Datum) -> Option<Value> {
         }
         (ColumnType::Int { .. } | ColumnType::Enum { .. }, _) => None,
         (ColumnType::Char { .. } | ColumnType::VarChar { .. }, Datum::Bytes(text) | Datum::Hex(text)) => {
-            let fits = |c: char| column.charset != Charset::Latin1 || c <= '\u{ff}';
+            let fits = |c: char| column.charset.has(c);
             let known = std::str::from_utf8(text).is_ok_and(|text| text.chars().all(fits));
             known.then(|| Value::Bytes(text.clone()))
         }

@@ -278,7 +278,7 @@ impl<S: SqlSession> SqlRows<S> {
         let key = self.param(table, table.key, key);
         match self.run(table, kind, &[key]) {
             // Neither has one that the column's character set does not know.
-            Err(Error::TooLong(_)) => Ok(false),
+            Err(Error::TooLong(_) | Error::BadText(_)) => Ok(false),
             found => found.map(|_| !self.rows.is_empty()),
         }
     }

@@ -1,6 +1,6 @@
 //! The session over a scripted SQL session: which statements run, when they are prepared, what errors become.
 
-use super::error::error_on;
+use super::error::{column_of, error_on};
 use super::{Param, RowSet, SqlError, SqlRows, SqlSession};
 use crate::rows::{Cell, Column, ColumnKind, Error, Mode, Table};
 use std::time::Duration;
@@ -194,6 +194,8 @@ fn error_numbers_become_words() {
         (1836, Error::ReadOnly),
         (1406, Error::TooLong("v".into())),
         (1264, Error::TooLong("v".into())),
+        (1366, Error::BadText("v".into())),
+        (1300, Error::BadText("v".into())),
         (1048, Error::Constraint(message.into())),
         (1452, Error::Constraint(message.into())),
         (3819, Error::Constraint(message.into())),
@@ -205,6 +207,17 @@ fn error_numbers_become_words() {
         (1999, Error::Engine(format!("{message} (SQL error 1999)"))),
     ] {
         assert_eq!(error_on(&table(), SqlError { code, message: message.into() }), expected, "{code}");
+    }
+}
+
+#[test]
+fn messages_name_the_column() {
+    for (message, column) in [
+        ("Incorrect string value: '\\xFF' for column 'c2' at row 3", "c2"),
+        ("Incorrect string value: '\\xFF' for column `d`.`t`.`c2` at row 1", "c2"),
+        ("Row size too large", "(the whole row)"),
+    ] {
+        assert_eq!(column_of(message), column);
     }
 }
 

@@ -196,7 +196,7 @@ impl OpenTable {
         // A tuple that lasts takes the key where it is: it is set anew before it is used again.
         match self.tuples.search.set(0, key, &table.columns[table.key], !self.lasting) {
             // A key that the column cannot hold is a key that no row has.
-            Err(Error::TooLong(_)) => return Ok(false),
+            Err(Error::TooLong(_) | Error::BadText(_)) => return Ok(false),
             other => other?,
         }
         if self.tuples.appended.is_empty() {

@@ -79,7 +79,7 @@ impl Tuple {
     /// the column again.
     ///
     /// # Errors
-    /// [`Error::TooLong`] when the engine cut the value or an integer does not fit.
+    /// [`Error::TooLong`] when the engine cut the value or an integer does not fit, [`Error::BadText`] when it cut at what is no character.
     pub(super) fn set(&self, i: usize, cell: Cell<'_>, column: &Column, copy: bool) -> Result<()> {
         match (cell, column.kind) {
             (Cell::Null, _) => self.set_raw(i, ptr::null(), IB_SQL_NULL as usize, true),
@@ -101,12 +101,28 @@ impl Tuple {
                 self.set_raw(i, value.as_ptr(), value.len(), copy)?;
                 // The engine cuts at the column's length in characters and at what is no character.
                 let cuts = matches!(column.kind, ColumnKind::Char | ColumnKind::VarChar | ColumnKind::Blob);
-                if cuts && (self.meta(i).1 as usize) < value.len() {
-                    return Err(Error::TooLong(column.name.clone()));
+                if cuts {
+                    let kept = self.kept(i, value, column);
+                    if kept < value.len() {
+                        return Err(cut(value, kept, column));
+                    }
                 }
                 Ok(())
             }
             _ => Err(Error::Engine(format!("an integer for column {}, which is none", column.name))),
+        }
+    }
+
+    /// How many bytes of a value that was set the engine kept.
+    #[inline]
+    fn kept(&self, i: usize, value: &[u8], column: &Column) -> usize {
+        match column.kind {
+            // What was cut is padded.
+            ColumnKind::Char => {
+                let stored = self.bytes(i).unwrap_or_default();
+                value.iter().zip(stored).take_while(|(given, kept)| given == kept).count()
+            }
+            _ => self.meta(i).1 as usize,
         }
     }
 
@@ -168,6 +184,19 @@ impl Drop for Tuple {
 fn fits_signed(value: i64, bytes: u8) -> bool {
     let spare = 64 - 8 * u32::from(bytes.clamp(1, 8));
     value << spare >> spare == value
+}
+
+/// Why the engine kept only the first `kept` bytes of a value: because what follows is no character, or one that the column's character
+/// set has not; or because the column has no more places, for characters of one, three or four bytes each.
+#[cold]
+fn cut(value: &[u8], kept: usize, column: &Column) -> Error {
+    let broken = std::str::from_utf8(value).is_err_and(|error| error.valid_up_to() == kept);
+    let characters = value.iter().take(kept).filter(|byte| **byte & 0xC0 != 0x80).count();
+    let full = || [1, 3, 4].map(|width| column.max_bytes as usize / width).contains(&characters);
+    if column.kind == ColumnKind::Blob || (!broken && full()) {
+        return Error::TooLong(column.name.clone());
+    }
+    Error::BadText(column.name.clone())
 }
 
 #[cfg(test)]

@@ -39,6 +39,8 @@ impl<R: Rows> Executor<'_, R> {
                 });
                 Outcome::Done
             }
+            // Whether there is room its worker tells.
+            Operation::Watch { .. } => return,
             Operation::Mechanisms | Operation::Login { .. } => Outcome::Unknown,
             // What is refused, a noop and a goodbye; the others are run elsewhere.
             _ => Outcome::Done,
@@ -48,7 +50,8 @@ impl<R: Rows> Executor<'_, R> {
 
     fn stats(&mut self, request: &Request<'_>, args: &[u8], out: &mut Out) -> Outcome<'static> {
         let mut tell = |name: &str, value: &str| request.answer(&Outcome::Statistic(name, value), out);
-        match self.shared.report(args, self.config, &mut tell) {
+        let asker = self.conn.map(|conn| conn.fd());
+        match self.shared.report(args, self.config, asker, &mut tell) {
             Report::Told => Outcome::End,
             Report::Reset => Outcome::Reset,
             Report::Switched => Outcome::Done,

@@ -5,7 +5,6 @@ use crate::protocol::operation::{Arith, Delete, Removal, Storage, StoreMode};
 use crate::protocol::outcome::ttl;
 use crate::protocol::{Denial, Fault, Outcome, Request, reply::Out};
 use crate::rows::Rows;
-use crate::server::detail::Event;
 use crate::server::stats::Counter;
 use crate::server::terms::{self, condition, new_item};
 use crate::store::{Arithmetic, Condition, Container, Deleted, Failure, NewItem, Stored};
@@ -17,12 +16,11 @@ pub(super) const ATTEMPTS: u32 = 3;
 const DELAY_MAX: i64 = 60 * 60 * 24 * 30;
 
 /// How an operation ended; `None`: it is answered already.
-type Done = Result<Option<Outcome<'static>>>;
+pub(super) type Done = Result<Option<Outcome<'static>>>;
 
 impl<R: Rows> Executor<'_, R> {
     #[inline]
     pub(super) fn store(&mut self, store: &Storage<'_>) -> Done {
-        self.shared.detail.note(store.key, Event::Set);
         let (container, key) = self.row(store.key)?;
         self.stats.one(Counter::CmdSet);
         let item = new_item(store);
@@ -58,8 +56,10 @@ impl<R: Rows> Executor<'_, R> {
     /// memory alone forgets it, as in memcached.
     #[cold]
     pub(super) fn refuse_oversized(&mut self, key: &[u8]) -> Done {
-        self.shared.detail.note(key, Event::Set);
         self.stats.one(Counter::StoreTooLarge);
+        if self.shared.watchers.attention.any() {
+            self.saw_oversized(key);
+        }
         if let Ok((container, key)) = self.row(key) {
             self.store.drop_from_memory(container, key);
         }
@@ -133,12 +133,10 @@ impl<R: Rows> Executor<'_, R> {
         self.count(container).operations += 1;
         self.stats.one(Counter::CmdSet);
         self.stats.one(Counter::TotalItems);
-        self.shared.detail.note(store.key, Event::Set);
         request.answer(&Outcome::Stored { cas, size: store.value.len() }, out);
     }
 
     pub(super) fn delete(&mut self, delete: &Delete<'_>) -> Done {
-        self.shared.detail.note(delete.key, Event::Delete);
         let (container, key) = self.row(delete.key)?;
         let deleted = match delete.removal {
             Removal::Item => {
@@ -203,6 +201,9 @@ impl<R: Rows> Executor<'_, R> {
             // Otherwise somebody stored one between our search and our insert: it is there to be changed.
             if let Stored::Stored(cas) = self.done(container, result)? {
                 self.stats.one(misses);
+                if self.shared.watchers.attention.any() {
+                    self.saw_initial(arith.key, initial.exptime, value.len());
+                }
                 return self.number(arith, container, key, initial.number, cas);
             }
         }
@@ -223,12 +224,15 @@ impl<R: Rows> Executor<'_, R> {
         Ok(Some(Outcome::Number { number, cas, ttl: left }))
     }
 
-    pub(super) fn touch(&mut self, key: &[u8], exptime: i64) -> Done {
-        let (container, key) = self.row(key)?;
+    pub(super) fn touch(&mut self, name: &[u8], exptime: i64) -> Done {
+        let (container, key) = self.row(name)?;
         self.stats.one(Counter::CmdTouch);
         let result = self.store.touch(container, key, exptime);
         let found = self.done(container, result)?;
         self.stats.one(if found { Counter::TouchHits } else { Counter::TouchMisses });
+        if self.shared.watchers.attention.any() {
+            self.saw_touch(name)?;
+        }
         Ok(Some(if found { Outcome::Done } else { Outcome::NotFound }))
     }
 

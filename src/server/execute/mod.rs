@@ -1,17 +1,19 @@
 //! Runs one operation: its request on one side, the store on the other, whatever protocol asked.
 //!
 //! Here stands what all operations have in common; [`items`] runs those on items, [`read`] those that hand items out, [`stream`] those
-//! whose replies last for many ticks, [`daemon`] those that concern no item.
+//! whose replies last for many ticks, [`daemon`] those that concern no item; [`observe`] tells of them those who want to know.
 
 mod daemon;
 mod items;
+mod observe;
 mod read;
 mod stream;
 
+use super::conn::Conn;
 use super::outcome::{Abort, Progress, Resume};
 use super::scope::Scope;
 use super::shared::Shared;
-use super::stats::{ContainerCount, Counter, Delta};
+use super::stats::{ContainerCount, Counter, Delta, Notes};
 use crate::protocol::reply::Out;
 use crate::protocol::{Fault, KEY_MAX, KeyBuffer, Operation, Outcome, Request, Style};
 use crate::rows::{Error, Rows};
@@ -27,12 +29,14 @@ pub struct Executor<'w, R> {
     pub container: ContainerId,
     /// Where those keys may lead.
     pub scope: Scope,
+    /// The connection that asks, if one does.
+    pub conn: Option<&'w Conn>,
     /// The daemon.
     pub shared: &'w Shared,
     /// What happened.
     pub stats: &'w mut Delta,
-    /// What happened to containers, by table id. Runs that are undone count too.
-    pub counts: &'w mut Vec<ContainerCount>,
+    /// What else happened.
+    pub counts: &'w mut Notes,
     /// Length of the output at which a read of several keys stops, to go on in a later tick.
     pub stop: usize,
     /// Whether a client is told that a table does not suit its container; else [`Abort::Stale`] comes of it.
@@ -90,9 +94,16 @@ impl<'w, R: Rows> Executor<'w, R> {
         let result = match &request.operation {
             Operation::Get(get) => return self.get(request, get, resume, out),
             Operation::KeyDump { format, limit } => return self.key_dump(request, *format, *limit, resume, out),
-            Operation::Store(store) => self.store(store),
+            Operation::Store(store) => {
+                let done = self.store(store);
+                if self.shared.watchers.attention.any() {
+                    self.saw_store(store, &done);
+                }
+                done
+            }
             Operation::Oversized { key } => self.refuse_oversized(key),
             Operation::Arith(arith) => self.arith(arith),
+            Operation::Delete(delete) if self.shared.watchers.attention.any() => self.delete_seen(request, delete),
             Operation::Delete(delete) => self.delete(delete),
             Operation::Touch { key, exptime, tells_flags: false } => self.touch(key, *exptime),
             Operation::Touch { key, exptime, tells_flags: true } => self.touch_and_tell(request, key, *exptime, out),
@@ -115,10 +126,11 @@ impl<'w, R: Rows> Executor<'w, R> {
 
     pub(super) fn count(&mut self, container: &Container) -> &mut ContainerCount {
         let id = container.table.id;
-        if self.counts.len() <= id {
-            self.counts.resize(id + 1, ContainerCount::default());
+        let containers = &mut self.counts.containers;
+        if containers.len() <= id {
+            containers.resize(id + 1, ContainerCount::default());
         }
-        &mut self.counts[id]
+        &mut containers[id]
     }
 
     /// Follows a key as [`Executor::locate`] does, and nothing more.

@@ -8,7 +8,6 @@ use crate::protocol::operation::{Get, Renewal};
 use crate::protocol::outcome::{History, Value};
 use crate::protocol::{Outcome, Request, Style, reply::Out};
 use crate::rows::Rows;
-use crate::server::detail::Event;
 use crate::server::outcome::{Abort, Progress, Resume};
 use crate::server::stats::Counter;
 use crate::server::terms::spares_table;
@@ -42,7 +41,7 @@ impl<'w, R: Rows> Executor<'w, R> {
             let located = self.locate(name);
             let start = out.len();
             match self.get_one(request, get, name, located, out) {
-                Ok(found) => self.count_read(name, found, get.touch.is_some()),
+                Ok(size) => self.count_read(name, size, get.touch.is_some()),
                 Err(Stop::Abort(abort)) => return Err(abort),
                 Err(Stop::Fault(fault)) => {
                     // In the middle of a multi-get this stands instead of the end.
@@ -65,7 +64,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         matches!(self.scope.resolve(self.config, &mut container, name), Target::Key(_, key) if KeyRange::is_range(key))
     }
 
-    /// Answers one key; `false`: there is no such item.
+    /// Answers one key, and tells how many bytes its value has; `None`: there is no such item.
     #[inline]
     fn get_one(
         &mut self,
@@ -74,12 +73,16 @@ impl<'w, R: Rows> Executor<'w, R> {
         name: &[u8],
         located: Located<'w, '_>,
         out: &mut Out,
-    ) -> Result<bool> {
+    ) -> Result<Option<usize>> {
+        let mut size = 0;
         let found = match located {
             Located::Row(container, key) => match &get.renewal {
                 Some(renewal) => return self.get_renewing(request, get, renewal, (container, name, key), out),
                 None => {
-                    let found = |item: Item<'_>| request.answer(&Outcome::Value(value(name, &item, None)), out);
+                    let found = |item: Item<'_>| {
+                        size = item.value.len();
+                        request.answer(&Outcome::Value(value(name, &item, None)), out);
+                    };
                     let result = match get.touch {
                         None => self.store.get(container, key, get.with_cas, found),
                         Some(exptime) => self.store.get_and_touch(container, key, exptime, get.with_cas, found),
@@ -100,6 +103,7 @@ impl<'w, R: Rows> Executor<'w, R> {
             },
             Located::Name(container) if get.touch.is_none() => {
                 let item = Item { flags: 0, cas: 0, deadline: 0, value: container.table.path.to_bytes() };
+                size = item.value.len();
                 request.answer(&Outcome::Value(value(name, &item, None)), out);
                 true
             }
@@ -108,22 +112,25 @@ impl<'w, R: Rows> Executor<'w, R> {
         if !found {
             request.answer(&Outcome::NotFound, out);
         }
-        Ok(found)
+        Ok(found.then_some(size))
     }
 
     #[inline]
-    fn count_read(&mut self, name: &[u8], found: bool, touched: bool) {
+    fn count_read(&mut self, name: &[u8], size: Option<usize>, touched: bool) {
+        let found = size.is_some();
         self.stats.one(Counter::CmdGet);
         self.stats.one(if found { Counter::GetHits } else { Counter::GetMisses });
         if touched {
             self.stats.one(Counter::CmdTouch);
             self.stats.one(if found { Counter::TouchHits } else { Counter::TouchMisses });
         }
-        self.shared.detail.note(name, Event::Get(found));
+        if self.shared.watchers.attention.any() {
+            self.saw_read(name, size);
+        }
     }
 
-    /// A read that may tell its client to renew the item, and may create one to be filled; it answers, and tells whether the item was
-    /// there.
+    /// A read that may tell its client to renew the item, and may create one to be filled; it answers, and tells how many bytes the value
+    /// has that was there.
     fn get_renewing(
         &mut self,
         request: &Request<'_>,
@@ -131,7 +138,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         renewal: &Renewal,
         at: (&Container, &[u8], &[u8]),
         out: &mut Out,
-    ) -> Result<bool> {
+    ) -> Result<Option<usize>> {
         let (container, _, key) = at;
         // What counts is what was left to live before this read.
         let before = match renewal.below {
@@ -143,24 +150,25 @@ impl<'w, R: Rows> Executor<'w, R> {
             }
             _ => None,
         };
-        if self.tell_item(request, renewal, at, get.touch, before, out)? {
-            return Ok(true);
+        let found = self.tell_item(request, renewal, at, get.touch, before, out)?;
+        if found.is_some() {
+            return Ok(found);
         }
         let Some(exptime) = renewal.create else {
             request.answer(&Outcome::NotFound, out);
-            return Ok(false);
+            return Ok(None);
         };
         let item = NewItem { flags: 0, exptime: get.touch.unwrap_or(exptime), value: b"", cas: renewal.cas };
         for _ in 0..ATTEMPTS {
             let result = self.store.store(container, key, Condition::Add, None, item);
             let created = matches!(self.done(container, result)?, Stored::Stored(_));
             // Who creates it is to fill it; the others see that somebody does.
-            if self.tell_item(request, renewal, at, None, created.then_some(true), out)? {
-                return Ok(false);
+            if self.tell_item(request, renewal, at, None, created.then_some(true), out)?.is_some() {
+                return Ok(None);
             }
         }
         request.answer(&Outcome::NotFound, out);
-        Ok(false)
+        Ok(None)
     }
 
     /// Answers a read if there is a live item, which may be touched at that. `renew` tells whether the client wants to renew it, where
@@ -173,13 +181,14 @@ impl<'w, R: Rows> Executor<'w, R> {
         touch: Option<i64>,
         renew: Option<bool>,
         out: &mut Out,
-    ) -> Result<bool> {
+    ) -> Result<Option<usize>> {
         let (marks, now) = (&self.shared.marks, self.store.now());
         let (limit, read) = (renewal.below, renewal.reads);
-        let mut won = None;
+        let (mut won, mut size) = (None, 0);
         // All versions of the item have this in common.
         let item_of = self.store.version(container, key, 0);
         let found = |item: Item<'_>| {
+            size = item.value.len();
             let version = item_of.with_cas(item.cas);
             let renew = renew.unwrap_or_else(|| limit.is_some_and(|limit| is_below(item.deadline, limit, now)));
             let (mark, wins) = marks.note_read(version, Reading { now, read, renew });
@@ -199,7 +208,7 @@ impl<'w, R: Rows> Executor<'w, R> {
         {
             self.store.note_marked(version, mark);
         }
-        self.done(container, result)
+        Ok(self.done(container, result)?.then_some(size))
     }
 
     pub(super) fn inspect(
@@ -239,6 +248,9 @@ impl<'w, R: Rows> Executor<'w, R> {
             Located::Name(_) | Located::Nowhere => false,
         };
         self.stats.one(if found { Counter::TouchHits } else { Counter::TouchMisses });
+        if self.shared.watchers.attention.any() {
+            self.saw_touch(name)?;
+        }
         Ok(if found { None } else { Some(Outcome::NotFound) })
     }
 }

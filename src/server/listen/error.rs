@@ -24,6 +24,13 @@ pub enum ListenError {
     },
     /// The name of this entry of `-l` is known and has no address.
     NoAddress(String),
+    /// TLS is wanted for this entry of `-l` and cannot be had.
+    Tls {
+        /// The entry.
+        name: String,
+        /// What it lacks.
+        lacks: &'static str,
+    },
     /// The system refuses a TCP address.
     Tcp {
         /// The address.
@@ -69,6 +76,7 @@ impl fmt::Display for ListenError {
             }
             ListenError::Unresolved { name, reason } => write!(f, "option -l {name}: cannot be resolved: {reason}"),
             ListenError::NoAddress(name) => write!(f, "option -l {name}: has no address"),
+            ListenError::Tls { name, lacks } => write!(f, "option -l: TLS for {name} {lacks}"),
             ListenError::Tcp { address, reason } => {
                 write!(f, "cannot listen on {address}: {reason}; choose another address with -l or port with -p")
             }

@@ -10,8 +10,10 @@ pub struct TlsFiles {
     pub chain: PathBuf,
     /// Its key; `None` if it stands in `chain`.
     pub key: Option<PathBuf>,
-    /// How clients prove who they are; `None` if they need not.
-    pub clients: Option<ClientCertificates>,
+    /// Who vouches for certificates of clients.
+    pub authorities: Option<PathBuf>,
+    /// What clients must show where the listener says nothing else.
+    pub clients: ClientAuth,
     /// Whether TLS 1.2 is refused.
     pub tls13_only: bool,
     /// Whether clients may resume sessions.
@@ -21,18 +23,19 @@ pub struct TlsFiles {
 impl TlsFiles {
     /// All of them.
     pub fn paths(&self) -> Vec<PathBuf> {
-        let authorities = self.clients.as_ref().map(|clients| &clients.authorities);
-        [Some(&self.chain), self.key.as_ref(), authorities].into_iter().flatten().cloned().collect()
+        [Some(&self.chain), self.key.as_ref(), self.authorities.as_ref()].into_iter().flatten().cloned().collect()
     }
 }
 
-/// Certificates of clients.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClientCertificates {
-    /// Who vouches for them.
-    pub authorities: PathBuf,
-    /// Whether a client without one is refused.
-    pub required: bool,
+/// What clients must show of themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// Nothing.
+    Nothing,
+    /// A certificate that is vouched for, or none.
+    Asked,
+    /// A certificate that is vouched for.
+    Required,
 }
 
 /// The `ssl_` options, complete or not.
@@ -52,14 +55,17 @@ impl SslOptions {
         let Some(chain) = self.chain.clone() else {
             return Err(OptionError::NoCertificate);
         };
-        let clients = match (self.verify, self.authorities.clone()) {
-            (0, _) => None,
-            (verify, Some(authorities)) => Some(ClientCertificates { authorities, required: verify > 1 }),
+        let clients = match (self.verify, &self.authorities) {
+            // Without an authority there is nothing that a certificate that was asked for could be verified with.
+            (0, _) | (1, None) => ClientAuth::Nothing,
+            (1, Some(_)) => ClientAuth::Asked,
+            (_, Some(_)) => ClientAuth::Required,
             (verify, None) => {
                 return Err(OptionError::NoAuthorities(verify));
             }
         };
+        let (key, authorities) = (self.key.clone(), self.authorities.clone());
         let (tls13_only, session_cache) = (self.tls13_only, self.session_cache);
-        Ok(TlsFiles { chain, key: self.key.clone(), clients, tls13_only, session_cache })
+        Ok(TlsFiles { chain, key, authorities, clients, tls13_only, session_cache })
     }
 }

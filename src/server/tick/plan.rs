@@ -1,7 +1,7 @@
 //! The plan of a tick: what the connections ask for, parsed and borrowed from their input, and in which order the write phase runs it.
 
 use crate::auth::{Right, User};
-use crate::protocol::operation::Kind;
+use crate::protocol::operation::{Kind, Streams};
 use crate::protocol::{Denial, KEY_MAX, LINE_MAX, Operation, Parsed, Parser, Request, Style};
 use crate::server::admission::{Access, Attempt, Demand, Entry, VALUE_MAX, demand, entry};
 use crate::server::budget::Budget;
@@ -84,8 +84,12 @@ pub struct Plan {
     pub resume: Resume,
     /// Credentials that it sent; behind them nothing was looked at.
     pub login: Option<Box<Attempt>>,
+    /// It watches from now on.
+    pub watch: Option<Streams>,
     /// Close once everything is sent.
     pub close: bool,
+    /// The client asked for that.
+    pub farewell: bool,
     /// Close at once, without a reply: the outcome is unknown, or the socket is broken.
     pub drop: bool,
     /// Complete requests may remain in the input.
@@ -169,7 +173,9 @@ impl<'t> Planner<'_, 't> {
             container: conn.container,
             resume: Resume::Start,
             login: None,
+            watch: None,
             close: false,
+            farewell: false,
             drop: false,
             more: false,
         };
@@ -258,9 +264,13 @@ impl<'t> Planner<'_, 't> {
                     self.planned.push(planned);
                     if closes(&request, denial) {
                         plan.close = true;
+                        plan.farewell = request.operation == Operation::Quit;
                         break;
                     }
                     if request.operation.is_stream() || request.operation.goes_on() {
+                        if let (Operation::Watch { streams }, None) = (request.operation, denial) {
+                            plan.watch = Some(streams);
+                        }
                         plan.more = end < input.len();
                         break;
                     }

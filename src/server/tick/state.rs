@@ -6,7 +6,7 @@ use crate::server::conn::Conn;
 use crate::server::execute::Executor;
 use crate::server::latency::Tally;
 use crate::server::shared::Shared;
-use crate::server::stats::{ContainerCount, Delta};
+use crate::server::stats::{Delta, Notes};
 use crate::store::{Config, ContainerId, Store};
 use slab::Slab;
 use std::sync::Arc;
@@ -27,8 +27,8 @@ pub struct Tick<'t, R> {
     pub shared: &'t Shared,
     /// What happened, published by the worker.
     pub stats: &'t mut Delta,
-    /// What happened to containers, likewise.
-    pub counts: &'t mut Vec<ContainerCount>,
+    /// What else happened, likewise.
+    pub counts: &'t mut Notes,
     /// What was answered.
     pub tally: &'t mut Tally,
     /// The tick before.
@@ -61,19 +61,10 @@ impl TickSummary {
 
 impl<R: Rows> Tick<'_, R> {
     pub(super) fn executor(&mut self, conn: usize, container: ContainerId) -> Executor<'_, R> {
-        let scope = self.conns[conn].scope;
+        let conn = &self.conns[conn];
         let Tick { store, config, shared, stats, counts, keeps_config, .. } = self;
-        Executor {
-            store,
-            config,
-            container,
-            scope,
-            shared,
-            stats,
-            counts,
-            stop: REPLY_MAX,
-            keeps_config: *keeps_config,
-        }
+        let (scope, conn, stop) = (conn.scope, Some(conn), REPLY_MAX);
+        Executor { store, config, container, scope, conn, shared, stats, counts, stop, keeps_config: *keeps_config }
     }
 
     /// From here on the waits for locks end together.

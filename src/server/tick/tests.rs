@@ -18,6 +18,7 @@ use crate::server::latency::Tally;
 use crate::server::options::Options;
 use crate::server::shared::Shared;
 use crate::server::stats::Delta;
+use crate::server::stats::Notes;
 use crate::store::{Batch, CasSource, Condition, Config, ContainerId, NewItem, Rules, Store};
 use fake_rows::FakeRows;
 use slab::Slab;
@@ -77,7 +78,7 @@ impl Bench {
         }
         let ready: Vec<usize> = (0..clients.len()).collect();
         let (mut stats, mut plans, mut buffers) = (Delta::ZERO, Vec::new(), Buffers::default());
-        let (store, config, shared, counts) = (&mut self.store, &mut self.config, &self.shared, &mut Vec::new());
+        let (store, config, shared, counts) = (&mut self.store, &mut self.config, &self.shared, &mut Notes::default());
         let (last, this) = (self.last, TickSummary::default());
         let mut tally = Tally::default();
         let mut tick = Tick {

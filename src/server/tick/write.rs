@@ -78,13 +78,13 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     /// Runs and commits, again without the guilty after a lock wait timeout, again whole and then in halves
     /// after deadlocks. Tells how many are done: at least the first.
     fn segment(&mut self, requests: &[usize]) -> usize {
-        let start = self.out.len();
+        let (start, seen) = (self.out.len(), self.tick.counts.seen.len());
         let (mut deadlocks, mut asked, mut together) = (0, !self.tick.shared.batches(), true);
         let mut beaten = None;
         loop {
             let mut stats = Delta::ZERO;
             let (guilty, abort) = match self.attempt(requests, together, &mut stats) {
-                Ok(done) => match self.commit(&requests[..done], &mut stats) {
+                Ok(done) => match self.commit(seen, &requests[..done], &mut stats) {
                     Some(abort) => {
                         beaten.get_or_insert_with(Instant::now);
                         (requests, abort)
@@ -95,6 +95,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             };
             self.tick.store.rollback();
             self.out.truncate(start);
+            self.tick.counts.seen.undo(seen);
             match abort {
                 // The lock may belong to a batch that another worker keeps open.
                 Abort::LockTimeout if !asked => {
@@ -180,7 +181,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             if self.is_out(*i) {
                 continue;
             }
-            let start = self.out.len();
+            let (start, seen) = (self.out.len(), self.tick.counts.seen.len());
             let planned = &self.planned[*i];
             if let Some(kept) = &planned.kept {
                 self.out.extend_from_slice(kept);
@@ -199,7 +200,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                     },
                 }
             }
-            self.note(*i, start);
+            self.note(*i, start, seen);
         }
         Ok(())
     }
@@ -217,8 +218,9 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         let conn = &conns[plan.conn];
         let resume = if i == plan.requests.start { &conn.resume } else { &Resume::Start };
         let Tick { store, config, shared, counts, keeps_config, .. } = &mut *self.tick;
-        let (container, scope, keeps_config) = (planned.before, conn.scope, *keeps_config);
-        let mut executor = Executor { store, config, container, scope, shared, stats, counts, stop, keeps_config };
+        let (container, scope, conn, keeps_config) = (planned.before, conn.scope, Some(conn), *keeps_config);
+        let mut executor =
+            Executor { store, config, container, scope, conn, shared, stats, counts, stop, keeps_config };
         let progress = executor.run(&planned.request, resume, self.out)?;
         planned.broken = progress == Progress::Broken;
         plan.resume = Resume::Start;
@@ -229,12 +231,13 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         Ok(())
     }
 
-    /// A request was answered: its reply begins at `start`.
-    fn note(&mut self, i: usize, start: usize) {
+    /// A request was answered: its reply begins at `start`, and what is told of it behind `seen` lines.
+    fn note(&mut self, i: usize, start: usize, seen: usize) {
         let planned = &mut self.planned[i];
         planned.reply = start..self.out.len();
         if planned.memory_only && planned.kept.is_none() {
             planned.kept = Some(Bytes::copy_from_slice(&self.out[start..]));
+            self.tick.counts.seen.settle(seen);
         }
         let ran = &mut self.plans[planned.plan].ran;
         (ran.bytes, ran.end) = (ran.bytes + planned.reply.len(), ran.end.max(i + 1));
@@ -276,7 +279,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     }
 
     /// Commits, and says what became of requests whose commit failed, unless they may run again.
-    fn commit(&mut self, requests: &[usize], stats: &mut Delta) -> Option<Abort> {
+    fn commit(&mut self, seen: usize, requests: &[usize], stats: &mut Delta) -> Option<Abort> {
         let begun = Instant::now();
         let committed = self.tick.store.end_phase(requests.len());
         self.tick.this.commit = begun.elapsed();
@@ -292,6 +295,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             // Others in a group of servers changed the same rows first. Where nobody was answered yet, it can run again.
             Err(Error::Deadlock) if !self.tick.shared.batches() => return Some(Abort::Deadlock),
             Err(error) if error.refuses_commit() => {
+                self.tick.counts.seen.undo(seen);
                 // It certainly did not happen; the host refuses commits at the moment, so it is not tried again.
                 let reason = error.to_string();
                 if self.tick.shared.batches() {
@@ -313,6 +317,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             }
             Err(error) => {
                 // It may have happened or not: to run it again could count twice, to answer could lie.
+                self.tick.counts.seen.undo(seen);
                 self.tick.stats.one(Counter::CommitFailures);
                 if !self.tick.shared.is_ending() {
                     log::error!(

@@ -2,14 +2,16 @@
 
 use super::Worker;
 use crate::protocol::Parser;
+use crate::protocol::operation::Streams;
 use crate::protocol::reply::Out;
 use crate::server::admission::{self, Access, Attempt, Verdict};
 use crate::server::conn::Conn;
 use crate::server::login::Origin;
 use crate::server::mailbox::Renewal;
 use crate::server::peers::Held;
-use crate::server::scope::Service;
+use crate::server::scope::{Scope, Service};
 use crate::server::stats::Counter;
+use crate::server::watch::Farewell;
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
 use socket2::Socket;
@@ -24,8 +26,8 @@ impl Worker<'_> {
             conn.access = Access::Stranger;
             conn.parser.await_login(admission::VALUE_MAX);
         }
-        if let Some(certificates) = self.shared.tls.as_ref().filter(|_| service.tls) {
-            match certificates.session() {
+        if let (Some(certificates), Some(clients)) = (&self.shared.tls, service.tls) {
+            match certificates.session(clients) {
                 Ok(session) => conn.encrypt(session),
                 Err(error) => {
                     self.shared.connections.fetch_sub(1, Ordering::Relaxed);
@@ -37,6 +39,7 @@ impl Worker<'_> {
         let fd = conn.fd();
         conn.peer.place(&conn.access, conn.container);
         self.shared.peers.enter(fd, &conn.peer);
+        self.shared.watchers.arrived(&conn.peer, fd);
         let key = self.conns.insert(conn);
         match self.poll.registry().register(&mut SourceFd(&fd), Token(key), Interest::READABLE) {
             Ok(()) => self.enqueue(key),
@@ -48,7 +51,17 @@ impl Worker<'_> {
     }
 
     pub(super) fn close(&mut self, key: usize) {
+        self.close_for(key, Farewell::Normal);
+    }
+
+    pub(super) fn close_for(&mut self, key: usize, why: Farewell) {
         if let Some(mut conn) = self.conns.try_remove(key) {
+            let watchers = &self.shared.watchers;
+            watchers.left(&conn.peer, why, conn.fd());
+            if let Some(watcher) = &conn.watcher {
+                watchers.leave(watcher, &self.shared.memory);
+                self.watching.retain(|other| *other != key);
+            }
             conn.say_goodbye();
             self.shared.peers.leave(conn.fd());
             let _ = self.poll.registry().deregister(&mut SourceFd(&conn.fd()));
@@ -129,6 +142,62 @@ impl Worker<'_> {
             self.close(key);
         }
         watched
+    }
+
+    /// Makes a connection one that watches, if there is room for it.
+    pub(super) fn begin_watch(&mut self, key: usize, streams: Streams) {
+        let Some(conn) = self.conns.get_mut(key) else { return };
+        let shared = self.shared;
+        let forbidden = shared.options.watch_disabled || conn.scope == Scope::Bound;
+        let mailbox = shared.mailboxes.get().and_then(|all| all.get(self.index));
+        let reply: &[u8] = match mailbox.filter(|_| !forbidden) {
+            None => b"CLIENT_ERROR watch commands not allowed\r\n",
+            Some(mailbox) => {
+                conn.watcher = shared.watchers.enter(streams, mailbox, &shared.memory);
+                match conn.watcher {
+                    None => b"WATCHER_TOO_MANY log watcher limit reached\r\n",
+                    Some(_) => b"OK\r\n",
+                }
+            }
+        };
+        if conn.watcher.is_some() {
+            // What it sent behind the command means nothing.
+            conn.consume(conn.input().len(), 0, &mut self.pool);
+            conn.behind = false;
+            conn.peer.watches.store(true, Ordering::Relaxed);
+            self.watching.push(key);
+        }
+        self.answer(key, Out::from(reply));
+    }
+
+    /// Sends what others did to those who watch.
+    pub(super) fn tell_watchers(&mut self) {
+        for i in (0..self.watching.len()).rev() {
+            if let Some(key) = self.watching.get(i) {
+                self.tell_watcher(*key);
+            }
+        }
+    }
+
+    /// Sends to one of them, unless it has yet to read what it was sent before.
+    pub(super) fn tell_watcher(&mut self, key: usize) {
+        let Some(conn) = self.conns.get_mut(key).filter(|conn| !conn.has_output()) else { return };
+        let Some(mut lines) = conn.watcher.as_ref().map(|watcher| watcher.take()).filter(|lines| !lines.is_empty())
+        else {
+            return;
+        };
+        // Its patience begins here: it need not ask for anything.
+        conn.peer.active.store(self.shared.uptime_seconds(), Ordering::Relaxed);
+        self.stats.add(Counter::BytesWritten, lines.len() as u64);
+        if conn.reply(&mut lines).is_err() {
+            return self.close_for(key, Farewell::Error);
+        }
+        if conn.has_output() {
+            conn.awaits_writable = true;
+            self.stalled = true;
+            self.owe(key);
+            self.watch(key, Interest::READABLE | Interest::WRITABLE);
+        }
     }
 
     /// Hands credentials to the login thread.
@@ -225,13 +294,13 @@ impl Worker<'_> {
                     kicked.push(key);
                     self.stats.one(Counter::OutputKicks);
                 }
-            } else if conn.login.is_none() && !conn.queued && late(conn, idle) {
+            } else if conn.login.is_none() && conn.watcher.is_none() && !conn.queued && late(conn, idle) {
                 kicked.push(key);
                 self.stats.one(Counter::IdleKicks);
             }
         }
         for key in kicked {
-            self.close(key);
+            self.close_for(key, Farewell::Idle);
         }
         self.shared.stats[self.index].publish(&mut self.stats);
     }

@@ -117,7 +117,7 @@ impl Checker<'_> {
     }
 
     fn find(&self, what: &'static str, name: &str) -> Result<usize> {
-        match self.columns.iter().position(|column| column.name == name) {
+        match self.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name)) {
             Some(i) if self.columns[i].generated => Err(Rule::Generated { what, column: name.into() }),
             Some(i) => Ok(i),
             None => Err(Rule::NoColumn { what, column: name.into(), table: table_name(self.row) }),
@@ -159,7 +159,7 @@ impl Checker<'_> {
             return Ok(None);
         }
         // The manual's own scripts name absent columns here; an absent name means unused.
-        if !self.columns.iter().any(|column| column.name == name) {
+        if !self.columns.iter().any(|column| column.name.eq_ignore_ascii_case(name)) {
             return Ok(None);
         }
         let i = self.find(what, name)?;
@@ -192,7 +192,7 @@ impl Checker<'_> {
         if !index.unique {
             return Err(Rule::NotUnique(name.clone()));
         }
-        if index.columns != [self.row.key.as_str()] {
+        if !matches!(&index.columns[..], [only] if only.eq_ignore_ascii_case(&self.row.key)) {
             let (key, columns) = (self.row.key.clone(), index.columns);
             return Err(Rule::OtherColumns { index: name.clone(), key, columns });
         }

@@ -63,7 +63,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         let set = |i: &usize| Some((planned[*i].sort?.1, new_item(planned[*i].request.operation.plain_set()?)));
         let items: Vec<_> = requests.iter().filter_map(set).collect();
         let id = requests.first().and_then(|i| planned[*i].sort).map(|(container, _)| container);
-        let Tick { store, config, shared, counts, keeps_config, .. } = &mut *self.tick;
+        let Tick { conns, store, config, shared, counts, keeps_config, .. } = &mut *self.tick;
         let Some((id, container)) = id.and_then(|id| Some((id, config.container(id)?))) else {
             return Ok(false);
         };
@@ -72,11 +72,16 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             Ok(None) => return Ok(false),
             Err(failure) => return Abort::of(&failure).map_or(Ok(false), Err),
         };
-        let (keeps_config, scope, stop) = (*keeps_config, Scope::default(), usize::MAX);
-        let mut executor = Executor { store, config, container: id, scope, shared, stats, counts, stop, keeps_config };
+        let (keeps_config, scope, conn, stop) = (*keeps_config, Scope::default(), None, usize::MAX);
+        let mut executor =
+            Executor { store, config, container: id, scope, conn, shared, stats, counts, stop, keeps_config };
         for (i, cas) in requests.iter().zip(numbers) {
             let start = self.out.len();
             executor.stored_together(container, &planned[*i].request, cas, self.out);
+            if shared.watchers.attention.any() {
+                executor.conn = Some(&conns[self.plans[planned[*i].plan].conn]);
+                executor.saw_set(&planned[*i].request);
+            }
             planned[*i].reply = start..self.out.len();
             let ran = &mut self.plans[planned[*i].plan].ran;
             ran.end = ran.end.max(*i + 1);
