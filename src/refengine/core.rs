@@ -98,10 +98,11 @@ impl Core {
         self.cache.publish(table.id(), key, row, self.cache_bytes());
     }
 
-    /// Bytes that the row cache may take now: what the memory table does not. That one's allocations leave gaps: half as
-    /// much again is counted for them.
+    /// Bytes that the row cache may take now: what the memory table does not, and what finds rows on disk does not, as long
+    /// as that is less than a quarter of the pool. The memory table's allocations leave gaps: half as much again is counted for them.
     fn cache_bytes(&self) -> u64 {
-        self.pool.saturating_sub(self.storage.memory() / 2 * 3)
+        let resident = self.storage.resident().min(self.pool / 4);
+        self.pool.saturating_sub(self.storage.memory() / 2 * 3).saturating_sub(resident)
     }
 
     /// Empties a table, waiting for its users at most `patience`; returns the id it has from now on.

@@ -118,6 +118,7 @@ impl Storage {
             sequence,
             memory,
             in_memory,
+            resident: AtomicU64::new(0),
             last_number,
             level: AtomicU8::new(level),
             rounds: Mutex::default(),
@@ -130,6 +131,7 @@ impl Storage {
             #[cfg(test)]
             defect: Mutex::default(),
         });
+        inner.count_resident();
         let mut storage = Storage { inner, threads: Vec::new() };
         storage.spawn("refengine-sync", Inner::sync_each_second)?;
         storage.spawn("refengine-flush", Inner::write_checkpoints)?;
@@ -226,6 +228,11 @@ impl Storage {
     /// Bytes that the memory table takes.
     pub(crate) fn memory(&self) -> u64 {
         self.inner.in_memory.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that find rows on disk: indexes and filters, about 4 for each row of 100 bytes.
+    pub(crate) fn resident(&self) -> u64 {
+        self.inner.resident.load(Ordering::Relaxed)
     }
 
     /// How often the log was synced since the open.

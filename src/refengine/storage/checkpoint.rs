@@ -17,6 +17,7 @@ use super::redo::Failure;
 use super::tables::{Disk, Tables};
 use crate::refengine::error::{Error, Result, io_error};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// A checkpoint begins when the log has this many times the bytes of a full generation.
@@ -137,6 +138,12 @@ impl Inner {
         self.write_frozen(last)
     }
 
+    /// Compactions change little of the sum, so that it is enough to take it where rows were added.
+    pub(super) fn count_resident(&self) {
+        let bytes = self.keyspaces.read().values().map(|keyspace| Disk::resident(keyspace.stored())).sum();
+        self.resident.store(bytes, Ordering::Relaxed);
+    }
+
     pub(super) fn write_frozen(&self, last: u64) -> Result<()> {
         let Some(frozen) = self.generations.read().frozen.clone() else { return Ok(()) };
         #[cfg(test)]
@@ -158,6 +165,7 @@ impl Inner {
         drop(generations);
         drop(frozen);
         give_back();
+        self.count_resident();
         self.redo.forget(last).map_err(|e| io_error("an old redo log cannot be deleted", &e))
     }
 }

@@ -52,6 +52,8 @@ pub(super) struct Inner {
     pub(super) memory: u64,
     /// Bytes of all generations.
     pub(super) in_memory: Arc<AtomicU64>,
+    /// Bytes that find rows on disk, as they were behind the last checkpoint.
+    pub(super) resident: AtomicU64,
     pub(super) last_number: AtomicU64,
     pub(super) level: AtomicU8,
     pub(super) rounds: Mutex<Rounds>,

@@ -5,8 +5,8 @@ use super::tables::Tables;
 use super::{Slice, verify};
 use crate::refengine::error::{Error, Result, io_error};
 use crate::signals::SignalsBlocked;
-use fjall::config::CompressionPolicy;
-use fjall::{Database, KeyspaceCreateOptions, Readable};
+use fjall::config::{CompressionPolicy, PartitioningPolicy, PinningPolicy};
+use fjall::{AbstractTree, Database, KeyspaceCreateOptions, Readable};
 use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::io::ErrorKind;
@@ -57,6 +57,12 @@ impl Tables for Lsm {
                 .expect_point_read_hits(false)
                 // What is read from disk is read for one row: to unpack its block would cost more than to read it.
                 .data_block_compression_policy(CompressionPolicy::disabled())
+                // An index or a filter that has to be read from disk first makes two reads of one. They stay in memory, and
+                // the engine counts them. Tables of an earlier version keep what they were made with.
+                .index_block_pinning_policy(PinningPolicy::all(true))
+                .filter_block_pinning_policy(PinningPolicy::all(true))
+                .index_block_partitioning_policy(PartitioningPolicy::all(false))
+                .filter_block_partitioning_policy(PartitioningPolicy::all(false))
         };
         let is_new = !self.db.keyspace_exists(name);
         let rows = self.db.keyspace(name, options).map_err(error)?;
@@ -85,6 +91,10 @@ impl Tables for Lsm {
 
     fn get(rows: &fjall::Keyspace, key: &[u8]) -> Result<Option<Slice>> {
         rows.get(key).map_err(|e| read_error(rows, e))
+    }
+
+    fn resident(rows: &fjall::Keyspace) -> u64 {
+        (rows.tree.pinned_block_index_size() + rows.tree.pinned_filter_size()) as u64
     }
 
     fn check(rows: &fjall::Keyspace) -> Result<()> {

@@ -42,6 +42,9 @@ pub(super) trait Tables: Sized + Send + Sync {
     /// The value of a key.
     fn get(rows: &Self::Rows, key: &[u8]) -> Result<Option<Slice>>;
 
+    /// Bytes of memory that stay taken to find these rows: indexes and filters. It grows with the rows.
+    fn resident(rows: &Self::Rows) -> u64;
+
     /// Reads every file of the rows against its checksum.
     fn check(rows: &Self::Rows) -> Result<()>;
 
