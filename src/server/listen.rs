@@ -2,8 +2,8 @@
 
 mod error;
 
-use super::options::{ClientAuth, Options};
-use super::scope::{Scope, Service};
+use super::options::Options;
+use super::scope::{ClientAuth, Scope, Service};
 use crate::store::{Config, ContainerId};
 pub use error::ListenError;
 use socket2::{Domain, SockAddr, Socket, Type};

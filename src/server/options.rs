@@ -10,7 +10,7 @@ pub use error::OptionError;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use tls_files::SslOptions;
-pub use tls_files::{ClientAuth, TlsFiles};
+pub use tls_files::TlsFiles;
 
 /// Flags that mean something to a process of its own and nothing inside a host; each is logged once.
 const WITHOUT_MEANING: &str = "dkriuPfnLEeqACh";
@@ -347,6 +347,7 @@ fn size(text: &str) -> Result<usize, OptionError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::scope::ClientAuth;
 
     #[test]
     fn flags_are_read_as_memcached_reads_them() {

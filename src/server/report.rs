@@ -1,8 +1,8 @@
 //! Statistics, for every protocol's `stats` command to word.
 
 use super::latency::Snapshot;
-use super::options::ClientAuth;
 use super::peers::Held;
+use super::scope::ClientAuth;
 use super::shared::{Shared, VERSION, unix_time};
 use super::stats::{ALL, ContainerCount, Counter, NAMES};
 use crate::protocol::Dialect;

@@ -1,6 +1,5 @@
 //! Where the keys of a connection may lead.
 
-use super::options::ClientAuth;
 use crate::store::{Config, ContainerId, Target};
 
 /// Which containers a connection reaches with `@@name.key`, and for how long. Its listener decides.
@@ -29,6 +28,17 @@ impl Scope {
             _ => target,
         }
     }
+}
+
+/// What clients must show of themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAuth {
+    /// Nothing.
+    Nothing,
+    /// A certificate that is vouched for, or none.
+    Asked,
+    /// A certificate that is vouched for.
+    Required,
 }
 
 /// What a listener offers its clients.

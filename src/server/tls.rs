@@ -5,7 +5,8 @@
 
 mod error;
 
-use super::options::{ClientAuth, TlsFiles};
+use super::options::TlsFiles;
+use super::scope::ClientAuth;
 use super::socket::Filled;
 use super::watched::Watched;
 pub use error::TlsError;

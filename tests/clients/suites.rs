@@ -26,7 +26,8 @@ const SUITES: [Suite; 3] = [
         name: "pymemcache",
         tests: "pymemcache/test",
         without: &["pymemcache/test/test_benchmark.py", "pymemcache/test/test_compression.py"],
-        unlike: &[],
+        // It expects an item of one second to be there after its set; the second may end at once.
+        unlike: &["test_touch"],
         passed: 50,
     },
     Suite {

@@ -54,6 +54,31 @@ fn functions_case_after_case() {
     assert!(server.shutdown() < Duration::from_secs(20));
 }
 
+/// `DM_UDF_CALLS=1000000` makes a million of them.
+#[test]
+#[ignore = "needs a MySQL server: tests/run --mysql"]
+fn functions_leave_the_memory_as_it_is() {
+    let calls = std::env::var("DM_UDF_CALLS").map_or(50_000, |calls| calls.parse::<usize>().unwrap());
+    let config = Config::new();
+    let (server, memcached) = (config.start(), Memcached::start());
+    server.script("install_functions.sql");
+    server.sql("CREATE DATABASE IF NOT EXISTS test; CREATE TABLE test.numbers (id INT PRIMARY KEY)");
+    let values: Vec<String> = (0..1000).map(|id| format!("({id})")).collect();
+    server.sql(&format!("INSERT INTO test.numbers VALUES {}", values.join(",")));
+    let mut session = server.session();
+    session.sql(&format!("SELECT memc_servers_set('{}'), memc_behavior_set('POLL_TIMEOUT', 20000)", memcached.name()));
+    let mut thousand = || {
+        let rows = session.sql("SELECT SUM(memc_set(id, id)), COUNT(memc_get(id)) FROM test.numbers WHERE id < 500");
+        assert_eq!(rows, ["500\t500"]);
+    };
+    (0..10).for_each(|_| thousand());
+    let before = server.memory_kib();
+    (0..calls / 1000).for_each(|_| thousand());
+    let after = server.memory_kib();
+    println!("{calls} calls: {before} kB before, {after} kB after");
+    assert!(after < before + 1024, "{before} kB before {calls} calls, {after} kB after");
+}
+
 fn ask(server: &Mysqld, cases: &[(&str, &str)]) {
     for (sql, answer) in cases {
         assert_eq!(server.sql(sql), *answer, "{sql}");

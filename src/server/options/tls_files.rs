@@ -1,6 +1,7 @@
 //! The files of TLS listeners, and the options that name them.
 
 use super::error::OptionError;
+use crate::server::scope::ClientAuth;
 use std::path::PathBuf;
 
 /// Files of TLS listeners, all in PEM.
@@ -25,17 +26,6 @@ impl TlsFiles {
     pub fn paths(&self) -> Vec<PathBuf> {
         [Some(&self.chain), self.key.as_ref(), self.authorities.as_ref()].into_iter().flatten().cloned().collect()
     }
-}
-
-/// What clients must show of themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClientAuth {
-    /// Nothing.
-    Nothing,
-    /// A certificate that is vouched for, or none.
-    Asked,
-    /// A certificate that is vouched for.
-    Required,
 }
 
 /// The `ssl_` options, complete or not.
