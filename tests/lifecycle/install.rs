@@ -81,7 +81,6 @@ fn options_that_guard_access_are_never_ignored() {
         ("-p 0 -o ssl_chain_cert=/nonexistent", "-Z"),
         ("-p 0 -o proxy_config=x", "proxy_config"),
         ("-p 0 -U 11211", "-U"),
-        ("-p 0 -W", "-W"),
         ("-p 0 -l not.a.host.invalid", "not.a.host.invalid"),
         ("-p 0 -t many", "-t"),
     ] {

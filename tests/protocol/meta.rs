@@ -116,7 +116,7 @@ fn a_table_without_columns_for_them_keeps_marks_as_long_as_its_rows_stay_the_sam
 #[test]
 fn a_number_column_refuses_what_is_none() {
     let host = HostConfig::new().start();
-    bare(&host, "INT");
+    bare(&host, "INT NOT NULL");
     let mut client = host.client();
     client.ask("bind bare\r\nms n 2\r\n41\r\nma n v\r\n", "SUCCEED\r\nHD\r\nVA 2\r\n42\r\n");
     let refused = "CLIENT_ERROR value is not an integer in the range of column v\r\n";
