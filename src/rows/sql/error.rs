@@ -25,9 +25,9 @@ pub(super) fn error(sql: SqlError) -> Error {
         // Read-only transaction, --read-only, super_read_only, innodb_read_only, a table opened read only.
         1792 | 1290 | 1836 | 1874 | 1036 => Error::ReadOnly,
         // Wrong bytes for the character set.
-        1366 | 1300 | 3854 | 1977 => Error::BadText(column_of(&sql.message)),
+        1366 | 1300 | 3854 | 1977 => Error::BadText(column_of(&sql.message, "(which the server did not name)")),
         // Data too long, out of range, row too large.
-        1406 | 1264 | 1118 | 1301 => Error::TooLong(column_of(&sql.message)),
+        1406 | 1264 | 1118 | 1301 => Error::TooLong(column_of(&sql.message, "(the whole row)")),
         1048 | 1364 | 1216 | 1217 | 1451 | 1452 | 3819 | 4025 | 1644 | 1701 => Error::Constraint(sql.message),
         1021 | 1114 | 3 => Error::DiskFull,
         1053 | 1317 | 1927 | 1969 | 3169 | 3024 => Error::Interrupted,
@@ -38,9 +38,10 @@ pub(super) fn error(sql: SqlError) -> Error {
     }
 }
 
-/// `Data too long for column 'v' at row 1` names the column between quotes; MariaDB sometimes with its table, as `` `d`.`t`.`v` ``.
-pub(super) fn column_of(message: &str) -> String {
-    let Some((_, rest)) = message.split_once("column ") else { return "(the whole row)".into() };
+/// `Data too long for column 'v' at row 1` names the column between quotes; MariaDB sometimes with its table, as `` `d`.`t`.`v` ``. `otherwise` if the
+/// message names none.
+pub(super) fn column_of(message: &str, otherwise: &str) -> String {
+    let Some((_, rest)) = message.split_once("column ") else { return otherwise.into() };
     let (named, _) = rest.split_once(" at row").unwrap_or((rest, ""));
     let last = named.rsplit_once("`.`").map_or(named, |(_, column)| column);
     last.trim_matches(|c| matches!(c, '\'' | '`')).into()
