@@ -55,7 +55,7 @@ pub(crate) fn guard<T, F: FnOnce() -> T>(on_panic: T, body: F) -> T {
 #[cold]
 fn report(closure: &str, defect: &Defect) {
     let function = closure.split("::{{closure}}").next().unwrap_or(closure);
-    log::error!("{}: {defect}", function.rsplit("::").next().unwrap_or(function));
+    log::error!("DM1007: {}: {defect}", function.rsplit("::").next().unwrap_or(function));
 }
 
 /// A type that stands in a header without its contents, and what its pointers lead to.

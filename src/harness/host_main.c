@@ -12,7 +12,7 @@
 
 static bool complain(const host *h, const char *message) {
     fprintf(stderr, HOST_NAME ": %s\n", message);
-    if (h->options.log_error) log_line(LOG_ERROR, "%s", message);
+    if (h->options.log_error) log_line(LOG_ERROR, "DM3001: %s", message);
     return false;
 }
 
@@ -116,7 +116,7 @@ static void choose_socket(host *h) {
     if (given && !*given) return;
     h->sql_socket = given ? must_copy(given) : must_format("%s/" HOST_NAME ".sock", h->options.datadir);
     if (!given && strlen(h->sql_socket) >= sizeof((struct sockaddr_un *)0)->sun_path) {
-        log_line(LOG_WARNING, "No UNIX socket for MySQL clients: '%s' is too long a path; --socket names another",
+        log_line(LOG_WARNING, "DM3002: No UNIX socket for MySQL clients: '%s' is too long a path; --socket names another",
                  h->sql_socket);
         free(h->sql_socket);
         h->sql_socket = NULL;
@@ -173,11 +173,11 @@ static void announce(host *h) {
 static void take_up(host *h) {
     char reason[512] = "";
     if (h->options.log_error && !log_open(h->options.log_error))
-        log_line(LOG_ERROR, "Cannot open log file '%s': %s", h->options.log_error, strerror(errno));
+        log_line(LOG_ERROR, "DM3003: Cannot open log file '%s': %s", h->options.log_error, strerror(errno));
     if (sqlserver_reload(h->sql_end, reason, sizeof reason) != REFENGINE_OK)
-        log_line(LOG_ERROR, "The certificates of the SQL end stay as they were: %s", reason);
+        log_line(LOG_ERROR, "DM3004: The certificates of the SQL end stay as they were: %s", reason);
     else
-        log_line(LOG_NOTE, "SIGHUP: the log was opened anew and the certificates were read again");
+        log_line(LOG_NOTE, "DM3005: SIGHUP: the log was opened anew and the certificates were read again");
 }
 
 /* The supervisor hears that all is well as long as the engine answers. */
@@ -186,7 +186,7 @@ static void report_health(host *h) {
     if (run_script(h, "watchdog", "SELECT 1", &err))
         service_notify("WATCHDOG=1");
     else
-        log_line(LOG_WARNING, "The engine does not answer: %s", err.message);
+        log_line(LOG_WARNING, "DM3006: The engine does not answer: %s", err.message);
 }
 
 /* Until a signal asks for the end. */
@@ -236,7 +236,7 @@ static bool serve(host *h, const sigset_t *stop) {
     h->sql_end = NULL;
     if (console_stop(c) && ended) return true;
     /* As after a crash, the next start recovers; nothing committed is lost. */
-    log_line(LOG_ERROR, "A statement does not end: stopping without closing the engine");
+    log_line(LOG_ERROR, "DM3007: A statement does not end: stopping without closing the engine");
     _exit(EXIT_FAILURE);
 }
 

@@ -7,7 +7,7 @@
 
 use std::ffi::{CString, c_char, c_int};
 
-use daemon_memcached as _;
+use daemon_memcached::host::log_sink;
 
 unsafe extern "C" {
     /// `util.c`.
@@ -31,7 +31,7 @@ impl log::Log for ErrorLog {
             log::Level::Warn => 2,
             _ => 3,
         };
-        let Ok(text) = CString::new(record.args().to_string().replace('\0', " ")) else { return };
+        let Ok(text) = CString::new(log_sink::line(record).replace('\0', " ")) else { return };
         // SAFETY: the format takes one string, which lives for the call.
         unsafe { log_line(level, c"%s".as_ptr(), text.as_ptr()) };
     }

@@ -272,7 +272,7 @@ static options_result file_option(host_options *o, char *line, bool own) {
                 strncmp(known, PLUGIN_PREFIX, sizeof PLUGIN_PREFIX - 1) == 0;
     options_result result = OPTIONS_RUN;
     if (!mine && !own) {
-        log_line(LOG_WARNING, "Option '%s' of section [mysqld] is not known here and left out", name);
+        log_line(LOG_WARNING, "DM3008: Option '%s' of section [mysqld] is not known here and left out", name);
     } else {
         const char *loose = engines && !own ? "loose_" : "";
         char *argument = value ? must_format("--%s%s=%s", loose, name, value) : must_format("--%s%s", loose, name);

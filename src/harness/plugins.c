@@ -200,7 +200,7 @@ static void retire(host *h, plugin **at) {
     *at = p->next;
     pthread_mutex_unlock(&h->registry);
     if (p->declared->deinit && p->declared->deinit(&p->handle) != 0)
-        log_line(LOG_WARNING, "Plugin '%s' reported a failure while it stopped", p->declared->name);
+        log_line(LOG_WARNING, "DM3009: Plugin '%s' reported a failure while it stopped", p->declared->name);
     unload(p);
 }
 
@@ -341,7 +341,7 @@ bool plugins_load_recorded(host *h, host_error *err) {
                          r->name, failure.message);
                 good = false;
             } else {
-                log_line(LOG_ERROR, "Plugin '%s' of mysql.plugin was not loaded: %s", r->name, failure.message);
+                log_line(LOG_ERROR, "DM3010: Plugin '%s' of mysql.plugin was not loaded: %s", r->name, failure.message);
             }
         }
         list = r->next;

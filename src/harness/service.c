@@ -25,7 +25,7 @@ void service_notify(const char *state) {
     if (fd < 0) return;
     socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length);
     if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address, size) < 0)
-        log_line(LOG_WARNING, "Cannot notify the supervisor at '%s': %s", path, strerror(errno));
+        log_line(LOG_WARNING, "DM3011: Cannot notify the supervisor at '%s': %s", path, strerror(errno));
     close(fd);
 }
 

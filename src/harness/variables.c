@@ -107,7 +107,7 @@ static void fit_number(const variable *v, long long wanted, datum *out) {
     if (r.block > 1) number -= number % r.block;
     if (number < r.min) number = r.min;
     if (number != wanted)
-        log_line(LOG_WARNING, "option '%s': value %lld adjusted to %lld", v->name, wanted, number);
+        log_line(LOG_WARNING, "DM3012: option '%s': value %lld adjusted to %lld", v->name, wanted, number);
     if (is_unsigned(v))
         out->natural = (unsigned int)number;
     else

@@ -284,7 +284,7 @@ fn may(client: &mut Client<'_>, statement: &str) -> Result<bool, Failure> {
         Err(Failure::Server(error)) if error.code == NO_TABLE => Ok(true),
         Err(Failure::Server(error)) if DENIED.contains(&error.code) => Ok(false),
         Err(Failure::Server(error)) if !MOMENTARY.contains(&error.code) => {
-            log::debug!("{statement}: {} (SQL error {})", error.message, error.code);
+            log::debug!("DM1101: {statement}: {} (SQL error {})", error.message, error.code);
             Ok(false)
         }
         Err(other) => Err(other),

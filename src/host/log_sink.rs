@@ -11,7 +11,7 @@ struct Sink(RwLock<Callbacks>);
 impl Log for Sink {
     fn enabled(&self, metadata: &Metadata) -> bool {
         // Libraries have their own notion of what is worth a line; a server's error log has room for their complaints only.
-        metadata.target().starts_with(env!("CARGO_CRATE_NAME")) || metadata.level() <= Level::Warn
+        is_ours(metadata) || metadata.level() <= Level::Warn
     }
 
     fn log(&self, record: &Record) {
@@ -22,11 +22,23 @@ impl Log for Sink {
                 _ => Severity::Note,
             };
             let callbacks = *self.0.read();
-            callbacks.log(severity, &record.args().to_string());
+            callbacks.log(severity, &line(record));
         }
     }
 
     fn flush(&self) {}
+}
+
+/// What a record says. Lines of libraries get an identifier here: they bring none.
+pub fn line(record: &Record) -> String {
+    if is_ours(record.metadata()) {
+        return record.args().to_string();
+    }
+    format!("DM1110: {}: {}", record.target(), record.args())
+}
+
+fn is_ours(metadata: &Metadata) -> bool {
+    metadata.target().starts_with(env!("CARGO_CRATE_NAME"))
 }
 
 /// From now on lines go to `callbacks`; `verbose` 0 shows notes, more shows details.

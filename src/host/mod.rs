@@ -193,7 +193,7 @@ impl Host {
         if let Access::MySql(_, settings) = &self.access {
             match self.attach_thread() {
                 Ok(_attached) => mysql::group::watch(*settings, stopping),
-                Err(error) => log::error!("{error}"),
+                Err(error) => log::error!("DM1106: the group cannot be watched: {error}"),
             }
         }
     }

@@ -82,7 +82,7 @@ impl Daemon {
         log_sink::install(callbacks, options.verbose);
         let host = make_host().map_err(Refusal::Host)?;
         let server = Server::start(host, options, observer).map_err(Refusal::Start)?;
-        log::info!("listening on {}", listening(server.addresses()));
+        log::info!("DM1001: listening on {}", listening(server.addresses()));
         daemon.server = Some(server);
         Ok(daemon)
     }

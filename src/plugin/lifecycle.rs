@@ -37,7 +37,7 @@ pub unsafe extern "C" fn init(plugin: *mut c_void) -> c_int {
             Ok(()) => 0,
             Err(refusal) => {
                 let message = refusal.to_string();
-                callbacks.log(Severity::Error, &message);
+                callbacks.log(Severity::Error, &format!("DM1002: the plugin does not start: {message}"));
                 callbacks.init_error(&message);
                 mysql::leave();
                 1
@@ -144,7 +144,7 @@ mod wait {
                 park_timeout(PAUSE);
             }
             if let Err(refusal) = guard(Err(Refusal::Defect), || start.run()) {
-                callbacks.log(Severity::Error, &refusal.to_string());
+                callbacks.log(Severity::Error, &format!("DM1002: the plugin does not start: {refusal}"));
             }
         };
         let thread = crate::server::spawn("memcached-start", wait);

@@ -197,13 +197,13 @@ unsafe extern "C" fn reload_check(
         REFUSED.set(&shared.refused_containers());
         match reloaded {
             Ok(()) => {
-                log::info!("the containers were read again, as ordered");
+                log::info!("DM1003: the containers were read again, as ordered");
                 RELOAD_STATUS.set("done");
                 0
             }
             Err(error) => {
                 let sentence = error.to_string();
-                log::warn!("an order to read the containers again: {sentence}");
+                log::warn!("DM1004: an order to read the containers again: {sentence}");
                 RELOAD_STATUS.set(&sentence);
                 shared.tell_client(&sentence);
                 1
@@ -339,9 +339,11 @@ impl Settings {
     /// Says what a DBA may not expect of these settings on this host.
     pub fn warn(&self, host_has_binlog: bool) {
         match (self.sessions.binlog, host_has_binlog) {
-            (true, false) => log::warn!("daemon_memcached_enable_binlog has no effect: this host has no binary log"),
+            (true, false) => {
+                log::warn!("DM1005: daemon_memcached_enable_binlog has no effect: this host has no binary log")
+            }
             (false, true) => log::warn!(
-                "daemon_memcached_enable_binlog is OFF: what memcached clients write is not in the binary log and not on replicas"
+                "DM1006: daemon_memcached_enable_binlog is OFF: what memcached clients write is not in the binary log and not on replicas"
             ),
             _ => {}
         }

@@ -31,7 +31,7 @@ pub(crate) fn copy(
         Err(error) => {
             if let Err(left) = storage.delete_keyspace(new.keyspace().clone()) {
                 log::warn!(
-                    "refengine: the files of a table that could not be altered stay until the next start: {left}"
+                    "DM2001: refengine: the files of a table that could not be altered stay until the next start: {left}"
                 );
             }
             Err(error)

@@ -235,7 +235,7 @@ fn delete_orphans(storage: &Storage, names: &Names) -> Result<()> {
     let used: BTreeSet<String> = names.tables.values().map(|t| keyspace_name(t.id())).collect();
     for name in storage.keyspace_names() {
         if name != KEYSPACE && !used.contains(&name) {
-            log::info!("refengine: deletes {name}, left by a statement that a crash interrupted");
+            log::info!("DM2002: refengine: deletes {name}, left by a statement that a crash interrupted");
             storage.delete_keyspace(storage.keyspace(&name)?)?;
         }
     }

@@ -150,7 +150,7 @@ impl Core {
 
     pub(super) fn delete_rows(&self, table: &Table) {
         if let Err(error) = self.storage.delete_keyspace(table.keyspace().clone()) {
-            log::warn!("refengine: the files of a dropped table stay until the next start: {error}");
+            log::warn!("DM2003: refengine: the files of a dropped table stay until the next start: {error}");
         }
     }
 }

@@ -70,7 +70,7 @@ impl DataDir {
         if changed > 0 {
             let dir = self.dir.display();
             log::warn!(
-                "refengine: the data directory {dir} was open to others than its owner and group: {changed} modes were tightened"
+                "DM2004: refengine: the data directory {dir} was open to others than its owner and group: {changed} modes were tightened"
             );
         }
         Ok(())

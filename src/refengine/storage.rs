@@ -264,7 +264,7 @@ impl Storage {
         self.inner.checkpoint.stop();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
-                log::error!("refengine: a thread of the storage ended with a defect");
+                log::error!("DM2006: refengine: a thread of the storage ended with a defect");
             }
         }
     }
@@ -274,7 +274,7 @@ impl Drop for Storage {
     fn drop(&mut self) {
         self.stop_threads();
         if let Err(error) = self.inner.sync_if_dirty() {
-            log::error!("refengine: the last sync failed: {error}");
+            log::error!("DM2007: refengine: the last sync failed: {error}");
         }
     }
 }

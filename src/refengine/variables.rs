@@ -90,7 +90,7 @@ impl Variables {
             let loose = name.strip_prefix("loose_");
             match parse(loose.unwrap_or(name), value) {
                 Err(Error::UnknownVariable(name)) if loose.is_some() => {
-                    log::warn!("the engine has no variable '{name}'; it is left out");
+                    log::warn!("DM2014: the engine has no variable '{name}'; it is left out");
                 }
                 found => {
                     let (var, value) = found?;

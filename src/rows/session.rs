@@ -46,12 +46,12 @@ impl<S: SqlSession> Hybrid<S> {
         }
         let undone = self.table.active() || self.sql.active();
         if undone {
-            log::error!("an open batch was undone: somebody killed the session it belonged to");
+            log::error!("DM1201: an open batch was undone: somebody killed the session it belonged to");
         }
         match self.renew() {
             // The host shuts down, and says so itself.
             Ok(()) | Err(Error::Interrupted) => {}
-            Err(error) => log::warn!("a session of the daemon cannot be replaced: {error}"),
+            Err(error) => log::warn!("DM1202: a session of the daemon cannot be replaced: {error}"),
         }
         undone
     }

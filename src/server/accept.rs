@@ -20,7 +20,7 @@ pub fn accept(mut poll: mio::Poll, listeners: &[Listener], shared: &Shared, mail
         let fd = listener.as_raw_fd();
         let watched = poll.registry().register(&mut mio::unix::SourceFd(&fd), mio::Token(i), mio::Interest::READABLE);
         if let Err(error) = watched {
-            log::error!("cannot watch {}: {error}", listener.address);
+            log::error!("DM1401: cannot watch {}: {error}", listener.address);
         }
     }
     let mut retry = None;
@@ -29,13 +29,13 @@ pub fn accept(mut poll: mio::Poll, listeners: &[Listener], shared: &Shared, mail
         if let Err(error) = poll.poll(&mut events, retry)
             && error.kind() != ErrorKind::Interrupted
         {
-            shared.complain(|| format!("the acceptor cannot poll: {error}"));
+            shared.complain(|| format!("DM1402: the acceptor cannot poll: {error}"));
             std::thread::sleep(PAUSE);
         }
         retry = None;
         for listener in listeners {
             if let Err(error) = accept_from(listener, shared, mailboxes, &mut turn) {
-                shared.complain(|| format!("cannot accept a connection on {}: {error}", listener.address));
+                shared.complain(|| format!("DM1403: cannot accept a connection on {}: {error}", listener.address));
                 // Descriptors ran out: connections that wait bring no new event.
                 retry = Some(PAUSE);
             }

@@ -15,5 +15,5 @@ pub fn commit_open<R: Rows>(store: &mut Store<R>, stats: &mut Delta) {
 /// Says what became of changes whose clients were answered before this commit failed.
 pub fn batch_failed(error: &Error) {
     let outcome = if error.refuses_commit() { "nothing of it was stored" } else { "its outcome is unknown" };
-    log::error!("a batch whose clients were answered already failed to commit, {outcome}: {error}");
+    log::error!("DM1404: a batch whose clients were answered already failed to commit, {outcome}: {error}");
 }

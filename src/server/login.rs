@@ -96,9 +96,9 @@ impl Logins {
         match Users::load(path) {
             Ok(users) => {
                 *known.lock() = Arc::new(users);
-                log::info!("the users file {} was read again", path.display());
+                log::info!("DM1409: the users file {} was read again", path.display());
             }
-            Err(error) => log::error!("the users stay as they were: {error}"),
+            Err(error) => log::error!("DM1410: the users stay as they were: {error}"),
         }
     }
 

@@ -24,7 +24,7 @@ pub fn run(shared: &Shared, mailboxes: &[Arc<Mailbox>]) {
         Who::File(_) => None,
         Who::Accounts => match shared.host.attach_thread() {
             Ok(attached) => Some(attached),
-            Err(error) => return log::error!("nobody can log in: {error}"),
+            Err(error) => return log::error!("DM1411: nobody can log in: {error}"),
         },
     };
     let mut accounts = matches!(logins.who, Who::Accounts).then(|| Keeper::new(shared, mailboxes));
@@ -45,7 +45,8 @@ pub fn run(shared: &Shared, mailboxes: &[Arc<Mailbox>]) {
         let question = next(shared, logins, due.into_iter().flatten().min());
         // Between two logins, so that neither waits for all of the other.
         if let Some(accounts) = accounts.as_mut().filter(|accounts| accounts.due().is_some_and(|due| due <= now)) {
-            catch(|| accounts.work()).unwrap_or_else(|defect| log::error!("the accounts that are inside: {defect}"));
+            catch(|| accounts.work())
+                .unwrap_or_else(|defect| log::error!("DM1412: the accounts that are inside: {defect}"));
         }
         let Some(question) = question.filter(|question| !question.abandoned()) else { continue };
         let Question { worker, conn, ticket, name, password } = question;
@@ -54,7 +55,7 @@ pub fn run(shared: &Shared, mailboxes: &[Arc<Mailbox>]) {
             Ok(user) => tell(worker, Verdict::new(conn, ticket, Some(user))),
             Err(reason) => {
                 let shown = name.get(..64).unwrap_or(&name);
-                shared.complain(|| format!("a login as \"{}\" failed: {reason}", shown.escape_ascii()));
+                shared.complain(|| format!("DM1413: a login as \"{}\" failed: {reason}", shown.escape_ascii()));
                 // The delay is the same for all: whoever came first is due first.
                 delayed.push_back((Instant::now() + DELAY, worker, Verdict::new(conn, ticket, None)));
             }

@@ -54,7 +54,7 @@ impl Mailbox {
     /// Makes the worker look at the daemon's flags.
     pub fn wake(&self) {
         if let Err(error) = self.waker.wake() {
-            log::error!("cannot wake a worker: {error}");
+            log::error!("DM1415: cannot wake a worker: {error}");
         }
     }
 }

@@ -67,7 +67,7 @@ pub fn run(seed: Seed, shared: &Shared) {
                 Ok((stream, _)) => drop(serve(stream.into(), shared)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => {
-                    shared.complain(|| format!("cannot accept a connection for metrics: {error}"));
+                    shared.complain(|| format!("DM1416: cannot accept a connection for metrics: {error}"));
                     retry = Some(PAUSE);
                     break;
                 }

@@ -148,7 +148,7 @@ impl Server {
         let listeners = Listener::bind_all(&options, &config).map_err(StartError::Listen)?;
         let metrics = options.metrics.map(metrics::Seed::bind).transpose().map_err(StartError::Listen)?;
         for option in &options.without_meaning {
-            log::info!("option {option} has no meaning inside a host and is ignored");
+            log::info!("DM1417: option {option} has no meaning inside a host and is ignored");
         }
         warn_of_descriptors(options.max_connections);
         let shared = Arc::new(Shared::new(host, options, config, (logins, tls)));
@@ -201,7 +201,7 @@ impl Server {
             self.threads.push(spawn("memcached-group", watch)?);
         }
         if let Some(seed) = metrics {
-            log::info!("metrics are at http://{}/metrics", seed.address);
+            log::info!("DM1418: metrics are at http://{}/metrics", seed.address);
             let shared = Arc::clone(&self.shared);
             self.threads.push(spawn("memcached-metrics", move || metrics::run(seed, &shared))?);
         }
@@ -254,7 +254,7 @@ impl Server {
         for thread in self.threads.drain(..) {
             thread.thread().unpark();
             if thread.join().is_err() {
-                log::error!("a thread of the daemon ended with a defect");
+                log::error!("DM1419: a thread of the daemon ended with a defect");
             }
         }
     }
@@ -267,7 +267,7 @@ fn warn_of_descriptors(connections: usize) {
     let known = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) } == 0;
     if known && limit.rlim_cur < connections as u64 {
         log::warn!(
-            "option -c allows {connections} connections, but the process may open {} files; raise that limit or lower -c",
+            "DM1420: option -c allows {connections} connections, but the process may open {} files; raise that limit or lower -c",
             limit.rlim_cur
         );
     }
@@ -292,7 +292,7 @@ fn load_config(host: &Host, rules: Rules, create_tables: bool) -> Result<Config,
                 let text = format!("{missing}; the plugin could not do that by itself");
                 StartError::Host(HostError::Statement { text, message: error.to_string() })
             })?;
-            log::info!("the tables of innodb_memcache were missing and have been created");
+            log::info!("DM1421: the tables of innodb_memcache were missing and have been created");
             once()
         }
         other => other,

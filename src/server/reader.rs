@@ -80,7 +80,7 @@ pub fn run(shared: &Shared) {
             continue;
         }
         if let Err(defect) = catch(|| reader.step()) {
-            log::error!("the reader of the configuration: {defect}; it goes on");
+            log::error!("DM1422: the reader of the configuration: {defect}; it goes on");
             reader.session = None;
             reader.refuse(ReloadError::Defect);
         }
@@ -151,14 +151,14 @@ impl Reader<'_> {
         let config = match self.read(|session| Config::load(session, before.rules, Some(&before))) {
             Ok(config) => config,
             Err(error) => {
-                self.shared.complain(|| error.to_string());
+                self.shared.complain(|| format!("DM1439: {error}"));
                 return (Err(error), false);
             }
         };
         let outcome = config.verdict().map_err(ReloadError::Rows);
         let helped = !config.is_same_as(&before);
         if helped {
-            log::info!("the containers were read again");
+            log::info!("DM1423: the containers were read again");
             self.publish(&before, config);
         }
         (outcome, helped)
@@ -169,7 +169,7 @@ impl Reader<'_> {
         match self.read(|session| before.with_new(session, names)) {
             Ok(Some(config)) => self.publish(&before, config),
             Ok(None) => {}
-            Err(error) => self.shared.complain(|| error.to_string()),
+            Err(error) => self.shared.complain(|| format!("DM1439: {error}")),
         }
     }
 

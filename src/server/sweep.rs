@@ -26,7 +26,7 @@ impl Sweep {
     pub fn step<R: Rows>(&mut self, store: &mut Store<R>, config: &Config, shared: &Shared) -> bool {
         let Some(id) = self.containers.last() else {
             if self.deleted > 0 {
-                log::info!("{} expired rows were deleted", self.deleted);
+                log::info!("DM1424: {} expired rows were deleted", self.deleted);
             }
             return false;
         };
@@ -45,7 +45,7 @@ impl Sweep {
                     // The reader tells why, and the next sweep passes the container by.
                     shared.mend_mapping();
                 } else {
-                    shared.complain(|| format!("expired rows could not be deleted: {failure}"));
+                    shared.complain(|| format!("DM1425: expired rows could not be deleted: {failure}"));
                 }
             }
             None => {}

@@ -173,7 +173,7 @@ impl<R: Rows> Tick<'_, R> {
             self.sent(plan, written, sent);
         }
         if let Err(error) = self.store.end_phase(reads) {
-            log::warn!("the transaction of a read phase did not end cleanly: {error}");
+            log::warn!("DM1426: the transaction of a read phase did not end cleanly: {error}");
         }
     }
 

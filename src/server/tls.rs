@@ -64,7 +64,7 @@ impl Tls {
     pub fn reload(&self) -> std::result::Result<(), TlsError> {
         let config = load(&self.files)?;
         *self.current.lock() = (config, Instant::now());
-        log::info!("the certificates were read again");
+        log::info!("DM1428: the certificates were read again");
         Ok(())
     }
 
@@ -73,7 +73,7 @@ impl Tls {
         if self.watched.lock().changed()
             && let Err(error) = self.reload()
         {
-            log::error!("the certificates stay as they were: {error}");
+            log::error!("DM1429: the certificates stay as they were: {error}");
         }
     }
 
@@ -153,7 +153,7 @@ fn identity(files: &TlsFiles, provider: &CryptoProvider) -> std::result::Result<
         Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
         // The library reads certificates of version 3 only; clients that accept others shall have it.
         Err(_) if old => log::warn!(
-            "certificate {} is of X.509 version 1, which many clients refuse, and was not compared with its key",
+            "DM1430: certificate {} is of X.509 version 1, which many clients refuse, and was not compared with its key",
             files.chain.display()
         ),
         Err(error) => {

@@ -115,7 +115,7 @@ impl std::error::Error for ServeError {}
 pub fn run(mut builder: WorkerBuilder, shared: &Shared, cas: CasSource) {
     let attached = match shared.host.attach_thread() {
         Ok(attached) => attached,
-        Err(error) => return log::error!("worker {}: {error}", builder.index),
+        Err(error) => return log::error!("DM1431: worker {} cannot start: {error}", builder.index),
     };
     while !shared.stopping() {
         let served = catch(|| {
@@ -123,9 +123,9 @@ pub fn run(mut builder: WorkerBuilder, shared: &Shared, cas: CasSource) {
         });
         match served {
             Ok(Ok(())) => continue,
-            Ok(Err(error)) => shared.complain(|| format!("worker {}: {error}", builder.index)),
+            Ok(Err(error)) => shared.complain(|| format!("DM1440: worker {}: {error}; it tries again", builder.index)),
             Err(defect) => {
-                log::error!("worker {}: {defect}; its connections are closed, it goes on", builder.index);
+                log::error!("DM1432: worker {}: {defect}; its connections are closed, it goes on", builder.index);
             }
         }
         std::thread::sleep(RETRY);
@@ -481,7 +481,7 @@ impl Drop for Worker<'_> {
     fn drop(&mut self) {
         // It may be dropped because of a panic, and another one on the way out would end the host.
         if let Err(defect) = catch(|| self.store.rollback()) {
-            log::error!("worker {}: a transaction could not be rolled back: {defect}", self.index);
+            log::error!("DM1433: worker {}: a transaction could not be rolled back: {defect}", self.index);
         }
         self.shared.busy[self.index].store(0, Ordering::Relaxed);
         for (_, conn) in &self.conns {

@@ -111,14 +111,14 @@ pub struct Channel {
 #[derive(Debug)]
 pub enum ReadError {
     /// The connection broke, was closed or was silent for too long.
-    Io(io::Error),
+    Io,
     /// The client may be told, then the connection ends.
     Refused(SqlError),
 }
 
 impl From<io::Error> for ReadError {
-    fn from(error: io::Error) -> ReadError {
-        ReadError::Io(error)
+    fn from(_: io::Error) -> ReadError {
+        ReadError::Io
     }
 }
 

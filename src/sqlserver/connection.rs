@@ -39,8 +39,7 @@ enum Next {
 pub fn serve(mut channel: Channel, service: &Service, id: u32, origin: &Origin) {
     let end = login_and_work(&mut channel, service, id, origin);
     match end {
-        Ok(()) => {}
-        Err(ReadError::Io(error)) => log::debug!("connection {id} of the SQL end is over: {error}"),
+        Ok(()) | Err(ReadError::Io) => {}
         Err(ReadError::Refused(error)) => {
             // The client may be gone already.
             let _ = channel.error(&error).and_then(|()| channel.flush());

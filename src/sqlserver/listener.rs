@@ -194,7 +194,7 @@ fn accept(mut poll: Poll, listeners: &[Listener], shared: &Arc<Shared>) {
         match poll.poll(&mut events, None) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => {
-                log::error!("the SQL end cannot wait for connections: {error}; it tries again");
+                log::error!("DM2101: the SQL end cannot wait for connections: {error}; it tries again");
                 std::thread::sleep(ACCEPT_PAUSE);
                 continue;
             }
@@ -224,7 +224,7 @@ fn accept_all(listener: &Listener, shared: &Arc<Shared>) {
                 io::ErrorKind::WouldBlock => return,
                 io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted => {}
                 _ => {
-                    log::warn!("the SQL end cannot accept a connection: {error}");
+                    log::warn!("DM2102: the SQL end cannot accept a connection: {error}");
                     std::thread::sleep(ACCEPT_PAUSE);
                     // The listener is polled for its edge, so what waits there must be taken.
                 }
@@ -261,11 +261,11 @@ fn start_connection(stream: Stream, names: Vec<String>, place: String, shared: &
         let _registered = Registered { shared: &shared, id };
         let channel = Channel::new(stream);
         if let Err(defect) = catch(|| connection::serve(channel, &shared.service, id, &origin)) {
-            log::error!("connection {id} of the SQL end: {defect}");
+            log::error!("DM2103: connection {id} of the SQL end: {defect}");
         }
     };
     if let Err(error) = std::thread::Builder::new().name(format!("sql-{id}")).spawn(work) {
-        log::warn!("the SQL end cannot start a thread: {error}");
+        log::warn!("DM2104: the SQL end cannot start a thread: {error}");
         refuse(
             &stream,
             &SqlError::new(codes::ER_CANT_CREATE_THREAD, "Can't create a new thread; the system is out of resources"),

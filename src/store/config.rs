@@ -189,9 +189,9 @@ impl Config {
             let old = before.and_then(|before| before.container(before.find(container.name.as_bytes())?));
             match (old.and_then(Container::refused), container.refused()) {
                 (was, Some(error)) if was != Some(error) => {
-                    log::warn!("{error}; its clients are told so, the others are served")
+                    log::warn!("DM1301: {error}; its clients are told so, the others are served")
                 }
-                (Some(_), None) => log::info!("container {} serves again", container.name),
+                (Some(_), None) => log::info!("DM1302: container {} serves again", container.name),
                 _ => {}
             }
             let is_new = old.is_none_or(|old| old.table.stamp != container.table.stamp);
@@ -201,7 +201,7 @@ impl Config {
                 && !container.policies().use_memory()
             {
                 log::info!(
-                    "container {}: the cache policies do not apply, because the key column {} is neither INT, BINARY nor VARBINARY",
+                    "DM1303: container {}: the cache policies do not apply, because the key column {} is neither INT, BINARY nor VARBINARY",
                     container.name,
                     container.table.columns[container.table.key].name
                 );

@@ -103,7 +103,7 @@ impl Container {
     pub(super) fn note_exptime(&self, exptime: i64) {
         if exptime != 0 && self.expiry.is_none() && !self.exptime_said.swap(true, Ordering::Relaxed) {
             log::info!(
-                "container {}: exptimes are ignored, because it has no expire_time_column; this is said once",
+                "DM1305: container {}: exptimes are ignored, because it has no expire_time_column; this is said once",
                 self.name
             );
         }

@@ -59,10 +59,11 @@ pub fn fail_statement(text: &str) {
 /// A warning in the server's log: through the plugin's way to it where that is installed, else on standard error, which
 /// servers keep in the same file.
 pub fn warn(text: &str) {
+    let line = format!("DM1601: {text}");
     if log::max_level() != LevelFilter::Off && log::log_enabled!(Level::Warn) {
-        log::warn!("{text}");
+        log::warn!("{line}");
     } else {
         // A server may run without one.
-        let _ = writeln!(std::io::stderr(), "[Warning] daemon_memcached: {text}");
+        let _ = writeln!(std::io::stderr(), "[Warning] daemon_memcached: {line}");
     }
 }

@@ -11,6 +11,7 @@ mod exports;
 mod headers;
 mod imports;
 mod instructions;
+mod messages;
 mod rooms;
 mod size;
 mod source;

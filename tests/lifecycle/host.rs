@@ -303,7 +303,7 @@ fn the_life_of_a_plugin() {
     );
     host.sql("SET GLOBAL daemon_memcached_mode = 'bad end'").unwrap();
     host.sql("UNINSTALL PLUGIN DAEMON_MEMCACHED; UNINSTALL PLUGIN fake_empty").unwrap();
-    host.wait_log("[Warning] Plugin 'daemon_memcached' reported a failure while it stopped");
+    host.wait_log("[Warning] DM3009: Plugin 'daemon_memcached' reported a failure while it stopped");
     for sql in
         ["SHOW PLUGINS", "SHOW VARIABLES LIKE 'daemon%'", "SHOW STATUS LIKE 'Fake%'", "SELECT * FROM mysql.plugin"]
     {
@@ -344,7 +344,7 @@ fn system_variables_take_defaults_the_command_line_and_set_global() {
         .arg("--daemon-memcached-words=two words")
         .start();
     host.sql(INSTALL).unwrap();
-    host.wait_log("[Warning] option 'daemon_memcached_number': value -11 adjusted to -10");
+    host.wait_log("[Warning] DM3012: option 'daemon_memcached_number': value -11 adjusted to -10");
     let value = |name: &str| host.rows(&format!("SHOW VARIABLES LIKE 'daemon\\_memcached\\_{name}'"))[0][1].clone();
     for (name, start) in [
         ("flag", "ON"),
@@ -430,7 +430,9 @@ fn an_option_that_the_plugin_does_not_declare_refuses_it() {
         );
     }
     let host = config.clone().arg("--daemon-memcached-mode=fail").arg("--keep-running").start();
-    host.wait_log("[ERROR] Plugin 'daemon_memcached' of mysql.plugin was not loaded: Can't initialize function");
+    host.wait_log(
+        "[ERROR] DM3010: Plugin 'daemon_memcached' of mysql.plugin was not loaded: Can't initialize function",
+    );
     assert_eq!(host.sql("SHOW PLUGINS").unwrap(), "");
     assert!(host.terminate().success());
     assert_eq!(config.start().status("Fake_starts").as_deref(), Some("1"));

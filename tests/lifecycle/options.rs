@@ -89,5 +89,5 @@ fn the_log_goes_to_a_file_and_is_opened_anew_after_a_rotation() {
     // A start that fails says so in both places.
     let error = config.clone().arg("--innodb-buffer-pool-size=1").try_start().err().unwrap();
     assert!(error.contains("innodb_buffer_pool_size"), "{error}");
-    assert!(fs::read_to_string(&log).unwrap().contains("[ERROR] cannot open the data directory"));
+    assert!(fs::read_to_string(&log).unwrap().contains("[ERROR] DM3001: cannot open the data directory"));
 }

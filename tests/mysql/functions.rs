@@ -250,8 +250,8 @@ fn gone(server: &Mysqld, _: &Memcached) {
     drop(dying);
     server.sql("INSERT INTO test.logged VALUES (1), (2), (3)");
     assert_eq!(server.sql("SELECT memc_get('k'), memc_set('k', 'x'), memc_increment('k')"), "NULL\t0\tNULL");
-    server.wait_log("daemon_memcached: memc_");
-    let warnings = |server: &Mysqld| server.log().matches("daemon_memcached: memc_").count();
+    server.wait_log("daemon_memcached: DM1601: memc_");
+    let warnings = |server: &Mysqld| server.log().matches("daemon_memcached: DM1601: memc_").count();
     let before = warnings(server);
     server.sql("SELECT memc_behavior_set('FAIL_STATEMENTS', 1)");
     for sql in ["INSERT INTO test.logged VALUES (4)", "SELECT memc_get('k')", "SET @deleted = memc_delete('k')"] {

@@ -43,7 +43,7 @@ pub fn check(server: Version) -> Result<(), HostError> {
     }
     reads::forget();
     if !is_tested(server) {
-        log::warn!("daemon_memcached was not tested on MariaDB {}.{}", server.major, server.minor);
+        log::warn!("DM1102: daemon_memcached was not tested on MariaDB {}.{}", server.major, server.minor);
     }
     Ok(())
 }

@@ -25,14 +25,14 @@ pub fn forget() {
 /// From now on the handlers are used.
 pub fn trust() {
     *VERDICT.lock() = Verdict::Trusted;
-    log::info!("rows are read through handlers");
+    log::info!("DM1103: rows are read through handlers");
 }
 
 /// From now on they are not.
 pub fn refuse(reason: &str) {
     let mut verdict = VERDICT.lock();
     if !matches!(*verdict, Verdict::Refused(_)) {
-        log::warn!("rows are read by SQL, which is slower: {reason}");
+        log::warn!("DM1104: rows are read by SQL, which is slower: {reason}");
         *verdict = Verdict::Refused(reason.into());
     }
 }

@@ -161,7 +161,7 @@ impl SqlSession for TextSession {
 
     fn reopen(&mut self) -> Result<(), SqlError> {
         if self.open.as_ref().is_some_and(|open| open.thd.is_killed()) {
-            log::info!("a session of the daemon was killed; it gets a new one");
+            log::info!("DM1105: a session of the daemon was killed; it gets a new one");
         }
         self.statements.clear();
         self.seen.clear();

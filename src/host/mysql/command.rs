@@ -190,7 +190,7 @@ impl SqlSession for CommandSession {
         if !session::server_is_available() {
             return Err(SqlError { code: SHUTDOWN, message: "the server shuts down".into() });
         }
-        log::info!("a session of the daemon was killed; it gets a new one");
+        log::info!("DM1105: a session of the daemon was killed; it gets a new one");
         self.connect().map_err(|error| failure(&error.to_string()))
     }
 

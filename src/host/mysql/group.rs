@@ -69,8 +69,8 @@ pub fn watch(settings: SessionSettings, stopping: &dyn Fn() -> bool) {
         };
         if STATE.swap(state as u8, Ordering::Relaxed) != state as u8 {
             match refusal() {
-                Some(reason) => log::warn!("writes are refused: {reason}"),
-                None => log::info!("writes are taken again"),
+                Some(reason) => log::warn!("DM1107: writes are refused: {reason}"),
+                None => log::info!("DM1108: writes are taken again"),
             }
         }
         std::thread::park_timeout(PAUSE);

@@ -265,7 +265,7 @@ unsafe extern "C" fn on_error(_arg: *mut c_void, code: c_uint, message: *const c
         let text = unsafe { text(message) };
         // Whoever used a session that was killed tells of it; at the server's end nobody has to.
         if let Some(text) = text.filter(|_| code != SESSION_WAS_KILLED && server_is_available()) {
-            log::warn!("a session of the daemon: {text} (SQL error {code})");
+            log::warn!("DM1109: a session of the daemon: {text} (SQL error {code})");
         }
     });
 }

@@ -165,7 +165,7 @@ pub unsafe extern "C" fn refengine_close(engine: *mut refengine_t) {
         // SAFETY: the caller's promise.
         let Some(handle) = (unsafe { from_handle(engine) }) else { return };
         if let Err(error) = handle.engine.close() {
-            log::error!("refengine_close: {error}");
+            log::error!("DM2005: refengine_close: {error}");
         }
     });
 }

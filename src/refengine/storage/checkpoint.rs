@@ -49,7 +49,7 @@ impl Inner {
             }
             if state.late || Instant::now() >= deadline {
                 if !std::mem::replace(&mut state.late, true) {
-                    log::error!("refengine: {}", Error::CheckpointLate(PATIENCE));
+                    log::error!("DM2008: refengine: {}", Error::CheckpointLate(PATIENCE));
                 }
                 return Err(Error::CheckpointLate(PATIENCE));
             }
@@ -64,7 +64,7 @@ impl Inner {
             }
             // The record may still fit into the file that is there.
             Err(Failure::Refused(error)) => {
-                log::warn!("refengine: the redo log cannot be rotated: {error}");
+                log::warn!("DM2009: refengine: the redo log cannot be rotated: {error}");
                 Ok(())
             }
             Err(Failure::Unknown(error)) => {
@@ -105,7 +105,7 @@ impl Inner {
                         Ok(()) => (state.pending, state.stalled) = (None, None),
                         Err(full @ Error::DiskFull(_)) => {
                             if state.stalled.is_none() {
-                                log::warn!("refengine: a checkpoint waits for space: {full}");
+                                log::warn!("DM2010: refengine: a checkpoint waits for space: {full}");
                             }
                             state.stalled = Some(full);
                             if state.stop {

@@ -84,7 +84,7 @@ impl Inner {
 
     pub(super) fn poison(&self, error: &dyn std::fmt::Display) {
         if self.poisoned.set(error.to_string()).is_ok() {
-            log::error!("refengine: a write failed, only reads go on: {error}");
+            log::error!("DM2011: refengine: a write failed, only reads go on: {error}");
         }
     }
 

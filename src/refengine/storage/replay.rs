@@ -123,7 +123,10 @@ pub(super) fn replay(dir: &Path, mut f: impl FnMut(&str, &[u8], Option<&[u8]>) -
                 return Err(damaged(at));
             }
         }
-        log::warn!("refengine: the redo log ends with what no commit was promised; {} is cut there", path.display());
+        log::warn!(
+            "DM2012: refengine: the redo log ends with what no commit was promised; {} is cut there",
+            path.display()
+        );
         for later in later.iter().rev() {
             std::fs::remove_file(redo::path(dir, *later)).map_err(failed)?;
         }

@@ -30,7 +30,7 @@ impl From<Error> for Fail {
             Error::RowTooBig => ib_err::IB_TOO_BIG_RECORD,
             Error::Unsupported(_) => ib_err::IB_UNSUPPORTED,
             other => {
-                log::error!("refengine: {other}");
+                log::error!("DM2013: refengine: {other}");
                 if matches!(other, Error::Corrupt(_)) { ib_err::IB_CORRUPTION } else { ib_err::IB_ERROR }
             }
         })

@@ -445,10 +445,10 @@ impl<S: HandlerSession> Rows for HandlerRows<S> {
         }
         let undone = self.active();
         if undone {
-            log::error!("an open batch was undone: somebody killed the session it belonged to");
+            log::error!("DM1201: an open batch was undone: somebody killed the session it belonged to");
         }
         if let Err(error) = self.renew() {
-            log::warn!("a session of the daemon cannot be replaced: {error}");
+            log::warn!("DM1202: a session of the daemon cannot be replaced: {error}");
         }
         undone
     }

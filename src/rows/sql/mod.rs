@@ -185,7 +185,7 @@ impl<S: SqlSession> SqlRows<S> {
             return;
         }
         if let Err(error) = self.query("ROLLBACK") {
-            log::error!("rollback failed: {error}");
+            log::error!("DM1203: rollback failed: {error}");
         }
     }
 

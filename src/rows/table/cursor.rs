@@ -43,7 +43,7 @@ impl Transaction {
         // SAFETY: `raw` is ours.
         let code = unsafe { ib!(self.api, trx_rollback(self.raw)) };
         if let Err(error) = self.api.check(code) {
-            log::error!("rollback failed: {error}");
+            log::error!("DM1203: rollback failed: {error}");
         }
     }
 }

@@ -35,7 +35,10 @@ impl<R: Rows> Executor<'_, R> {
             Operation::Login { mechanism, data, step } if has_logins => self.converse(mechanism, data, step),
             Operation::Tune { line } => {
                 self.shared.complain(|| {
-                    format!("\"{}\" was answered, but there is nothing here that it could steer", line.escape_ascii())
+                    format!(
+                        "DM1405: \"{}\" was answered, but there is nothing here that it could steer",
+                        line.escape_ascii()
+                    )
                 });
                 Outcome::Done
             }

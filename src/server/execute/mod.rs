@@ -194,7 +194,7 @@ impl<'w, R: Rows> Executor<'w, R> {
             Failure::Rows(Error::TooLong(column)) => {
                 self.shared.complain(|| {
                     format!(
-                        "container {}: a value is longer than column {column} of {}; it was refused",
+                        "DM1406: container {}: a value is longer than column {column} of {}; it was refused",
                         container.name,
                         container.table.display()
                     )
@@ -222,7 +222,11 @@ impl<'w, R: Rows> Executor<'w, R> {
             self.shared.note_misfit();
         }
         self.shared.complain(|| {
-            format!("container {}: an operation on {} failed: {error}", container.name, container.table.display())
+            format!(
+                "DM1407: container {}: an operation on {} failed: {error}",
+                container.name,
+                container.table.display()
+            )
         });
         match error {
             Error::ReadOnly | Error::Refused(_) | Error::DiskFull => Fault::Temporary(error.to_string().into()),

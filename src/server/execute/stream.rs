@@ -82,7 +82,7 @@ impl<R: Rows> Executor<'_, R> {
         if container.policies().get == Policy::CacheOnly {
             // A client may wait for the end, whatever else it is answered.
             self.shared.complain(|| {
-                format!("container {}: its items are in memory only and have no order to dump", container.name)
+                format!("DM1408: container {}: its items are in memory only and have no order to dump", container.name)
             });
             request.answer(&Outcome::Begin, out);
             request.answer(&Outcome::End, out);

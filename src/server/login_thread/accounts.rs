@@ -144,7 +144,9 @@ impl<'s> Keeper<'s> {
                 self.inside[at].due = now + LOOK;
             }
             Err(error) => {
-                self.shared.complain(|| format!("connections of the account \"{name}\" have to log in again: {error}"));
+                self.shared.complain(|| {
+                    format!("DM1414: connections of the account \"{name}\" have to log in again: {error}")
+                });
                 let Inside { user, .. } = self.inside.swap_remove(at);
                 self.tell_all(&user, None);
             }

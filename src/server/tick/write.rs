@@ -321,7 +321,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                 self.tick.stats.one(Counter::CommitFailures);
                 if !self.tick.shared.is_ending() {
                     log::error!(
-                        "a commit failed with unknown outcome: {error}; its connections are closed without a reply"
+                        "DM1427: a commit failed with unknown outcome: {error}; its connections are closed without a reply"
                     );
                 }
                 for i in requests {

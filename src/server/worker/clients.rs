@@ -31,7 +31,7 @@ impl Worker<'_> {
                 Ok(session) => conn.encrypt(session),
                 Err(error) => {
                     self.shared.connections.fetch_sub(1, Ordering::Relaxed);
-                    return log::error!("worker {}: cannot begin TLS: {error}", self.index);
+                    return log::error!("DM1434: worker {}: cannot begin TLS: {error}", self.index);
                 }
             }
         }
@@ -44,7 +44,7 @@ impl Worker<'_> {
         match self.poll.registry().register(&mut SourceFd(&fd), Token(key), Interest::READABLE) {
             Ok(()) => self.enqueue(key),
             Err(error) => {
-                log::error!("worker {}: cannot watch a connection: {error}", self.index);
+                log::error!("DM1435: worker {}: cannot watch a connection: {error}", self.index);
                 self.close(key);
             }
         }
@@ -107,7 +107,7 @@ impl Worker<'_> {
         if ended > 0 {
             self.stats.add(Counter::OutputLimitKicks, ended as u64);
             self.shared.complain(|| {
-                "replies that clients do not read exceed output_mem_limit: the connections with most of them are closed".into()
+                "DM1436: replies that clients do not read exceed output_mem_limit: the connections with most of them are closed".into()
             });
         }
     }
@@ -130,7 +130,7 @@ impl Worker<'_> {
         if ended > 0 {
             self.stats.add(Counter::InputLimitKicks, ended as u64);
             self.shared.complain(|| {
-                "requests that clients have not finished exceed input_mem_limit: the connections with most of them are closed".into()
+                "DM1437: requests that clients have not finished exceed input_mem_limit: the connections with most of them are closed".into()
             });
         }
     }
@@ -208,7 +208,7 @@ impl Worker<'_> {
         match logins.submit(self.index, key, Origin::of(conn.peer.address()), attempt) {
             Ok(pending) => conn.login = Some(Box::new(pending)),
             Err(refused) => {
-                self.shared.complain(|| "too many logins at a time: a connection is closed".into());
+                self.shared.complain(|| "DM1438: too many logins at a time: a connection is closed".into());
                 conn.closing = true;
                 self.answer(key, refused);
             }

@@ -82,7 +82,7 @@ impl Config {
             let mut config = self.clone();
             for row in &found {
                 config.place(rows, row, true);
-                log::info!("container {} was found", row.name);
+                log::info!("DM1304: container {} was found", row.name);
             }
             config.announce(Some(self));
             Ok(Some(config))
