@@ -7,6 +7,8 @@
  *   host_main.c   main: start, wait for a signal, stop
  *   options.c     the command line and the options file
  *   passwd.c      the subcommand that makes lines for a users file
+ *   offline.c     subcommands on a data directory without a server; check
+ *   dump.c load.c records.c   rows as CSV or JSON
  *   service.c     systemd's notifications, --ping
  *   plugins.c     INSTALL and UNINSTALL PLUGIN, the list of loaded plugins
  *   variables.c   system variables of plugins: defaults, ranges, SET GLOBAL
@@ -139,6 +141,50 @@ bool ping(const char *address);
 
 /* The subcommand with the arguments behind its name.  False: a message was printed. */
 bool passwd(int argc, char **argv);
+
+/* ---- offline.c, dump.c, load.c ---- */
+
+/* The subcommands with the arguments behind their names.  False: a message was printed. */
+bool check_directory(int argc, char **argv);
+bool dump_table(int argc, char **argv);
+bool load_table(int argc, char **argv);
+
+/* A data directory that no server has open. */
+typedef struct offline {
+    refengine_t *engine;
+    refengine_session_t *session;
+} offline;
+
+typedef struct offline_column {
+    char *name;
+    bool is_integer;
+} offline_column;
+typedef struct offline_table {
+    char *name; /* quoted, with its database */
+    offline_column *columns;
+    size_t n_columns;
+} offline_table;
+
+/* Prints a message; false, for `return offline_complain(...)`. */
+bool offline_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Opens the engine in a directory that has one already.  False: a message was printed. */
+bool offline_open(offline *o, const char *datadir);
+void offline_close(offline *o);
+bool offline_query(offline *o, const char *sql, refengine_report_fn report, void *arg);
+/* The table that a container maps, or DATABASE.TABLE.  offline_forget() frees, also after a failure. */
+bool offline_find(offline *o, const char *what, offline_table *t);
+void offline_forget(offline_table *t);
+void quote_name(buffer *b, const char *name);
+
+/* A bar on standard error, if that is a terminal. */
+typedef struct progress {
+    bool on, begun;
+    struct timespec shown;
+} progress;
+void progress_start(progress *p);
+/* At most ten times a second; `all` 0: nobody knows how much there is. */
+void progress_show(progress *p, uint64_t done, uint64_t all, uint64_t rows);
+void progress_end(progress *p);
 
 /* ---- plugins.c and variables.c ---- */
 

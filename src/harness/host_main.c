@@ -251,9 +251,16 @@ static void close_all(host *h) {
     options_free(&h->options);
 }
 
+static const struct {
+    const char *name;
+    bool (*run)(int argc, char **argv);
+} subcommands[] = {{"passwd", passwd}, {"check", check_directory}, {"dump", dump_table}, {"load", load_table}};
+
 int main(int argc, char **argv) {
     static host h;
-    if (argc > 1 && strcmp(argv[1], "passwd") == 0) return passwd(argc - 2, argv + 2) ? EXIT_SUCCESS : EXIT_FAILURE;
+    for (size_t i = 0; argc > 1 && i < sizeof subcommands / sizeof *subcommands; i++)
+        if (strcmp(argv[1], subcommands[i].name) == 0)
+            return subcommands[i].run(argc - 2, argv + 2) ? EXIT_SUCCESS : EXIT_FAILURE;
     options_result result = options_parse(&h.options, argc, argv);
     if (result != OPTIONS_RUN) {
         options_free(&h.options);

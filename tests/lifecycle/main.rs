@@ -8,6 +8,7 @@ mod crash;
 mod directories;
 mod host;
 mod install;
+mod offline;
 mod options;
 mod service;
 mod soak;

@@ -8,7 +8,7 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::process::{Command, Stdio};
 
 /// The controlling side of a new terminal, and its other end.
-fn terminal() -> (File, OwnedFd) {
+pub fn terminal() -> (File, OwnedFd) {
     let (mut master, mut slave) = (0, 0);
     let null = std::ptr::null_mut();
     // SAFETY: two writable ints; the rest may be null.
@@ -32,7 +32,7 @@ fn lead_session(command: &mut Command) {
 
 /// Reads from a terminal up to `wanted`; what came behind it stays in `seen`.
 #[track_caller]
-fn until(master: &mut File, seen: &mut String, wanted: &str) -> String {
+pub fn until(master: &mut File, seen: &mut String, wanted: &str) -> String {
     while !seen.contains(wanted) {
         let mut more = [0; 4096];
         let mut ready = libc::pollfd { fd: master.as_raw_fd(), events: libc::POLLIN, revents: 0 };
