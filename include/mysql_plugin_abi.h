@@ -165,6 +165,7 @@ typedef struct dm_sys_var_uint {
  */
 #define DM_SYM_HOST_SERVICE "daemon_memcached_host_service"
 #define DM_HOST_SERVICE_VERSION 0x0100
+#define DM_SYNC_BUCKETS 20
 typedef struct dm_host_service {
     size_t struct_size;
     void *arg; /* passed to every function */
@@ -180,6 +181,10 @@ typedef struct dm_host_service {
     /* Called on threads that touch tables: from here to the next call on a thread, the waits of its transactions for
      * locks shall end together, when the first of them would have to.  NULL: each wait takes its own time. */
     void (*lock_wait_restart)(void *arg);
+    /* How long the syncs of the host's logs took since it started: counts[i] of them less than 2^(15 + i) ns and not less than
+     * half of it (the first: anything less; the last: anything more), and nanoseconds of all together.  NULL: it does not
+     * know.  A struct_size that ends before it has none. */
+    void (*sync_times)(void *arg, uint64_t counts[DM_SYNC_BUCKETS], uint64_t *nanoseconds);
 } dm_host_service;
 
 /*

@@ -50,6 +50,11 @@ int refengine_is_new(const refengine_t *engine);
  * them would have to by itself (innodb_api_lock_wait_timeout).  Without a call each wait takes its own time. */
 void refengine_lock_wait_restart(void);
 
+/* How long the syncs of the engine's log took since it was opened: counts[i] of them less than 2^(15 + i) ns and not less than half of it
+ * (the first: anything less; the last: anything more), and nanoseconds of all together. */
+#define REFENGINE_SYNC_BUCKETS 20
+void refengine_sync_times(const refengine_t *engine, uint64_t counts[REFENGINE_SYNC_BUCKETS], uint64_t *nanoseconds);
+
 /* A session: current database, open transaction, last error. */
 refengine_result_t refengine_session_open(refengine_t *engine, refengine_session_t **out);
 /* Rolls back what is open and frees.  NULL is allowed. */

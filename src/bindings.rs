@@ -15,6 +15,7 @@ pub const DM_PLUGIN_LICENSE_GPL: u32 = 1;
 pub const DM_PLUGIN_NAME: &[u8; 17] = b"daemon_memcached\0";
 pub const DM_SYM_HOST_SERVICE: &[u8; 30] = b"daemon_memcached_host_service\0";
 pub const DM_HOST_SERVICE_VERSION: u32 = 256;
+pub const DM_SYNC_BUCKETS: u32 = 20;
 pub const DM_SYM_CONNECTIONS: &[u8; 29] = b"daemon_memcached_connections\0";
 pub const DM_SYM_KILL: &[u8; 22] = b"daemon_memcached_kill\0";
 pub const DM_UDF_MESSAGE: u32 = 512;
@@ -23,6 +24,7 @@ pub const DM_UDF_REAL: u32 = 1;
 pub const DM_UDF_INTEGER: u32 = 2;
 pub const DM_UDF_DECIMAL: u32 = 4;
 pub const DM_ABI_VERSION: u32 = 1;
+pub const REFENGINE_SYNC_BUCKETS: u32 = 20;
 pub type ib_ulint_t = ::std::os::raw::c_ulong;
 pub type ib_bool_t = ::std::os::raw::c_ulong;
 pub type ib_id_u64_t = u64;
@@ -695,10 +697,13 @@ pub struct dm_host_service {
         unsafe extern "C" fn(arg: *mut ::std::os::raw::c_void, state: *mut ::std::os::raw::c_void),
     >,
     pub lock_wait_restart: ::std::option::Option<unsafe extern "C" fn(arg: *mut ::std::os::raw::c_void)>,
+    pub sync_times: ::std::option::Option<
+        unsafe extern "C" fn(arg: *mut ::std::os::raw::c_void, counts: *mut u64, nanoseconds: *mut u64),
+    >,
 }
 #[allow(clippy::unnecessary_operation, clippy::identity_op)]
 const _: () = {
-    ["Size of dm_host_service"][::std::mem::size_of::<dm_host_service>() - 64usize];
+    ["Size of dm_host_service"][::std::mem::size_of::<dm_host_service>() - 72usize];
     ["Alignment of dm_host_service"][::std::mem::align_of::<dm_host_service>() - 8usize];
     ["Offset of field: dm_host_service::struct_size"][::std::mem::offset_of!(dm_host_service, struct_size) - 0usize];
     ["Offset of field: dm_host_service::arg"][::std::mem::offset_of!(dm_host_service, arg) - 8usize];
@@ -712,6 +717,7 @@ const _: () = {
         [::std::mem::offset_of!(dm_host_service, thread_detach) - 48usize];
     ["Offset of field: dm_host_service::lock_wait_restart"]
         [::std::mem::offset_of!(dm_host_service, lock_wait_restart) - 56usize];
+    ["Offset of field: dm_host_service::sync_times"][::std::mem::offset_of!(dm_host_service, sync_times) - 64usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]

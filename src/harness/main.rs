@@ -75,6 +75,7 @@ keep! {
     refengine_last_error
     refengine_last_line
     refengine_set_host
+    refengine_sync_times
     refengine_reply_columns
     refengine_reply_row
     refengine_reply_error

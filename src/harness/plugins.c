@@ -45,6 +45,10 @@ static void service_lock_wait_restart(void *arg) {
     refengine_lock_wait_restart();
 }
 
+static void service_sync_times(void *arg, uint64_t counts[DM_SYNC_BUCKETS], uint64_t *nanoseconds) {
+    refengine_sync_times(((host *)arg)->engine, counts, nanoseconds);
+}
+
 void plugins_setup(host *h) {
     pthread_mutex_init(&h->operation, NULL);
     pthread_mutex_init(&h->registry, NULL);
@@ -56,6 +60,7 @@ void plugins_setup(host *h) {
         .init_error = service_init_error,
         .is_shutting_down = service_is_shutting_down,
         .lock_wait_restart = service_lock_wait_restart,
+        .sync_times = service_sync_times,
     };
 }
 

@@ -13,8 +13,7 @@ mod wire;
 
 use super::mysql::command::CommandSession;
 use super::{Access, Host, HostError, mariadb};
-use crate::rows::ColumnKind;
-use crate::rows::sql::{RowSet, SqlError, SqlSession};
+use crate::rows::sql::{SqlError, cells};
 use proof::Method;
 use std::fmt;
 use std::path::PathBuf;
@@ -112,21 +111,6 @@ impl Own {
             Own::MariaDb(session) => cells(&mut **session, sql, 2),
         }
     }
-}
-
-/// All cells of a query's rows with so many columns.
-fn cells(session: &mut impl SqlSession, sql: &str, columns: usize) -> Result<Vec<String>, SqlError> {
-    if session.is_lost() {
-        session.reopen()?;
-    }
-    let mut rows = RowSet::default();
-    rows.expect(&vec![ColumnKind::VarChar; columns]);
-    session.enter()?;
-    let asked = session.query(sql, &mut rows);
-    let ended = session.query("COMMIT", &mut RowSet::default());
-    asked.and(ended)?;
-    let text = |at| String::from_utf8_lossy(rows.bytes(at / columns, at % columns).unwrap_or_default()).into_owned();
-    Ok((0..rows.len() * columns).map(text).collect())
 }
 
 /// The server's accounts, as one thread asks for them.

@@ -1,7 +1,7 @@
 //! Hosts that bring C functions: the bundled host (through its service symbol) and C embedders (`dm_config`).
 
 use super::HostError;
-use crate::bindings::{dm_config, dm_host_service};
+use crate::bindings::{DM_SYNC_BUCKETS, dm_config, dm_host_service};
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::ptr;
 
@@ -17,6 +17,9 @@ pub enum Severity {
     Note = 3,
 }
 
+/// Buckets in which a host counts its syncs: bucket `i` has those that took less than 2^(15 + i) ns, the last all that took longer.
+pub const SYNC_BUCKETS: usize = DM_SYNC_BUCKETS as usize;
+
 /// The host's functions. Each may be missing.
 #[derive(Clone, Copy)]
 pub struct Callbacks {
@@ -27,6 +30,7 @@ pub struct Callbacks {
     attach: Option<unsafe extern "C" fn(*mut c_void, *mut *mut c_void) -> c_int>,
     detach: Option<unsafe extern "C" fn(*mut c_void, *mut c_void)>,
     lock_wait_restart: Option<unsafe extern "C" fn(*mut c_void)>,
+    sync_times: Option<unsafe extern "C" fn(*mut c_void, *mut u64, *mut u64)>,
 }
 
 // SAFETY: both headers say that the functions may be called from any thread with `arg`.
@@ -44,6 +48,7 @@ impl Callbacks {
         attach: None,
         detach: None,
         lock_wait_restart: None,
+        sync_times: None,
     };
 
     /// The functions of a server whose side of them is in this library.
@@ -62,6 +67,7 @@ impl Callbacks {
             attach: Some(attach),
             detach: Some(detach),
             lock_wait_restart: None,
+            sync_times: None,
         }
     }
 
@@ -75,6 +81,7 @@ impl Callbacks {
             attach: config.thread_attach,
             detach: config.thread_detach,
             lock_wait_restart: config.lock_wait_restart,
+            sync_times: None,
         }
     }
 
@@ -88,6 +95,7 @@ impl Callbacks {
             attach: service.thread_attach,
             detach: service.thread_detach,
             lock_wait_restart: service.lock_wait_restart,
+            sync_times: service.sync_times,
         }
     }
 
@@ -115,6 +123,15 @@ impl Callbacks {
             // SAFETY: the host's function and its argument.
             unsafe { restart(self.arg) };
         }
+    }
+
+    /// How long syncs of the host's logs took, by bucket, and nanoseconds of all together; `None`: it does not tell.
+    pub(super) fn sync_times(&self) -> Option<([u64; SYNC_BUCKETS], u64)> {
+        let ask = self.sync_times?;
+        let (mut counts, mut nanoseconds) = ([0; SYNC_BUCKETS], 0);
+        // SAFETY: the host's function and its argument; as many entries as the header says.
+        unsafe { ask(self.arg, counts.as_mut_ptr(), &mut nanoseconds) };
+        Some((counts, nanoseconds))
     }
 
     pub(super) fn is_shutting_down(&self) -> bool {

@@ -10,6 +10,7 @@ mod error;
 pub mod log_sink;
 pub mod mariadb;
 pub mod mysql;
+mod role;
 mod version;
 
 use crate::bindings::ib_cb_t;
@@ -196,6 +197,32 @@ impl Host {
                 Err(error) => log::error!("DM1106: the group cannot be watched: {error}"),
             }
         }
+    }
+
+    /// How long syncs of the host's logs took, by bucket of [`callbacks::SYNC_BUCKETS`], and nanoseconds of all together; `None`: it does
+    /// not tell.
+    pub fn sync_times(&self) -> Option<([u64; callbacks::SYNC_BUCKETS], u64)> {
+        self.callbacks.sync_times()
+    }
+
+    /// What the host is to others that replicate with it: `primary` (it takes writes, or stands alone), `replica`, `read_only` (no
+    /// replica, and applications may not write), `group_primary`, `group_secondary`, `group_offline`, `galera`; `unknown` where it did
+    /// not answer. Asks a server in a session of its own, on a thread that is attached for it.
+    pub fn replication_role(&self) -> &'static str {
+        let ask = || -> Option<&'static str> {
+            let _attached = self.attach_thread().ok()?;
+            match &self.access {
+                Access::Table(_) => Some("primary"),
+                Access::MySql(_, settings) => {
+                    role::of_mysql(&mut mysql::command::CommandSession::open(*settings).ok()?)
+                }
+                Access::MariaDb(_) if mariadb::galera::is_on() => Some("galera"),
+                Access::MariaDb(settings) => {
+                    role::of_mariadb(&mut mariadb::session::TextSession::open(*settings).ok()?)
+                }
+            }
+        };
+        ask().unwrap_or("unknown")
     }
 
     /// From here to the next call on this thread, waits for locks through the table end together, where the host knows how.

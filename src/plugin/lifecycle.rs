@@ -92,8 +92,16 @@ unsafe fn service() -> Callbacks {
     if address.addr() == DM_HOST_SERVICE_VERSION as usize || address.is_null() {
         return Callbacks::NONE;
     }
-    // SAFETY: the caller's promise.
-    Callbacks::of_service(unsafe { &*address.cast::<dm_host_service>() })
+    let service = address.cast::<dm_host_service>();
+    // A host of an earlier version has less to offer: what it does not have is NULL here.
+    let mut known = std::mem::MaybeUninit::<dm_host_service>::zeroed();
+    // SAFETY: the host's structure begins with its size; zeroes are NULL in each field behind what is copied.
+    let known = unsafe {
+        let size = (*service).struct_size.min(size_of::<dm_host_service>());
+        ptr::copy_nonoverlapping(service.cast::<u8>(), known.as_mut_ptr().cast(), size);
+        known.assume_init()
+    };
+    Callbacks::of_service(&known)
 }
 
 /// Stops the daemon; bounded, returns 0.

@@ -9,6 +9,7 @@ use super::ddl_gate::DdlGate;
 use super::error::{Error, Result};
 use super::lock::LockManager;
 use super::mdl::Exclusive;
+use super::storage::sync_times::SyncTimes;
 use super::storage::{self, Storage};
 use super::table::Table;
 use super::table_lock::{FrozenDdl, WriteLock};
@@ -289,6 +290,11 @@ impl Engine {
     /// How often the log was synced since the open: what MySQL shows as `Innodb_os_log_fsyncs`.
     pub fn log_syncs(&self) -> u64 {
         self.core.storage.log_syncs()
+    }
+
+    /// How long those syncs took.
+    pub fn sync_times(&self) -> &SyncTimes {
+        self.core.storage.sync_times()
     }
 
     /// Starts a transaction. With `read_write` false, writes are refused.

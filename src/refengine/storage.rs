@@ -39,6 +39,7 @@ mod progress;
 mod redo;
 mod replay;
 mod rounds;
+pub mod sync_times;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -65,6 +66,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use sync_times::SyncTimes;
 use tables::{Disk, Tables};
 pub(crate) use verify::name_damage;
 pub(crate) use view::{Iter, Snapshot};
@@ -237,7 +239,12 @@ impl Storage {
 
     /// How often the log was synced since the open.
     pub(crate) fn log_syncs(&self) -> u64 {
-        self.inner.redo.syncs()
+        self.inner.redo.sync_times().total()
+    }
+
+    /// How long those syncs took.
+    pub(crate) fn sync_times(&self) -> &SyncTimes {
+        self.inner.redo.sync_times()
     }
 
     /// Makes everything durable, writes the memory table out so that the next open has nothing to replay, and

@@ -103,23 +103,23 @@ impl Shared {
         for container in config.containers() {
             let name = &container.name;
             let id = container.table.id;
-            let ContainerCount { operations, errors } = self.container_count(id);
+            let ContainerCount { operations, misses, errors, lock_timeouts } = self.container_count(id);
             tell(&format!("{name}:table"), &container.table.display());
             if let Some(error) = container.refused() {
                 tell(&format!("{name}:refused"), &error.rule.to_string());
             }
             tell(&format!("{name}:operations"), &operations.to_string());
+            tell(&format!("{name}:misses"), &misses.to_string());
             tell(&format!("{name}:errors"), &errors.to_string());
+            tell(&format!("{name}:lock_wait_timeouts"), &lock_timeouts.to_string());
         }
     }
 
     /// What happened to the container with that table id, by all workers.
     pub(super) fn container_count(&self, id: usize) -> ContainerCount {
-        let counts = self.stats.iter().map(|worker| worker.container(id));
-        counts.fold(ContainerCount::default(), |sum, count| ContainerCount {
-            operations: sum.operations + count.operations,
-            errors: sum.errors + count.errors,
-        })
+        let mut sum = ContainerCount::default();
+        self.stats.iter().for_each(|worker| sum += worker.container(id));
+        sum
     }
 
     /// The sum of a counter over all workers since the start or the last reset.

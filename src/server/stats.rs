@@ -96,13 +96,26 @@ impl Delta {
     }
 }
 
-/// Operations on one container, and how many of them failed.
+/// Operations on one container, and what became of some.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ContainerCount {
     /// Keys that operations named.
     pub operations: u64,
+    /// Keys that were not there when they were read, deleted, counted up or down, touched or compared.
+    pub misses: u64,
     /// Operations that the table refused.
     pub errors: u64,
+    /// Operations that waited too long for a lock.
+    pub lock_timeouts: u64,
+}
+
+impl std::ops::AddAssign for ContainerCount {
+    fn add_assign(&mut self, other: ContainerCount) {
+        self.operations += other.operations;
+        self.misses += other.misses;
+        self.errors += other.errors;
+        self.lock_timeouts += other.lock_timeouts;
+    }
 }
 
 /// What happened beside the counters since it was last told.
@@ -156,9 +169,7 @@ impl WorkerStats {
             totals.resize(counts.len(), ContainerCount::default());
         }
         for (total, new) in totals.iter_mut().zip(counts) {
-            let new = std::mem::take(new);
-            total.operations += new.operations;
-            total.errors += new.errors;
+            *total += std::mem::take(new);
         }
     }
 

@@ -1,7 +1,8 @@
 //! A replica that follows a server whose memcached clients write, through a crash.
 
 use crate::common::free_port;
-use crate::server::{Config, Mysqld, wait};
+use crate::server::{Config, Mysqld, either, wait};
+use std::io::{Read, Write};
 
 /// Writes per binary log format in the replication test.
 const REPLICATED: u32 = 50_000;
@@ -106,4 +107,49 @@ fn a_replica_equals_its_primary_even_after_a_crash() {
     let found: u32 = primary.sql("SELECT COUNT(*) FROM memcached.cache WHERE `key` LIKE 'crash%'").parse().unwrap();
     assert!((acknowledged..=acknowledged + 1).contains(&found), "acknowledged {acknowledged}, found {found}");
     assert_replica_equal(&primary, &replica);
+}
+
+/// The role that the server's metrics tell.
+fn role(server: &Mysqld) -> String {
+    let settings = server.client().stats("settings");
+    let address = &settings.iter().find(|(name, _)| name == "metrics").unwrap().1;
+    let mut socket = crate::common::patient::connect(address);
+    socket.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    let mut roles = answer.lines().filter_map(|line| line.strip_prefix("memcached_replication_role{role=\""));
+    let role = roles.next().unwrap_or_else(|| panic!("{answer}")).trim_end_matches("\"} 1").to_owned();
+    assert_eq!(roles.next(), None);
+    // The sync histogram is the bundled host's.
+    assert!(!answer.contains("memcached_sync_duration"), "{answer}");
+    role
+}
+
+#[test]
+#[ignore = "needs a MySQL server: tests/run --mysql"]
+fn metrics_tell_who_is_whose_replica() {
+    let port = free_port();
+    let config = |id| Config::new().replicating(id).arg("--loose-daemon-memcached-option=-p 0 -o metrics=0");
+    let (primary_config, replica_config) = (config(1).arg(format!("--port={port}")), config(2));
+    let (primary, replica) = (primary_config.start(), replica_config.start());
+    primary
+        .sql("CREATE USER repl@'127.0.0.1' IDENTIFIED BY 'secret'; GRANT REPLICATION SLAVE ON *.* TO repl@'127.0.0.1'");
+    primary.set_up();
+    assert_eq!(role(&primary), "primary");
+    primary.sql("SET GLOBAL read_only = ON");
+    assert_eq!(role(&primary), "read_only");
+    primary.sql("SET GLOBAL read_only = OFF");
+    replica.follow(port, "repl", "secret");
+    replica.catch_up(&primary, 60);
+    // MySQL records the plugin in a table.
+    replica.sql(either("SET GLOBAL super_read_only = OFF", "DO 0"));
+    replica.install().unwrap();
+    assert_eq!((role(&primary).as_str(), role(&replica).as_str()), ("primary", "replica"));
+    let threads = replica.threads("memcached");
+    // Sessions of scrapes are given back.
+    for _ in 0..200 {
+        assert_eq!(role(&replica), "replica");
+    }
+    assert_eq!(replica.threads("memcached"), threads);
+    assert!(replica.shutdown() < std::time::Duration::from_secs(30));
 }

@@ -78,22 +78,78 @@ fn every_counter_is_told_to_prometheus() {
         ("memcached_lock_wait_timeouts_total", 0.0),
         ("memcached_threads", 2.0),
         (&format!("memcached_container_operations_total{container}"), 4.0),
+        (&format!("memcached_container_misses_total{container}"), 1.0),
         (&format!("memcached_container_errors_total{container}"), 0.0),
+        (&format!("memcached_container_lock_wait_timeouts_total{container}"), 0.0),
+        (r#"memcached_replication_role{role="primary"}"#, 1.0),
         (&format!("memcached_container_refused{container}"), 0.0),
     ] {
         assert_eq!(found.get(name), Some(&value), "{name}: {found:#?}");
     }
     assert!(found["memcached_commit_duration_seconds_count"] >= 1.0 && found["memcached_commits_total"] >= 1.0);
     assert!(found["memcached_read_bytes_total"] > 0.0 && found["memcached_written_bytes_total"] > 0.0);
-    // Buckets rise to the count.
-    let prefix = r#"memcached_request_duration_seconds_bucket{command="get",le=""#;
+    // At level 1 nobody was answered before a sync.
+    assert!(
+        found["memcached_sync_duration_seconds_count"] >= 2.0 && found["memcached_sync_duration_seconds_sum"] > 0.0
+    );
+    rise(&found, r#"memcached_sync_duration_seconds_bucket{le=""#, found["memcached_sync_duration_seconds_count"]);
+    rise(&found, r#"memcached_request_duration_seconds_bucket{command="get",le=""#, 2.0);
+}
+
+/// Buckets rise to the count.
+fn rise(found: &BTreeMap<String, f64>, prefix: &str, count: f64) {
     let mut buckets: Vec<(f64, f64)> = found
         .iter()
         .filter_map(|(name, value)| Some((name.strip_prefix(prefix)?.strip_suffix("\"}")?, *value)))
         .map(|(end, value)| (if end == "+Inf" { f64::INFINITY } else { end.parse().unwrap() }, value))
         .collect();
     buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
-    assert!(buckets.len() > 20 && buckets.is_sorted_by(|a, b| a.1 <= b.1), "{buckets:?}");
+    assert!(buckets.len() >= 20 && buckets.is_sorted_by(|a, b| a.1 <= b.1), "{buckets:?}");
+    assert_eq!(buckets.last(), Some(&(f64::INFINITY, count)), "{prefix}");
+}
+
+#[test]
+fn what_happens_to_a_container_is_counted_there() {
+    let config = HostConfig::new().option("-p 0 -t 1 -o metrics=0").arg("--daemon-memcached-lock-wait-timeout=1");
+    let host = config.start();
+    let address = host.client().stats("settings").into_iter().find(|(name, _)| name == "metrics").unwrap().1;
+    let config = "INSERT INTO innodb_memcache.containers (name, db_schema, db_table, key_columns, value_columns, flags, cas_column,
+        expire_time_column, unique_idx_name_on_key) VALUES ('other', 'd', 'other', 'k', 'v', '0', '0', '0', 'PRIMARY')";
+    host.sql("CREATE DATABASE d; CREATE TABLE d.other (k VARCHAR(20) PRIMARY KEY, v VARCHAR(20))").unwrap();
+    host.sql(config).unwrap();
+    let mut client = host.client();
+    client.ask("set @@other.a 0 0 1\r\n1\r\nset @@default.d 0 0 1\r\n1\r\n", "STORED\r\nSTORED\r\n");
+    // A miss each, by every command that can miss, and a second one of the first.
+    for (asked, answer) in [
+        ("get @@other.b @@other.c", "END"),
+        ("gat 5 @@default.x", "END"),
+        ("delete @@other.b", "NOT_FOUND"),
+        ("incr @@other.b 1", "NOT_FOUND"),
+        ("touch @@other.b 5", "NOT_FOUND"),
+        ("mg @@other.b v", "EN"),
+        ("cas @@other.b 0 0 1 5\r\n1", "NOT_FOUND"),
+        ("get @@other.a", "VALUE @@other.a 0 1\r\n1\r\nEND"),
+    ] {
+        client.ask(&format!("{asked}\r\n"), &format!("{answer}\r\n"));
+    }
+    // A row that somebody else holds, in the console's session.
+    host.sql("BEGIN; UPDATE d.other SET v = '2' WHERE k = 'a'").unwrap();
+    client.ask("set @@other.a 0 0 1\r\n3\r\n", "SERVER_ERROR lock wait timeout\r\n");
+    host.sql("ROLLBACK").unwrap();
+    client.ask("version\r\n", "VERSION 1.6.45-daemon_memcached-0.1.0\r\n");
+    let found = scrape(&address);
+    for (family, other, default) in [("misses", 7.0, 1.0), ("lock_wait_timeouts", 1.0, 0.0), ("errors", 0.0, 0.0)] {
+        let of = |name: &str, table: &str| {
+            found[&format!("memcached_container_{family}_total{{container=\"{name}\",table=\"{table}\"}}")]
+        };
+        let told = (of("other", "d/other"), of("default", "memcached/cache"));
+        assert_eq!(told, (other, default), "{family}: {found:#?}");
+    }
+    assert_eq!(found["memcached_lock_wait_timeouts_total"], 1.0);
+    let stats = host.client().stats("containers");
+    for (name, value) in [("other:misses", "7"), ("other:lock_wait_timeouts", "1"), ("default:misses", "1")] {
+        assert!(stats.contains(&(name.to_owned(), value.to_owned())), "{name}: {stats:?}");
+    }
 }
 
 #[test]

@@ -15,11 +15,12 @@ use std::sync::Arc;
 use super::sql::{Host, Identity, Processes, Result, Session, SqlError};
 use super::{Engine, Error};
 use crate::bindings::{
-    ib_cb_t, refengine, refengine_report_fn, refengine_result, refengine_result_t, refengine_session,
-    refengine_session_t, refengine_t,
+    DM_SYNC_BUCKETS, REFENGINE_SYNC_BUCKETS, ib_cb_t, refengine, refengine_report_fn, refengine_result,
+    refengine_result_t, refengine_session, refengine_session_t, refengine_t,
 };
 use crate::boundary::{Handle, c_string, from_handle, guard, into_handle, object, shared, text, write_text};
 use crate::refengine::codes;
+use crate::refengine::storage::sync_times::BUCKETS;
 use host::HostSlot;
 use report::CallbackSink;
 
@@ -211,6 +212,25 @@ pub unsafe extern "C" fn refengine_api(engine: *mut refengine_t) -> *const ib_cb
 pub unsafe extern "C" fn refengine_is_new(engine: *const refengine_t) -> c_int {
     // SAFETY: the caller's promise.
     guard(0, || unsafe { shared(engine) }.map_or(0, |handle| c_int::from(handle.engine.is_new())))
+}
+
+/// How long the syncs of the log took.
+///
+/// # Safety
+/// `engine` is NULL or an open engine; `counts` has `REFENGINE_SYNC_BUCKETS` writable entries, `nanoseconds` is writable.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn refengine_sync_times(engine: *const refengine_t, counts: *mut u64, nanoseconds: *mut u64) {
+    guard((), || {
+        // SAFETY: the caller's promise.
+        let Some(handle) = (unsafe { shared(engine) }) else { return };
+        let (told, all) = handle.engine.sync_times().told();
+        const { assert!(BUCKETS == REFENGINE_SYNC_BUCKETS as usize && BUCKETS == DM_SYNC_BUCKETS as usize) };
+        // SAFETY: the caller's promise about both.
+        unsafe {
+            counts.cast::<[u64; BUCKETS]>().write(told);
+            nanoseconds.write(all);
+        }
+    });
 }
 
 /// From here to the next call on this thread, the waits of its transactions for locks end together: when the first of them would

@@ -23,6 +23,7 @@
 
 use super::files::sync_dir;
 use super::keyspace::Change;
+use super::sync_times::SyncTimes;
 use crate::refengine::error::{Error, Result};
 use crate::refengine::permissions;
 use parking_lot::Mutex;
@@ -32,6 +33,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 use xxhash_rust::xxh3::Xxh3;
 
 pub(super) const MAGIC: [u8; 8] = *b"RE-REDO1";
@@ -59,8 +61,8 @@ pub(super) struct Redo {
     writer: Mutex<Writer>,
     /// Everything before this position is on disk.
     synced: AtomicU64,
-    /// Number of syncs.
-    syncs: AtomicU64,
+    /// How long syncs took.
+    times: SyncTimes,
 }
 
 struct Writer {
@@ -230,7 +232,7 @@ impl Redo {
         let buffer = Vec::new();
         let writer = Writer { file, number, offset, ahead: offset, position, buffer, unsynced: Vec::new() };
         let synced = AtomicU64::new(position);
-        Ok(Redo { dir: dir.into(), writer: Mutex::new(writer), synced, syncs: AtomicU64::new(0) })
+        Ok(Redo { dir: dir.into(), writer: Mutex::new(writer), synced, times: SyncTimes::default() })
     }
 
     /// A position before which everything is on disk.
@@ -238,8 +240,8 @@ impl Redo {
         self.synced.load(Ordering::Relaxed)
     }
 
-    pub(super) fn syncs(&self) -> u64 {
-        self.syncs.load(Ordering::Relaxed)
+    pub(super) fn sync_times(&self) -> &SyncTimes {
+        &self.times
     }
 
     /// Bytes in the file that is written to.
@@ -272,17 +274,18 @@ impl Redo {
         let (file, earlier) = (writer.file.clone(), writer.unsynced.clone());
         // Commits go on meanwhile.
         drop(writer);
+        let begun = Instant::now();
         for file in &earlier {
             file.sync_data()?;
         }
         file.sync_data()?;
+        self.times.add(begun.elapsed());
         if !earlier.is_empty() {
             let synced = |file: &Arc<File>| earlier.iter().any(|earlier| Arc::ptr_eq(earlier, file));
             // Not sooner: another sync must not overtake this one.
             self.writer.lock().unsynced.retain(|file| !synced(file));
         }
         self.synced.fetch_max(position, Ordering::Relaxed);
-        self.syncs.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 

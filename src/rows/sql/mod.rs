@@ -18,7 +18,7 @@ use super::{Cell, Error, Mode, Result, Table};
 pub use dictionary::Extra;
 use error::{error, error_on};
 pub use result::RowSet;
-pub use session::{Param, SqlError, SqlSession};
+pub use session::{Param, SqlError, SqlSession, cells};
 use statements::{SCAN_ROWS, Statements};
 use std::ffi::CStr;
 use std::ops::{Bound, ControlFlow};

@@ -1,7 +1,7 @@
 //! A host's SQL session, as this room needs it.
 
 use super::result::RowSet;
-use crate::rows::Error;
+use crate::rows::{ColumnKind, Error};
 use std::ffi::CStr;
 use std::time::Duration;
 
@@ -85,4 +85,22 @@ pub trait SqlSession {
 
     /// Runs a statement as text.
     fn query(&mut self, sql: &str, rows: &mut RowSet) -> std::result::Result<u64, SqlError>;
+}
+
+/// All cells of a query's rows with so many columns, as text. The session is opened anew if it is lost, and its transaction is over.
+///
+/// # Errors
+/// The host's.
+pub fn cells(session: &mut impl SqlSession, sql: &str, columns: usize) -> std::result::Result<Vec<String>, SqlError> {
+    if session.is_lost() {
+        session.reopen()?;
+    }
+    let mut rows = RowSet::default();
+    rows.expect(&vec![ColumnKind::VarChar; columns]);
+    session.enter()?;
+    let asked = session.query(sql, &mut rows);
+    let ended = session.query("COMMIT", &mut RowSet::default());
+    asked.and(ended)?;
+    let text = |at| String::from_utf8_lossy(rows.bytes(at / columns, at % columns).unwrap_or_default()).into_owned();
+    Ok((0..rows.len() * columns).map(text).collect())
 }

@@ -43,6 +43,9 @@ impl<R: Rows> Executor<'_, R> {
                 Stored::NotFound => Counter::CasMisses,
                 _ => Counter::CasHits,
             });
+            if matches!(stored, Stored::NotFound) {
+                self.missed(container);
+            }
         }
         match stored {
             Stored::Stored(cas) => self.stored(store, container, key, cas).map(Some),
@@ -165,6 +168,7 @@ impl<R: Rows> Executor<'_, R> {
             }
             Deleted::NotFound => {
                 self.stats.one(Counter::DeleteMisses);
+                self.missed(container);
                 Outcome::NotFound
             }
             Deleted::Exists => Outcome::Exists,
@@ -192,6 +196,7 @@ impl<R: Rows> Executor<'_, R> {
             }
             let Some(initial) = arith.create else {
                 self.stats.one(misses);
+                self.missed(container);
                 return Ok(Some(Outcome::NotFound));
             };
             let mut digits = itoa::Buffer::new();
@@ -201,6 +206,7 @@ impl<R: Rows> Executor<'_, R> {
             // Otherwise somebody stored one between our search and our insert: it is there to be changed.
             if let Stored::Stored(cas) = self.done(container, result)? {
                 self.stats.one(misses);
+                self.missed(container);
                 if self.shared.watchers.attention.any() {
                     self.saw_initial(arith.key, initial.exptime, value.len());
                 }
@@ -230,6 +236,9 @@ impl<R: Rows> Executor<'_, R> {
         let result = self.store.touch(container, key, exptime);
         let found = self.done(container, result)?;
         self.stats.one(if found { Counter::TouchHits } else { Counter::TouchMisses });
+        if !found {
+            self.missed(container);
+        }
         if self.shared.watchers.attention.any() {
             self.saw_touch(name)?;
         }

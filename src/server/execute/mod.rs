@@ -44,6 +44,7 @@ pub struct Executor<'w, R> {
 }
 
 /// What a key leads to.
+#[derive(Clone, Copy)]
 enum Located<'w, 'k> {
     Row(&'w Container, &'k [u8]),
     /// A container's name without a key.
@@ -133,6 +134,12 @@ impl<'w, R: Rows> Executor<'w, R> {
         &mut containers[id]
     }
 
+    /// A key of the container is not there.
+    #[inline]
+    fn missed(&mut self, container: &Container) {
+        self.count(container).misses += 1;
+    }
+
     /// Follows a key as [`Executor::locate`] does, and nothing more.
     fn follow(&mut self, key: &[u8]) {
         self.scope.resolve(self.config, &mut self.container, key);
@@ -172,6 +179,9 @@ impl<'w, R: Rows> Executor<'w, R> {
     #[cold]
     fn stop(&mut self, container: &Container, failure: Failure) -> Stop {
         if let Some(abort) = Abort::of(&failure) {
+            if abort == Abort::LockTimeout {
+                self.count(container).lock_timeouts += 1;
+            }
             return Stop::Abort(abort);
         }
         let misfit = match &failure {

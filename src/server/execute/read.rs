@@ -41,7 +41,12 @@ impl<'w, R: Rows> Executor<'w, R> {
             let located = self.locate(name);
             let start = out.len();
             match self.get_one(request, get, name, located, out) {
-                Ok(size) => self.count_read(name, size, get.touch.is_some()),
+                Ok(size) => {
+                    if let (None, Located::Row(container, _)) = (size, located) {
+                        self.missed(container);
+                    }
+                    self.count_read(name, size, get.touch.is_some());
+                }
                 Err(Stop::Abort(abort)) => return Err(abort),
                 Err(Stop::Fault(fault)) => {
                     // In the middle of a multi-get this stands instead of the end.
@@ -243,7 +248,11 @@ impl<'w, R: Rows> Executor<'w, R> {
                 if result.is_err() {
                     out.truncate(start);
                 }
-                self.done(container, result)?
+                let found = self.done(container, result)?;
+                if !found {
+                    self.missed(container);
+                }
+                found
             }
             Located::Name(_) | Located::Nowhere => false,
         };

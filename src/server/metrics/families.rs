@@ -3,7 +3,7 @@
 use crate::server::peers::Held;
 use crate::server::report::cpu_time;
 use crate::server::shared::{Shared, VERSION, unix_time};
-use crate::server::stats::Counter;
+use crate::server::stats::{ContainerCount, Counter};
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
 
@@ -109,7 +109,24 @@ pub fn text(shared: &Shared) -> String {
     }
     containers(shared, &mut text);
     times(shared, &mut text);
+    syncs(shared, &mut text);
     text.0
+}
+
+/// The host's syncs, where it tells.
+fn syncs(shared: &Shared, text: &mut Text) {
+    let Some((counts, nanoseconds)) = shared.host.sync_times() else { return };
+    let family = "sync_duration_seconds";
+    text.family(family, "histogram", "Seconds that a sync of the host's log took, of all that the host does.");
+    let (bucket, mut below) = (format!("{family}_bucket"), 0);
+    for (i, count) in counts.iter().enumerate() {
+        below += count;
+        let end = (1u64 << (15 + i)) as f64 / 1e9;
+        let end = if i + 1 < counts.len() { end.to_string() } else { "+Inf".to_owned() };
+        text.sample(&bucket, &format!("le=\"{end}\""), below);
+    }
+    text.sample(&format!("{family}_sum"), "", nanoseconds as f64 / 1e9);
+    text.sample(&format!("{family}_count"), "", below);
 }
 
 fn gauges(shared: &Shared, text: &mut Text) {
@@ -129,6 +146,8 @@ fn gauges(shared: &Shared, text: &mut Text) {
     let refused = shared.connections_refused.load(Ordering::Relaxed);
     text.one("connections_rejected_total", "counter", "Connections that were over the limit.", refused);
     text.one("threads", "gauge", "Workers.", shared.options.threads);
+    text.family("replication_role", "gauge", "Always 1; what the host is to others that replicate with it is a label.");
+    text.sample("replication_role", &format!("role=\"{}\"", shared.host.replication_role()), 1);
     text.one(
         "output_bytes",
         "gauge",
@@ -151,15 +170,21 @@ fn containers(shared: &Shared, text: &mut Text) {
         .map(|container| {
             let (name, table) = (quoted(&container.name), quoted(&container.table.display()));
             let labels = format!("container=\"{name}\",table=\"{table}\"");
-            (labels, shared.container_count(container.table.id), u8::from(container.refused().is_some()))
+            (labels, shared.container_count(container.table.id), u64::from(container.refused().is_some()))
         })
         .collect();
-    text.family("container_operations_total", "counter", "Keys that operations on a container named.");
-    known.iter().for_each(|(labels, count, _)| text.sample("container_operations_total", labels, count.operations));
-    text.family("container_errors_total", "counter", "Operations that a container's table refused.");
-    known.iter().for_each(|(labels, count, _)| text.sample("container_errors_total", labels, count.errors));
-    text.family("container_refused", "gauge", "1 if a container does not suit its table and is not served.");
-    known.iter().for_each(|(labels, _, refused)| text.sample("container_refused", labels, refused));
+    let mut family = |name, kind, help, value: &dyn Fn(&ContainerCount, u64) -> u64| {
+        text.family(name, kind, help);
+        known.iter().for_each(|(labels, count, refused)| text.sample(name, labels, value(count, *refused)));
+    };
+    family("container_operations_total", "counter", "Keys that operations on a container named.", &|c, _| c.operations);
+    let missed = "Keys of a container that were not there when they were read, deleted, counted up or down, touched or compared.";
+    family("container_misses_total", "counter", missed, &|c, _| c.misses);
+    family("container_errors_total", "counter", "Operations that a container's table refused.", &|c, _| c.errors);
+    let waited = "Operations on a container that waited too long for a lock.";
+    family("container_lock_wait_timeouts_total", "counter", waited, &|c, _| c.lock_timeouts);
+    let refused = "1 if a container does not suit its table and is not served.";
+    family("container_refused", "gauge", refused, &|_, refused| refused);
 }
 
 fn times(shared: &Shared, text: &mut Text) {
