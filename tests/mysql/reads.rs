@@ -2,7 +2,7 @@
 //! of the same tick run in SQL. Needs a tree with a server: `tests/run --mysql`, `tests/run --mariadb`.
 
 use crate::common::Client;
-use crate::server::{Config, Mysqld, is_mariadb, wait};
+use crate::server::{Config, Mysqld, Over, is_mariadb, wait};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Types of a value, and literals for it.
@@ -152,15 +152,6 @@ fn every_type_reads_the_same_below_sql_and_in_it() {
     }
     values(&server);
     keys(&server);
-}
-
-/// Sets the flag when it is dropped.
-struct Over<'f>(&'f AtomicBool);
-
-impl Drop for Over<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 #[test]

@@ -7,8 +7,9 @@ use crate::common::{Client, PATIENCE};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::OnceLock;
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The tree; tests that need it are started by `tests/run --mysql`, which sets the variable.
@@ -69,6 +70,7 @@ impl Config {
             std::fs::remove_file(folder.path().join("db/auto.cnf")).unwrap();
         }
         std::fs::create_dir(folder.path().join("plugin")).unwrap();
+        std::fs::create_dir(folder.path().join("tmp")).unwrap();
         let config = Config { folder, args: Vec::new() };
         config.place_library();
         let config =
@@ -124,6 +126,8 @@ impl Config {
             ("datadir", "db"),
             ("socket", "my.sock"),
             ("plugin-dir", "plugin"),
+            // One of its own: a server that starts deletes all temporary tables there, also those that another server uses, which dies.
+            ("tmpdir", "tmp"),
             ("log-error", "error.log"),
             ("pid-file", "pid"),
         ] {
@@ -145,23 +149,50 @@ impl Config {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(output);
         // Not among the signals of the terminal that the tests were started from.
         command.process_group(0);
-        let server = Mysqld { config: self, child: command.spawn().expect("cannot run chroot") };
+        let server = Mysqld { config: self, child: Mutex::new(command.spawn().expect("cannot run chroot")) };
         server.wait_log("ready for connections");
         server
     }
 }
 
+/// Lines of the error log that a failure shows.
+const LOG_TAIL: usize = 80;
+
+/// How long a server that lost its clients may take to write down what happened to it.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 /// A running server; dropping it kills the process.
 pub struct Mysqld<'c> {
     config: &'c Config,
-    child: Child,
+    child: Mutex<Child>,
 }
 
 impl<'c> Mysqld<'c> {
-    /// The error log so far.
+    /// The error log so far, and how the process ended if it has.
     pub fn log(&self) -> String {
         let read = |name| std::fs::read(self.config.folder.path().join(name)).unwrap_or_default();
-        String::from_utf8_lossy(&read("error.log")).into_owned() + &String::from_utf8_lossy(&read("stderr"))
+        let written =
+            String::from_utf8_lossy(&read("error.log")).into_owned() + &String::from_utf8_lossy(&read("stderr"));
+        match self.ended() {
+            Some(status) => format!("{written}\nthe server's process has ended: {status}\n"),
+            None => written,
+        }
+    }
+
+    /// The end of [`Mysqld::log`].
+    fn log_tail(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines[lines.len().saturating_sub(LOG_TAIL)..].join("\n")
+    }
+
+    /// How the process ended, if it has.
+    fn ended(&self) -> Option<ExitStatus> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner).try_wait().unwrap()
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner).id()
     }
 
     /// Waits for a text in the error log.
@@ -182,7 +213,22 @@ impl<'c> Mysqld<'c> {
         let run = self.client_command().args(["--default-character-set=utf8mb4", "-e", sql]).output().unwrap();
         match run.status.success() {
             true => Ok(String::from_utf8_lossy(&run.stdout).trim_end().to_owned()),
-            false => Err(String::from_utf8_lossy(&run.stderr).trim_end().to_owned()),
+            false => Err(self.with_last_words(String::from_utf8_lossy(&run.stderr).trim_end())),
+        }
+    }
+
+    /// A client's message; where the client lost the server, with what the server wrote when it died.
+    fn with_last_words(&self, message: &str) -> String {
+        if !["ERROR 2002", "ERROR 2006", "ERROR 2013"].iter().any(|lost| message.contains(lost)) {
+            return message.to_owned();
+        }
+        let start = Instant::now();
+        while self.ended().is_none() && start.elapsed() < LAST_WORDS {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        match self.ended() {
+            Some(_) => format!("{message}\n{}", self.log_tail()),
+            None => message.to_owned(),
         }
     }
 
@@ -298,7 +344,7 @@ impl<'c> Mysqld<'c> {
 
     /// Threads of the process whose names begin so.
     pub fn threads(&self, prefix: &str) -> usize {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
         let name = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
         tasks
             .flatten()
@@ -310,30 +356,35 @@ impl<'c> Mysqld<'c> {
 
     /// Sockets, pollers and wakers that the process has open; its files are the server's own affair.
     pub fn descriptors(&self) -> usize {
-        let all = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().flatten();
+        let all = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().flatten();
         let targets = all.filter_map(|entry| std::fs::read_link(entry.path()).ok());
         targets.filter(|target| !target.starts_with("/")).count()
     }
 
     /// Memory that the process has in use.
     pub fn memory_kib(&self) -> i64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// Ends the process with SIGKILL.
     pub fn kill9(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.end();
+    }
+
+    fn end(&mut self) {
+        let child = self.child.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _ = child.kill();
+        let _ = child.wait();
     }
 
     /// Shuts down as a DBA does; tells how long it took.
-    pub fn shutdown(mut self) -> Duration {
+    pub fn shutdown(self) -> Duration {
         let start = Instant::now();
         self.sql("SHUTDOWN");
         loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = self.ended() {
                 let log = self.log();
                 assert!(status.success(), "{status:?}\n{log}");
                 let end = log.rfind("Received SHUTDOWN").unwrap_or(log.len());
@@ -347,15 +398,18 @@ impl<'c> Mysqld<'c> {
     }
 
     /// Whether the process lives.
-    pub fn lives(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
+    pub fn lives(&self) -> bool {
+        self.ended().is_none()
     }
 }
 
 impl Drop for Mysqld<'_> {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // The folder goes with the test: what the server had to say is shown now or never.
+        if std::thread::panicking() {
+            eprintln!("the end of the server's error log:\n{}", self.log_tail());
+        }
+        self.end();
     }
 }
 
@@ -391,6 +445,15 @@ impl Drop for Session {
         self.stdin = None;
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Sets the flag when it is dropped, so that a failure ends the threads that look at it, too.
+pub struct Over<'f>(pub &'f AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 

@@ -16,6 +16,7 @@ pub fn start(folder: &Path, name: &str, level: u32) -> Result<Server, String> {
         return Err(format!("{name}: mariadbd does not run (Debian package mariadb-server)"));
     };
     let data = peers::make(folder, name)?;
+    let temporary = peers::make(folder, &format!("{name}-tmp"))?;
     let port = peers::free_port()?;
     let socket = data.join("my.sock");
     let mut install = Command::new("mariadb-install-db");
@@ -24,6 +25,7 @@ pub fn start(folder: &Path, name: &str, level: u32) -> Result<Server, String> {
     let mut command = Command::new("mariadbd");
     command.args(["--no-defaults", "--bind-address=127.0.0.1", "--skip-name-resolve", "--skip-log-bin"]);
     command.args([format!("--datadir={}", data.display()), format!("--socket={}", socket.display())]);
+    command.args([format!("--tmpdir={}", temporary.display())]);
     command.args([format!("--port={port}"), format!("--innodb-flush-log-at-trx-commit={level}")]);
     command.args(["--innodb-buffer-pool-size=256M", "--max-connections=2000"]);
     if machine::is_root() {

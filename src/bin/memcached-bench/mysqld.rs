@@ -61,6 +61,9 @@ impl Folder {
         if !copied.is_ok_and(|status| status.success()) {
             return Err(format!("{} cannot be copied", template.display()));
         }
+        // What is there belongs to this server alone: one that starts deletes all temporary tables in its folder.
+        let temporary = self.path.join("tmp");
+        fs::create_dir_all(&temporary).map_err(|e| format!("{}: {e}", temporary.display()))?;
         fs::copy(plugin, self.path.join("daemon_memcached.so")).map_err(|e| format!("{}: {e}", plugin.display()))?;
         let (port, plugin_port) = (peers::free_port()?, peers::free_port()?);
         let mut command = Command::new("chroot");
@@ -73,7 +76,7 @@ impl Folder {
         command.arg(format!("--plugin-dir={}", self.inside("")));
         command.arg(format!("--loose-daemon-memcached-option=-p {plugin_port} -c 4096 -t {threads}"));
         command.args(["--loose-daemon-memcached-enable-binlog=ON"]);
-        for (option, file) in [("datadir", "db"), ("socket", "my.sock"), ("pid-file", "pid")] {
+        for (option, file) in [("datadir", "db"), ("tmpdir", "tmp"), ("socket", "my.sock"), ("pid-file", "pid")] {
             command.arg(format!("--{option}={}", self.inside(file)));
         }
         command.args(options);
