@@ -1,7 +1,8 @@
 //! The benchmark program through its front door: it measures, and it refuses.
 #![cfg(feature = "bench")]
 
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::{Child, Command, Output};
 
 fn bench(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_memcached-bench")).args(args).output().unwrap()
@@ -32,6 +33,115 @@ fn every_protocol_is_measured_on_the_bundled_host() {
     assert!(goal("get-p1-c8").ends_with("not measured |"), "{text}");
 }
 
+/// A run as `--save` keeps it.
+fn kept(folder: &Path, name: &str, rows: &[(&str, &str, [&str; 3])]) -> String {
+    let path = folder.join(name);
+    let mut text = String::from("workload\tserver\toperations per second\tp99 us\tCPU us per operation\n");
+    for (workload, server, values) in rows {
+        text += &format!("{workload}\t{server}\t{}\n", values.join("\t"));
+    }
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn two_runs_are_compared_in_a_line_for_each_workload() {
+    let folder = tempfile::tempdir().unwrap();
+    // The middle doubles and the spreads do not meet; p99 differs by less than its spread; nobody knows the CPU time of one.
+    let before = [
+        ("get", "x", ["90", "10", "1.0"]),
+        ("get", "x", ["100", "20", "1.0"]),
+        ("get", "x", ["110", "30", "1.0"]),
+        ("set", "x", ["10", "10", "NaN"]),
+        ("gone", "x", ["10", "10", "1"]),
+    ];
+    let after = [
+        ("get", "y", ["190", "12", "0.5"]),
+        ("get", "y", ["200", "21", "0.5"]),
+        ("get", "y", ["220", "33", "0.5"]),
+        ("set", "y", ["5", "10", "1"]),
+    ];
+    let (before, after) = (kept(folder.path(), "before", &before), kept(folder.path(), "after", &after));
+    let chart = folder.path().join("chart.svg").display().to_string();
+    let output = bench(&["--compare", &before, &after, "--chart", &chart]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "get: operations per second +100 % (+73 to +144 %), p99 no difference (-60 to +230 %), CPU per operation -50 % (-50 to -50 %)\n\
+         set: operations per second -50 % (-50 to -50 %), p99 no difference (+0 to +0 %)\n"
+    );
+    let chart = std::fs::read_to_string(chart).unwrap();
+    assert!(
+        chart.contains(">before</text>") && chart.contains(">after</text>") && chart.contains(">200</text>"),
+        "{chart}"
+    );
+    let other = kept(folder.path(), "other", &[("gone", "z", ["1", "1", "1"]), ("get", "q", ["1", "1", "1"])]);
+    for (args, sentence) in [
+        (["--compare", &before, "/nonexistent"], "/nonexistent: No such file"),
+        (["--compare", &after, &other], "no workload on the same server in common"),
+        (["--compare", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"), &other], "no run that --save kept"),
+    ] {
+        let output = bench(&args);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && errors.contains(sentence), "{args:?}: {errors}");
+    }
+}
+
+#[test]
+fn what_a_setting_does_is_measured_side_by_side() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (kept, chart) = (path("kept"), path("chart.svg"));
+    let quick = ["--only", "set-p1-c1", "--rounds", "2", "--seconds", "0.05", "--keys", "200"];
+    let more = ["--change", "--innodb-flush-log-at-trx-commit=2", "--save", &kept, "--chart", &chart];
+    let output = bench(&[&quick[..], &more[..]].concat());
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{output:?}");
+    let line = text.lines().find(|line| line.starts_with("set-p1-c1: operations per second ")).expect(&text);
+    assert!(line.contains(", p99 ") && line.contains(", CPU per operation "), "{line}");
+    let svg = std::fs::read_to_string(&chart).unwrap();
+    assert!(svg.contains("before = 1") && svg.contains(">after</text>"), "{svg}");
+    // What was kept is what was measured: to itself there is no difference.
+    let same = bench(&["--compare", &kept, &kept]);
+    let same = String::from_utf8_lossy(&same.stdout);
+    assert!(
+        same.lines().any(|line| line.starts_with("set-p1-c1 on after: operations per second no difference")),
+        "{same}"
+    );
+}
+
+/// A server that is ended with the test.
+struct Stock(Child);
+
+impl Drop for Stock {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn any_server_of_the_protocol_is_measured() {
+    let port = crate::common::free_port().to_string();
+    let mut command = Command::new("memcached");
+    command.args(["-l", "127.0.0.1", "-U", "0", "-u", "nobody", "-p", &port]);
+    let stock = Stock(command.spawn().expect("memcached is missing: apt-get install memcached"));
+    let address = format!("127.0.0.1:{port}");
+    crate::common::patient::wait_until("memcached listens", || std::net::TcpStream::connect(&address).is_ok());
+    let named = format!("it={address}@{}", stock.0.id());
+    let output =
+        bench(&["--server", &address, "--server", &named, "--only", "get-p8-c8", "--rounds", "1", "--keys", "200"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{output:?}");
+    for (server, knows_cpu) in [(address.as_str(), false), ("it", true)] {
+        let cells = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let cells = cells.into_iter().find(|cells| cells.starts_with(&["get-p8-c8", server])).expect(&text);
+        assert!(cells[2].parse::<f64>().is_ok_and(|rate| rate > 0.0), "{text}");
+        assert_eq!(text.contains(server) && cells.get(8).is_some_and(|cpu| *cpu != "-"), knows_cpu, "{text}");
+    }
+    assert!(!text.contains("| goal |"), "{text}");
+}
+
 #[test]
 fn what_cannot_be_measured_is_refused_in_a_sentence() {
     for (args, sentence) in [
@@ -40,7 +150,11 @@ fn what_cannot_be_measured_is_refused_in_a_sentence() {
         (&["--mysql", "/nonexistent"], "/nonexistent: no tree of tests/mysql/make-tree"),
         (&["--mysql", "/nonexistent", "--memcached", "x"], "leave --server and --memcached out"),
         (&["--memcached", "/nonexistent/memcached", "--only", "get-p8"], "/nonexistent/memcached does not run"),
-        (&["--server", "a=192.0.2.1:1@1", "--only", "get-p8"], "only servers of this machine's loopback are measured"),
+        (&["--server", "a=192.0.2.1:1@1", "--only", "get-p8"], "only processes of this machine can be watched"),
+        (&["--server", "nonsense"], "wanted [NAME=]HOST:PORT[@PID]"),
+        (&["--server", "127.0.0.1:1", "--write"], "leave --server out"),
+        (&["--change", "--x=1", "--server", "127.0.0.1:1"], "--change starts memcached-host only"),
+        (&["--compare", "one"], "--compare: wanted two files"),
         (&["--colour"], "--colour: unknown, or without its value"),
     ] {
         let output = bench(args);

@@ -152,6 +152,52 @@ fn what_happens_to_a_container_is_counted_there() {
     }
 }
 
+/// The words of a text that are names, with what stands behind them.
+fn names(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let starts = text.match_indices("memcached_").map(|(at, _)| at);
+    starts.filter(move |at| !text[..*at].ends_with(is_name)).map(move |at| {
+        let rest = &text[at..];
+        rest.split_at(rest.find(|c| !is_name(c)).unwrap_or(rest.len()))
+    })
+}
+
+#[test]
+fn the_dashboard_asks_for_what_there_is() {
+    let path = crate::common::root().join("packaging/grafana/daemon_memcached.json");
+    let valid = std::process::Command::new("python3").args(["-m", "json.tool"]).arg(&path).output().unwrap();
+    assert!(valid.status.success(), "{}", String::from_utf8_lossy(&valid.stderr));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (_host, address) = start();
+    let found = scrape(&address);
+    let known: BTreeSet<&str> = found.keys().map(|sample| sample.split('{').next().unwrap()).collect();
+    let expressions: Vec<&str> = text.lines().filter_map(|line| line.trim().strip_prefix("\"expr\": ")).collect();
+    let panels = text.matches("\"targets\": [").count();
+    assert!(panels > 10 && expressions.len() >= panels, "{panels} panels, {} queries", expressions.len());
+    for expression in &expressions {
+        let mut asked = 0;
+        for (name, behind) in names(expression) {
+            asked += 1;
+            let samples = || found.keys().filter(|sample| sample.split('{').next() == Some(name));
+            assert!(known.contains(name), "{name} is not told: {expression}");
+            // Labels that it selects or adds up by are the metric's, or what Prometheus adds.
+            let selected = behind.strip_prefix('{').and_then(|rest| rest.split('}').next()).unwrap_or_default();
+            let selected = selected.split(',').filter_map(|label| label.split(['=', '!']).next());
+            let by = expression.split_once("by (").and_then(|(_, rest)| rest.split(')').next()).unwrap_or_default();
+            for label in selected.chain(by.split(", ")).filter(|label| !label.is_empty() && *label != "instance") {
+                let label = format!("{label}=\\\"").replace('\\', "");
+                assert!(samples().any(|sample| sample.contains(&label)), "{name} has no {label}: {expression}");
+            }
+        }
+        assert!(asked > 0, "{expression}");
+    }
+    // What only happens in the legend is a label, too.
+    for legend in text.split("{{").skip(1).filter_map(|rest| rest.split("}}").next()).filter(|name| *name != "instance")
+    {
+        assert!(found.keys().any(|sample| sample.contains(&format!("{legend}=\""))), "{legend}");
+    }
+}
+
 #[test]
 fn other_requests_are_refused_and_slow_ones_hold_nobody_up() {
     let (host, address) = start();

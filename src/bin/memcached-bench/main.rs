@@ -5,7 +5,9 @@
 //!
 //! `workload` says what is asked, `client` asks it, `peers` starts the servers, `machine` reads CPU times, `report` adds up.
 
+mod chart;
 mod client;
+mod compare;
 mod encoder;
 mod goals;
 mod machine;
@@ -24,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use client::Client;
 use encoder::Dialect;
-use machine::{CLIENT_CORE, Cpu, SERVER_CORE, cpu_of, pin};
+use machine::{CLIENT_CORE, Cpu, SERVER_CORE, pin};
 use options::Options;
 use peers::Server;
 use report::{Cell, Round, Row, Versions};
@@ -51,16 +53,47 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    if let Some((before, after)) = &options.compare {
+        return finish(compare(&options, before, after));
+    }
     let folder = options.folder.join(format!("memcached-bench.{}", std::process::id()));
     let result = measure(&options, &folder);
     // The servers have ended; nothing of theirs is wanted any more.
     let _ = fs::remove_dir_all(&folder);
+    finish(result)
+}
+
+fn finish(result: Result<(), String>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             eprintln!("memcached-bench: {message}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Two runs that were kept.
+fn compare(options: &Options, before: &str, after: &str) -> Result<(), String> {
+    let (before, after) = (compare::load(before)?, compare::load(after)?);
+    let pairs = compare::pairs(&before, &after);
+    if pairs.is_empty() {
+        return Err("the two runs have no workload on the same server in common".to_owned());
+    }
+    print!("{}", compare::lines(&pairs, false));
+    let group = |(before, after): &(&compare::Figures, &compare::Figures)| chart::Group {
+        label: before.workload.clone(),
+        bars: vec![Some(before.rate()), Some(after.rate())],
+    };
+    let style = chart::Style { title: "Operations per second".to_owned(), scale: None };
+    let groups: Vec<_> = pairs.iter().map(group).collect();
+    write_chart(options, || chart::draw(&style, &["before", "after"], &groups))
+}
+
+fn write_chart(options: &Options, draw: impl FnOnce() -> String) -> Result<(), String> {
+    match &options.chart {
+        Some(path) => fs::write(path, draw()).map_err(|e| format!("{path}: {e}")),
+        None => Ok(()),
     }
 }
 
@@ -74,7 +107,9 @@ fn measure(options: &Options, folder: &Path) -> Result<(), String> {
                 return Err(NOTHING.to_owned());
             }
             let wanted = |name: &str| workloads.iter().any(|workload| workload.also.contains(&name));
-            let servers = if options.servers.is_empty() {
+            let servers = if let Some(change) = &options.change {
+                on_server_core(|| peers::start_change(folder, change, options.threads))?
+            } else if options.servers.is_empty() {
                 on_server_core(|| peers::start_all(folder, options.memcached.as_deref(), options.threads, wanted))?
             } else {
                 options.servers.iter().map(|s| peers::attach(s)).collect::<Result<_, _>>()?
@@ -86,6 +121,19 @@ fn measure(options: &Options, folder: &Path) -> Result<(), String> {
         return Err(NOTHING.to_owned());
     }
     report::print(&rows);
+    if let Some(path) = &options.save {
+        compare::save(path, &rows)?;
+    }
+    write_chart(options, || report::rates(&rows))?;
+    if options.change.is_some() {
+        let (before, after): (Vec<_>, Vec<_>) =
+            compare::figures(&rows).into_iter().partition(|figures| figures.server == peers::BEFORE);
+        print!("\n{}", compare::lines(&compare::pairs(&before, &after), true));
+        return Ok(());
+    }
+    if !options.servers.is_empty() {
+        return Ok(());
+    }
     let goals: &[goals::Goal] = match &options.mysql {
         Some(_) if options.mariadb => &goals::MARIADB,
         Some(_) => &goals::MYSQL,
@@ -159,8 +207,13 @@ fn run(options: &Options, workloads: &[Workload], servers: &[Server]) -> Result<
     lengths.dedup();
     for server in servers {
         // Two ends of one table: it is filled once.
-        let filled =
-            servers.iter().any(|s| s.dialect != server.dialect && s.pid == server.pid && s.table == server.table);
+        let filled = servers.iter().any(|s| {
+            s.dialect != server.dialect
+                && s.address.ip() == server.address.ip()
+                && s.pid.is_some()
+                && s.pid == server.pid
+                && s.table == server.table
+        });
         if filled && server.dialect == Dialect::Sql {
             continue;
         }
@@ -217,15 +270,17 @@ fn run_workload(options: &Options, workload: &Workload, servers: &[&Server]) -> 
         let seed = SEED + round as u64;
         for run in &mut runs {
             let Some(client) = &mut run.client else { continue };
-            let before = cpu_of(run.server.pid)?.total;
+            let before = run.server.cpu()?.map(|cpu| cpu.total);
             let mut keys = Keys::new(options.keys, seed);
             let round = run_round(options, workload, run.server, run.dialect, client, &mut keys);
             let (round, measured) = round.map_err(|e| format!("{}, {}: {e}", run.server.name, workload.name))?;
             if workload.operation != Operation::Get || workload.writers > 0 {
-                settle(run.server.pid)?;
+                settle(run.server)?;
             }
             run.cell.rounds.push(round);
-            run.cell.background += cpu_of(run.server.pid)?.total - before - measured;
+            if let (Some(before), Some(now)) = (before, run.server.cpu()?) {
+                run.cell.background += now.total - before - measured;
+            }
         }
     }
     Ok(runs.into_iter().map(|run| run.cell).collect())
@@ -239,13 +294,13 @@ fn probe(server: &Server, dialect: Dialect, length: usize) -> Result<(), String>
 }
 
 /// Waits until a server does next to nothing: what it does behind its replies is not the next server's to pay.
-fn settle(pid: u32) -> Result<(), String> {
+fn settle(server: &Server) -> Result<(), String> {
+    let Some(mut last) = server.cpu()?.map(|cpu| cpu.total) else { return Ok(()) };
     let end = Instant::now() + SETTLE;
     let window = Duration::from_millis(10);
-    let mut last = cpu_of(pid)?.total;
     while Instant::now() < end {
         std::thread::sleep(window);
-        let now = cpu_of(pid)?.total;
+        let now = server.cpu()?.map_or(last, |cpu| cpu.total);
         if u128::from(now - last) < window.as_nanos() / 20 {
             break;
         }
@@ -270,9 +325,9 @@ fn run_round(
     // Asked outside of the stretch: the answer takes CPU time.
     let syncs = || if workload.operation == Operation::Set { server.log_syncs() } else { None };
     let syncs_before = syncs();
-    let mut marks: Vec<Cpu> = Vec::with_capacity(2);
+    let mut marks: Vec<Option<Cpu>> = Vec::with_capacity(2);
     let (sample, total) = client.run(keys, WARM, options.seconds, || {
-        marks.push(cpu_of(server.pid)?);
+        marks.push(server.cpu()?);
         Ok(())
     })?;
     if counting {
@@ -285,5 +340,6 @@ fn run_round(
     let &[start, end] = marks.as_slice() else { return Err("the stretch was not measured".to_owned()) };
     let synced = syncs_before.and_then(|before| syncs()?.checked_sub(before)).filter(|&n| n > 0);
     let per_sync = synced.map_or(f64::NAN, |n| total as f64 / n as f64);
-    Ok((Round::new(sample, start, end, per_sync), end.total - start.total))
+    let used = start.zip(end);
+    Ok((Round::new(sample, used, per_sync), used.map_or(0, |(start, end)| end.total - start.total)))
 }

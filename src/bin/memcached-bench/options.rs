@@ -10,8 +10,15 @@ pub const HELP: &str = "\
 Usage: memcached-bench [OPTION]...
 Measures servers of the memcached protocol, and Redis, side by side on this machine.
 
-  --server NAME=HOST:PORT@PID  a running server, instead of starting any (repeat it);
-                               one whose name begins with redis is spoken to in RESP
+  --server [NAME=]HOST:PORT[@PID]
+                               a running server of memcached's protocol, here or elsewhere, instead of starting any
+                               (repeat it). With the number of its process, CPU times are told and it is put on a
+                               core of its own; one whose name begins with redis is spoken to in RESP
+  --change OPTIONS             what more options of memcached-host do: it is started twice, without and with them,
+                               and a line for each workload tells the difference, with where half of the rounds lie
+  --save FILE                  keep the figures of this run
+  --compare BEFORE AFTER       instead of measuring: the same line for two runs that were kept
+  --chart FILE                 the run, or the comparison, as bars in SVG
   --memcached PATH             the memcached to compare with; the installed one is then measured as memcached-old.
                                It may lie in a tree of another Debian release, as tests/mysql/make-tree makes it
   --mysql TREE                 instead of all others: the plugin in MySQL, prepared statements on the same rows, and
@@ -32,6 +39,14 @@ Measures servers of the memcached protocol, and Redis, side by side on this mach
 pub struct Options {
     /// Running servers; empty: start what is installed.
     pub servers: Vec<String>,
+    /// Options of memcached-host whose effect is measured.
+    pub change: Option<String>,
+    /// Where the figures are kept.
+    pub save: Option<String>,
+    /// Two runs that were kept.
+    pub compare: Option<(String, String)>,
+    /// Where a chart is drawn.
+    pub chart: Option<String>,
     /// Program to use for memcached.
     pub memcached: Option<String>,
     /// The tree of `--mysql` or `--mariadb`.
@@ -63,6 +78,10 @@ impl Options {
     pub fn parse(mut args: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
         let mut options = Options {
             servers: Vec::new(),
+            change: None,
+            save: None,
+            compare: None,
+            chart: None,
             memcached: None,
             mysql: None,
             mariadb: false,
@@ -89,6 +108,10 @@ impl Options {
                     BY_SQL.workloads.iter().for_each(|w| println!("{} (--mariadb)", w.name));
                     return Ok(None);
                 }
+                "--compare" => {
+                    let pair = args.next().zip(args.next());
+                    options.compare = Some(pair.ok_or("--compare: wanted two files that --save wrote")?);
+                }
                 "--write" => {
                     options.write = true;
                     options.line.push_str("--write ");
@@ -101,6 +124,16 @@ impl Options {
                     options.line.push_str(&format!("{name} {shown} "));
                 }
             }
+        }
+        if options.change.is_some() && (options.mysql.is_some() || options.write || !options.servers.is_empty()) {
+            return Err(
+                "--change starts memcached-host only: leave --server, --mysql, --mariadb and --write out".to_owned()
+            );
+        }
+        if options.write && !options.servers.is_empty() {
+            return Err(
+                "--write is for the servers that are started: leave --server out, or use --save and --chart".to_owned()
+            );
         }
         if options.mysql.is_some() && !(options.servers.is_empty() && (options.mariadb || options.memcached.is_none()))
         {
@@ -119,6 +152,9 @@ impl Options {
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
         match name {
             "--server" => self.servers.push(value.to_owned()),
+            "--change" => self.change = Some(value.to_owned()),
+            "--save" => self.save = Some(value.to_owned()),
+            "--chart" => self.chart = Some(value.to_owned()),
             "--memcached" => self.memcached = Some(value.to_owned()),
             "--mysql" | "--mariadb" => {
                 self.mysql = Some(PathBuf::from(value));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::{Link, SILENCE};
 use crate::encoder::{Dialect, Encoder, Expect};
-use crate::machine;
+use crate::machine::{self, Cpu};
 use crate::mariadb;
 use crate::sql;
 
@@ -20,8 +20,8 @@ pub struct Server {
     pub dialect: Dialect,
     /// Where it listens.
     pub address: SocketAddr,
-    /// Whose CPU time is read.
-    pub pid: u32,
+    /// Whose CPU time is read; `None`: nobody's, as of a server on another machine.
+    pub pid: Option<u32>,
     /// First line of what `--version` says; empty for a server that was running already.
     pub version: String,
     /// Container or table that a connection uses; empty: the server's only one.
@@ -40,6 +40,11 @@ impl Server {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let (pid, version, socket) = (self.pid, self.version.clone(), self.socket.clone());
         Server { name, dialect, address, pid, version, table, socket, extra: false, child: None }
+    }
+
+    /// CPU time of its process so far, where it can be read.
+    pub fn cpu(&self) -> Result<Option<Cpu>, String> {
+        self.pid.map(machine::cpu_of).transpose()
     }
 
     /// How often the server synced its log so far, if it tells.
@@ -104,7 +109,7 @@ pub fn start_all(
     let host = host.to_string_lossy().into_owned();
     match version(&mut Command::new(&host), "--version") {
         Some(version) => {
-            let start = |name, level, threads| start_host(folder, &host, &version, name, level, threads);
+            let start = |name, level, threads| start_host(folder, &host, &version, name, level, threads, &[]);
             servers.push(start("host-level1", 1, threads)?);
             servers.push(start("host-level2", 2, threads)?);
             if wanted("host-2-workers") {
@@ -141,17 +146,37 @@ fn optional(server: Result<Server, String>) -> Option<Server> {
     server.map_err(|e| eprintln!("left out: {e}")).ok()
 }
 
-/// A server that runs already, from `NAME=HOST:PORT@PID`. A name that begins with `redis` is spoken to in RESP.
+/// The servers of `--change`.
+pub const BEFORE: &str = "before";
+const AFTER: &str = "after";
+
+/// memcached-host twice, the second time with more options.
+pub fn start_change(folder: &Path, change: &str, threads: usize) -> Result<Vec<Server>, String> {
+    let host = std::env::current_exe().map_err(|e| e.to_string())?.with_file_name("memcached-host");
+    let host = host.to_string_lossy().into_owned();
+    let version = version(&mut Command::new(&host), "--version")
+        .ok_or_else(|| format!("{host} does not run: cargo build --release"))?;
+    let more: Vec<&str> = change.split_whitespace().collect();
+    let start = |name, more: &[&str]| start_host(folder, &host, &version, name, 1, threads, more);
+    Ok(vec![start(BEFORE, &[])?, start(AFTER, &more)?])
+}
+
+/// A server that runs already, from `[NAME=]HOST:PORT[@PID]`. A name that begins with `redis` is spoken to in RESP. Only with the number
+/// of its process can its CPU time be told.
 pub fn attach(text: &str) -> Result<Server, String> {
-    let usage = || format!("--server {text}: wanted NAME=HOST:PORT@PID");
-    let (name, rest) = text.split_once('=').ok_or_else(usage)?;
-    let (address, pid) = rest.rsplit_once('@').ok_or_else(usage)?;
-    let pid: u32 = pid.parse().map_err(|_| usage())?;
-    let address = address.to_socket_addrs().ok().and_then(|mut a| a.next()).ok_or_else(usage)?;
-    if !address.ip().is_loopback() {
-        return Err(format!("--server {text}: only servers of this machine's loopback are measured"));
+    let usage = || format!("--server {text}: wanted [NAME=]HOST:PORT[@PID]");
+    let (name, rest) = text.split_once('=').unwrap_or((text.split('@').next().unwrap_or(text), text));
+    let (place, pid) = match rest.rsplit_once('@') {
+        Some((place, pid)) => (place, Some(pid.parse::<u32>().map_err(|_| usage())?)),
+        None => (rest, None),
+    };
+    let address = place.to_socket_addrs().ok().and_then(|mut a| a.next()).ok_or_else(usage)?;
+    if let Some(pid) = pid {
+        if !address.ip().is_loopback() {
+            return Err(format!("--server {text}: only processes of this machine can be watched; leave @{pid} out"));
+        }
+        machine::pin_process(pid)?;
     }
-    machine::pin_process(pid)?;
     let dialect = if name.starts_with("redis") { Dialect::Redis } else { Dialect::Memcached };
     let (name, version) = (name.to_owned(), String::new());
     Ok(Server { name, dialect, address, pid, version, table: "", socket: None, extra: false, child: None })
@@ -198,6 +223,7 @@ fn start_host(
     name: &str,
     level: u32,
     threads: usize,
+    more: &[&str],
 ) -> Result<Server, String> {
     let port = free_port()?;
     let data = make(folder, name)?;
@@ -206,6 +232,7 @@ fn start_host(
     command.arg(format!("--innodb-flush-log-at-trx-commit={level}"));
     command.arg("--innodb-buffer-pool-size=536870912");
     command.arg(format!("--daemon-memcached-option=-l 127.0.0.1 -p {port} -c 4096 -t {threads}"));
+    command.args(more);
     let mut server = start(folder, name, Dialect::Memcached, port, version.to_owned(), command)?;
     server.socket = Some(data.join("memcached-host.sock"));
     Ok(server)
@@ -248,7 +275,7 @@ pub fn start(
         .spawn()
         .map_err(|e| format!("{name} does not start: {e}"))?;
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let (name, pid) = (name.to_owned(), child.id());
+    let (name, pid) = (name.to_owned(), Some(child.id()));
     let mut server =
         Server { name, dialect, address, pid, version, table: "", socket: None, extra: false, child: Some(child) };
     let end = Instant::now() + Duration::from_secs(20);

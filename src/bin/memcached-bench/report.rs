@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::fs;
 
+use crate::chart::{self, Group, Style};
 use crate::client::Sample;
 use crate::goals;
 use crate::machine::{Cpu, describe};
@@ -28,7 +29,7 @@ impl Round {
         self.rate
     }
 
-    /// Microseconds of CPU time per operation.
+    /// Microseconds of CPU time per operation; not a number where nobody can read it.
     pub fn cpu(&self) -> f64 {
         self.cpu
     }
@@ -44,9 +45,9 @@ impl Round {
         p99
     }
 
-    /// `start` and `end` are the server's CPU time at the ends of the stretch.
+    /// `used`: the server's CPU time at the ends of the stretch, where it can be read.
     /// `per_sync`: sets for each sync of the log, if known.
-    pub fn new(mut sample: Sample, start: Cpu, end: Cpu, per_sync: f64) -> Round {
+    pub fn new(mut sample: Sample, used: Option<(Cpu, Cpu)>, per_sync: f64) -> Round {
         sample.round_trips.sort_unstable();
         let last = sample.round_trips.len().saturating_sub(1) as f64;
         let quantile = |q: f64| sample.round_trips.get((last * q) as usize).map_or(f64::NAN, |&n| f64::from(n) / 1e3);
@@ -55,9 +56,9 @@ impl Round {
             operations,
             rate: operations as f64 / sample.seconds,
             round_trip: [quantile(0.5), quantile(0.99), quantile(0.999)],
-            cpu: (end.total - start.total) as f64 / 1e3 / operations as f64,
-            user_ticks: end.user_ticks - start.user_ticks,
-            system_ticks: end.system_ticks - start.system_ticks,
+            cpu: used.map_or(f64::NAN, |(start, end)| (end.total - start.total) as f64 / 1e3 / operations as f64),
+            user_ticks: used.map_or(0, |(start, end)| end.user_ticks - start.user_ticks),
+            system_ticks: used.map_or(0, |(start, end)| end.system_ticks - start.system_ticks),
             per_sync,
         }
     }
@@ -138,8 +139,8 @@ fn table(rows: &[Row]) -> Vec<Vec<String>> {
             line.extend([format!("{rate:.0}"), format!("{:.0} %", (high - low) / rate * 100.0)]);
             let trip = |q| format!("{:.0}", cell.median(|r| r.round_trip.get(q).copied().unwrap_or(0.0)));
             line.extend([0, 1, 2].map(trip));
-            if row.workload.writers > 0 {
-                // Its CPU time is the writers', too.
+            if row.workload.writers > 0 || !cell.median(Round::cpu).is_finite() {
+                // With writers its CPU time is theirs, too.
                 line.resize(COLUMNS.len(), "-".to_owned());
             } else {
                 line.extend(cpu_columns(row, cell));
@@ -340,46 +341,41 @@ fn behind(rows: &[Row]) -> String {
     text
 }
 
-const COLOURS: [&str; 5] = ["#8a8a8a", "#1f6f8b", "#4fb0c6", "#c1666b", "#e4b363"];
-
 /// The servers of the chart: what always takes part.
 const SHOWN: [&str; 5] = ["memcached", "host-level1", "host-level2", "redis-everysec", "redis-always"];
 
+/// The chart of the page.
 fn chart(rows: &[Row]) -> String {
-    let rows: Vec<&Row> = rows.iter().filter(|row| row.workload.writers == 0).collect();
-    let (bar, left, scale) = (9, 130, 110.0);
-    let group = bar * SHOWN.len() + 10;
-    let height = 50 + group * rows.len();
-    let mut text = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"760\" height=\"{height}\" font-family=\"sans-serif\" \
-         font-size=\"11\">\n<rect width=\"760\" height=\"{height}\" fill=\"white\"/>\n\
-         <text x=\"8\" y=\"16\" font-size=\"13\">CPU per operation, memcached = 1</text>\n"
-    );
-    let servers = || SHOWN.iter().zip(COLOURS).enumerate();
-    for (at, (server, fill)) in servers() {
-        let x = 8 + at * 120;
-        let _ = writeln!(text, "<rect x=\"{x}\" y=\"24\" width=\"10\" height=\"10\" fill=\"{fill}\"/>");
-        let _ = writeln!(text, "<text x=\"{}\" y=\"33\">{server}</text>", x + 14);
-    }
-    for (number, row) in rows.into_iter().enumerate() {
-        let top = 46 + number * group;
-        let _ = writeln!(text, "<text x=\"8\" y=\"{}\">{}</text>", top + group / 2, row.workload.name);
-        for (at, (server, fill)) in servers() {
-            let ratio = row.cell(server).map_or(f64::NAN, |cell| row.to_memcached(cell));
-            if !ratio.is_finite() {
-                continue;
-            }
-            // Longer bars are cut; the number says how long they are.
-            let (y, width) = (top + at * bar, (ratio * scale).min(560.0));
-            let _ = writeln!(
-                text,
-                "<rect x=\"{left}\" y=\"{y}\" width=\"{width:.0}\" height=\"{}\" fill=\"{fill}\"/>",
-                bar - 1
-            );
-            let x = left as f64 + width + 4.0;
-            let _ = writeln!(text, "<text x=\"{x:.0}\" y=\"{}\" font-size=\"9\">{ratio:.2}</text>", y + bar - 1);
+    let figure = |row: &Row, server: &str| row.cell(server).map(|cell| row.to_memcached(cell));
+    let style = Style { title: "CPU per operation, memcached = 1".to_owned(), scale: Some(110.0) };
+    chart::draw(&style, &SHOWN, &groups(rows.iter().filter(|row| row.workload.writers == 0), &SHOWN, figure))
+}
+
+/// The chart of any run: operations per second, to those of the first server where there are several.
+pub fn rates(rows: &[Row]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for cell in rows.iter().flat_map(|row| &row.cells) {
+        if !names.contains(&cell.server.as_str()) {
+            names.push(&cell.server);
         }
     }
-    text.push_str("</svg>\n");
-    text
+    let first = names.first().copied().unwrap_or_default();
+    let title = match names.len() {
+        0 | 1 => "Operations per second".to_owned(),
+        _ => format!("Operations per second, {first} = 1"),
+    };
+    let figure = |row: &Row, server: &str| {
+        let cell = row.cell(server)?;
+        Some(if names.len() < 2 { cell.median(Round::rate) } else { cell.ratio(row.cell(first)?, Round::rate) })
+    };
+    chart::draw(&Style { title, scale: None }, &names, &groups(rows.iter(), &names, figure))
+}
+
+fn groups<'r>(
+    rows: impl Iterator<Item = &'r Row>,
+    names: &[&str],
+    figure: impl Fn(&Row, &str) -> Option<f64>,
+) -> Vec<Group> {
+    let bars = |row: &Row| names.iter().map(|name| figure(row, name).filter(|value| value.is_finite())).collect();
+    rows.map(|row| Group { label: row.workload.name.to_owned(), bars: bars(row) }).collect()
 }
