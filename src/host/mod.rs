@@ -69,7 +69,7 @@ impl Server {
     pub fn takes_sessions(self) -> bool {
         match self {
             Server::MySql(_) => mysql::session::server_is_available(),
-            Server::MariaDb(_) => mariadb::server_has_started(),
+            Server::MariaDb(_) => mariadb::takes_sessions(),
         }
     }
 }
@@ -141,6 +141,18 @@ impl Host {
     /// # Errors
     /// The host opened no session.
     pub fn session(&self) -> Result<RowSession, HostError> {
+        self.open(false)
+    }
+
+    /// The same, while the host waits for the end of the daemon's start.
+    ///
+    /// # Errors
+    /// The host opened no session.
+    pub fn session_in_install(&self) -> Result<RowSession, HostError> {
+        self.open(true)
+    }
+
+    fn open(&self, in_install: bool) -> Result<RowSession, HostError> {
         Ok(match &self.access {
             Access::Table(api) => RowSession::Table(rows::table::TableRows::new(*api)),
             Access::MySql(api, settings) => {
@@ -149,7 +161,10 @@ impl Host {
                 RowSession::Hybrid(Box::new(rows::Hybrid::new(table, sql)))
             }
             Access::MariaDb(settings) => {
-                let session = mariadb::session::TextSession::open(*settings)?;
+                let session = match in_install {
+                    true => mariadb::session::TextSession::open_in_install(*settings)?,
+                    false => mariadb::session::TextSession::open(*settings)?,
+                };
                 RowSession::Handler(Box::new(rows::handler::HandlerRows::new(session)))
             }
         })
@@ -163,7 +178,7 @@ impl Host {
         match &self.access {
             Access::Table(_) => Err(HostError::NoService("SQL")),
             Access::MySql(_, settings) => run_statements(&mut mysql::command::CommandSession::open(*settings)?, script),
-            Access::MariaDb(_) if mariadb::galera::is_on() => Err(HostError::Setting(mariadb::galera::REFUSAL)),
+            Access::MariaDb(_) if mariadb::galera::is_on() => Err(HostError::Setting(mariadb::galera::NO_TABLES)),
             Access::MariaDb(settings) => run_statements(&mut mariadb::session::TextSession::open(*settings)?, script),
         }
     }
@@ -223,6 +238,12 @@ impl Host {
             }
         };
         ask().unwrap_or("unknown")
+    }
+
+    /// Whether a transaction of ours may wait for the end of the statement that stops the daemon. In a Galera cluster UNINSTALL has its
+    /// place among the transactions of all nodes, and those behind it are committed after it.
+    pub fn may_wait_for_the_stop(&self) -> bool {
+        matches!(self.access, Access::MariaDb(_)) && mariadb::galera::is_on()
     }
 
     /// From here to the next call on this thread, waits for locks through the table end together, where the host knows how.

@@ -65,6 +65,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 pub use supervise::Observer;
 pub use threads::spawn;
 use tls::Tls;
@@ -247,17 +248,39 @@ impl Server {
         &self.shared
     }
 
-    /// Stops accepting, lets the running ticks end, closes the connections, joins every thread.
+    /// Stops accepting, lets the running ticks end, closes the connections, joins every thread. Where the ticks may have to wait for
+    /// this call to return, those that do after a while are left to end behind it: nothing of theirs is lost.
     pub fn stop(mut self) {
         self.shared.stop.store(true, Ordering::Relaxed);
         self.shared.wake_all(&self.mailboxes, &self.acceptor_waker);
+        let deadline = self.shared.host.may_wait_for_the_stop().then(|| Instant::now() + STOP_PATIENCE);
         for thread in self.threads.drain(..) {
             thread.thread().unpark();
+            if deadline.is_some_and(|deadline| !ends_before(&thread, deadline)) {
+                log::info!(
+                    "DM1441: a thread of the daemon has a transaction that waits for the end of this UNINSTALL, and ends behind it"
+                );
+                continue;
+            }
             if thread.join().is_err() {
                 log::error!("DM1419: a thread of the daemon ended with a defect");
             }
         }
     }
+}
+
+/// How long [`Server::stop`] waits for ticks that may wait for itself.
+const STOP_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Waits for the end of a thread; `false` if it did not come in time.
+fn ends_before(thread: &JoinHandle<()>, deadline: Instant) -> bool {
+    while !thread.is_finished() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    true
 }
 
 /// A connection takes a descriptor, and the host opens files of its own.
@@ -280,7 +303,7 @@ const CONFIGURATION_TABLES: &str = include_str!("../../sql/innodb_memcached_conf
 /// Where its tables are missing it may create them first.
 fn load_config(host: &Host, rules: Rules, create_tables: bool) -> Result<Config, StartError> {
     let once = || {
-        let mut session = host.session().map_err(StartError::Host)?;
+        let mut session = host.session_in_install().map_err(StartError::Host)?;
         session.check(c"innodb_memcache/containers").map_err(StartError::Rows)?;
         let rules = Rules { trx_level: session.host_trx_level(), ..rules };
         let config = Config::load(&mut session, rules, None);

@@ -9,3 +9,5 @@ mod machines;
 mod proxies;
 #[path = "../mysql/server.rs"]
 mod server;
+#[path = "../mysql/writers.rs"]
+mod writers;

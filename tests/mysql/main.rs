@@ -20,3 +20,4 @@ mod replication;
 mod secondary;
 mod server;
 mod upserts;
+mod writers;

@@ -56,6 +56,8 @@ fn library() -> &'static Path {
 pub struct Config {
     folder: tempfile::TempDir,
     args: Vec<String>,
+    /// See [`Config::for_state_transfers`].
+    transfers: bool,
 }
 
 impl Config {
@@ -71,7 +73,7 @@ impl Config {
         }
         std::fs::create_dir(folder.path().join("plugin")).unwrap();
         std::fs::create_dir(folder.path().join("tmp")).unwrap();
-        let config = Config { folder, args: Vec::new() };
+        let config = Config { folder, args: Vec::new(), transfers: false };
         config.place_library();
         let config =
             config.arg("--loose-daemon-memcached-option=-p 0").arg("--loose-daemon-memcached-enable-binlog=ON");
@@ -96,6 +98,20 @@ impl Config {
         self
     }
 
+    /// A server whose children are scripts that look for processes in `/proc`, and copy data directories as the user mysql.
+    pub fn for_state_transfers(mut self) -> Config {
+        self.transfers = true;
+        self.own();
+        self
+    }
+
+    /// Gives the folder to the tree's user mysql.
+    pub fn own(&self) {
+        let owned =
+            Command::new("chroot").arg(tree()).args(["chown", "-R", "mysql:"]).arg(self.inside("")).status().unwrap();
+        assert!(owned.success(), "cannot change the owner of {}", self.folder.path().display());
+    }
+
     /// Puts the library into the plugin folder the way a package manager does: a server may have it mapped.
     pub fn place_library(&self) {
         let plugin = self.folder.path().join("plugin");
@@ -103,10 +119,23 @@ impl Config {
         std::fs::rename(plugin.join("new.so"), plugin.join("daemon_memcached.so")).unwrap();
     }
 
+    /// Changes the library that lies in the plugin folder.
+    pub fn patch_library(&self, change: impl FnOnce(&mut Vec<u8>)) {
+        let path = self.folder.path().join("plugin/daemon_memcached.so");
+        let mut bytes = std::fs::read(&path).unwrap();
+        change(&mut bytes);
+        std::fs::write(&path, bytes).unwrap();
+    }
+
     /// Puts a plugin of the server's own beside ours.
     pub fn place_plugin(&self, name: &str) {
         let from = tree().join("usr/lib/mysql/plugin").join(name);
         std::fs::copy(&from, self.folder.path().join("plugin").join(name)).unwrap();
+    }
+
+    /// The data directory.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("db")
     }
 
     /// A path as the server in the tree sees it.
@@ -116,9 +145,18 @@ impl Config {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new("chroot");
+        let mut command = match self.transfers {
+            false => Command::new("chroot"),
+            true => {
+                // Mounted for this process and its children only, which is the same process in the end.
+                let mut command = Command::new("unshare");
+                command.args(["--mount", "sh", "-c", r#"mount -t proc proc "$1/proc" && exec chroot "$@""#, "sh"]);
+                command
+            }
+        };
         command.arg(tree()).arg(either("mysqld", "mariadbd"));
-        command.args(["--no-defaults", "--user=root", "--bind-address=127.0.0.1"]);
+        let user = if self.transfers { "--user=mysql" } else { "--user=root" };
+        command.args(["--no-defaults", user, "--bind-address=127.0.0.1"]);
         if !is_mariadb() {
             command.args(["--mysqlx=OFF", "--secure-file-priv=NULL"]);
         }
@@ -142,16 +180,27 @@ impl Config {
 
     /// Starts a server and waits until it takes clients.
     pub fn start(&self) -> Mysqld<'_> {
+        self.start_with(&[])
+    }
+
+    /// The same, with arguments for this time.
+    pub fn start_with(&self, args: &[&str]) -> Mysqld<'_> {
+        let server = self.spawn(args);
+        server.wait_log("ready for connections");
+        server
+    }
+
+    /// Starts a server and does not wait for it.
+    pub fn spawn(&self, args: &[&str]) -> Mysqld<'_> {
         let _ = std::fs::remove_file(self.folder.path().join("error.log"));
         let mut command = self.command();
+        command.args(args);
         // A crash is reported there, not in the error log.
         let output = std::fs::File::create(self.folder.path().join("stderr")).unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(output);
         // Not among the signals of the terminal that the tests were started from.
         command.process_group(0);
-        let server = Mysqld { config: self, child: Mutex::new(command.spawn().expect("cannot run chroot")) };
-        server.wait_log("ready for connections");
-        server
+        Mysqld { config: self, child: Mutex::new(command.spawn().expect("cannot run chroot")) }
     }
 }
 

@@ -3,13 +3,12 @@
 //! All of it happens on the thread's own `THD`, whose statement is told to be a SELECT. A table is opened with its metadata lock, locked
 //! for reading, asked by index, and everything is given back together; in between no statement runs on the thread.
 
-use super::layout::{self, Layout};
+use super::functions::functions;
+use super::layout::{self, Layout, peek};
 use crate::host::HostError;
-use crate::host::mysql::symbols;
 use crate::rows::handler::{Form, Handlers, Opened, length};
 use crate::rows::{Error, Result};
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_ulong, c_void};
-use std::mem::transmute_copy;
 use std::ptr;
 
 /// Numbers of the server's enumerations.
@@ -38,24 +37,6 @@ const CONTEXT_WORDS: usize = 64;
 
 /// Tables that a thread has open at a time.
 const OPEN_MAX: usize = 64;
-
-/// Declares the server's functions and looks all of them up.
-macro_rules! functions {
-    ($($name:ident: $symbol:literal ($($argument:ty),*) $(-> $result:ty)?;)*) => {
-        #[derive(Clone, Copy)]
-        struct Functions { $($name: unsafe extern "C" fn($($argument),*) $(-> $result)?,)* }
-
-        impl Functions {
-            fn find() -> std::result::Result<Functions, HostError> {
-                Ok(Functions { $($name: {
-                    let address = symbols::require($symbol)?;
-                    // SAFETY: the mangled name, or for C functions the plugin API, fixes the signature.
-                    unsafe { transmute_copy(&address) }
-                },)* })
-            }
-        }
-    };
-}
 
 functions! {
     open_table: c"_Z10open_tableP3THDP10TABLE_LISTP18Open_table_context" (*mut c_void, *mut u8, *mut c_void) -> bool;
@@ -278,17 +259,6 @@ impl ThreadHandlers {
 unsafe fn at<T: Copy>(object: *const u8, offset: usize) -> T {
     // SAFETY: the caller's promise.
     unsafe { object.add(offset).cast::<T>().read() }
-}
-
-/// What lies there, if the process can read it; nothing is dereferenced.
-fn peek<T: Copy + Default>(object: *const u8, offset: usize) -> Option<T> {
-    let mut value = T::default();
-    let size = size_of::<T>();
-    let to = libc::iovec { iov_base: (&raw mut value).cast(), iov_len: size };
-    let from = libc::iovec { iov_base: object.wrapping_add(offset).cast_mut().cast(), iov_len: size };
-    // SAFETY: one writable buffer of our own; the kernel looks the other one up.
-    let read = unsafe { libc::process_vm_readv(libc::getpid(), &to, 1, &from, 1, 0) };
-    (read == size as isize).then_some(value)
 }
 
 impl Handlers for ThreadHandlers {

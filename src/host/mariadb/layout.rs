@@ -1,4 +1,4 @@
-//! Where the server's objects keep what handler calls need.
+//! Where the server's objects keep what handler calls and replication to a cluster need.
 //!
 //! Offsets in bytes. A row holds for the release it names and no other; `tests/mariadb/layout` makes one from the headers of the
 //! server's source package. On a release without a row nothing here is used.
@@ -30,6 +30,18 @@ pub struct Layout {
     pub thd_lex: usize,
     pub thd_mem_root: usize,
     pub lex_command: usize,
+    /// Of a server that replicates to a Galera cluster. `None`: nobody has looked.
+    pub wsrep: Option<WsrepLayout>,
+}
+
+/// What replication to a Galera cluster needs of a `THD`.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "as above")]
+pub struct WsrepLayout {
+    pub thd_client_state: usize,
+    pub thd_next_transaction: usize,
+    /// Within the client state.
+    pub client_error: usize,
 }
 
 const M_10_11: Layout = Layout {
@@ -55,11 +67,12 @@ const M_10_11: Layout = Layout {
     thd_lex: 88,
     thd_mem_root: 40,
     lex_command: 8,
+    wsrep: Some(WsrepLayout { thd_client_state: 26384, thd_next_transaction: 26320, client_error: 708 }),
 };
 
 static LAYOUTS: [Layout; 3] = [
     M_10_11,
-    Layout { version: 101119, ..M_10_11 },
+    Layout { version: 101119, wsrep: None, ..M_10_11 },
     Layout {
         version: 110809,
         list_size: 1840,
@@ -68,6 +81,7 @@ static LAYOUTS: [Layout; 3] = [
         table_read_set: 496,
         share_all_set: 584,
         share_map_id: 1088,
+        wsrep: Some(WsrepLayout { thd_client_state: 26688, thd_next_transaction: 26624, client_error: 708 }),
         ..M_10_11
     },
 ];
@@ -75,4 +89,15 @@ static LAYOUTS: [Layout; 3] = [
 /// The row of a release.
 pub fn of(version: i32) -> Option<&'static Layout> {
     LAYOUTS.iter().find(|layout| layout.version == version)
+}
+
+/// What lies there, if the process can read it; nothing is dereferenced.
+pub fn peek<T: Copy + Default>(object: *const u8, offset: usize) -> Option<T> {
+    let mut value = T::default();
+    let size = size_of::<T>();
+    let to = libc::iovec { iov_base: (&raw mut value).cast(), iov_len: size };
+    let from = libc::iovec { iov_base: object.wrapping_add(offset).cast_mut().cast(), iov_len: size };
+    // SAFETY: one writable buffer of our own; the kernel looks the other one up.
+    let read = unsafe { libc::process_vm_readv(libc::getpid(), &to, 1, &from, 1, 0) };
+    (read == size as isize).then_some(value)
 }

@@ -5,9 +5,12 @@
 //!
 //! - [`service`], [`session`], [`text`]: SQL as text in a session per thread;
 //! - [`handler`], [`layout`], [`reads`]: rows by key below SQL, where the server's inside is known, and whether it is;
+//! - [`galera`]: sessions whose changes reach the other nodes of a cluster, likewise;
+//! - [`functions`]: tables of the server's functions;
 //! - [`thread`]: the server's state of those threads;
 //! - [`version`]: which server this is.
 
+mod functions;
 pub mod galera;
 mod handler;
 mod layout;
@@ -27,7 +30,6 @@ pub use reads::describe as describe_reads;
 use std::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::mem::transmute;
 use std::ptr;
-pub use thread::server_has_started;
 use version::{has_sql, is_tested};
 
 /// Whether the daemon can run on this server.
@@ -42,10 +44,16 @@ pub fn check(server: Version) -> Result<(), HostError> {
         return Err(HostError::NoSql(format!("MariaDB {server}")));
     }
     reads::forget();
+    galera::forget();
     if !is_tested(server) {
         log::warn!("DM1102: daemon_memcached was not tested on MariaDB {}.{}", server.major, server.minor);
     }
     Ok(())
+}
+
+/// Whether the server has started, and has its data where those come from other nodes of a cluster.
+pub fn takes_sessions() -> bool {
+    thread::server_has_started() && (!galera::is_on() || galera::is_ready())
 }
 
 /// The server's functions for log, messages, threads and shutdown.

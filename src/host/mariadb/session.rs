@@ -1,6 +1,6 @@
 //! SQL in a session of our own, as text.
 
-use super::galera;
+use super::galera::{self, Member};
 use super::handler::ThreadHandlers;
 use super::reads;
 use super::service::Connection;
@@ -8,13 +8,13 @@ use super::text::Template;
 use super::thread::Thd;
 use crate::host::HostError;
 use crate::host::mysql::{SessionSettings, symbols};
-use crate::rows::Error;
 use crate::rows::handler::{Distrust, HandlerSession};
 use crate::rows::sql::{Param, RowSet, SqlError, SqlSession};
+use crate::rows::{ColumnKind, Error};
 use parking_lot::Mutex;
 use std::ffi::{CStr, CString};
 use std::ptr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Memory for the text of statements that is kept from one to the next, in bytes.
 const KEPT: usize = 1 << 20;
@@ -22,12 +22,21 @@ const KEPT: usize = 1 << 20;
 /// What `ER_UNKNOWN_STMT_HANDLER` says.
 const UNKNOWN_STATEMENT: u32 = 1243;
 
+/// How long a session goes by what it has read of the cluster's settings.
+const SETTINGS_LAST: Duration = Duration::from_millis(200);
+
+/// Bits of `wsrep_sync_wait`: which statements wait until the other nodes' changes have arrived.
+const WAIT_BEFORE_READS: u64 = 1;
+const WAIT_BEFORE_ANY: u64 = 1 | 2 | 4;
+
 /// Taken for each statement on a server that does not let us number our threads.
 static ONE_BY_ONE: Mutex<()> = Mutex::new(());
 
 /// The session of one thread. It acts for no account and holds every right.
 pub struct TextSession {
     settings: SessionSettings,
+    /// Whether `wsrep_sync_wait` is respected.
+    waits: bool,
     /// The server's `read_only`: it does not bind a session that holds all rights.
     read_only: *const u8,
     /// What was prepared; by handle. Empty where it was given back.
@@ -52,11 +61,32 @@ enum Seen {
     In(u64),
 }
 
-/// A connection, handlers and the state they run on; dropped in this order.
+/// A connection, handlers, a part in a cluster and the state they run on; dropped in this order.
 struct Open {
     connection: Connection,
     handlers: Option<ThreadHandlers>,
+    node: Option<Node>,
     thd: Thd,
+}
+
+/// What a session on a node of a cluster knows.
+struct Node {
+    /// `None`: it only reads, see [`galera::join`].
+    member: Option<Member>,
+    /// When the rest was read; `None`: not yet.
+    read: Option<Instant>,
+    /// `wsrep_sync_wait`.
+    sync_wait: u64,
+    /// `wsrep_dirty_reads`.
+    dirty_reads: bool,
+    /// `wsrep_reject_queries` is not NONE.
+    rejects: bool,
+}
+
+impl Node {
+    fn new(member: Option<Member>) -> Node {
+        Node { member, read: None, sync_wait: 0, dirty_reads: false, rejects: false }
+    }
 }
 
 impl TextSession {
@@ -65,9 +95,22 @@ impl TextSession {
     /// # Errors
     /// A service or symbol is missing, or the server refused.
     pub fn open(settings: SessionSettings) -> Result<TextSession, HostError> {
+        TextSession::open_waiting(settings, true)
+    }
+
+    /// The same, for use inside INSTALL: it is replicated, so that whoever waits for all that was replicated waits for its end.
+    ///
+    /// # Errors
+    /// See [`TextSession::open`].
+    pub fn open_in_install(settings: SessionSettings) -> Result<TextSession, HostError> {
+        TextSession::open_waiting(settings, false)
+    }
+
+    fn open_waiting(settings: SessionSettings, waits: bool) -> Result<TextSession, HostError> {
         let read_only = symbols::require(c"opt_readonly")?.cast();
         let mut opened = TextSession {
             settings,
+            waits,
             read_only,
             statements: Vec::new(),
             text: Vec::new(),
@@ -83,7 +126,12 @@ impl TextSession {
     fn connect(&mut self) -> Result<(), HostError> {
         // The old one goes first: a thread has one at a time.
         self.open = None;
-        let thd = Thd::attach()?;
+        let in_cluster = galera::is_on();
+        let (thd, member) = match in_cluster.then(galera::join).flatten() {
+            Some((thd, member)) => (thd, Some(member)),
+            None => (Thd::attach()?, None),
+        };
+        let node = in_cluster.then(|| Node::new(member));
         let connection = Connection::open()?;
         let handlers = match self.settings.handler_reads {
             true => reads::handlers(thd.raw()),
@@ -92,7 +140,7 @@ impl TextSession {
                 None
             }
         };
-        self.open = Some(Open { connection, handlers, thd });
+        self.open = Some(Open { connection, handlers, node, thd });
         for text in session_statements(self.settings) {
             self.query(&text, &mut RowSet::default()).map_err(|e| HostError::Statement { text, message: e.message })?;
         }
@@ -101,10 +149,55 @@ impl TextSession {
 
     fn run(&self, sql: &[u8], rows: &mut RowSet) -> Result<u64, SqlError> {
         let Some(open) = &self.open else { return Err(failure("the daemon's session is gone")) };
-        open.thd.next_query();
+        let number = open.thd.next_query();
+        if let Some(member) = open.node.as_ref().and_then(|node| node.member.as_ref()) {
+            let done = member.command(number, sql == b"COMMIT", || open.connection.query(sql, rows));
+            if done.is_err() && open.thd.is_killed() {
+                // What was undone for another node was killed first, which the next statement takes back. A session that was killed
+                // itself stays so.
+                let _ = member.command(open.thd.next_query(), false, || open.connection.query(b"ROLLBACK", rows));
+            }
+            return done;
+        }
         // Threads that cannot be told apart would take each other's temporary tables.
         let _alone = (!open.thd.is_numbered()).then(|| ONE_BY_ONE.lock());
         open.connection.query(sql, rows)
+    }
+
+    /// Before a transaction on a node of a cluster: reads the cluster's settings where they are old, refuses reads while the node takes
+    /// no part in it, and waits for the other nodes' changes where one of these `bits` of `wsrep_sync_wait` asks for it.
+    fn before_transaction(&mut self, bits: u64) -> Result<(), SqlError> {
+        let Some(node) = self.open.as_ref().and_then(|open| open.node.as_ref()) else { return Ok(()) };
+        if node.read.is_none_or(|read| read.elapsed() >= SETTINGS_LAST) {
+            self.read_settings()?;
+        }
+        let Some(node) = self.open.as_ref().and_then(|open| open.node.as_ref()) else { return Ok(()) };
+        if (node.rejects || !galera::is_ready()) && !node.dirty_reads {
+            return Err(galera::not_ready());
+        }
+        match &node.member {
+            Some(member) if self.waits && !node.dirty_reads && node.sync_wait & bits != 0 => {
+                member.wait_for_others(self.settings.lock_wait_timeout)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn read_settings(&mut self) -> Result<(), SqlError> {
+        let mut rows = RowSet::default();
+        rows.expect(&[ColumnKind::VarChar; 3]);
+        self.run(
+            b"SELECT @@GLOBAL.wsrep_sync_wait, @@GLOBAL.wsrep_dirty_reads, @@GLOBAL.wsrep_reject_queries='NONE'",
+            &mut rows,
+        )?;
+        self.run(b"SET SESSION wsrep_dirty_reads=@@GLOBAL.wsrep_dirty_reads", &mut RowSet::default())?;
+        if let Some(node) = self.open.as_mut().and_then(|open| open.node.as_mut()) {
+            let text = |column| rows.bytes(0, column).map(String::from_utf8_lossy).unwrap_or_default();
+            node.sync_wait = text(0).parse().unwrap_or(WAIT_BEFORE_READS);
+            (node.dirty_reads, node.rejects) = (text(1) == "1", text(2) != "1");
+            node.read = Some(Instant::now());
+        }
+        Ok(())
     }
 }
 
@@ -154,9 +247,10 @@ fn failure(text: &str) -> SqlError {
 
 impl SqlSession for TextSession {
     fn is_lost(&self) -> bool {
-        self.open
-            .as_ref()
-            .is_none_or(|open| open.thd.is_killed() || open.handlers.as_ref().is_some_and(ThreadHandlers::is_spoilt))
+        self.open.as_ref().is_none_or(|open| {
+            let spoilt = open.handlers.as_ref().is_some_and(ThreadHandlers::is_spoilt);
+            open.thd.is_killed() || spoilt || open.node.is_some() != galera::is_on()
+        })
     }
 
     fn reopen(&mut self) -> Result<(), SqlError> {
@@ -181,7 +275,14 @@ impl SqlSession for TextSession {
         if self.is_read_only() {
             return Some(Error::ReadOnly);
         }
-        galera::is_on().then(|| Error::Refused(galera::REFUSAL.into()))
+        let node = self.open.as_ref().and_then(|open| open.node.as_ref());
+        let reason = match node {
+            None if galera::is_on() => galera::REFUSAL.into(),
+            Some(Node { member: None, .. }) => galera::REFUSAL.into(),
+            Some(node) if node.rejects || !galera::is_ready() => galera::not_ready().message,
+            _ => return None,
+        };
+        Some(Error::Refused(reason))
     }
 
     /// Sets the clock that statements see: on a state of our own the server does not.
@@ -192,9 +293,14 @@ impl SqlSession for TextSession {
     }
 
     fn begin(&mut self) -> Result<(), SqlError> {
+        self.before_transaction(WAIT_BEFORE_ANY)?;
         self.enter()?;
         self.transaction += 1;
         self.query("BEGIN", &mut RowSet::default()).map(|_| ())
+    }
+
+    fn before_reads(&mut self) -> Result<(), SqlError> {
+        self.before_transaction(WAIT_BEFORE_READS)
     }
 
     fn reprepared(&self) -> Option<u64> {

@@ -2,7 +2,8 @@
 //!
 //! A session runs on a `THD` of its own, the kind that the server gives its background threads. The server does not wait for those
 //! when it shuts down, yet InnoDB must not go while one has a transaction: so each is counted among the server's connections until it
-//! is gone. Workers see `abort_loop` and leave; then the server goes on.
+//! is gone. Workers see `abort_loop` and leave; then the server goes on. On a node of a cluster the session must be one that the server
+//! can find by its number, and runs on the kind of `THD` that purge threads have, which the server lists and counts by itself.
 
 use crate::host::HostError;
 use crate::host::mysql::symbols;
@@ -86,7 +87,7 @@ fn offset_of(accessor: &CStr) -> Option<usize> {
     (offset > 0 && offset.is_multiple_of(8) && offset < THD_WORDS * 8).then_some(offset)
 }
 
-/// The numbers that the server gives to its own threads and statements, and that nobody gives to ours.
+/// The numbers that the server gives to its own threads and statements, and that nobody gives to those in the background.
 #[derive(Clone, Copy)]
 struct Numbers {
     thread: usize,
@@ -119,14 +120,19 @@ impl Numbers {
 /// The server's state of the thread that made this, attached to it until it is dropped.
 pub struct Thd {
     raw: *mut c_void,
-    /// What the thread had instead.
-    before: *mut c_void,
     numbers: Option<Numbers>,
-    detach: unsafe extern "C" fn(*mut c_void),
-    destroy: unsafe extern "C" fn(*mut c_void),
     killed: unsafe extern "C" fn(*const c_void) -> c_int,
-    // Declared last: the server may go on once nothing of this is left.
-    _counted: Counted,
+    destroy: unsafe extern "C" fn(*mut c_void),
+    kind: Kind,
+}
+
+/// Where a state comes from.
+enum Kind {
+    /// Of a thread in the background, unknown to the rest of the server. The thread has lost what it had `before`, and the server may
+    /// go on shutting down once the count is back.
+    Background { before: *mut c_void, detach: unsafe extern "C" fn(*mut c_void), _counted: Counted },
+    /// Among the server's connections, which counts and numbers it.
+    Listed,
 }
 
 impl Thd {
@@ -139,8 +145,7 @@ impl Thd {
         let attach = symbols::require(c"_Z14thd_attach_thdP3THD")?;
         let detach = symbols::require(c"_Z14thd_detach_thdPv")?;
         let destroy = symbols::require(c"_Z22destroy_background_thdP3THD")?;
-        let lex_start = symbols::require(c"_Z9lex_startP3THD")?;
-        let killed = symbols::require(c"thd_killed")?;
+        let (lex_start, killed) = Thd::common()?;
         let _counted = Counted::new()?;
         // SAFETY: the server's functions of these names, with the signatures that the names encode.
         unsafe {
@@ -149,7 +154,7 @@ impl Thd {
                 return Err(HostError::NoMemory);
             }
             let before = transmute::<*mut c_void, unsafe extern "C" fn(*mut c_void) -> *mut c_void>(attach)(raw);
-            transmute::<*mut c_void, unsafe extern "C" fn(*mut c_void)>(lex_start)(raw);
+            lex_start(raw);
             let numbers = Numbers::find();
             if let Some(numbers) = numbers {
                 // The server names the temporary tables of statements by it.
@@ -157,8 +162,44 @@ impl Thd {
             }
             let detach = transmute::<*mut c_void, unsafe extern "C" fn(*mut c_void)>(detach);
             let destroy = transmute::<*mut c_void, unsafe extern "C" fn(*mut c_void)>(destroy);
-            let killed = transmute::<*mut c_void, unsafe extern "C" fn(*const c_void) -> c_int>(killed);
-            Ok(Thd { raw, before, numbers, detach, destroy, killed, _counted })
+            Ok(Thd { raw, numbers, killed, destroy, kind: Kind::Background { before, detach, _counted } })
+        }
+    }
+
+    /// The same, for one that the rest of the server sees among its connections: it can be found by its number, and killed.
+    ///
+    /// # Errors
+    /// The server does not export what this needs.
+    pub fn attach_listed() -> Result<Thd, HostError> {
+        let create = symbols::require(c"_Z10create_thdv")?;
+        let destroy = symbols::require(c"_Z11destroy_thdP3THD")?;
+        let (lex_start, killed) = Thd::common()?;
+        let numbers =
+            Some(Numbers::find().ok_or(HostError::Layout("this server does not number the daemon's threads"))?);
+        // SAFETY: as above. It becomes the thread's own, and is so until it is destroyed.
+        unsafe {
+            let raw = transmute::<*mut c_void, unsafe extern "C" fn() -> *mut c_void>(create)();
+            if raw.is_null() {
+                return Err(HostError::NoMemory);
+            }
+            lex_start(raw);
+            let destroy = transmute::<*mut c_void, unsafe extern "C" fn(*mut c_void)>(destroy);
+            Ok(Thd { raw, numbers, killed, destroy, kind: Kind::Listed })
+        }
+    }
+
+    /// What both kinds need.
+    #[allow(clippy::type_complexity, reason = "two signatures of the server's")]
+    fn common() -> Result<(unsafe extern "C" fn(*mut c_void), unsafe extern "C" fn(*const c_void) -> c_int), HostError>
+    {
+        let lex_start = symbols::require(c"_Z9lex_startP3THD")?;
+        let killed = symbols::require(c"thd_killed")?;
+        // SAFETY: the server's functions of these names and signatures.
+        unsafe {
+            Ok((
+                transmute::<*mut c_void, unsafe extern "C" fn(*mut c_void)>(lex_start),
+                transmute::<*mut c_void, unsafe extern "C" fn(*const c_void) -> c_int>(killed),
+            ))
         }
     }
 
@@ -167,18 +208,24 @@ impl Thd {
         self.raw
     }
 
+    /// The number that the server knows the thread by.
+    pub fn number(&self) -> Option<u64> {
+        // SAFETY: the member that its accessor reads, of 64 bits, in a state that is this thread's.
+        self.numbers.as_ref().map(|numbers| unsafe { self.raw.byte_add(numbers.thread).cast::<u64>().read() })
+    }
+
     /// Whether its statements may run beside those of other threads of ours: they can be told apart.
     pub fn is_numbered(&self) -> bool {
         self.numbers.is_some()
     }
 
-    /// A statement begins: what the one before warned of is no longer of interest.
-    pub fn next_query(&self) {
-        if let Some(numbers) = &self.numbers {
-            let number = numbers.next_query.fetch_add(1, Ordering::Relaxed);
-            // SAFETY: the member that its accessor reads, of 64 bits, in a state that is this thread's.
-            unsafe { self.raw.byte_add(numbers.query).cast::<u64>().write(number) };
-        }
+    /// A statement begins: what the one before warned of is no longer of interest. Returns its number, 0 where it has none.
+    pub fn next_query(&self) -> u64 {
+        let Some(numbers) = &self.numbers else { return 0 };
+        let number = numbers.next_query.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the member that its accessor reads, of 64 bits, in a state that is this thread's.
+        unsafe { self.raw.byte_add(numbers.query).cast::<u64>().write(number) };
+        number
     }
 
     /// Whether somebody killed it or its statement.
@@ -190,9 +237,11 @@ impl Thd {
 
 impl Drop for Thd {
     fn drop(&mut self) {
-        // SAFETY: attached to this thread by `attach`, and nobody uses it any more.
+        // SAFETY: attached to this thread, and nobody uses it any more.
         unsafe {
-            (self.detach)(self.before);
+            if let Kind::Background { before, detach, .. } = &self.kind {
+                detach(*before);
+            }
             (self.destroy)(self.raw);
         }
     }

@@ -326,6 +326,7 @@ impl<S: HandlerSession> Rows for HandlerRows<S> {
             self.current = Current::Sql;
             return self.sql.begin(mode);
         }
+        self.sql.before_reads()?;
         self.sql.set_level(mode.level)?;
         self.reading = true;
         Ok(())

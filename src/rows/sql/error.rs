@@ -24,6 +24,8 @@ pub(super) fn error(sql: SqlError) -> Error {
         1205 | 3572 => Error::LockTimeout,
         // Read-only transaction, --read-only, super_read_only, innodb_read_only, a table opened read only.
         1792 | 1290 | 1836 | 1874 | 1036 => Error::ReadOnly,
+        // A node that takes no part in its Galera cluster.
+        1047 => Error::Refused(sql.message),
         // Wrong bytes for the character set.
         1366 | 1300 | 3854 | 1977 => Error::BadText(column_of(&sql.message, "(which the server did not name)")),
         // Data too long, out of range, row too large.

@@ -110,6 +110,11 @@ impl<S: SqlSession> SqlRows<S> {
         self.sql.enter().map_err(error)
     }
 
+    /// See [`SqlSession::before_reads`].
+    pub fn before_reads(&mut self) -> Result<()> {
+        self.sql.before_reads().map_err(error)
+    }
+
     /// Whether a transaction is open.
     pub fn active(&self) -> bool {
         self.active

@@ -56,6 +56,11 @@ pub trait SqlSession {
         Ok(())
     }
 
+    /// Called before rows are read below SQL, without a transaction. An error refuses that.
+    fn before_reads(&mut self) -> std::result::Result<(), SqlError> {
+        Ok(())
+    }
+
     /// Prepares a statement and returns its handle.
     fn prepare(&mut self, sql: &str) -> std::result::Result<u64, SqlError>;
 

@@ -201,6 +201,7 @@ fn error_numbers_become_words() {
         (3819, Error::Constraint(message.into())),
         (1317, Error::Interrupted),
         (1053, Error::Interrupted),
+        (1047, Error::Refused(message.into())),
         (1146, Error::NotFound("test/t".into())),
         (1054, Error::Changed("test/t".into())),
         (1114, Error::DiskFull),
