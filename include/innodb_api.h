@@ -129,12 +129,14 @@ typedef struct ib_col_meta {
 
 /* Bits of get_cfg(). IB_CFG_LASTING_TUPLES, which InnoDB never sets: a tuple outlives the cursor that it was made from, and serves every
  * later cursor on the same index. Once the definition of the table changed, read_row, moveto, insert_row and update_row answer
- * IB_DATA_MISMATCH to it, read_row whether or not the cursor is on a row; and what is read or set takes no memory of it that grows. */
+ * IB_DATA_MISMATCH to it, read_row whether or not the cursor is on a row; and what is read or set takes no memory of it that grows.
+ * IB_CFG_FIELDS, which InnoDB never sets either: the table is the beginning of an ib_cb_fields_t. */
 typedef enum ib_cfg {
     IB_CFG_BINLOG_ENABLED = 1,
     IB_CFG_MDL_ENABLED = 2,
     IB_CFG_DISABLE_ROWLOCK = 4,
-    IB_CFG_LASTING_TUPLES = 8
+    IB_CFG_LASTING_TUPLES = 8,
+    IB_CFG_FIELDS = 16
 } ib_cfg_t;
 
 /* Length that col_get_meta() and friends return for SQL NULL. */
@@ -264,9 +266,36 @@ typedef struct ib_cb {
 
 #define IB_CB_ENTRIES 50
 
+/* A column's value in a call that takes or gives a whole row. */
+typedef struct ib_field {
+    const void *data;
+    ib_ulint_t len; /* bytes at `data`, IB_SQL_NULL or IB_FIELD_UNSET */
+} ib_field_t;
+
+/* Length of a field that a row to be written leaves to the engine. */
+#define IB_FIELD_UNSET 0xFFFFFFFEu
+
+/* The table of a host whose get_cfg() has IB_CFG_FIELDS: a row is found, read and written by one call instead of one for each
+ * column.  What such a call cannot do as it is asked, because a value would be cut or a key moves, it answers with
+ * IB_DATA_MISMATCH and has done nothing: the entries above do it, or say what is wrong.  `n` is the number of columns of the table,
+ * and values that are handed over are as col_set_value() takes them. */
+typedef struct ib_cb_fields {
+    ib_cb_t table;
+    /* 50. moveto() to the row whose key is this and read_row(), on an index that is unique and has one column.  `fields` get
+     *     the stored bytes of all columns, as col_get_value() shows them; they stay as they are until the cursor is moved or
+     *     closed or its transaction ends. */
+    ib_err_t (*find_fields)(ib_crsr_t crsr, const void *key, ib_ulint_t len, ib_field_t *fields, ib_ulint_t n);
+    /* 51. Changes the row that find_fields() found last, and nobody changed since, in the columns that are set.  To be
+     *     changed again it must be found again. */
+    ib_err_t (*update_fields)(ib_crsr_t crsr, const ib_field_t *fields, ib_ulint_t n);
+    /* 52. Inserts a row: columns that are not set get what insert_row() gives them. */
+    ib_err_t (*insert_fields)(ib_crsr_t crsr, const ib_field_t *fields, ib_ulint_t n);
+} ib_cb_fields_t;
+
 IB_STATIC_ASSERT(sizeof(ib_cb_t) == IB_CB_ENTRIES * sizeof(void *), "the table has fifty entries");
 IB_STATIC_ASSERT(offsetof(ib_cb_t, trx_begin) == 24 * sizeof(void *), "trx_begin is entry 24");
 IB_STATIC_ASSERT(offsetof(ib_cb_t, is_virtual_table) == 49 * sizeof(void *), "is_virtual_table is entry 49");
+IB_STATIC_ASSERT(offsetof(ib_cb_fields_t, find_fields) == IB_CB_ENTRIES * sizeof(void *), "find_fields is entry 50");
 IB_STATIC_ASSERT(sizeof(ib_err_t) == 4, "result codes are 32 bits wide");
 IB_STATIC_ASSERT(sizeof(ib_col_meta_t) == 24, "col_meta is 24 bytes");
 IB_STATIC_ASSERT(sizeof(ib_ulint_t) == sizeof(void *), "ulint is as wide as a pointer");

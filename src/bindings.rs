@@ -5,6 +5,7 @@
 
 pub const IB_SQL_NULL: u32 = 4294967295;
 pub const IB_CB_ENTRIES: u32 = 50;
+pub const IB_FIELD_UNSET: u32 = 4294967294;
 pub const DM_SYM_INTERFACE_VERSION: &[u8; 33] = b"_mysql_plugin_interface_version_\0";
 pub const DM_SYM_SIZEOF_PLUGIN: &[u8; 32] = b"_mysql_sizeof_struct_st_plugin_\0";
 pub const DM_SYM_DECLARATIONS: &[u8; 28] = b"_mysql_plugin_declarations_\0";
@@ -185,6 +186,7 @@ pub mod ib_cfg {
     pub const IB_CFG_MDL_ENABLED: Type = 2;
     pub const IB_CFG_DISABLE_ROWLOCK: Type = 4;
     pub const IB_CFG_LASTING_TUPLES: Type = 8;
+    pub const IB_CFG_FIELDS: Type = 16;
 }
 pub use self::ib_cfg::Type as ib_cfg_t;
 #[repr(C)]
@@ -351,6 +353,50 @@ const _: () = {
     ["Offset of field: ib_cb::is_virtual_table"][::std::mem::offset_of!(ib_cb, is_virtual_table) - 392usize];
 };
 pub type ib_cb_t = ib_cb;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct ib_field {
+    pub data: *const ::std::os::raw::c_void,
+    pub len: ib_ulint_t,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of ib_field"][::std::mem::size_of::<ib_field>() - 16usize];
+    ["Alignment of ib_field"][::std::mem::align_of::<ib_field>() - 8usize];
+    ["Offset of field: ib_field::data"][::std::mem::offset_of!(ib_field, data) - 0usize];
+    ["Offset of field: ib_field::len"][::std::mem::offset_of!(ib_field, len) - 8usize];
+};
+pub type ib_field_t = ib_field;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct ib_cb_fields {
+    pub table: ib_cb_t,
+    pub find_fields: ::std::option::Option<
+        unsafe extern "C" fn(
+            crsr: ib_crsr_t,
+            key: *const ::std::os::raw::c_void,
+            len: ib_ulint_t,
+            fields: *mut ib_field_t,
+            n: ib_ulint_t,
+        ) -> ib_err_t,
+    >,
+    pub update_fields: ::std::option::Option<
+        unsafe extern "C" fn(crsr: ib_crsr_t, fields: *const ib_field_t, n: ib_ulint_t) -> ib_err_t,
+    >,
+    pub insert_fields: ::std::option::Option<
+        unsafe extern "C" fn(crsr: ib_crsr_t, fields: *const ib_field_t, n: ib_ulint_t) -> ib_err_t,
+    >,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of ib_cb_fields"][::std::mem::size_of::<ib_cb_fields>() - 424usize];
+    ["Alignment of ib_cb_fields"][::std::mem::align_of::<ib_cb_fields>() - 8usize];
+    ["Offset of field: ib_cb_fields::table"][::std::mem::offset_of!(ib_cb_fields, table) - 0usize];
+    ["Offset of field: ib_cb_fields::find_fields"][::std::mem::offset_of!(ib_cb_fields, find_fields) - 400usize];
+    ["Offset of field: ib_cb_fields::update_fields"][::std::mem::offset_of!(ib_cb_fields, update_fields) - 408usize];
+    ["Offset of field: ib_cb_fields::insert_fields"][::std::mem::offset_of!(ib_cb_fields, insert_fields) - 416usize];
+};
+pub type ib_cb_fields_t = ib_cb_fields;
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct dm_mysql_plugin {

@@ -1,9 +1,6 @@
 //! Rows and keys as bytes.
 //!
-//! **Row**: one byte for the width of the offsets (2 or 4 bytes), then the end offset of each column's
-//! bytes within the payload (little-endian, top bit set for NULL), then the payload. Any column is found without
-//! looking at the others, and the callback table hands out pointers into it, so each column is stored as InnoDB shows it:
-//! integers big-endian with the sign bit of signed ones flipped, CHAR and BINARY padded, ENUM as its number.
+//! Rows are in [`row`].
 //!
 //! **Key**: compares byte by byte like the values it is made of. It begins with the index number (0 for the
 //! primary key, n + 1 for secondary index n), because all indexes of a table share one keyspace. Fixed-size columns
@@ -13,136 +10,12 @@
 //!
 //! Pure functions without state.
 
+mod row;
+
 use super::error::{Error, Result};
 use super::types::{Charset, ColumnDef, ColumnType, TableDef, Value};
+pub(crate) use row::{Field, RowWriter, bytes, column, each, encode_row, fields};
 use std::borrow::Cow;
-use std::ops::Range;
-
-/// Most bytes of an encoded row.
-pub(crate) const MAX_ROW: usize = 1 << 30;
-const NULL_16: u16 = 1 << 15;
-const NULL_32: u32 = 1 << 31;
-
-/// Where a column's bytes are in a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Field {
-    Null,
-    At(Range<usize>),
-}
-
-/// Appends a row to `out`, which is cleared first.
-pub(crate) fn encode_row<'a, I>(out: &mut Vec<u8>, fields: I) -> Result<()>
-where
-    I: ExactSizeIterator<Item = Option<&'a [u8]>> + Clone,
-{
-    // Nearly all rows are narrow: that is tried first, so that a row is looked at once.
-    if encode_with::<2, _>(out, fields.clone()) || encode_with::<4, _>(out, fields) {
-        return Ok(());
-    }
-    Err(Error::RowTooBig)
-}
-
-/// Encodes with offsets of `WIDTH` bytes. `false`: the row is too big for them.
-fn encode_with<'a, const WIDTH: usize, I>(out: &mut Vec<u8>, fields: I) -> bool
-where
-    I: ExactSizeIterator<Item = Option<&'a [u8]>>,
-{
-    let payload = 1 + WIDTH * fields.len();
-    let max = if WIDTH == 2 { NULL_16 as usize - 1 } else { MAX_ROW };
-    out.clear();
-    out.push(WIDTH as u8);
-    out.resize(payload, 0);
-    for (i, field) in fields.enumerate() {
-        let null = if field.is_none() { 1u32 << (8 * WIDTH - 1) } else { 0 };
-        out.extend_from_slice(field.unwrap_or_default());
-        let end = out.len() - payload;
-        let at = 1 + WIDTH * i;
-        match (end <= max, out.get_mut(at..at + WIDTH), (end as u32 | null).to_le_bytes().get(..WIDTH)) {
-            (true, Some(place), Some(offset)) => place.copy_from_slice(offset),
-            _ => return false,
-        }
-    }
-    true
-}
-
-#[inline]
-fn offset(row: &[u8], i: usize) -> Option<(usize, bool)> {
-    let (width, offsets) = row.split_first()?;
-    offset_at(offsets, *width as usize, i)
-}
-
-/// The end of column `i` and whether it is NULL, from offsets of `width` bytes.
-#[inline]
-fn offset_at(offsets: &[u8], width: usize, i: usize) -> Option<(usize, bool)> {
-    match width {
-        2 => {
-            let raw = u16::from_le_bytes(*offsets.get(2 * i..)?.first_chunk()?);
-            Some(((raw & !NULL_16) as usize, raw & NULL_16 != 0))
-        }
-        4 => {
-            let raw = u32::from_le_bytes(*offsets.get(4 * i..)?.first_chunk()?);
-            Some(((raw & !NULL_32) as usize, raw & NULL_32 != 0))
-        }
-        _ => None,
-    }
-}
-
-/// Finds column `i` of a row of `n` columns. `None`: these bytes are not such a row.
-#[inline]
-pub(crate) fn field(row: &[u8], n: usize, i: usize) -> Option<Field> {
-    if i >= n {
-        return None;
-    }
-    let base = 1 + n * *row.first()? as usize;
-    let (end, null) = offset(row, i)?;
-    if null {
-        return Some(Field::Null);
-    }
-    let start = if i == 0 { 0 } else { offset(row, i - 1)?.0 };
-    let range = base + start..base + end;
-    (range.start <= range.end && range.end <= row.len()).then_some(Field::At(range))
-}
-
-/// The bytes of column `i` of a row of `n` columns. `None`: it is NULL, or these bytes are not such a row.
-#[inline]
-pub(crate) fn bytes(row: &[u8], n: usize, i: usize) -> Option<&[u8]> {
-    // Nearly all rows are narrow: a column of theirs is found here in a few steps.
-    if let Some((2, rest)) = row.split_first()
-        && let Some((offsets, payload)) = rest.split_at_checked(2 * n)
-    {
-        let (offsets, _) = offsets.as_chunks::<2>();
-        let end = u16::from_le_bytes(*offsets.get(i)?);
-        let start = if i == 0 { 0 } else { u16::from_le_bytes(*offsets.get(i - 1)?) & !NULL_16 };
-        return if end & NULL_16 == 0 { payload.get(usize::from(start)..usize::from(end)) } else { None };
-    }
-    match field(row, n, i)? {
-        Field::At(range) => row.get(range),
-        Field::Null => None,
-    }
-}
-
-/// Where the bytes of a row's columns are, in order; no bytes where these are not such a row.
-#[inline]
-pub(crate) fn fields(row: &[u8], n: usize) -> impl Iterator<Item = Field> {
-    let width = row.first().map_or(0, |width| *width as usize);
-    let payload = 1 + n * width;
-    let (offsets, mut start) = (row.get(1..payload).unwrap_or_default(), payload);
-    (0..n).map(move |i| {
-        let Some((end, null)) = offset_at(offsets, width, i) else { return Field::Null };
-        let range = start..payload + end;
-        start = range.end;
-        if null || range.start > range.end || range.end > row.len() { Field::Null } else { Field::At(range) }
-    })
-}
-
-/// The stored bytes of column `i`, `None` for NULL.
-pub(crate) fn column<'a>(def: &TableDef, row: &'a [u8], i: usize) -> Result<Option<&'a [u8]>> {
-    match field(row, def.columns.len(), i) {
-        Some(Field::Null) => Ok(None),
-        Some(Field::At(range)) => Ok(row.get(range)),
-        None => Err(Error::Corrupt(format!("a row of table '{}.{}' cannot be decoded", def.db, def.name))),
-    }
-}
 
 /// Bytes an ENUM's number takes.
 pub(crate) fn enum_bytes(values: &[String]) -> u8 {

@@ -1,3 +1,4 @@
+use super::row::field;
 use super::*;
 use crate::refengine::types::IndexDef;
 

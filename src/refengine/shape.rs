@@ -17,6 +17,8 @@ pub(crate) struct ColumnCode {
     pub(crate) attr: u32,
     /// Greatest length in bytes.
     pub(crate) bytes: u32,
+    /// Whether it is part of a key.
+    pub(crate) indexed: bool,
 }
 
 /// See the module.
@@ -30,7 +32,9 @@ impl Shape {
     pub(crate) fn new(def: TableDef) -> Shape {
         // The catalog admits no name with a NUL in it.
         let names = def.columns.iter().map(|c| CString::new(c.name.as_str()).unwrap_or_default()).collect();
-        let codes = def.columns.iter().map(code).collect();
+        let keys = || def.indexes.iter().map(|index| &index.columns).chain([&def.primary_key]);
+        let indexed = |i| keys().any(|columns| columns.contains(&i));
+        let codes = def.columns.iter().enumerate().map(|(i, column)| code(column, indexed(i))).collect();
         Shape { def, names, codes }
     }
 
@@ -54,7 +58,7 @@ pub(crate) fn is_filled(column: &ColumnDef) -> bool {
     column.not_null && column.default.as_ref().is_some_and(|value| *value != Value::Null)
 }
 
-fn code(column: &ColumnDef) -> ColumnCode {
+fn code(column: &ColumnDef, indexed: bool) -> ColumnCode {
     let wide = column.charset.is_utf8();
     let text = |chars: u32| chars.saturating_mul(column.charset.max_bytes_per_char());
     let (kind, bytes, unsigned) = match &column.ty {
@@ -80,5 +84,5 @@ fn code(column: &ColumnDef) -> ColumnCode {
     if is_filled(column) {
         attr |= ib_col_attr::IB_COL_FILLED;
     }
-    ColumnCode { kind, attr, bytes }
+    ColumnCode { kind, attr, bytes, indexed }
 }

@@ -7,6 +7,7 @@
 mod api;
 mod cursor;
 mod describe;
+mod fields;
 mod open;
 mod tuple;
 
@@ -28,6 +29,8 @@ pub struct TableRows {
     kept: Vec<Option<Box<Tuples>>>,
     /// Whether the host's tuples last from one transaction to the next.
     lasting: bool,
+    /// Whether the host finds and writes a row by one call.
+    fields: bool,
     trx: Option<Transaction>,
     mode: Mode,
     active: bool,
@@ -41,8 +44,8 @@ impl TableRows {
     pub fn new(api: Api) -> TableRows {
         let mode = Mode { level: 1, read_write: false };
         let write_lock = if api.row_locks() { ib_lck_mode::IB_LOCK_X } else { ib_lck_mode::IB_LOCK_NONE };
-        let (open, kept, lasting) = (Vec::new(), Vec::new(), api.lasting_tuples());
-        TableRows { open, kept, lasting, trx: None, mode, active: false, write_lock, api }
+        let (open, kept, lasting, fields) = (Vec::new(), Vec::new(), api.lasting_tuples(), api.has_fields());
+        TableRows { open, kept, lasting, fields, trx: None, mode, active: false, write_lock, api }
     }
 
     /// The host's `innodb_api_trx_level`, 0 to 3.
@@ -85,7 +88,7 @@ impl TableRows {
         self.open[table.id] = None;
         let kept = self.kept[table.id].take();
         let base = self.cursor(&table.path)?;
-        self.open[table.id] = Some(OpenTable::new(table, base, kept, self.lasting)?);
+        self.open[table.id] = Some(OpenTable::new(table, base, kept, self.lasting, self.fields)?);
         Ok(())
     }
 
@@ -97,9 +100,9 @@ impl TableRows {
     /// The number of an ENUM's word, which is how InnoDB keeps it.
     #[cold]
     fn word_number(&self, table: &Table, column: usize) -> Option<i128> {
-        let row = &self.opened(table)?.tuples.row;
-        let integer = row.meta(column).0.type_ == ib_col_type::IB_INT;
-        row.bytes(column).filter(|_| integer).map(|bytes| decode_int(bytes, true))
+        let open = self.opened(table)?;
+        let integer = open.tuples.row.meta(column).0.type_ == ib_col_type::IB_INT;
+        open.bytes(column).filter(|_| integer).map(|bytes| decode_int(bytes, true))
     }
 
     /// Closes every table; the next operation opens its table again.
@@ -196,7 +199,7 @@ impl Rows for TableRows {
 
     fn bytes(&self, table: &Table, column: usize) -> Option<&[u8]> {
         let kind = table.columns.get(column)?.kind;
-        let bytes = self.opened(table)?.tuples.row.bytes(column)?;
+        let bytes = self.opened(table)?.bytes(column)?;
         match kind {
             // CHAR comes back with the padding that the engine added.
             ColumnKind::Char => Some(bytes.trim_ascii_end_spaces()),
@@ -208,7 +211,7 @@ impl Rows for TableRows {
         let ColumnKind::Int { bytes, unsigned } = table.columns.get(column)?.kind else {
             return self.word_number(table, column);
         };
-        Some(decode_int(self.opened(table)?.tuples.row.integer(column, bytes)?, unsigned))
+        Some(decode_int(self.opened(table)?.integer(column, bytes)?, unsigned))
     }
 
     fn insert(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {

@@ -8,6 +8,7 @@ mod common;
 mod support;
 
 mod api;
+mod api_fields;
 mod api_trx;
 mod conformance;
 mod damage;

@@ -197,7 +197,7 @@ pub unsafe extern "C" fn refengine_api(engine: *mut refengine_t) -> *const ib_cb
         match unsafe { shared(engine) } {
             Some(handle) => {
                 handle.engine.serve_callback_table();
-                ptr::from_ref(super::api())
+                ptr::from_ref(super::api()).cast()
             }
             None => ptr::null(),
         }

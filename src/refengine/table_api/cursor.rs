@@ -3,6 +3,7 @@
 use super::handle::{Fail, Idle, MISUSED, Outcome, Pooled, object};
 use super::trx::TrxHandle;
 use super::tuple::Tuple;
+use super::value::{self, MISMATCH, Stored};
 use crate::bindings::{
     ib_crsr_t, ib_cursor, ib_err, ib_match_mode, ib_match_mode_t, ib_srch_mode, ib_srch_mode_t, ib_trx_t,
 };
@@ -53,6 +54,8 @@ pub(crate) struct Cursor {
     pub(super) at: Vec<u8>,
     /// The row there and its primary key, unless there is none or it was deleted.
     pub(super) row: Option<Slice>,
+    /// Whether `find_fields` found it and it was not changed since.
+    pub(super) found: bool,
     pub(super) pk: Vec<u8>,
     /// The forward scan that led to the position.
     pub(super) scan: Option<Scan>,
@@ -70,6 +73,7 @@ impl Default for Cursor {
             placed: false,
             at: Vec::new(),
             row: None,
+            found: false,
             pk: Vec::new(),
             scan: None,
             buffer: Vec::new(),
@@ -120,6 +124,7 @@ impl Cursor {
 
     pub(super) fn unplace(&mut self) {
         self.placed = false;
+        self.found = false;
         self.row = None;
         self.scan = None;
     }
@@ -175,6 +180,27 @@ impl Cursor {
             self.row = Some(row);
         }
         if self.row.is_some() { Ok(()) } else { Err(NOT_FOUND) }
+    }
+
+    /// Looks up the row with a key, in the format of `col_set_value`, of an index that is unique and has one column.
+    pub(super) fn find_key(&mut self, key: &[u8]) -> Outcome {
+        self.unplace();
+        let def = self.guard.as_ref().ok_or(MISUSED)?.table().def();
+        let column = match codec::index_columns(def, self.index) {
+            [column] if codec::is_unique(def, self.index) => def.columns.get(*column).ok_or(MISMATCH)?,
+            _ => return Err(MISMATCH),
+        };
+        let value = value::stored(column, key)?;
+        let stored = match &value {
+            Stored::Int(stored) => stored.bytes(),
+            // No row has a key that its column cannot hold.
+            Stored::Bytes { cut: true, .. } => return Err(NOT_FOUND),
+            Stored::Bytes { stored, .. } => stored,
+        };
+        self.buffer.clear();
+        self.buffer.push(self.index as u8);
+        codec::push_key_part(&mut self.buffer, def, self.index, 0, Some(stored), Tail::Complete);
+        self.find()
     }
 
     /// Primary key of the row under the cursor.

@@ -9,16 +9,24 @@
 
 mod cursor;
 mod cursor_calls;
+mod fields;
 mod handle;
 mod settings;
 mod trx;
 mod tuple;
+mod value;
 
-use crate::bindings::ib_cb_t;
+use crate::bindings::{ib_cb_fields_t, ib_cb_t};
 
-/// The callback table of the process's open engine: all fifty entries.
-pub fn api() -> &'static ib_cb_t {
-    static TABLE: ib_cb_t = ib_cb_t {
+/// The callback table of the process's open engine: all fifty entries, and those of `IB_CFG_FIELDS`.
+pub fn api() -> &'static ib_cb_fields_t {
+    static TABLE: ib_cb_fields_t = ib_cb_fields_t {
+        table: CANONICAL,
+        find_fields: Some(fields::find_fields),
+        update_fields: Some(fields::update_fields),
+        insert_fields: Some(fields::insert_fields),
+    };
+    const CANONICAL: ib_cb_t = ib_cb_t {
         open_table: Some(cursor_calls::open_table),
         read_row: Some(cursor_calls::read_row),
         insert_row: Some(cursor_calls::insert_row),

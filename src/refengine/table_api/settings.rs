@@ -41,7 +41,7 @@ pub(super) unsafe extern "C" fn get_cfg() -> c_int {
             (Var::DisableRowlock, ib_cfg::IB_CFG_DISABLE_ROWLOCK),
         ];
         let set = bits.iter().filter(|(var, _)| core.variable(*var) != 0);
-        set.fold(ib_cfg::IB_CFG_LASTING_TUPLES, |all, (_, bit)| all | *bit) as c_int
+        set.fold(ib_cfg::IB_CFG_LASTING_TUPLES | ib_cfg::IB_CFG_FIELDS, |all, (_, bit)| all | *bit) as c_int
     })
 }
 

@@ -1,6 +1,7 @@
 //! Entries 9 to 23 and 41: tuples, the values that go into and come out of rows.
 
 use super::handle::{Fail, Idle, MISUSED, Outcome, Pooled, entry, object};
+use super::value::{self, MISMATCH, Stored, StoredInt};
 use crate::bindings::{
     IB_SQL_NULL, ib_bool_t, ib_col_attr, ib_col_meta_t, ib_col_type, ib_crsr_t, ib_err, ib_tpl_t, ib_tuple, ib_ulint_t,
 };
@@ -22,8 +23,6 @@ const SYSTEM_COLUMNS: [u32; 3] = [6, 6, 7];
 /// Memory a tuple keeps for its next use.
 const KEPT_BYTES: usize = 64 << 10;
 
-const MISMATCH: Fail = Fail(ib_err::IB_DATA_MISMATCH);
-
 /// Where a column's bytes are.
 #[derive(Clone, Copy)]
 enum Slot {
@@ -33,11 +32,7 @@ enum Slot {
         start: usize,
         end: usize,
     },
-    /// An integer or the number of an ENUM, as it is stored.
-    Int {
-        stored: [u8; 8],
-        len: u8,
-    },
+    Int(StoredInt),
     /// In `own`; `room` bytes may be used.
     Own {
         start: usize,
@@ -124,7 +119,7 @@ impl Tuple {
         match self.slots.get(at)? {
             Slot::Null => None,
             Slot::Row { start, end } => self.row.as_ref()?.get(*start..*end),
-            Slot::Int { stored, len } => stored.get(..usize::from(*len)),
+            Slot::Int(stored) => Some(stored.bytes()),
             Slot::Own { start, len, .. } => self.own.get(*start..*start + *len),
             // SAFETY: set with copy = 0, by which the caller promised that the bytes outlive the tuple's use.
             Slot::Foreign { start, len } => Some(unsafe { std::slice::from_raw_parts(*start, *len) }),
@@ -229,24 +224,15 @@ impl Tuple {
     fn set(&mut self, at: usize, src: &[u8], copy: bool) -> Outcome {
         self.spread();
         let column = self.column(at).ok_or(MISMATCH)?;
-        let slot = match &column.ty {
-            ColumnType::Int { bytes, unsigned } => from_native(src, *bytes, !unsigned)?,
-            ColumnType::Enum { values } => {
-                let slot = from_native(src, codec::enum_bytes(values), false)?;
-                if let Slot::Int { stored, len } = &slot
-                    && codec::decode_uint(stored.get(..usize::from(*len)).unwrap_or_default()) > values.len() as u64
-                {
-                    return Err(MISMATCH);
-                }
-                slot
+        let slot = match value::stored(column, src)? {
+            Stored::Int(stored) => Slot::Int(stored),
+            Stored::Bytes { stored: Cow::Borrowed(stored), .. } if !copy => {
+                Slot::Foreign { start: stored.as_ptr(), len: stored.len() }
             }
-            _ => match codec::fit(column, src).stored {
-                Cow::Borrowed(stored) if !copy => Slot::Foreign { start: stored.as_ptr(), len: stored.len() },
-                stored => {
-                    let before = self.slots.get(at).copied();
-                    self.store(before, &stored)
-                }
-            },
+            Stored::Bytes { stored, .. } => {
+                let before = self.slots.get(at).copied();
+                self.store(before, &stored)
+            }
         };
         *self.slots.get_mut(at).ok_or(MISMATCH)? = slot;
         Ok(())
@@ -284,7 +270,7 @@ impl Tuple {
             charset: std::ptr::null_mut(),
         };
         match self.code(at) {
-            Some(ColumnCode { kind, attr, bytes }) => Some(ib_col_meta_t {
+            Some(ColumnCode { kind, attr, bytes, .. }) => Some(ib_col_meta_t {
                 type_: *kind,
                 attr: *attr,
                 type_len: *bytes,
@@ -295,27 +281,6 @@ impl Tuple {
             None => None,
         }
     }
-}
-
-/// A native integer in InnoDB's format.
-fn from_native(src: &[u8], bytes: u8, signed: bool) -> std::result::Result<Slot, Fail> {
-    if src.len() != usize::from(bytes) {
-        return Err(MISMATCH);
-    }
-    let mut stored = [0; 8];
-    match *src {
-        [a] => stored[0] = a,
-        [a, b] => stored[..2].copy_from_slice(&u16::from_ne_bytes([a, b]).to_be_bytes()),
-        [a, b, c] if cfg!(target_endian = "little") => stored[..3].copy_from_slice(&[c, b, a]),
-        [a, b, c] => stored[..3].copy_from_slice(&[a, b, c]),
-        [a, b, c, d] => stored[..4].copy_from_slice(&u32::from_ne_bytes([a, b, c, d]).to_be_bytes()),
-        [a, b, c, d, e, f, g, h] => stored = u64::from_ne_bytes([a, b, c, d, e, f, g, h]).to_be_bytes(),
-        _ => return Err(MISMATCH),
-    }
-    if signed {
-        stored[0] ^= 0x80;
-    }
-    Ok(Slot::Int { stored, len: bytes })
 }
 
 /// # Safety
@@ -417,12 +382,8 @@ entry! {
         if len == ib_ulint_t::from(IB_SQL_NULL) {
             return tuple.set_null(at);
         }
-        let bytes = match (src.is_null(), len) {
-            (true, 0) => &[],
-            (true, _) => return Err(MISUSED),
-            // SAFETY: `len` bytes at `src` by the table's contract.
-            (false, _) => unsafe { std::slice::from_raw_parts(src.cast::<u8>(), len as usize) },
-        };
+        // SAFETY: `len` bytes at `src` by the table's contract.
+        let bytes = unsafe { value::bytes(src, len) }?;
         tuple.set(at, bytes, copy != 0)
     }
 }

@@ -1,6 +1,6 @@
 //! Changes of rows, with the entries of secondary indexes that follow.
 
-use super::{Trx, Undo};
+use super::{Last, Trx, Undo};
 use crate::refengine::codec;
 use crate::refengine::error::{Error, Result};
 use crate::refengine::lock::LockMode;
@@ -61,6 +61,26 @@ impl Trx {
         self.put(used, pk, Some(row));
         self.put_all(used, entries);
         Ok(Updated::Changed)
+    }
+
+    /// Replaces a row that was `found` under the primary key `pk` by one that has the same values in the columns of every index.
+    pub(crate) fn replace(&mut self, guard: &mdl::Shared, pk: &[u8], found: &[u8], row: Slice) -> Result<Updated> {
+        self.check_writable()?;
+        let table = guard.table().id();
+        let used = self.hold_guarded(guard)?;
+        match self.last.take() {
+            // It was locked when it was found, and so is still what was found: its indexes need no look.
+            Some(Last { table: of, key, row: Some(old) })
+                if of == table && *key == *pk && std::ptr::eq(&*old, found) =>
+            {
+                if old == row {
+                    return Ok(Updated::Same);
+                }
+                self.put(used, key, Some(row));
+                Ok(Updated::Changed)
+            }
+            _ => self.update(guard, pk, row),
+        }
     }
 
     /// Deletes the row with primary key `pk`. `false`: there is none.

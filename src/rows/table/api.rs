@@ -24,7 +24,18 @@ macro_rules! ib {
     };
 }
 
-pub(super) use ib;
+/// Calls an entry behind the table. Wrap in `unsafe` with the reason why the arguments are valid, and why there is one.
+macro_rules! ibf {
+    ($api:expr, $entry:ident($($arg:expr),*)) => {
+        // A host with `IB_CFG_FIELDS` promises all of them.
+        match (*$api.0.as_ptr().cast::<$crate::bindings::ib_cb_fields_t>()).$entry {
+            Some(entry) => entry($($arg),*),
+            None => $crate::bindings::ib_err::IB_DATA_MISMATCH,
+        }
+    };
+}
+
+pub(super) use {ib, ibf};
 
 /// A host's callback table cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +106,12 @@ impl Api {
     pub fn lasting_tuples(self) -> bool {
         // SAFETY: takes no argument.
         unsafe { ib!(self, get_cfg()) & ib_cfg::IB_CFG_LASTING_TUPLES as c_int != 0 }
+    }
+
+    /// Whether the table goes on behind its canonical end (`IB_CFG_FIELDS`).
+    pub fn has_fields(self) -> bool {
+        // SAFETY: takes no argument.
+        unsafe { ib!(self, get_cfg()) & ib_cfg::IB_CFG_FIELDS as c_int != 0 }
     }
 
     /// TRUNCATE TABLE.

@@ -1,9 +1,10 @@
 //! Owners of the table's transactions and cursors.
 
-use super::api::{Api, ib};
+use super::api::{Api, ib, ibf};
 use super::tuple::Tuple;
 use crate::bindings::{
-    ib_bool_t, ib_crsr_t, ib_err, ib_lck_mode, ib_match_mode, ib_srch_mode, ib_trx_level, ib_trx_t, ib_ulint_t,
+    ib_bool_t, ib_crsr_t, ib_err, ib_field_t, ib_lck_mode, ib_match_mode, ib_srch_mode, ib_trx_level, ib_trx_t,
+    ib_ulint_t,
 };
 use crate::rows::{Error, Mode, Result};
 use std::ffi::{CStr, c_int};
@@ -172,6 +173,29 @@ impl Cursor {
     pub(super) fn update(&self, old: &Tuple, new: &Tuple) -> Result<()> {
         // SAFETY: cursor and tuples live; `old` was read through this cursor.
         self.api.check(unsafe { ib!(self.api, update_row(self.raw, old.raw, new.raw)) })
+    }
+
+    pub(super) fn api(&self) -> Api {
+        self.api
+    }
+
+    /// The code of the host's call; a host without `IB_CFG_FIELDS` is not asked.
+    #[inline]
+    pub(super) fn find_fields(&self, key: ib_field_t, row: &mut [ib_field_t]) -> ib_err::Type {
+        // SAFETY: the cursor lives, the key's bytes are the caller's, `row` is writable.
+        unsafe { ibf!(self.api, find_fields(self.raw, key.data, key.len, row.as_mut_ptr(), row.len() as ib_ulint_t)) }
+    }
+
+    /// As [`Cursor::find_fields`].
+    pub(super) fn update_fields(&self, row: &[ib_field_t]) -> ib_err::Type {
+        // SAFETY: the cursor lives, `row` and what it points to are the caller's.
+        unsafe { ibf!(self.api, update_fields(self.raw, row.as_ptr(), row.len() as ib_ulint_t)) }
+    }
+
+    /// As [`Cursor::find_fields`].
+    pub(super) fn insert_fields(&self, row: &[ib_field_t]) -> ib_err::Type {
+        // SAFETY: as above.
+        unsafe { ibf!(self.api, insert_fields(self.raw, row.as_ptr(), row.len() as ib_ulint_t)) }
     }
 
     pub(super) fn delete(&self) -> Result<()> {

@@ -5,6 +5,7 @@
 
 use super::cursor::Cursor;
 use super::describe::column_kind;
+use super::fields::{Answer, Fields};
 use super::tuple::Tuple;
 use crate::bindings::{ib_lck_mode, ib_match_mode, ib_srch_mode};
 use crate::rows::{Cell, Column, ColumnKind, Error, Result, Table};
@@ -28,11 +29,13 @@ pub(super) struct Tuples {
     new: Option<Tuple>,
     /// Columns that may be longer than [`KEPT_COLUMN`].
     wide: Vec<usize>,
+    /// Where the host takes whole rows, and its index knows no more than the key.
+    fields: Option<Fields>,
 }
 
 impl Tuples {
     /// Makes them from cursors of a table, whose columns must be those that were described.
-    pub(super) fn new(table: &Table, base: &Cursor, index: Option<&Cursor>) -> Result<Tuples> {
+    pub(super) fn new(table: &Table, base: &Cursor, index: Option<&Cursor>, fields: bool) -> Result<Tuples> {
         let search = index.unwrap_or(base).search_tuple()?;
         let row = base.read_tuple()?;
         let same = |(i, column): (usize, &Column)| {
@@ -48,7 +51,8 @@ impl Tuples {
         };
         let columns = table.columns.iter().enumerate();
         let wide = columns.filter(|(_, column)| column.max_bytes > KEPT_COLUMN).map(|(i, _)| i).collect();
-        Ok(Tuples { stamp: table.stamp, search, appended, row, new: None, wide })
+        let fields = (fields && appended.is_empty()).then(|| Fields::new(table.columns.len()));
+        Ok(Tuples { stamp: table.stamp, search, appended, row, new: None, wide, fields })
     }
 }
 
@@ -62,11 +66,19 @@ pub(super) struct OpenTable {
     index: Option<Cursor>,
     base: Cursor,
     lock: ib_lck_mode::Type,
+    /// Whether the current row is the one in the fields, not the one in the row tuple.
+    in_fields: bool,
 }
 
 impl OpenTable {
     /// Opens a table whose cursor on the clustered index this is, with the tuples of an earlier time if they still suit it.
-    pub(super) fn new(table: &Table, base: Cursor, kept: Option<Box<Tuples>>, lasting: bool) -> Result<OpenTable> {
+    pub(super) fn new(
+        table: &Table,
+        base: Cursor,
+        kept: Option<Box<Tuples>>,
+        lasting: bool,
+        fields: bool,
+    ) -> Result<OpenTable> {
         let index = match &table.index {
             None => None,
             Some(name) => {
@@ -78,9 +90,10 @@ impl OpenTable {
         index.as_ref().unwrap_or(&base).set_match_mode(ib_match_mode::IB_EXACT_MATCH);
         let tuples = match kept.filter(|kept| kept.stamp == table.stamp && base.suits(&kept.row)) {
             Some(kept) => kept,
-            None => Box::new(Tuples::new(table, &base, index.as_ref())?),
+            None => Box::new(Tuples::new(table, &base, index.as_ref(), fields)?),
         };
-        Ok(OpenTable { tuples, reads: 0, lasting, index, base, lock: ib_lck_mode::IB_LOCK_NONE })
+        let lock = ib_lck_mode::IB_LOCK_NONE;
+        Ok(OpenTable { tuples, reads: 0, lasting, index, base, lock, in_fields: false })
     }
 
     /// Closes the cursors; what is left are tuples that may be used again.
@@ -96,6 +109,24 @@ impl OpenTable {
 
     pub(super) fn cursor(&self) -> &Cursor {
         self.index.as_ref().unwrap_or(&self.base)
+    }
+
+    /// The stored bytes of a column of the current row, `None` for NULL.
+    #[inline]
+    pub(super) fn bytes(&self, column: usize) -> Option<&[u8]> {
+        match &self.tuples.fields {
+            Some(fields) if self.in_fields => fields.bytes(column),
+            _ => self.tuples.row.bytes(column),
+        }
+    }
+
+    /// Those of an integer column of this width.
+    #[inline]
+    pub(super) fn integer(&self, column: usize, width: u8) -> Option<&[u8]> {
+        match &self.tuples.fields {
+            Some(fields) if self.in_fields => fields.bytes(column),
+            _ => self.tuples.row.integer(column, width),
+        }
     }
 
     /// Takes the lock mode for the reads that follow.
@@ -181,6 +212,7 @@ impl OpenTable {
     }
 
     pub(super) fn read_current(&mut self) -> Result<bool> {
+        self.in_fields = false;
         if !self.lasting {
             if self.reads == READS_PER_TUPLE {
                 self.tuples.row = self.base.read_tuple()?;
@@ -193,6 +225,13 @@ impl OpenTable {
 
     /// Makes the row with a key the current one.
     pub(super) fn find(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
+        let cursor = self.index.as_ref().unwrap_or(&self.base);
+        if let Some(fields) = &mut self.tuples.fields
+            && let Answer::Done(found) = fields.find(cursor, &table.columns[table.key], key)?
+        {
+            self.in_fields = found;
+            return Ok(found);
+        }
         // A tuple that lasts takes the key where it is: it is set anew before it is used again.
         match self.tuples.search.set(0, key, &table.columns[table.key], !self.lasting) {
             // A key that the column cannot hold is a key that no row has.
@@ -207,6 +246,11 @@ impl OpenTable {
 
     /// Inserts a row of these cells; other columns are NULL.
     pub(super) fn insert(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
+        if let Some(fields) = &mut self.tuples.fields
+            && let Answer::Done(_) = fields.insert(&self.base, table, cells)?
+        {
+            return Ok(());
+        }
         let (new, used) = self.new_row()?;
         for (i, column) in table.columns.iter().enumerate() {
             match cells.iter().find(|(given, _)| *given == i) {
@@ -222,6 +266,15 @@ impl OpenTable {
 
     /// Changes these cells of the current row.
     pub(super) fn update(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
+        if self.in_fields {
+            let cursor = self.index.as_ref().unwrap_or(&self.base);
+            if let Some(fields) = &mut self.tuples.fields
+                && let Answer::Done(found) = fields.update(cursor, table, cells)?
+            {
+                return if found { Ok(()) } else { Err(Error::Engine("the row to be changed is gone".into())) };
+            }
+            self.read_current()?;
+        }
         let (new, used) = self.new_row()?;
         for (i, column) in table.columns.iter().enumerate() {
             match cells.iter().find(|(changed, _)| *changed == i) {

@@ -83,14 +83,10 @@ impl Tuple {
     pub(super) fn set(&self, i: usize, cell: Cell<'_>, column: &Column, copy: bool) -> Result<()> {
         match (cell, column.kind) {
             (Cell::Null, _) => self.set_raw(i, ptr::null(), IB_SQL_NULL as usize, true),
-            (Cell::Int(value), ColumnKind::Int { bytes, .. }) => {
-                let native = value.to_ne_bytes();
-                self.set_int(i, native, fits_signed(value, bytes), bytes, column)
-            }
-            (Cell::UInt(value), ColumnKind::Int { bytes, .. }) => {
-                let fits = bytes >= 8 || value >> (8 * u32::from(bytes)) == 0;
-                self.set_int(i, value.to_ne_bytes(), fits, bytes, column)
-            }
+            (Cell::Int(_) | Cell::UInt(_), ColumnKind::Int { bytes, .. }) => match native(cell, bytes) {
+                Some(native) => self.set_int(i, native, bytes),
+                None => Err(Error::TooLong(column.name.clone())),
+            },
             (Cell::Bytes(value), _) => {
                 if value.len() > column.max_bytes as usize {
                     return Err(Error::TooLong(column.name.clone()));
@@ -133,14 +129,9 @@ impl Tuple {
         self.set_raw(i, padded.as_ptr(), width.min(BINARY_MAX), true)
     }
 
-    fn set_int(&self, i: usize, native: [u8; 8], fits: bool, bytes: u8, column: &Column) -> Result<()> {
-        if !fits {
-            return Err(Error::TooLong(column.name.clone()));
-        }
-        // Little-endian keeps the low bytes first, big-endian last.
-        let width = usize::from(bytes).min(8);
-        let part = if cfg!(target_endian = "little") { &native[..width] } else { &native[8 - width..] };
-        self.set_raw(i, part.as_ptr(), part.len(), true)
+    /// Sets an integer column of so many bytes to what [`native`] gave.
+    fn set_int(&self, i: usize, native: [u8; 8], bytes: u8) -> Result<()> {
+        self.set_raw(i, native.as_ptr(), usize::from(bytes).min(8), true)
     }
 
     #[inline]
@@ -169,8 +160,7 @@ impl Tuple {
             },
         };
         let Some(bytes) = other.integer(from, width) else { return Ok(false) };
-        let native = (decode_int(bytes, unsigned) as i64).to_ne_bytes();
-        self.set_int(to, native, true, width, column).map(|()| true)
+        self.set_int(to, in_front(decode_int(bytes, unsigned) as u64, width), width).map(|()| true)
     }
 }
 
@@ -179,6 +169,23 @@ impl Drop for Tuple {
         // SAFETY: `raw` is ours and dies here.
         unsafe { ib!(self.api, tuple_delete(self.raw)) };
     }
+}
+
+/// An integer cell in the machine's format, at the beginning of the bytes, for a column of so many; `None` where it does not fit.
+#[inline]
+pub(super) fn native(cell: Cell<'_>, bytes: u8) -> Option<[u8; 8]> {
+    match cell {
+        Cell::Int(value) => fits_signed(value, bytes).then(|| in_front(value as u64, bytes)),
+        Cell::UInt(value) => (bytes >= 8 || value >> (8 * u32::from(bytes)) == 0).then(|| in_front(value, bytes)),
+        _ => None,
+    }
+}
+
+/// The low bytes of a number at the beginning: big-endian machines have them last.
+#[inline]
+fn in_front(value: u64, bytes: u8) -> [u8; 8] {
+    let spare = if cfg!(target_endian = "little") { 0 } else { 64 - 8 * u32::from(bytes.clamp(1, 8)) };
+    (value << spare).to_ne_bytes()
 }
 
 fn fits_signed(value: i64, bytes: u8) -> bool {

@@ -1,0 +1,113 @@
+//! Entries 50 to 52: rows that are found, read and written by one call each.
+
+use super::cursor::{Cursor, NOT_FOUND};
+use super::handle::{Fail, MISUSED, Outcome, entry, object};
+use super::value::{MISMATCH, Stored, bytes, stored};
+use crate::bindings::{IB_FIELD_UNSET, IB_SQL_NULL, ib_col_attr, ib_crsr_t, ib_err, ib_field_t, ib_ulint_t};
+use crate::refengine::codec::{self, RowWriter};
+use crate::refengine::shape::Shape;
+use crate::refengine::storage::Slice;
+use crate::refengine::trx::change::Updated;
+use std::os::raw::c_void;
+
+const NULL: ib_field_t = ib_field_t { data: std::ptr::null(), len: IB_SQL_NULL as ib_ulint_t };
+
+entry! {
+    fn find_fields(crsr: ib_crsr_t, key: *const c_void, len: ib_ulint_t, fields: *mut ib_field_t, n: ib_ulint_t) {
+        // SAFETY: the caller's handle.
+        let cursor: &mut Cursor = unsafe { object(crsr) }?;
+        let columns = cursor.guard()?.table().def().columns.len();
+        if fields.is_null() || n as usize != columns {
+            return Err(MISMATCH);
+        }
+        // SAFETY: the caller's key, and its fields, as many as the table has columns.
+        let (key, fields) = unsafe { (bytes(key, len)?, std::slice::from_raw_parts_mut(fields, columns)) };
+        cursor.find_key(key)?;
+        let row = cursor.row.as_deref().ok_or(NOT_FOUND)?;
+        let mut fields = fields.iter_mut();
+        codec::each(row, columns, |column| {
+            if let Some(field) = fields.next() {
+                *field = column.map_or(NULL, |column| ib_field_t { data: column.as_ptr().cast(), len: column.len() as ib_ulint_t });
+            }
+        });
+        cursor.found = true;
+        Ok(())
+    }
+}
+
+entry! {
+    fn update_fields(crsr: ib_crsr_t, fields: *const ib_field_t, n: ib_ulint_t) {
+        // SAFETY: the caller's handle.
+        let cursor: &mut Cursor = unsafe { object(crsr) }?;
+        // The fields that were handed out point into this row, so it stays where it is.
+        let old = cursor.row.as_deref().filter(|_| cursor.found).ok_or(MISUSED)?;
+        let guard = cursor.guard.as_ref().ok_or(MISUSED)?;
+        // SAFETY: the caller's fields.
+        unsafe { write_row(&mut cursor.buffer, guard.table().shape(), fields, n, Some(old)) }?;
+        let key = if cursor.index == 0 { &cursor.at } else { &cursor.pk };
+        if cursor.trx.running()?.replace(guard, key, old, Slice::new(&cursor.buffer))? == Updated::Missing {
+            return Err(NOT_FOUND);
+        }
+        cursor.found = false;
+        Ok(())
+    }
+}
+
+entry! {
+    fn insert_fields(crsr: ib_crsr_t, fields: *const ib_field_t, n: ib_ulint_t) {
+        // SAFETY: the caller's handle.
+        let cursor: &mut Cursor = unsafe { object(crsr) }?;
+        let guard = cursor.guard.as_ref().ok_or(MISUSED)?;
+        // SAFETY: the caller's fields.
+        unsafe { write_row(&mut cursor.buffer, guard.table().shape(), fields, n, None) }?;
+        Ok(cursor.trx.running()?.insert(guard, Slice::new(&cursor.buffer))?)
+    }
+}
+
+/// Writes the row that these fields make to `out`, those that are not set as in `old` or, without that, NULL. Refuses what is not
+/// done in this way: see the header.
+///
+/// # Safety
+/// `fields` is NULL or has `n` fields, whose bytes are readable.
+unsafe fn write_row(
+    out: &mut Vec<u8>,
+    shape: &Shape,
+    fields: *const ib_field_t,
+    n: ib_ulint_t,
+    old: Option<&[u8]>,
+) -> Outcome {
+    let columns = &shape.def().columns;
+    if fields.is_null() || n as usize != columns.len() {
+        return Err(MISMATCH);
+    }
+    // SAFETY: the caller's promise.
+    let fields = unsafe { std::slice::from_raw_parts(fields, columns.len()) };
+    let mut row = RowWriter::<2>::begin(out, columns.len());
+    for (at, ((field, column), code)) in fields.iter().zip(columns).zip(shape.codes()).enumerate() {
+        let given = field.len != ib_ulint_t::from(IB_FIELD_UNSET);
+        if given && old.is_some() && code.indexed {
+            return Err(MISMATCH);
+        }
+        let fits = if given && field.len != NULL.len {
+            // SAFETY: the caller's promise.
+            match stored(column, unsafe { bytes(field.data, field.len) }?)? {
+                Stored::Int(number) => row.push(Some(number.bytes())),
+                Stored::Bytes { stored, cut } => !cut && row.push(Some(&stored)),
+            }
+        } else {
+            let kept = if given { None } else { old.and_then(|old| codec::bytes(old, columns.len(), at)) };
+            if kept.is_none() && code.attr & ib_col_attr::IB_COL_FILLED != 0 && old.is_none() {
+                // It has a default, which `insert_row` knows.
+                return Err(MISMATCH);
+            }
+            if kept.is_none() && code.attr & ib_col_attr::IB_COL_NOT_NULL != 0 {
+                return Err(Fail(ib_err::IB_INVALID_NULL));
+            }
+            row.push(kept)
+        };
+        if !fits {
+            return Err(MISMATCH);
+        }
+    }
+    Ok(())
+}
