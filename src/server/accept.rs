@@ -1,7 +1,7 @@
 //! The acceptor: the thread that takes connections.
 
 use super::listen::Listener;
-use super::mailbox::Mailbox;
+use super::mailbox::{Arrival, Mailbox};
 use super::shared::Shared;
 use crate::protocol::reply;
 use std::io::ErrorKind;
@@ -53,7 +53,7 @@ fn accept_from(
         && let Some(socket) = listener.accept()?
     {
         shared.connections_total.fetch_add(1, Ordering::Relaxed);
-        if shared.connections.load(Ordering::Relaxed) >= shared.options.max_connections {
+        if shared.connections() >= shared.options.max_connections {
             shared.connections_refused.fetch_add(1, Ordering::Relaxed);
             if listener.service.tls.is_some() {
                 continue;
@@ -62,8 +62,8 @@ fn accept_from(
             let _ = socket.send_with_flags(refusal, libc::MSG_NOSIGNAL);
             continue;
         }
-        shared.connections.fetch_add(1, Ordering::Relaxed);
-        mailboxes[*turn % mailboxes.len()].give(socket, listener.service);
+        let (service, counted) = (listener.service, Arc::clone(&shared.connections));
+        mailboxes[*turn % mailboxes.len()].give(Arrival { socket, service, counted });
         *turn += 1;
     }
     Ok(())

@@ -108,6 +108,8 @@ pub struct Conn {
     pub failures: u8,
     /// Where it watches: it is told what others do, and what it sends means nothing any more.
     pub watcher: Option<Arc<Watcher>>,
+    /// It is one of those that are counted, until it is dropped.
+    pub counted: Option<Arc<()>>,
     /// Container that keys without a mapping belong to.
     pub container: ContainerId,
     /// Where its keys may lead.
@@ -154,6 +156,7 @@ impl Conn {
             login: None,
             failures: 0,
             watcher: None,
+            counted: None,
             container: ContainerId::DEFAULT,
             scope: Scope::default(),
             wrote: false,

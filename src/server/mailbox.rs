@@ -16,10 +16,19 @@ pub struct Renewal {
     pub new: Option<Arc<User>>,
 }
 
+/// A new connection.
+pub struct Arrival {
+    pub(super) socket: Socket,
+    /// What its listener offers.
+    pub(super) service: Service,
+    /// See [`Shared::connections`](super::shared::Shared::connections).
+    pub(super) counted: Arc<()>,
+}
+
 /// What waits for a worker.
 pub struct Mailbox {
-    /// New connections, and what their listener offers.
-    pub(super) sockets: Mutex<Vec<(Socket, Service)>>,
+    /// New connections.
+    pub(super) arrivals: Mutex<Vec<Arrival>>,
     /// How attempts to log in ended.
     pub(super) verdicts: Mutex<Vec<Verdict>>,
     /// What users may do now. Each is behind the verdicts that it concerns.
@@ -30,12 +39,12 @@ pub struct Mailbox {
 impl Mailbox {
     /// An empty one, whose owner `waker` wakes.
     pub fn new(waker: Waker) -> Mailbox {
-        Mailbox { sockets: Mutex::default(), verdicts: Mutex::default(), renewals: Mutex::default(), waker }
+        Mailbox { arrivals: Mutex::default(), verdicts: Mutex::default(), renewals: Mutex::default(), waker }
     }
 
     /// Hands a new connection over.
-    pub fn give(&self, socket: Socket, service: Service) {
-        self.sockets.lock().push((socket, service));
+    pub fn give(&self, arrival: Arrival) {
+        self.arrivals.lock().push(arrival);
         self.wake();
     }
 

@@ -149,7 +149,7 @@ impl Shared {
         number("time", unix_time() as u64);
         number("pointer_size", 8 * size_of::<usize>() as u64);
         number("max_connections", self.options.max_connections as u64);
-        number("curr_connections", self.connections.load(Ordering::Relaxed) as u64);
+        number("curr_connections", self.connections() as u64);
         number("total_connections", self.connections_total.load(Ordering::Relaxed));
         number("rejected_connections", self.connections_refused.load(Ordering::Relaxed));
         // A connection over the limit is taken and refused, so the listeners never rest.

@@ -34,7 +34,8 @@ pub struct Shared {
     /// Where the counters stood at the last `stats reset`.
     pub(super) reset: [AtomicU64; stats::COUNT],
     pub(super) stop: AtomicBool,
-    pub(super) connections: AtomicUsize,
+    /// Each open connection holds one of these, so that none is lost to the count whatever becomes of its worker.
+    pub(super) connections: Arc<()>,
     /// The same, one by one.
     pub(super) peers: Peers,
     pub(super) connections_total: AtomicU64,
@@ -77,6 +78,11 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// Connections that are open now.
+    pub fn connections(&self) -> usize {
+        Arc::strong_count(&self.connections) - 1
+    }
+
     pub(super) fn new(
         host: Host,
         options: Options,
@@ -91,7 +97,7 @@ impl Shared {
             stats: (0..options.threads).map(|_| WorkerStats::new()).collect(),
             reset: [const { AtomicU64::new(0) }; stats::COUNT],
             stop: AtomicBool::new(false),
-            connections: AtomicUsize::new(0),
+            connections: Arc::default(),
             peers: Peers::default(),
             connections_total: AtomicU64::new(0),
             connections_refused: AtomicU64::new(0),

@@ -177,6 +177,8 @@ impl<'s> Worker<'s> {
         let mut events = Events::with_capacity(1024);
         let mut buffers = Buffers::default();
         let (mut ready, mut plans) = (Vec::new(), Vec::new());
+        // A wake-up comes once: what a defect took from the worker before this one is still in the mailbox.
+        self.read_mail();
         while !self.shared.stopping() {
             // A sweep goes on in the gaps that clients leave.
             let timeout = match (self.queue.is_empty(), &self.sweep) {
@@ -215,21 +217,7 @@ impl<'s> Worker<'s> {
 
     fn note(&mut self, event: &mio::event::Event) {
         if event.token() == WAKE {
-            for (socket, service) in std::mem::take(&mut *self.mailbox.sockets.lock()) {
-                self.adopt(socket, service);
-            }
-            for verdict in std::mem::take(&mut *self.mailbox.verdicts.lock()) {
-                self.logged_in(verdict);
-            }
-            let renewals = std::mem::take(&mut *self.mailbox.renewals.lock());
-            renewals.into_iter().for_each(|renewal| self.renew(&renewal));
-            self.store.check_session();
-            self.follow_config();
-            self.tell_watchers();
-            if self.index == 0 {
-                self.housekeeping();
-            }
-            return;
+            return self.read_mail();
         }
         let key = event.token().0;
         let Some(conn) = self.conns.get_mut(key) else { return };
@@ -242,6 +230,22 @@ impl<'s> Worker<'s> {
             self.tell_watcher(key);
         }
         self.enqueue(key);
+    }
+
+    /// Does what other threads woke this one for.
+    fn read_mail(&mut self) {
+        std::mem::take(&mut *self.mailbox.arrivals.lock()).into_iter().for_each(|arrival| self.adopt(arrival));
+        for verdict in std::mem::take(&mut *self.mailbox.verdicts.lock()) {
+            self.logged_in(verdict);
+        }
+        let renewals = std::mem::take(&mut *self.mailbox.renewals.lock());
+        renewals.into_iter().for_each(|renewal| self.renew(&renewal));
+        self.store.check_session();
+        self.follow_config();
+        self.tell_watchers();
+        if self.index == 0 {
+            self.housekeeping();
+        }
     }
 
     fn enqueue(&mut self, key: usize) {
@@ -490,6 +494,5 @@ impl Drop for Worker<'_> {
                 self.shared.watchers.leave(watcher, &self.shared.memory);
             }
         }
-        self.shared.connections.fetch_sub(self.conns.len(), Ordering::Relaxed);
     }
 }

@@ -29,9 +29,10 @@ fn a_poller_that_fails_costs_the_worker_its_connections_and_no_rest() {
     unlucky.ask("set k 0 0 1\r\nx\r\n", "STORED\r\n");
     std::fs::write(switch(&host), "poll memcached-0\n").unwrap();
     let begun = Instant::now();
-    // The answer is followed by the failure.
-    unlucky.ask("get k\r\n", "VALUE k 0 1\r\nx\r\nEND\r\n");
-    unlucky.expect_close();
+    // The failure comes behind the answer, or before the request where the worker has looked at a clock.
+    unlucky.send("get k\r\n");
+    let answer: Vec<String> = std::iter::from_fn(|| unlucky.try_read_line().ok().flatten()).collect();
+    assert!(answer.is_empty() || answer == ["VALUE k 0 1", "x", "END"], "{answer:?}");
     host.wait_log("polling failed");
     let failures = || std::fs::read_to_string(switch(&host)).unwrap().matches('.').count();
     wait_until("it tries again", || failures() > 5);
@@ -76,15 +77,20 @@ fn a_defect_in_a_tick_costs_the_worker_its_connections_and_no_rest() {
     }
     // How often a tick looks at the clock is its own affair, but it does.
     assert!(defects > 0, "no clock of a tick has failed");
-    // A worker that were still taken to be at work would have others commit their batches: nobody waits for this one.
+    // A worker that were still taken to be at work would have others commit their batches: nobody waits for this one. A busy machine
+    // may make a phase last so long that it is taken for one that waits; not each time.
     let uptime = || host.status("Daemon_memcached_uptime").unwrap().parse::<u64>().unwrap();
-    let (mut client, begun) = (host.client(), uptime());
-    client.ask("set open 0 0 1\r\nx\r\n", "STORED\r\n");
-    wait_until("the supervisor has looked", || uptime() > begun + 1);
-    assert_eq!(host.rows("SELECT COUNT(*) FROM memcached.cache WHERE `key` = 'open'"), [["0"]]);
-    drop(client);
-    wait_until("its batch is committed", || {
-        host.rows("SELECT COUNT(*) FROM memcached.cache WHERE `key` = 'open'") == [["1"]]
+    let stored =
+        |key: &str| host.rows(&format!("SELECT COUNT(*) FROM memcached.cache WHERE `key` = '{key}'")) == [["1"]];
+    let stays_open = (0..20).any(|attempt| {
+        let (mut client, begun, key) = (host.client(), uptime(), format!("open{attempt}"));
+        client.ask(format!("set {key} 0 0 1\r\nx\r\n"), "STORED\r\n");
+        wait_until("the supervisor has looked", || uptime() > begun + 1);
+        let open = !stored(&key);
+        drop(client);
+        wait_until("its batch is committed", || stored(&key));
+        open
     });
+    assert!(stays_open, "every batch was committed at once");
     assert!(host.terminate().success());
 }

@@ -138,7 +138,7 @@ fn gauges(shared: &Shared, text: &mut Text) {
     let (user, system) = cpu_time();
     text.one("process_user_cpu_seconds_total", "counter", "Seconds that the process has computed.", user);
     text.one("process_system_cpu_seconds_total", "counter", "Seconds that the system has computed for it.", system);
-    let connections = shared.connections.load(Ordering::Relaxed);
+    let connections = shared.connections();
     text.one("current_connections", "gauge", "Connections that are open.", connections);
     text.one("max_connections", "gauge", "Connections that may be open.", shared.options.max_connections);
     let total = shared.connections_total.load(Ordering::Relaxed);

@@ -7,20 +7,20 @@ use crate::protocol::reply::Out;
 use crate::server::admission::{self, Access, Attempt, Verdict};
 use crate::server::conn::Conn;
 use crate::server::login::Origin;
-use crate::server::mailbox::Renewal;
+use crate::server::mailbox::{Arrival, Renewal};
 use crate::server::peers::Held;
-use crate::server::scope::{Scope, Service};
+use crate::server::scope::Scope;
 use crate::server::stats::Counter;
 use crate::server::watch::Farewell;
 use mio::unix::SourceFd;
 use mio::{Interest, Token};
-use socket2::Socket;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 impl Worker<'_> {
-    pub(super) fn adopt(&mut self, socket: Socket, service: Service) {
+    pub(super) fn adopt(&mut self, Arrival { socket, service, counted }: Arrival) {
         let mut conn = Conn::new(socket, Parser::new(self.shared.options.item_size_max, self.shared.options.dialect));
+        conn.counted = Some(counted);
         (conn.scope, conn.container) = (service.scope, service.container);
         if self.shared.logins.is_some() {
             conn.access = Access::Stranger;
@@ -30,7 +30,6 @@ impl Worker<'_> {
             match certificates.session(clients) {
                 Ok(session) => conn.encrypt(session),
                 Err(error) => {
-                    self.shared.connections.fetch_sub(1, Ordering::Relaxed);
                     return log::error!("DM1434: worker {}: cannot begin TLS: {error}", self.index);
                 }
             }
@@ -38,9 +37,11 @@ impl Worker<'_> {
         conn.peer.active.store(self.shared.uptime_seconds(), Ordering::Relaxed);
         let fd = conn.fd();
         conn.peer.place(&conn.access, conn.container);
-        self.shared.peers.enter(fd, &conn.peer);
-        self.shared.watchers.arrived(&conn.peer, fd);
+        let peer = Arc::clone(&conn.peer);
+        // First of all where a worker that meets a defect finds all it has to leave.
         let key = self.conns.insert(conn);
+        self.shared.peers.enter(fd, &peer);
+        self.shared.watchers.arrived(&peer, fd);
         match self.poll.registry().register(&mut SourceFd(&fd), Token(key), Interest::READABLE) {
             Ok(()) => self.enqueue(key),
             Err(error) => {
@@ -65,7 +66,6 @@ impl Worker<'_> {
             conn.say_goodbye();
             self.shared.peers.leave(conn.fd());
             let _ = self.poll.registry().deregister(&mut SourceFd(&conn.fd()));
-            self.shared.connections.fetch_sub(1, Ordering::Relaxed);
             // Whoever reads on begins another batch.
             if conn.wrote || self.store.reads_are_open() {
                 self.commit_batch();
