@@ -1,4 +1,3 @@
-use super::row::field;
 use super::*;
 use crate::refengine::types::IndexDef;
 

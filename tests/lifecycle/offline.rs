@@ -241,7 +241,7 @@ fn a_load_that_is_killed_leaves_whole_batches() {
         assert!(checked.contains("d.t: OK\n"), "{checked}");
         let stored = done(&["dump", &data, "d.t"]);
         let rows = stored.lines().count();
-        assert!(rows % 1000 == 0 && rows <= lines, "{rows} of {lines}");
+        assert!(rows.is_multiple_of(1000) && rows <= lines, "{rows} of {lines}");
         for (id, row) in stored.lines().enumerate() {
             assert!(row.starts_with(&format!("{{\"id\":{id},\"name\":\"name {id}\",")), "{row}");
         }
