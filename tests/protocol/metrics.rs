@@ -130,7 +130,7 @@ fn what_happens_to_a_container_is_counted_there() {
         ("cas @@other.b 0 0 1 5\r\n1", "NOT_FOUND"),
         ("get @@other.a", "VALUE @@other.a 0 1\r\n1\r\nEND"),
     ] {
-        client.ask(&format!("{asked}\r\n"), &format!("{answer}\r\n"));
+        client.ask(format!("{asked}\r\n"), format!("{answer}\r\n"));
     }
     // A row that somebody else holds, in the console's session.
     host.sql("BEGIN; UPDATE d.other SET v = '2' WHERE k = 'a'").unwrap();
