@@ -170,7 +170,11 @@ fn two_hundred_refused_installs_under_load_leave_nothing_behind() {
                     session.sql("SELECT COUNT(*) FROM (SELECT COLUMN_TYPE, COLUMN_DEFAULT FROM information_schema.COLUMNS LIMIT 50) c");
                 }
             });
-            scope.spawn(|| while !over.load(Ordering::Relaxed) {});
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    std::hint::spin_loop()
+                }
+            });
         }
         let _over = Over(&over);
         let mut descriptors = 0;
