@@ -229,7 +229,18 @@ pub trait Rows {
     /// Looks a row up by its key. `true`: it is the current row of `table`.
     fn read(&mut self, table: &Table, key: Cell<'_>) -> Result<bool>;
 
-    /// The same, with an exclusive row lock that lasts until the transaction ends; the key is locked
+    /// Whether [`Rows::announce`] makes reads cheaper.
+    fn reads_ahead(&self) -> bool {
+        false
+    }
+
+    /// This transaction will read the row with this key, behind those that were announced before.
+    fn announce(&mut self, _table: &Table, _key: Cell<'_>) {}
+
+    /// What was announced is over: reads from now on look anew.
+    fn forget_announced(&mut self) {}
+
+    /// [`Rows::read`] with an exclusive row lock that lasts until the transaction ends; the key is locked
     /// even where no row has it.
     fn read_for_update(&mut self, table: &Table, key: Cell<'_>) -> Result<bool>;
 

@@ -226,6 +226,26 @@ impl<S: SqlSession, M: HandlerSession> Rows for RowSession<S, M> {
     }
 
     #[inline]
+    fn reads_ahead(&self) -> bool {
+        match self {
+            RowSession::Handler(rows) => rows.reads_ahead(),
+            RowSession::Table(_) | RowSession::Hybrid(_) => false,
+        }
+    }
+
+    fn announce(&mut self, table: &Table, key: Cell<'_>) {
+        if let RowSession::Handler(rows) = self {
+            rows.announce(table, key);
+        }
+    }
+
+    fn forget_announced(&mut self) {
+        if let RowSession::Handler(rows) = self {
+            rows.forget_announced();
+        }
+    }
+
+    #[inline]
     fn read_for_update(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
         either!(self, rows => rows.read_for_update(table, key))
     }

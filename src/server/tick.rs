@@ -20,9 +20,10 @@ mod write;
 use super::budget::{Budget, CARRIERS, REPLY_MAX};
 use super::outcome::{Abort, Progress, Resume};
 use super::stats::Counter;
-use crate::protocol::Outcome;
 use crate::protocol::reply::Out;
+use crate::protocol::{Operation, Outcome};
 use crate::rows::Rows;
+use crate::store::Target;
 pub use plan::Plan;
 use plan::{Planned, Planner, order, recycle};
 pub use state::{Tick, TickSummary};
@@ -97,7 +98,15 @@ impl<R: Rows> Tick<'_, R> {
         self.this.readers = readers;
         self.store.set_read_write(false);
         if reads > 0 {
+            let ahead = self.store.reads_ahead();
+            if ahead {
+                self.announce(&planned, plans);
+            }
+            self.store.restart_lock_wait();
             self.read_phase(&planned, plans, &mut buffers.out, reads);
+            if ahead {
+                self.store.forget_announced();
+            }
         }
         if writers > 0 {
             order(&planned, plans, &mut buffers.order);
@@ -115,6 +124,28 @@ impl<R: Rows> Tick<'_, R> {
             buffers.out = Out::new();
         }
         Ok(())
+    }
+
+    /// Tells the store which keys the read phase is going to ask for. It may come otherwise: what is not announced is read all the same.
+    #[cold]
+    fn announce(&mut self, planned: &[Planned<'_>], plans: &[Plan]) {
+        for plan in plans.iter().filter(|plan| !plan.writes) {
+            let scope = self.conns[plan.conn].scope;
+            for planned in &planned[plan.requests.clone()] {
+                let Operation::Get(get) = &planned.request.operation else { continue };
+                if planned.denial.is_some() || planned.request.is_encoded() {
+                    continue;
+                }
+                let mut container = planned.before;
+                for name in get.keys {
+                    if let Target::Key(id, key) = scope.resolve(self.config, &mut container, name)
+                        && let Some(container) = self.config.container(id)
+                    {
+                        self.store.announce(container, key);
+                    }
+                }
+            }
+        }
     }
 
     /// Runs the `reads` requests of connections that only read.

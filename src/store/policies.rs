@@ -58,6 +58,27 @@ impl<R: Rows> Store<R> {
         self.transaction.journal.push(Effect::Remove { container: container.table.stamp, key });
     }
 
+    /// Whether [`Store::announce`] makes reads cheaper.
+    #[inline]
+    pub fn reads_ahead(&self) -> bool {
+        self.table.rows.reads_ahead()
+    }
+
+    /// A [`Store::get`] of this key will come, behind those that were announced before.
+    pub fn announce(&mut self, container: &Container, key: &[u8]) {
+        if container.policies.get == Policy::InnodbOnly
+            && container.check().is_ok()
+            && let Some(key) = container.key_cell(key)
+        {
+            self.table.rows.announce(&container.table, key);
+        }
+    }
+
+    /// See [`Rows::forget_announced`].
+    pub fn forget_announced(&mut self) {
+        self.table.rows.forget_announced();
+    }
+
     /// Hands the live item of `key` to `found`; `false` if there is none.
     #[inline]
     pub fn get(

@@ -269,6 +269,68 @@ fn a_shutdown_under_load_is_clean_ten_times() {
     assert!(server.sql("CHECK TABLE memcached.cache").ends_with("OK"));
 }
 
+/// Keys that are asked for beside those of [`KEYS`]: absent, of other case, padded, too long, no text.
+const OTHERS: &[&[u8]] =
+    &[b"100", b"A", b"GR\xc3\x96\xc3\x9fE", b"no", b"\xff\xfe", b"ab\0", b"AB", &[b'x'; 249], b"a"];
+
+/// What one get of many keys, and many gets of one tick, answer is what a get of each key answers.
+fn same_together(client: &mut Client, names: &[Vec<u8>]) {
+    let request = |names: &[&[u8]]| [b"gets ", names.join(&b' ').as_slice(), b"\r\n"].concat();
+    let alone: Vec<Vec<u8>> = names
+        .iter()
+        .map(|name| {
+            client.send(request(&[name]));
+            client.read_reply()
+        })
+        .collect();
+    client.send(names.iter().flat_map(|name| request(&[name])).collect::<Vec<u8>>());
+    for (name, alone) in names.iter().zip(&alone) {
+        assert_eq!(client.read_reply(), *alone, "{} in a pipeline", name.escape_ascii());
+    }
+    let items = alone.iter().map(|reply| reply.strip_suffix(b"END\r\n").unwrap());
+    let expected = [items.collect::<Vec<_>>().concat().as_slice(), b"END\r\n"].concat();
+    client.send(request(&names.iter().map(Vec::as_slice).collect::<Vec<_>>()));
+    assert!(client.read_reply() == expected, "{}", names.join(&b' ').escape_ascii());
+}
+
+/// On releases whose inside is not known, one statement reads many rows.
+#[test]
+#[ignore = "needs a MariaDB server: tests/run --mariadb"]
+fn rows_that_are_read_together_by_sql_are_those_of_their_keys() {
+    if !is_mariadb() {
+        return;
+    }
+    let config = Config::new().arg("--loose-daemon-memcached-handler-reads=OFF");
+    let server = config.start();
+    server.set_up();
+    assert!(server.status("Daemon_memcached_reads").starts_with("SQL"));
+    keys(&server);
+    let mut client = server.client();
+    let mut everywhere = Vec::new();
+    for (i, (_, keys)) in KEYS.iter().enumerate() {
+        for container in [format!("key{i}"), format!("unique{i}")] {
+            let named = |key: &[u8]| [b"@@", container.as_bytes(), b".", key].concat();
+            let mut names: Vec<_> =
+                keys.iter().map(|key| key.as_bytes()).chain(OTHERS.iter().copied()).map(named).collect();
+            // Names and keys are no longer than a key may be; the same key may come twice.
+            names.retain(|name| name.len() <= 250 && !name.contains(&0));
+            names.extend_from_within(..2.min(keys.len()));
+            same_together(&mut client, &names);
+            everywhere.push(names[0].clone());
+        }
+    }
+    // Containers in turn, more keys than one statement takes.
+    let turns: Vec<Vec<u8>> = everywhere.iter().cycle().take(150).cloned().collect();
+    same_together(&mut client, &turns);
+    server.sql(
+        "CREATE TABLE test.long_rows (k VARCHAR(20) PRIMARY KEY, v LONGBLOB);
+         INSERT INTO innodb_memcache.containers VALUES ('long', 'test', 'long_rows', 'k', 'v', '0', '0', '0', 'PRIMARY');
+         INSERT INTO test.long_rows SELECT CONCAT('k', seq), REPEAT(CHAR(65 + seq), 300000) FROM test.seq_1_to_20",
+    );
+    let names: Vec<Vec<u8>> = (1..=22).map(|i| format!("@@long.k{i}").into_bytes()).collect();
+    same_together(&mut client, &names);
+}
+
 /// The clients never pause, and the batch has room for all that they will ever ask.
 #[test]
 #[ignore = "needs a server: tests/run --mysql"]

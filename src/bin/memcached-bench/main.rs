@@ -174,7 +174,7 @@ fn measure_mysql(options: &Options, folder: &Path, tree: &Path) -> Result<(Versi
         }
         let data = mysqld::Folder::new(tree)?;
         let servers = on_server_core(|| {
-            let mut servers = data.start(&plugin, options.threads, stage.options)?;
+            let mut servers = data.start(&plugin, stage.workers.unwrap_or(options.threads), stage.options)?;
             servers.push(peers::start_memcached(folder, "memcached", &memcached, options.threads)?);
             Ok(servers)
         })?;

@@ -101,6 +101,8 @@ pub const WORKLOADS: [Workload; 22] = [
 pub struct Stage {
     /// Options of mysqld.
     pub options: &'static [&'static str],
+    /// Worker threads of the plugin, if not as many as the command line says.
+    pub workers: Option<usize>,
     /// In the order of the report.
     pub workloads: &'static [Workload],
 }
@@ -109,6 +111,7 @@ pub struct Stage {
 pub const MYSQL: [Stage; 3] = [
     Stage {
         options: &["--innodb-flush-log-at-trx-commit=2", "--skip-log-bin"],
+        workers: None,
         workloads: &[
             row("get-p1-c8", Operation::Get, 1, 8, 100),
             row("get-p32-c8", Operation::Get, 32, 8, 100),
@@ -118,10 +121,13 @@ pub const MYSQL: [Stage; 3] = [
     },
     Stage {
         options: &["--innodb-flush-log-at-trx-commit=2", "--log-bin=binlog", "--sync-binlog=0"],
+        workers: None,
         workloads: &[row("set-p16-c8-binlog", Operation::Set, 16, 8, 100)],
     },
     Stage {
         options: &["--innodb-flush-log-at-trx-commit=1", "--log-bin=binlog", "--sync-binlog=1"],
+        // The plugin's default: while one worker waits for a sync, the others go on.
+        workers: Some(4),
         workloads: &[row("set-p1-c64-binlog-sync", Operation::Set, 1, 64, 100)],
     },
 ];
@@ -129,6 +135,7 @@ pub const MYSQL: [Stage; 3] = [
 /// One more of `--mariadb`: what is read where the server's inside is not known.
 pub const BY_SQL: Stage = Stage {
     options: &["--innodb-flush-log-at-trx-commit=2", "--skip-log-bin", "--loose-daemon-memcached-handler-reads=OFF"],
+    workers: None,
     workloads: &[row("get-p32-c8-by-sql", Operation::Get, 32, 8, 100)],
 };
 

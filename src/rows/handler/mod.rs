@@ -1,6 +1,7 @@
 //! Rows of a MariaDB server: SQL, and reads by key through the handlers below it.
 //!
-//! Transactions that only read use the handlers where the host has them: tables are opened at their first use and closed when the
+//! Transactions that only read do without one of SQL's: each statement, and each table that is opened, shows what was committed before it.
+//! They use the handlers where the host has them, else SELECTs of many keys each: tables are opened at their first use and closed when the
 //! transaction ends, or before a statement runs, as its end closes all tables of the thread. What the handlers cannot do, such as
 //! ranges, SQL does. A table's rows are taken apart by the description that the caller has of it. A [`ReadPlan`] remembers for which
 //! definition that description holds: the server numbers definitions, and gives a table that was altered another number.
@@ -111,7 +112,7 @@ enum Current {
 /// Rows of one worker thread.
 pub struct HandlerRows<S> {
     sql: SqlRows<S>,
-    /// A transaction reads through handlers.
+    /// A transaction that only reads is open.
     reading: bool,
     /// By [`Table::id`].
     plans: Vec<Option<ReadPlan>>,
@@ -322,8 +323,8 @@ impl<S: HandlerSession> HandlerRows<S> {
 impl<S: HandlerSession> Rows for HandlerRows<S> {
     fn begin(&mut self, mode: Mode) -> Result<()> {
         self.renew()?;
-        if mode.read_write || self.sql.host().handlers().is_none() {
-            self.current = Current::Sql;
+        self.current = Current::Sql;
+        if mode.read_write {
             return self.sql.begin(mode);
         }
         self.sql.before_reads()?;
@@ -350,7 +351,26 @@ impl<S: HandlerSession> Rows for HandlerRows<S> {
         {
             return Ok(found);
         }
-        self.in_sql().read(table, key)
+        if self.locked.contains(&table.id) {
+            return Err(Error::LockTimeout);
+        }
+        let found = self.in_sql().read(table, key);
+        if found == Err(Error::LockTimeout) {
+            self.locked.push(table.id);
+        }
+        found
+    }
+
+    fn reads_ahead(&self) -> bool {
+        self.sql.host().handlers().is_none()
+    }
+
+    fn announce(&mut self, table: &Table, key: Cell<'_>) {
+        self.sql.announce(table, key);
+    }
+
+    fn forget_announced(&mut self) {
+        self.sql.forget_announced();
     }
 
     fn read_for_update(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {

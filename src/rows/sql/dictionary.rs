@@ -1,7 +1,8 @@
 //! Tables as information_schema describes them.
 
+use super::charset::Charset;
 use super::error::error;
-use super::statements::{self, Charset, literal, parts};
+use super::statements::{self, literal, parts};
 use super::{SqlRows, SqlSession};
 use crate::rows::{Column, ColumnKind, Error, Index, Result, Table};
 use std::ffi::CStr;

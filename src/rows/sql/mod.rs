@@ -5,6 +5,9 @@
 //! of it belongs to one thread. The session is in autocommit=0 mode, where a transaction begins with its first statement, or begins
 //! transactions when it is told to.
 
+mod ahead;
+mod announced;
+mod charset;
 mod dictionary;
 mod error;
 mod result;
@@ -15,6 +18,7 @@ mod tests;
 mod upsert;
 
 use super::{Cell, Error, Mode, Result, Table};
+use announced::Ahead;
 pub use dictionary::Extra;
 use error::{error, error_on};
 pub use result::RowSet;
@@ -32,8 +36,9 @@ pub struct SqlRows<S> {
     rows: RowSet,
     /// Takes what statements return that are not to disturb `rows`, whose current row stays readable behind an update.
     aside: RowSet,
-    /// The row of `rows` that is current.
+    /// The row of `rows` that is current, unless one of `ahead` is.
     at: usize,
+    ahead: Ahead,
     tables: Vec<Option<Statements>>,
     commit: Option<u64>,
     /// Isolation level that the session has.
@@ -82,6 +87,7 @@ impl<S: SqlSession> SqlRows<S> {
             rows: RowSet::default(),
             aside: RowSet::default(),
             at: 0,
+            ahead: Ahead::default(),
             tables: Vec::new(),
             commit: None,
             level: None,
@@ -101,6 +107,7 @@ impl<S: SqlSession> SqlRows<S> {
     /// See [`SqlSession::reopen`]; a transaction that was open is gone with the old session.
     pub fn reopen(&mut self) -> Result<()> {
         self.tables.clear();
+        self.forget_announced();
         (self.commit, self.level, self.active) = (None, None, false);
         self.sql.reopen().map_err(error)
     }
@@ -257,6 +264,7 @@ impl<S: SqlSession> SqlRows<S> {
         let kinds = self.tables.get(table.id).and_then(Option::as_ref).map_or(&[][..], Statements::kinds);
         self.rows.expect(kinds);
         self.at = 0;
+        self.ahead.leave();
         self.sql.execute(handle, params, &mut self.rows).map_err(|e| error_on(table, e))
     }
 
@@ -290,6 +298,9 @@ impl<S: SqlSession> SqlRows<S> {
 
     /// See [`super::Rows::read`].
     pub fn read(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
+        if let Some(found) = self.read_ahead(table, key)? {
+            return Ok(found);
+        }
         self.find(table, key, statements::StatementKind::Read)
     }
 
@@ -327,7 +338,7 @@ impl<S: SqlSession> SqlRows<S> {
 
     /// See [`super::Rows::bytes`].
     pub fn bytes(&self, column: usize) -> Option<&[u8]> {
-        self.rows.bytes(self.at, column)
+        self.ahead.bytes(column).unwrap_or_else(|| self.rows.bytes(self.at, column))
     }
 
     /// See [`super::Rows::int`].

@@ -75,6 +75,11 @@ impl RowSet {
         }
     }
 
+    /// Bytes of the rows that arrived.
+    pub fn size(&self) -> usize {
+        self.data.len()
+    }
+
     /// Whole rows that arrived.
     pub fn len(&self) -> usize {
         self.cells.len().checked_div(self.kinds.len()).unwrap_or(0)

@@ -1,5 +1,6 @@
 //! The text of statements, and which of them are prepared for a table.
 
+use super::charset::Charset;
 use crate::rows::{Cell, Column, ColumnKind, Table};
 use std::ffi::CStr;
 use std::fmt::Write;
@@ -7,48 +8,19 @@ use std::fmt::Write;
 /// Rows that a scan fetches at a time.
 pub(super) const SCAN_ROWS: usize = 64;
 
-/// How bytes become a value of a column.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Charset {
-    /// The column has none: numbers and bytes.
-    None,
-    /// The connection's own, utf8mb4.
-    Utf8,
-    /// Another one: bytes are taken as they are in it.
-    Other {
-        /// Name of the character set.
-        charset: String,
-        /// Name of the collation.
-        collation: String,
-    },
-}
+/// Most keys of a statement that reads the rows of several; a power of two.
+pub(super) const KEYS_MAX: usize = 64;
 
-impl Charset {
-    /// From the dictionary's two columns.
-    pub fn new(charset: &str, collation: &str) -> Charset {
-        match charset {
-            "" | "binary" => Charset::None,
-            "utf8mb4" => Charset::Utf8,
-            _ => Charset::Other { charset: charset.into(), collation: collation.into() },
-        }
-    }
-
-    /// A placeholder for a value of the column.
-    fn placeholder(&self, sql: &mut String) {
-        match self {
-            Charset::None | Charset::Utf8 => sql.push('?'),
-            Charset::Other { charset, collation } => {
-                let _ = write!(sql, "CONVERT(? USING {charset}) COLLATE {collation}");
-            }
-        }
-    }
-}
+/// Statements that name no columns: see [`StatementKind::fixed`].
+const FIXED: usize = 7 + KEYS_MAX.trailing_zeros() as usize;
 
 /// A statement of a table.
 #[derive(Debug, Clone, Copy)]
 pub enum StatementKind<'c> {
     /// One row by its key.
     Read,
+    /// Rows of so many keys, a power of two from 2 to [`KEYS_MAX`].
+    ReadMany(usize),
     /// The same, locked.
     Lock,
     /// The same, locked at once or not at all.
@@ -87,6 +59,7 @@ impl StatementKind<'_> {
             StatementKind::Behind => Some(4),
             StatementKind::Delete => Some(5),
             StatementKind::LockNow => Some(6),
+            StatementKind::ReadMany(keys) => Some(6 + keys.trailing_zeros() as usize),
             StatementKind::Insert(_) | StatementKind::Update(_) | StatementKind::Upsert(..) => None,
         }
     }
@@ -136,7 +109,7 @@ pub struct Statements {
     names: Vec<String>,
     kinds: Vec<ColumnKind>,
     charsets: Vec<Charset>,
-    fixed: [Option<u64>; 7],
+    fixed: [Option<u64>; FIXED],
     named: Vec<Named>,
     /// What the dictionary said of upserts.
     pub upserts: Upserts,
@@ -152,7 +125,7 @@ impl Statements {
             names: table.columns.iter().map(|column| column.name.clone()).collect(),
             kinds: table.columns.iter().map(|column| column.kind).collect(),
             charsets,
-            fixed: [None; 7],
+            fixed: [None; FIXED],
             named: Vec::new(),
             upserts: Upserts::Unknown,
             row_alias: true,
@@ -167,6 +140,11 @@ impl Statements {
     /// The kinds of the columns that every SELECT returns.
     pub fn kinds(&self) -> &[ColumnKind] {
         &self.kinds
+    }
+
+    /// How values of the column are sent.
+    pub fn charset(&self, column: usize) -> &Charset {
+        self.charsets.get(column).unwrap_or(&Charset::None)
     }
 
     /// Whether values of the column are sent as text.
@@ -199,6 +177,16 @@ impl Statements {
         let mut sql = String::new();
         match kind {
             StatementKind::Read => self.select(table, " WHERE ", Some("="), &mut sql),
+            StatementKind::ReadMany(keys) => {
+                self.select(table, "", None, &mut sql);
+                sql.push_str(" WHERE ");
+                self.column(table.key, &mut sql);
+                for key in 0..keys {
+                    sql.push_str(if key == 0 { " IN (" } else { ", " });
+                    self.key(table, &mut sql);
+                }
+                sql.push(')');
+            }
             StatementKind::Lock | StatementKind::LockNow => {
                 self.select(table, " WHERE ", Some("="), &mut sql);
                 sql.push_str(if matches!(kind, StatementKind::Lock) { " FOR UPDATE" } else { " FOR UPDATE NOWAIT" });
@@ -296,6 +284,11 @@ impl Statements {
         sql.push_str(before);
         self.column(table.key, sql);
         sql.push_str(operator);
+        self.key(table, sql);
+    }
+
+    /// A placeholder for a key that is compared.
+    fn key(&self, table: &Table, sql: &mut String) {
         match table.columns.get(table.key) {
             // The column pads its values with zero bytes; in a comparison nobody pads.
             Some(Column { kind: ColumnKind::Binary, max_bytes, .. }) => {
@@ -310,7 +303,7 @@ impl Statements {
     }
 
     fn placeholder(&self, column: usize, sql: &mut String) {
-        self.charsets.get(column).unwrap_or(&Charset::None).placeholder(sql);
+        self.charset(column).placeholder(sql);
     }
 }
 
@@ -435,6 +428,7 @@ mod tests {
         let value = "CONVERT(? USING latin1) COLLATE latin1_bin";
         for (kind, text) in [
             (StatementKind::Read, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=?")),
+            (StatementKind::ReadMany(4), format!("SELECT {columns} FROM `my db`.`t` WHERE `k` IN (?, ?, ?, ?)")),
             (StatementKind::Lock, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=? FOR UPDATE")),
             (StatementKind::LockNow, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=? FOR UPDATE NOWAIT")),
             (
@@ -485,8 +479,12 @@ mod tests {
             (None, None)
         );
         assert_eq!((statements.handle(StatementKind::Lock), statements.handle(StatementKind::Read)), (Some(8), None));
+        for (keys, handle) in [(2, 10), (KEYS_MAX, 11)] {
+            statements.keep(StatementKind::ReadMany(keys), handle);
+            assert_eq!(statements.handle(StatementKind::ReadMany(keys)), Some(handle));
+        }
         let mut all: Vec<u64> = statements.handles().collect();
         all.sort_unstable();
-        assert_eq!(all, [7, 8, 9]);
+        assert_eq!(all, [7, 8, 9, 10, 11]);
     }
 }

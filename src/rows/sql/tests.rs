@@ -128,6 +128,45 @@ fn trace(session: &mut SqlRows<Scripted>) -> String {
 }
 
 #[test]
+fn announced_rows_come_together() {
+    let table = table();
+    let mut session = session(Scripted { found: Some((b"old", -7)), ..Scripted::default() });
+    let read = |session: &mut SqlRows<Scripted>, key: &[u8]| session.read(&table, Cell::Bytes(key)).unwrap();
+    for key in [&b"key"[..], b"longer than may be", b"\xff", b"KEY", b"key"] {
+        session.announce(&table, Cell::Bytes(key));
+    }
+    assert!(read(&mut session, b"key"));
+    assert_eq!((session.bytes(1), session.int(&table, 2)), (Some(&b"old"[..]), Some(-7)));
+    // What is too long or no text is not asked for; the number of the others is rounded.
+    assert_eq!(trace(&mut session), "SET/0 SELECT/0 prepare SELECT/4");
+    assert!(!read(&mut session, b"longer than may be"));
+    assert_eq!(trace(&mut session), "");
+    // Its row may be one that the collation takes for equal.
+    assert!(read(&mut session, b"KEY"));
+    assert_eq!(trace(&mut session), "prepare SELECT/1");
+    assert!(read(&mut session, b"key"));
+    assert_eq!((trace(&mut session).as_str(), session.bytes(1)), ("", Some(&b"old"[..])));
+    // That was all that was announced.
+    assert!(read(&mut session, b"key"));
+    assert_eq!(trace(&mut session), "SELECT/1");
+    for _ in 0..2 {
+        session.announce(&table, Cell::Bytes(b"key"));
+    }
+    session.forget_announced();
+    assert!(read(&mut session, b"key"));
+    assert_eq!(trace(&mut session), "SELECT/1");
+    // A statement that fails says nothing of any key; one that loses the transaction does.
+    for (code, found) in [(1064, Ok(true)), (1205, Err(Error::LockTimeout))] {
+        for _ in 0..2 {
+            session.announce(&table, Cell::Bytes(b"key"));
+        }
+        session.sql.fail = Some(("SELECT `k`", code));
+        assert_eq!(session.read(&table, Cell::Bytes(b"key")), found);
+        session.forget_announced();
+    }
+}
+
+#[test]
 fn statements_are_prepared_once_and_the_row_outlives_its_update() {
     let table = table();
     let mut session = session(Scripted { found: Some((b"old", -7)), ..Scripted::default() });
