@@ -100,6 +100,20 @@ pub(crate) unsafe fn from_handle<H: Handle>(handle: *mut H) -> Option<Box<H::Obj
     (!handle.is_null()).then(|| unsafe { Box::from_raw(handle.cast()) })
 }
 
+/// Keeps this library in memory from here on, whoever unloads it: a thread of it runs on.
+pub(crate) fn stay_loaded() {
+    let here = (stay_loaded as fn() as *const ()).cast();
+    let mut found = std::mem::MaybeUninit::<libc::Dl_info>::zeroed();
+    // SAFETY: any address may be asked for; `found` is filled where the answer is not 0, with a name that lives as long as the library,
+    // which is open: it is opened once more, never to be closed.
+    unsafe {
+        if libc::dladdr(here, found.as_mut_ptr()) != 0 {
+            let name = found.assume_init().dli_fname;
+            libc::dlopen(name, libc::RTLD_LAZY | libc::RTLD_NOLOAD | libc::RTLD_NODELETE);
+        }
+    }
+}
+
 /// C's text, with U+FFFD for what is not UTF-8; `None` for NULL.
 ///
 /// # Safety

@@ -49,6 +49,7 @@ mod watched;
 mod worker;
 
 use crate::auth::FileError;
+use crate::boundary::stay_loaded;
 use crate::host::accounts::Accounts;
 use crate::host::{Host, HostError};
 use crate::store::{CasSource, Config, ConfigError, Rules};
@@ -260,6 +261,7 @@ impl Server {
                 log::info!(
                     "DM1441: a thread of the daemon has a transaction that waits for the end of this UNINSTALL, and ends behind it"
                 );
+                stay_loaded();
                 continue;
             }
             if thread.join().is_err() {
