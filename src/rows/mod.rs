@@ -44,6 +44,8 @@ pub enum ColumnKind {
     VarBinary,
     /// Any BLOB or TEXT type.
     Blob,
+    /// A word of a list, which SQL reads as text. No memcached operation maps it; the configuration tables have such columns.
+    Enum,
     /// A type that no memcached operation maps.
     Other,
 }

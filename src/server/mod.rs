@@ -139,7 +139,7 @@ impl Server {
     /// # Errors
     /// What was refused and why.
     pub fn start(host: Host, options: Options, observer: Option<Observer>) -> Result<Server, StartError> {
-        let rules = Rules { trx_level: 0, skip_invalid: options.settings.skip_invalid_containers };
+        let rules = Rules { trx_level: 0, skip_invalid: options.settings.skip_invalid_containers, replicated: false };
         let config = load_config(&host, rules, options.settings.create_tables)?;
         let logins = match &options.users {
             Some(path) => Some(Logins::of_file(path).map_err(StartError::Users)?),
@@ -307,7 +307,8 @@ fn load_config(host: &Host, rules: Rules, create_tables: bool) -> Result<Config,
     let once = || {
         let mut session = host.session_in_install().map_err(StartError::Host)?;
         session.check(c"innodb_memcache/containers").map_err(StartError::Rows)?;
-        let rules = Rules { trx_level: session.host_trx_level(), ..rules };
+        let replicated = reader::rows_are_replicated(host).unwrap_or(false);
+        let rules = Rules { trx_level: session.host_trx_level(), replicated, ..rules };
         let config = Config::load(&mut session, rules, None);
         config.and_then(|config| config.verdict().map(|()| config)).map_err(StartError::Configuration)
     };

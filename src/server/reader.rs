@@ -4,9 +4,9 @@
 use super::mapping::{Order, ReloadError};
 use super::shared::Shared;
 use crate::boundary::catch;
-use crate::host::{HostError, RowSession};
+use crate::host::{Host, HostError, RowSession};
 use crate::rows::Rows;
-use crate::store::{Config, ConfigError, Store};
+use crate::store::{Config, ConfigError, Rules, Store};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,9 @@ const ORDER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Pause between two looks at whether all workers have taken a configuration over.
 const LOOK: Duration = Duration::from_millis(2);
+
+/// How long what the host is to other servers is taken for what it was.
+const ROLE_LASTS: Duration = Duration::from_secs(1);
 
 impl Shared {
     /// Reads the containers again, and returns when no worker uses the old ones any more.
@@ -69,10 +72,28 @@ impl Shared {
     }
 }
 
+/// Whether other servers change rows on the host's; `None`: it did not say. Asked on a thread of its own, which may have a session of the
+/// host beside the one of this thread.
+pub fn rows_are_replicated(host: &Host) -> Option<bool> {
+    if !host.writes_in_sql() {
+        return Some(false);
+    }
+    let role = std::thread::scope(|scope| {
+        // It inherits that all signals are blocked.
+        let thread = std::thread::Builder::new().name("memcached-role".into());
+        thread.spawn_scoped(scope, || host.replication_role()).ok()?.join().ok()
+    });
+    match role? {
+        "primary" => Some(false),
+        "unknown" => None,
+        _ => Some(true),
+    }
+}
+
 /// The body of the thread: carries orders out until the daemon stops.
 pub fn run(shared: &Shared) {
     let attached = shared.host.attach_thread();
-    let mut reader = Reader { shared, session: None, retired: Vec::new() };
+    let mut reader = Reader { shared, session: None, retired: Vec::new(), asked: None };
     while !shared.stopping() {
         if let Err(error) = &attached {
             // Whoever orders is told so.
@@ -93,6 +114,8 @@ struct Reader<'s> {
     session: Option<RowSession>,
     /// Numbers of old mappings, for memory to forget.
     retired: Vec<u32>,
+    /// When the host was last asked whether rows are replicated to it.
+    asked: Option<Instant>,
 }
 
 impl Reader<'_> {
@@ -105,6 +128,7 @@ impl Reader<'_> {
         if let Some(session) = &mut self.session {
             session.check_session();
         }
+        self.ask_about_replication();
         let Some((number, order)) = mapping.begin(|| shared.stopping()) else { return };
         match order {
             Order::Everything => {
@@ -114,6 +138,23 @@ impl Reader<'_> {
             Order::Names(names) => {
                 self.read_names(&names);
                 mapping.end_of_names(number, names);
+            }
+        }
+    }
+
+    /// Where memory stands in front of tables, the host may begin or cease to be one on which other servers change rows.
+    fn ask_about_replication(&mut self) {
+        let newest = self.shared.mapping.newest();
+        if !newest.policies.cache_rows() || self.asked.is_some_and(|asked| asked.elapsed() < ROLE_LASTS) {
+            return;
+        }
+        self.asked = Some(Instant::now());
+        let Some(replicated) = rows_are_replicated(&self.shared.host) else { return };
+        if replicated != newest.rules.replicated {
+            let rules = Rules { replicated, ..newest.rules };
+            match self.read(|session| Config::load(session, rules, Some(&newest))) {
+                Ok(config) => self.publish(&newest, config),
+                Err(error) => self.shared.complain(|| format!("DM1439: {error}")),
             }
         }
     }

@@ -43,6 +43,8 @@ pub struct Rules {
     pub trx_level: u8,
     /// Whether a row that breaks a rule is no reason to refuse a start or a reload.
     pub skip_invalid: bool,
+    /// Whether other servers change rows on this one, by replication: then memory in front of a table would serve what was so before.
+    pub replicated: bool,
 }
 
 /// A name and its container.
@@ -160,6 +162,11 @@ impl Config {
         }
     }
 
+    /// The policies that containers are made with.
+    fn container_policies(&self) -> Policies {
+        if self.rules.replicated { self.policies.without_caching() } else { self.policies }
+    }
+
     /// The slot of a name: its own, else a new one, else that of the name whose row has been gone for longest.
     fn slot(&mut self, name: &[u8]) -> usize {
         if let Some(slot) = self.names.get(name) {
@@ -195,9 +202,18 @@ impl Config {
                 _ => {}
             }
             let is_new = old.is_none_or(|old| old.table.stamp != container.table.stamp);
+            if self.rules.replicated
+                && self.policies.cache_rows()
+                && (is_new || before.is_some_and(|before| !before.rules.replicated || !before.policies.cache_rows()))
+            {
+                log::warn!(
+                    "DM1306: container {}: the policy caching is taken for innodb_only, as other servers change rows here and memory would not notice",
+                    container.name
+                );
+            }
             if is_new
                 && container.refused().is_none()
-                && self.policies.use_memory()
+                && self.container_policies().use_memory()
                 && !container.policies().use_memory()
             {
                 log::info!(

@@ -49,6 +49,20 @@ impl Policies {
         [self.get, self.set, self.delete, self.flush].into_iter().any(memory)
     }
 
+    /// Whether memory stands in front of a table.
+    pub fn cache_rows(&self) -> bool {
+        [self.get, self.set, self.delete, self.flush].contains(&Policy::Caching)
+    }
+
+    /// The same policies where rows change without the daemon's knowledge: nothing stands in front of a table.
+    pub fn without_caching(self) -> Policies {
+        let plain = |policy| match policy {
+            Policy::Caching => Policy::InnodbOnly,
+            other => other,
+        };
+        Policies { get: plain(self.get), set: plain(self.set), delete: plain(self.delete), flush: plain(self.flush) }
+    }
+
     /// The policies of a container whose keys memory cannot tell apart as the table does: everything goes to the table.
     pub fn without_memory(self) -> Policies {
         let plain = |policy| match policy {

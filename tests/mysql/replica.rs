@@ -153,3 +153,60 @@ fn metrics_tell_who_is_whose_replica() {
     assert_eq!(replica.threads("memcached"), threads);
     assert!(replica.shutdown() < std::time::Duration::from_secs(30));
 }
+
+#[test]
+#[ignore = "needs a MySQL server: tests/run --mysql"]
+fn a_replica_serves_no_row_from_memory_that_replication_changed() {
+    let port = free_port();
+    let primary_config = Config::new().replicating(1).arg(format!("--port={port}"));
+    let replica_config = Config::new().replicating(2);
+    let (primary, replica) = (primary_config.start(), replica_config.start());
+    primary
+        .sql("CREATE USER repl@'127.0.0.1' IDENTIFIED BY 'secret'; GRANT REPLICATION SLAVE ON *.* TO repl@'127.0.0.1'");
+    replica.follow(port, "repl", "secret");
+    primary.set_up();
+    primary.sql(
+        "UPDATE innodb_memcache.cache_policies SET get_policy='caching', set_policy='caching', delete_policy='caching',
+         flush_policy='caching'; UNINSTALL PLUGIN daemon_memcached",
+    );
+    primary.install().unwrap();
+    replica.catch_up(&primary, 60);
+    // MySQL's super_read_only lets nobody install.
+    replica.sql(either("SET GLOBAL super_read_only=OFF", "DO 0"));
+    replica.install().unwrap();
+    replica.sql(either("SET GLOBAL super_read_only=ON", "DO 0"));
+    assert!(
+        replica.log().contains("container default: the policy caching is taken for innodb_only"),
+        "{}",
+        replica.log()
+    );
+    assert!(!primary.log().contains("is taken for innodb_only"), "{}", primary.log());
+    let (mut writer, mut reader) = (primary.client(), replica.client());
+    let value = |client: &mut crate::common::Client| {
+        client.send("get k\r\n");
+        let reply = String::from_utf8(client.read_reply()).unwrap();
+        reply.lines().nth(1).unwrap_or_default().to_owned()
+    };
+    for i in 0..20 {
+        writer.ask(format!("set k 0 0 2\r\n{}\r\n", 10 + i), "STORED\r\n");
+        replica.catch_up(&primary, 60);
+        assert_eq!(value(&mut reader), (10 + i).to_string());
+    }
+
+    // A replica that is promoted uses memory: what SQL changes there goes unnoticed. One again, it does not.
+    let change = |to: u32| replica.sql(&format!("UPDATE memcached.cache SET value='{to}' WHERE `key`='k'"));
+    replica.sql(either(
+        "STOP REPLICA; RESET REPLICA ALL; SET GLOBAL super_read_only=OFF; SET GLOBAL read_only=OFF",
+        "STOP SLAVE; RESET SLAVE ALL; SET GLOBAL read_only=OFF",
+    ));
+    let mut next = 100;
+    let mut sees = |expected: bool| {
+        let before = value(&mut reader);
+        next += 1;
+        change(next);
+        (value(&mut reader) == before) != expected
+    };
+    wait("memory in use", || sees(false), || replica.log());
+    replica.sql("SET GLOBAL read_only=ON");
+    wait("memory out of use", || sees(true), || replica.log());
+}

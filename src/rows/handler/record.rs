@@ -32,7 +32,7 @@ impl Form {
             ColumnKind::VarChar | ColumnKind::VarBinary => Form::Counted(if most < 1 << 8 { 1 } else { 2 }, most),
             // As many as its greatest length takes.
             ColumnKind::Blob => Form::Far((usize::BITS - most.leading_zeros()).div_ceil(8).max(1) as usize),
-            ColumnKind::Other => Form::Unknown,
+            ColumnKind::Enum | ColumnKind::Other => Form::Unknown,
         }
     }
 }

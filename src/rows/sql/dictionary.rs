@@ -187,6 +187,7 @@ fn column_kind(text: &str) -> (ColumnKind, Option<u32>) {
         "tinyblob" | "blob" | "mediumblob" | "longblob" | "tinytext" | "text" | "mediumtext" | "longtext" => {
             (ColumnKind::Blob, None)
         }
+        "enum" => (ColumnKind::Enum, None),
         _ => (ColumnKind::Other, None),
     }
 }
@@ -210,7 +211,7 @@ mod tests {
             ("varbinary(40)", ColumnKind::VarBinary, 40),
             ("tinytext", ColumnKind::Blob, 40),
             ("longblob", ColumnKind::Blob, 40),
-            ("enum('int unsigned','b')", ColumnKind::Other, 40),
+            ("enum('int unsigned','b')", ColumnKind::Enum, 40),
             ("decimal(10,0) unsigned", ColumnKind::Other, 40),
             ("bit(4)", ColumnKind::Other, 40),
             ("interval", ColumnKind::Other, 40),

@@ -49,7 +49,8 @@ struct Bench {
 
 impl Bench {
     fn new(mut rows: FakeRows) -> Bench {
-        let config = Config::load(&mut rows, Rules { trx_level: 1, skip_invalid: false }, None).unwrap();
+        let config =
+            Config::load(&mut rows, Rules { trx_level: 1, skip_invalid: false, replicated: false }, None).unwrap();
         rows.trace.clear();
         let shared = shared(config);
         let config = shared.mapping.newest();
@@ -217,7 +218,9 @@ fn together() -> FakeRows {
 fn a_batch_that_fails_to_commit_is_counted() {
     for fail_commits in [0, 1] {
         let mut rows = FakeRows { fail_commits, ..FakeRows::default() };
-        let shared = shared(Config::load(&mut rows, Rules { trx_level: 1, skip_invalid: false }, None).unwrap());
+        let shared = shared(
+            Config::load(&mut rows, Rules { trx_level: 1, skip_invalid: false, replicated: false }, None).unwrap(),
+        );
         let config = shared.mapping.newest();
         let batch = Batch { reads: 1, writes: 10 };
         let (memory, marks) = (Arc::clone(&shared.memory), Arc::clone(&shared.marks));

@@ -92,7 +92,7 @@ impl Config {
     /// Puts the container of a row into its slot, where one that is the same may stay.
     fn place<R: Rows>(&mut self, rows: &mut R, row: &ContainerRow, may_stay: bool) {
         let at = self.slot(row.name.as_bytes());
-        let container = Container::of_row(rows, row, at, self.policies);
+        let container = Container::of_row(rows, row, at, self.container_policies());
         let old = self.slots[at].container.as_ref();
         let mut stays = may_stay && old.is_some_and(|old| old.is_same_as(&container));
         if container.could_not_be_read() {

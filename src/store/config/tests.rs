@@ -11,7 +11,7 @@ fn empty() -> Config {
         separator: b"|".to_vec(),
         delimiter: b".".to_vec(),
         policies: Policies::default(),
-        rules: Rules { trx_level: 0, skip_invalid: false },
+        rules: Rules { trx_level: 0, skip_invalid: false, replicated: false },
     }
 }
 

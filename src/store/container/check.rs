@@ -127,7 +127,7 @@ impl Checker<'_> {
     fn key(&self) -> Result<usize> {
         let i = self.find("key_columns", &self.row.key)?;
         let column = &self.columns[i];
-        if matches!(column.kind, ColumnKind::Blob | ColumnKind::Other) {
+        if matches!(column.kind, ColumnKind::Blob | ColumnKind::Enum | ColumnKind::Other) {
             return Err(Rule::KeyType(column.name.clone()));
         }
         Ok(i)
@@ -149,7 +149,7 @@ impl Checker<'_> {
     fn value(&self, name: &str) -> Result<usize> {
         let i = self.find("value_columns", name)?;
         match self.columns[i].kind {
-            ColumnKind::Other => Err(Rule::ValueType(name.into())),
+            ColumnKind::Enum | ColumnKind::Other => Err(Rule::ValueType(name.into())),
             _ => Ok(i),
         }
     }
