@@ -5,5 +5,6 @@ mod common;
 
 mod dumps;
 mod programs;
+mod shards;
 mod sql;
 mod suites;

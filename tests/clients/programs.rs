@@ -10,7 +10,7 @@ use std::time::Instant;
 
 /// Runs a program to its end and returns what it wrote, if it ended with status 0. At each line `restart` that it writes, `restart` is
 /// called, and then it gets an empty line.
-fn run_with(command: &mut Command, mut restart: impl FnMut()) -> Result<String, String> {
+pub fn run_with(command: &mut Command, mut restart: impl FnMut()) -> Result<String, String> {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
