@@ -130,13 +130,15 @@ typedef struct ib_col_meta {
 /* Bits of get_cfg(). IB_CFG_LASTING_TUPLES, which InnoDB never sets: a tuple outlives the cursor that it was made from, and serves every
  * later cursor on the same index. Once the definition of the table changed, read_row, moveto, insert_row and update_row answer
  * IB_DATA_MISMATCH to it, read_row whether or not the cursor is on a row; and what is read or set takes no memory of it that grows.
- * IB_CFG_FIELDS, which InnoDB never sets either: the table is the beginning of an ib_cb_fields_t. */
+ * IB_CFG_FIELDS, which InnoDB never sets either: the table is the beginning of an ib_cb_fields_t. IB_CFG_TABLE_SIZES, the same: of an
+ * ib_cb_sized_t. */
 typedef enum ib_cfg {
     IB_CFG_BINLOG_ENABLED = 1,
     IB_CFG_MDL_ENABLED = 2,
     IB_CFG_DISABLE_ROWLOCK = 4,
     IB_CFG_LASTING_TUPLES = 8,
-    IB_CFG_FIELDS = 16
+    IB_CFG_FIELDS = 16,
+    IB_CFG_TABLE_SIZES = 32
 } ib_cfg_t;
 
 /* Length that col_get_meta() and friends return for SQL NULL. */
@@ -291,6 +293,14 @@ typedef struct ib_cb_fields {
     /* 52. Inserts a row: columns that are not set get what insert_row() gives them. */
     ib_err_t (*insert_fields)(ib_crsr_t crsr, const ib_field_t *fields, ib_ulint_t n);
 } ib_cb_fields_t;
+
+/* The table of a host whose get_cfg() has IB_CFG_TABLE_SIZES; without IB_CFG_FIELDS nobody looks at the entries before the last. */
+typedef struct ib_cb_sized {
+    ib_cb_fields_t fields;
+    /* 53. Committed rows of "database/table" and their bytes, exact or estimated, at once and without a transaction.
+     *     IB_TABLE_NOT_FOUND: no such base table. */
+    ib_err_t (*table_size)(const char *name, uint64_t *rows, uint64_t *bytes);
+} ib_cb_sized_t;
 
 IB_STATIC_ASSERT(sizeof(ib_cb_t) == IB_CB_ENTRIES * sizeof(void *), "the table has fifty entries");
 IB_STATIC_ASSERT(offsetof(ib_cb_t, trx_begin) == 24 * sizeof(void *), "trx_begin is entry 24");

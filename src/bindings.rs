@@ -187,6 +187,7 @@ pub mod ib_cfg {
     pub const IB_CFG_DISABLE_ROWLOCK: Type = 4;
     pub const IB_CFG_LASTING_TUPLES: Type = 8;
     pub const IB_CFG_FIELDS: Type = 16;
+    pub const IB_CFG_TABLE_SIZES: Type = 32;
 }
 pub use self::ib_cfg::Type as ib_cfg_t;
 #[repr(C)]
@@ -397,6 +398,15 @@ const _: () = {
     ["Offset of field: ib_cb_fields::insert_fields"][::std::mem::offset_of!(ib_cb_fields, insert_fields) - 416usize];
 };
 pub type ib_cb_fields_t = ib_cb_fields;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct ib_cb_sized {
+    pub fields: ib_cb_fields_t,
+    pub table_size: ::std::option::Option<
+        unsafe extern "C" fn(name: *const ::std::os::raw::c_char, rows: *mut u64, bytes: *mut u64) -> ib_err_t,
+    >,
+}
+pub type ib_cb_sized_t = ib_cb_sized;
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct dm_mysql_plugin {

@@ -110,6 +110,12 @@ pub struct Stats {
     pub evictions: u64,
     /// Expired items whose memory was freed, since the store was made.
     pub expired: u64,
+    /// Expired items that somebody asked for, since the store was made.
+    pub get_expired: u64,
+    /// Flushed items that somebody asked for, likewise.
+    pub get_flushed: u64,
+    /// Expired and flushed items that made room for others, likewise.
+    pub reclaimed: u64,
 }
 
 /// An item that makes room for others, as whoever watches is told.

@@ -24,12 +24,22 @@ pub(super) struct Shard {
     next_deadline: i64,
     evictions: u64,
     expired: u64,
+    get_expired: u64,
+    get_flushed: u64,
+    reclaimed: u64,
     /// Who is told of evictions.
     pub(super) watch: Option<EvictionWatch>,
 }
 
 /// Containers flushed beyond which the next flush frees their items: callers may number containers anew for ever.
 const FLUSHED_MAX: usize = 256;
+
+/// Why an item is none any more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Death {
+    Expired,
+    Flushed,
+}
 
 fn cost(data_len: usize) -> usize {
     data_len.saturating_add(ITEM_OVERHEAD)
@@ -52,6 +62,9 @@ impl Shard {
             next_deadline: i64::MAX,
             evictions: 0,
             expired: 0,
+            get_expired: 0,
+            get_flushed: 0,
+            reclaimed: 0,
             watch: None,
         }
     }
@@ -65,7 +78,12 @@ impl Shard {
     /// As `find`, for callers without a time: the last one told counts.
     pub(super) fn find_now(&mut self, at: Address<'_>) -> Option<Slot> {
         let slot = self.items.find(at)?;
-        if self.free_if_dead(slot) { None } else { Some(slot) }
+        match self.free_if_dead(slot) {
+            None => return Some(slot),
+            Some(Death::Expired) => self.get_expired += 1,
+            Some(Death::Flushed) => self.get_flushed += 1,
+        }
+        None
     }
 
     pub(super) fn get(&self, slot: Slot) -> Option<&Item> {
@@ -164,6 +182,9 @@ impl Shard {
         stats.bytes += self.bytes as u64;
         stats.evictions += self.evictions;
         stats.expired += self.expired;
+        stats.get_expired += self.get_expired;
+        stats.get_flushed += self.get_flushed;
+        stats.reclaimed += self.reclaimed;
     }
 
     fn next_deadline_is_at_most(&mut self, deadline: i64) {
@@ -180,15 +201,16 @@ impl Shard {
             .is_some_and(|entry| item.epoch < entry.1)
     }
 
-    fn free_if_dead(&mut self, slot: Slot) -> bool {
-        let Some(item) = self.items.get(slot) else { return false };
-        let flushed = self.is_flushed(item);
-        let dead = flushed || is_past(item.deadline, self.clock);
-        if dead {
-            self.expired += u64::from(!flushed);
-            self.remove(Some(slot));
-        }
-        dead
+    fn free_if_dead(&mut self, slot: Slot) -> Option<Death> {
+        let item = self.items.get(slot)?;
+        let death = match self.is_flushed(item) {
+            true => Death::Flushed,
+            false if is_past(item.deadline, self.clock) => Death::Expired,
+            false => return None,
+        };
+        self.expired += u64::from(death == Death::Expired);
+        self.remove(Some(slot));
+        Some(death)
     }
 
     /// Makes room for an item to grow from `old_size` to `size`, which is within the limit.
@@ -207,7 +229,9 @@ impl Shard {
 
     fn evict_oldest(&mut self) -> bool {
         let Some(slot) = self.items.oldest() else { return false };
-        if !self.free_if_dead(slot) {
+        if self.free_if_dead(slot).is_some() {
+            self.reclaimed += 1;
+        } else {
             self.evictions += 1;
             if let (Some(watch), Some(item)) = (&self.watch, self.items.get(slot)) {
                 watch(&item.evicted(self.clock));
@@ -226,7 +250,8 @@ impl Shard {
         }
         self.next_deadline = i64::MAX;
         for slot in 0..self.items.slots_end() {
-            if self.free_if_dead(slot) {
+            if self.free_if_dead(slot).is_some() {
+                self.reclaimed += 1;
                 continue;
             }
             if let Some(deadline) = self.items.get(slot).map(|item| item.deadline) {

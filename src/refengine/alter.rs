@@ -8,7 +8,7 @@ use super::catalog::Ddl;
 use super::codec;
 use super::error::{Error, Result};
 use super::span::Span;
-use super::storage::{Change, Keyspace, Slice, Storage};
+use super::storage::{Change, Keyspace, Size, Slice, Storage};
 use super::table::Table;
 use super::transaction::{decode, encode};
 use super::types::{Row, TableDef};
@@ -41,7 +41,8 @@ pub(crate) fn copy(
 
 fn copy_rows(storage: &Storage, old: &Table, new: &Table, convert: &mut dyn FnMut(Row) -> Result<Row>) -> Result<()> {
     let view = storage.snapshot();
-    let mut batch = Batch { storage, keyspace: new.keyspace(), entries: HashMap::new(), bytes: 0 };
+    let mut batch =
+        Batch { storage, keyspace: new.keyspace(), entries: HashMap::new(), growth: Size::default(), bytes: 0 };
     let rows = Span::index(0);
     for entry in view.range(old.keyspace(), &rows.start, &rows.end, false) {
         let (_, row) = entry?;
@@ -50,6 +51,7 @@ fn copy_rows(storage: &Storage, old: &Table, new: &Table, convert: &mut dyn FnMu
         codec::primary_key(&mut key, new.def(), &row)?;
         let pk = Slice::from(key);
         batch.insert(new.def(), 0, pk.clone(), &row, row.clone())?;
+        batch.growth += Size::of_row(&pk, &row);
         for index in 1..=new.def().indexes.len() {
             let mut key = Vec::new();
             codec::secondary_key(&mut key, new.def(), index, &row, &pk)?;
@@ -66,6 +68,7 @@ struct Batch<'a> {
     storage: &'a Storage,
     keyspace: &'a Keyspace,
     entries: HashMap<Slice, Slice>,
+    growth: Size,
     bytes: usize,
 }
 
@@ -85,6 +88,7 @@ impl Batch<'_> {
         self.bytes = 0;
         let change = |(key, value)| Change { keyspace: self.keyspace.clone(), key, value: Some(value) };
         let changes: Vec<Change> = self.entries.drain().map(change).collect();
-        if changes.is_empty() { Ok(()) } else { self.storage.commit_durably(changes) }
+        let grown = (self.keyspace.clone(), std::mem::take(&mut self.growth));
+        if changes.is_empty() { Ok(()) } else { self.storage.commit_durably(changes, &[grown]) }
     }
 }

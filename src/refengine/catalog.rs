@@ -68,8 +68,10 @@ impl Catalog {
             key: key.into(),
             value: Some(value.into()),
         };
-        storage
-            .commit_durably(vec![put(b"v".to_vec(), vec![FORMAT]), put(database_key(FIRST_DATABASE), Vec::new())])?;
+        storage.commit_durably(
+            vec![put(b"v".to_vec(), vec![FORMAT]), put(database_key(FIRST_DATABASE), Vec::new())],
+            &[],
+        )?;
         Ok(keyspace)
     }
 
@@ -193,7 +195,7 @@ impl Ddl<'_> {
 
     /// Writes the change, then shows it: `gone` leave, then `added` and databases come and go.
     pub(crate) fn commit(self, gone: &[Arc<Table>], added: Vec<Table>, databases: (&[&str], &[&str])) -> Result<()> {
-        self.storage.commit_durably(self.changes)?;
+        self.storage.commit_durably(self.changes, &[])?;
         let mut names = self.catalog.names.write();
         for table in gone {
             table.set_gone();
@@ -223,6 +225,7 @@ fn load(storage: &Storage, keyspace: &Keyspace, names: &mut Names) -> Result<()>
                     return Err(corrupt(&format!("the rows of table '{}.{}' are missing", def.db, def.name)));
                 }
                 let table = Table::new(id, def, storage.keyspace(&rows)?);
+                storage.find_size(table.keyspace(), 1 + table.def().indexes.len() as u64)?;
                 names.tables.insert(path(&table.def().db, &table.def().name), Arc::new(table));
             }
             _ => {}

@@ -8,9 +8,10 @@ use super::datadir::DataDir;
 use super::ddl_gate::DdlGate;
 use super::error::{Error, Result};
 use super::lock::LockManager;
-use super::mdl::Exclusive;
+use super::mdl::{self, Exclusive};
+use super::span::Span;
 use super::storage::sync_times::SyncTimes;
-use super::storage::{self, Storage};
+use super::storage::{self, Size, Storage};
 use super::table::Table;
 use super::table_lock::{FrozenDdl, WriteLock};
 use super::transaction::Transaction;
@@ -117,6 +118,24 @@ impl Engine {
 
     fn patience(&self) -> Duration {
         self.core.seconds(Var::LockWaitTimeout)
+    }
+
+    /// ANALYZE TABLE: counts the rows, so that [`Table::size`] is right whatever it was before, but for what others commit at the moment at
+    /// which this begins.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchTable`], [`Error::LockWaitTimeout`], [`Error::Corrupt`], [`Error::Storage`].
+    pub fn count_rows(&self, table: &Arc<Table>) -> Result<()> {
+        let deadline = Instant::now() + self.patience();
+        let _used = mdl::Shared::acquire(table, || deadline)?;
+        let (keyspace, storage, rows) = (table.keyspace(), self.core.storage(), Span::index(0));
+        let (before, view) = (keyspace.size(), storage.snapshot());
+        let mut found = before.negative();
+        for entry in view.range(keyspace, &rows.start, &rows.end, false) {
+            let (key, row) = entry?;
+            found += Size::of_row(&key, &row);
+        }
+        storage.correct_size(keyspace, found)
     }
 
     /// CREATE DATABASE.

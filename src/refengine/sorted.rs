@@ -57,6 +57,10 @@ impl<V> Sorted<V> {
         self.rows.is_empty()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Removes everything, and keeps memory for that many entries.
     pub(crate) fn clear(&mut self, kept: usize) {
         self.rows.clear();

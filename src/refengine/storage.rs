@@ -39,6 +39,7 @@ mod progress;
 mod redo;
 mod replay;
 mod rounds;
+mod sizes;
 pub mod sync_times;
 mod tables;
 #[cfg(test)]
@@ -60,6 +61,7 @@ use progress::Checkpoint;
 use redo::Redo;
 #[cfg(any(test, fuzzing))]
 pub(crate) use replay::all as log_changes;
+pub(crate) use sizes::Size;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -110,11 +112,17 @@ impl Storage {
             let keyspace = open_keyspace(&tables, &name, &generations.active, &last_number)?;
             keyspaces.insert(name, keyspace);
         }
+        let sizes = match keyspaces.get(sizes::KEYSPACE) {
+            Some(sizes) => Keyspace::clone(sizes),
+            None => open_keyspace(&tables, sizes::KEYSPACE, &generations.active, &last_number)?,
+        };
+        keyspaces.insert(sizes::KEYSPACE.into(), sizes.clone());
         let redo = open_redo(&dir.join(REDO_DIR), &keyspaces, &sequence, &generations.active)?;
         let in_memory = generations.active.all_bytes().clone();
         let inner = Arc::new(Inner {
             tables,
             redo,
+            sizes,
             keyspaces: RwLock::new(keyspaces),
             generations: RwLock::new(generations),
             sequence,
@@ -166,12 +174,15 @@ impl Storage {
         Ok(keyspace)
     }
 
+    /// The names of keyspaces that others than the storage itself opened, now or in an earlier life.
     pub(crate) fn keyspace_names(&self) -> Vec<String> {
-        self.inner.keyspaces.read().keys().cloned().collect()
+        self.inner.keyspaces.read().keys().filter(|name| *name != sizes::KEYSPACE).cloned().collect()
     }
 
     /// Deletes a keyspace; its files go when the last handle to it does. No other one must get its name: the log may still have its rows.
     pub(crate) fn delete_keyspace(&self, keyspace: Keyspace) -> Result<()> {
+        // Left behind it is a few bytes that nobody reads, and a full disk must not keep files from going.
+        let _ = self.inner.forget_size(&keyspace);
         let generations = self.inner.generations.read();
         self.inner.keyspaces.write().remove(keyspace.name());
         generations.active.remove(keyspace.number());
@@ -179,6 +190,29 @@ impl Storage {
             frozen.remove(keyspace.number());
         }
         self.inner.tables.delete(keyspace.stored())
+    }
+
+    /// Reads the sums of a keyspace that an earlier open left. Where an earlier version left none, they are estimated for rows that have
+    /// `entries` entries each.
+    pub(crate) fn find_size(&self, keyspace: &Keyspace, entries: u64) -> Result<()> {
+        let kept = self.inner.sizes.get(keyspace.name().as_bytes())?;
+        let size = match kept {
+            Some(value) => {
+                Size::decode(&value).ok_or_else(|| Error::Corrupt(format!("the size of {}", keyspace.name())))?
+            }
+            None => {
+                let (on_disk, bytes) = Disk::extent(keyspace.stored());
+                let all = on_disk + keyspace.active().len() as u64;
+                Size { rows: all.div_ceil(entries.max(1)) as i64, bytes: bytes as i64 }
+            }
+        };
+        keyspace.set_size(size);
+        Ok(())
+    }
+
+    /// Corrects the sums of a keyspace, whose rows were counted, by that much.
+    pub(crate) fn correct_size(&self, keyspace: &Keyspace, by: Size) -> Result<()> {
+        if by.is_nothing() { Ok(()) } else { self.commit(Vec::new(), &[(keyspace.clone(), by)]) }
     }
 
     /// A consistent view of all keyspaces.
@@ -193,13 +227,14 @@ impl Storage {
 
     /// Commits a transaction at the level that is set. [`Error::Storage`]: nothing was written.
     /// [`Error::CommitUnknown`]: it may or may not be there after the next open.
-    pub(crate) fn commit(&self, changes: Vec<Change>) -> Result<()> {
+    /// `grown`: by how much keyspaces have more or fewer rows afterwards.
+    pub(crate) fn commit(&self, changes: Vec<Change>, grown: &[(Keyspace, Size)]) -> Result<()> {
         self.inner.check_writable()?;
         match self.inner.take_fault() {
-            None => self.inner.commit(changes, self.inner.level.load(Ordering::Relaxed)),
+            None => self.inner.commit(changes, grown, self.inner.level.load(Ordering::Relaxed)),
             Some(odd) => {
                 if !odd {
-                    self.inner.commit(changes, 1)?;
+                    self.inner.commit(changes, grown, 1)?;
                 }
                 Err(Error::CommitUnknown("refengine_fail_commits asked for it".into()))
             }
@@ -207,9 +242,9 @@ impl Storage {
     }
 
     /// Commits and syncs, whatever the level: for the catalog.
-    pub(crate) fn commit_durably(&self, changes: Vec<Change>) -> Result<()> {
+    pub(crate) fn commit_durably(&self, changes: Vec<Change>, grown: &[(Keyspace, Size)]) -> Result<()> {
         self.inner.check_writable()?;
-        self.inner.commit(changes, 1)
+        self.inner.commit(changes, grown, 1)
     }
 
     /// Sets `innodb_flush_log_at_trx_commit`; on the way to 1 everything committed before is synced.

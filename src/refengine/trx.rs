@@ -20,7 +20,7 @@ use super::lock::{Lock, LockMode};
 use super::lock_wait;
 use super::mdl;
 use super::span::Span;
-use super::storage::{Change, Slice, Snapshot};
+use super::storage::{Change, Size, Slice, Snapshot};
 use super::table::{Table, WriteSet};
 use super::types::{Isolation, RowLock};
 use std::sync::Arc;
@@ -32,6 +32,8 @@ struct Use {
     /// Shown to READ UNCOMMITTED from the first write on.
     writes: Arc<WriteSet>,
     shown: bool,
+    /// By how much the table has more or fewer rows.
+    growth: Size,
 }
 
 /// The last key that was read with an exclusive lock, and its row: whoever locks a row reads it, and changes it next.
@@ -45,6 +47,7 @@ struct Undo {
     table: usize,
     key: Slice,
     before: Option<Option<Slice>>,
+    growth: Size,
 }
 
 /// Entries of each of its lists for which a transaction that ended keeps memory.
@@ -185,7 +188,7 @@ impl Trx {
 
     fn add_use(&mut self, guard: mdl::Shared) -> usize {
         let writes = self.idle.take().unwrap_or_default();
-        self.uses.push(Use { guard, writes, shown: false });
+        self.uses.push(Use { guard, writes, shown: false, growth: Size::default() });
         self.uses.len() - 1
     }
 
@@ -404,6 +407,7 @@ impl Trx {
             let Some(undo) = self.undo.pop() else { return };
             let Some(used) = self.uses.get_mut(undo.table) else { continue };
             used.writes.set(undo.key, undo.before);
+            used.growth += undo.growth.negative();
         }
     }
 
@@ -445,7 +449,9 @@ impl Trx {
                 changes.push(Change { keyspace: keyspace.clone(), key: key.clone(), value: value.cloned() });
             });
         }
-        let committed = self.core.storage().commit(changes);
+        let grown = self.uses.iter().filter(|used| !used.growth.is_nothing());
+        let grown: Vec<_> = grown.map(|used| (used.guard.table().keyspace().clone(), used.growth)).collect();
+        let committed = self.core.storage().commit(changes, &grown);
         for used in &self.uses {
             let table = used.guard.table();
             // After a failure only the storage knows which row there is.

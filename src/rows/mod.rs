@@ -113,6 +113,15 @@ impl Table {
     }
 }
 
+/// How large a table is, as its engine says: exactly or about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TableSize {
+    /// Committed rows.
+    pub rows: u64,
+    /// Bytes that they take.
+    pub bytes: u64,
+}
+
 /// A value on its way into a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cell<'a> {

@@ -3,7 +3,7 @@
 use super::handler::{self, HandlerRows, HandlerSession};
 use super::sql::{SqlRows, SqlSession};
 use super::table::TableRows;
-use super::{Cell, Column, Error, Index, Mode, Result, Rows, Table};
+use super::{Cell, Column, Error, Index, Mode, Result, Rows, Table, TableSize};
 use std::ffi::CStr;
 use std::ops::{Bound, ControlFlow};
 
@@ -128,6 +128,22 @@ impl<S: SqlSession, M: HandlerSession> RowSession<S, M> {
     /// The host's `innodb_api_bk_commit_interval` in seconds, at least 1.
     pub fn host_commit_interval(&self) -> i64 {
         self.table().map_or(handler::COMMIT_INTERVAL, TableRows::host_commit_interval)
+    }
+
+    /// How large `database/table` is, outside a transaction; `None` where nobody knows. It may take a while, or wait for who alters the
+    /// table.
+    ///
+    /// # Errors
+    /// The host refused.
+    pub fn size(&mut self, path: &CStr) -> Result<Option<TableSize>> {
+        match self {
+            RowSession::Table(rows) => rows.size(path),
+            RowSession::Handler(rows) => rows.size(path),
+            RowSession::Hybrid(both) => {
+                both.renew()?;
+                both.sql.size(path)
+            }
+        }
     }
 
     fn table(&self) -> Option<&TableRows> {

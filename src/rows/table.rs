@@ -12,7 +12,7 @@ mod open;
 mod tuple;
 
 use super::integer::decode_int;
-use super::{Cell, Column, ColumnKind, Error, Index, Mode, Result, Rows, Table};
+use super::{Cell, Column, ColumnKind, Error, Index, Mode, Result, Rows, Table, TableSize};
 use crate::bindings::{ib_col_attr, ib_col_type, ib_lck_mode};
 pub use api::{Api, ApiError};
 use cursor::{Cursor, Transaction};
@@ -56,6 +56,11 @@ impl TableRows {
     /// The host's `innodb_api_bk_commit_interval` in seconds, at least 1.
     pub fn host_commit_interval(&self) -> i64 {
         self.api.commit_interval()
+    }
+
+    /// See [`Api::size`].
+    pub(super) fn size(&self, path: &CStr) -> Result<Option<TableSize>> {
+        self.api.size(path)
     }
 
     fn cursor(&mut self, path: &CStr) -> Result<Cursor> {

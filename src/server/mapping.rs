@@ -84,11 +84,21 @@ impl std::error::Error for ReloadError {
     }
 }
 
-/// What the reader is to do next.
+/// Orders that the reader carries out together.
+pub struct Begun {
+    /// The number of the last of them.
+    pub number: u64,
+    /// What it is to read.
+    pub order: Order,
+    /// Whether it is to find out how large the tables are, too.
+    pub measure: bool,
+}
+
+/// What the reader is to read next.
 pub enum Order {
     /// To read everything again.
     Everything,
-    /// To look for containers of these names.
+    /// To look for containers of these names, if any.
     Names(Vec<Vec<u8>>),
 }
 
@@ -100,6 +110,7 @@ struct Orders {
     /// What those that are not carried out want: everything, or these names.
     everything: bool,
     names: Vec<Vec<u8>>,
+    measure: bool,
     /// When the reading that is under way began.
     reading_since: Option<Instant>,
     /// What became of the last reading of everything.
@@ -139,6 +150,7 @@ impl Mapping {
                 carried_out: 0,
                 everything: false,
                 names: Vec::new(),
+                measure: false,
                 reading_since: None,
                 outcome: Ok(()),
                 unknown: HashMap::new(),
@@ -198,10 +210,10 @@ impl Mapping {
     }
 
     /// Waits a little until an order is carried out, and not at all for a reading that itself takes long.
-    fn wait_a_little(&self, mut orders: MutexGuard<'_, Orders>, order: u64) {
-        let until = Instant::now() + PATIENCE;
+    fn wait_a_little(&self, mut orders: MutexGuard<'_, Orders>, order: u64, patience: Duration) {
+        let until = Instant::now() + patience;
         while orders.carried_out < order {
-            let stuck = orders.reading_since.is_some_and(|since| since.elapsed() >= PATIENCE);
+            let stuck = orders.reading_since.is_some_and(|since| since.elapsed() >= patience);
             if stuck || self.changed.wait_until(&mut orders, until).timed_out() {
                 return;
             }
@@ -225,7 +237,15 @@ impl Mapping {
             }
         }
         let order = self.order(&mut orders);
-        self.wait_a_little(orders, order);
+        self.wait_a_little(orders, order, PATIENCE);
+    }
+
+    /// Orders to find out how large the tables are, and waits a little for it.
+    pub fn measure(&self, patience: Duration) {
+        let mut orders = self.orders.lock();
+        orders.measure = true;
+        let order = self.order(&mut orders);
+        self.wait_a_little(orders, order, patience);
     }
 
     /// Orders to read everything and waits until that is done.
@@ -253,7 +273,7 @@ impl Mapping {
     /// The same; takes some time over it.
     pub fn mend_and_wait(&self) {
         if let Some((orders, order)) = self.order_to_mend() {
-            self.wait_a_little(orders, order);
+            self.wait_a_little(orders, order, PATIENCE);
         }
     }
 
@@ -281,8 +301,8 @@ impl Mapping {
         self.made.elapsed().as_millis() as u64
     }
 
-    /// The next orders to carry out, and the number of the last of them. `None`: nothing for now.
-    pub fn begin(&self, stopping: impl Fn() -> bool) -> Option<(u64, Order)> {
+    /// The next orders to carry out. `None`: nothing for now.
+    pub fn begin(&self, stopping: impl Fn() -> bool) -> Option<Begun> {
         let mut orders = self.orders.lock();
         if orders.given == orders.carried_out && !stopping() {
             self.changed.wait_for(&mut orders, Duration::from_secs(1));
@@ -293,7 +313,7 @@ impl Mapping {
         orders.reading_since = Some(Instant::now());
         let names = std::mem::take(&mut orders.names);
         let order = if std::mem::take(&mut orders.everything) { Order::Everything } else { Order::Names(names) };
-        Some((orders.given, order))
+        Some(Begun { number: orders.given, order, measure: std::mem::take(&mut orders.measure) })
     }
 
     /// A reading of everything is over; `helped` tells whether it changed anything.

@@ -36,6 +36,7 @@ mod reader;
 mod report;
 mod scope;
 mod shared;
+mod sizes;
 mod socket;
 pub mod stats;
 mod supervise;

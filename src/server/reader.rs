@@ -1,11 +1,11 @@
 //! The thread that reads the configuration of containers, when [`Mapping`](super::mapping::Mapping) has orders for it, and what the daemon
 //! does about a configuration that is another one now.
 
-use super::mapping::{Order, ReloadError};
+use super::mapping::{Begun, Order, ReloadError};
 use super::shared::Shared;
 use crate::boundary::catch;
 use crate::host::{Host, HostError, RowSession};
-use crate::rows::Rows;
+use crate::rows::{Rows, TableSize};
 use crate::store::{Config, ConfigError, Rules, Store};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -129,14 +129,16 @@ impl Reader<'_> {
             session.check_session();
         }
         self.ask_about_replication();
-        let Some((number, order)) = mapping.begin(|| shared.stopping()) else { return };
+        let Some(Begun { number, order, measure }) = mapping.begin(|| shared.stopping()) else { return };
         match order {
             Order::Everything => {
                 let (outcome, helped) = self.read_everything();
+                self.measure(measure);
                 mapping.end_of_everything(number, outcome, helped);
             }
             Order::Names(names) => {
                 self.read_names(&names);
+                self.measure(measure);
                 mapping.end_of_names(number, names);
             }
         }
@@ -159,10 +161,31 @@ impl Reader<'_> {
         }
     }
 
+    /// Finds out how large the tables are. What is not found out stays as it was.
+    fn measure(&mut self, wanted: bool) {
+        if !wanted {
+            return;
+        }
+        let shared = self.shared;
+        let config = shared.mapping.newest();
+        let measured = self.session().map_err(|error| error.to_string()).and_then(|session| {
+            let mut all = TableSize::default();
+            for path in config.tables_with_items() {
+                let size = session.size(path).map_err(|error| error.to_string())?.unwrap_or_default();
+                (all.rows, all.bytes) = (all.rows + size.rows, all.bytes + size.bytes);
+            }
+            Ok(all)
+        });
+        match measured {
+            Ok(all) => shared.sizes.note(all),
+            Err(error) => shared.complain(|| format!("curr_items and bytes stay as they were: {error}")),
+        }
+    }
+
     /// What is ordered cannot be done.
     fn refuse(&mut self, reason: ReloadError) {
-        if let Some((order, _)) = self.shared.mapping.begin(|| self.shared.stopping()) {
-            self.shared.mapping.end_of_everything(order, Err(reason), false);
+        if let Some(Begun { number, .. }) = self.shared.mapping.begin(|| self.shared.stopping()) {
+            self.shared.mapping.end_of_everything(number, Err(reason), false);
         }
     }
 
@@ -206,6 +229,9 @@ impl Reader<'_> {
     }
 
     fn read_names(&mut self, names: &[Vec<u8>]) {
+        if names.is_empty() {
+            return;
+        }
         let before = self.shared.mapping.newest();
         match self.read(|session| before.with_new(session, names)) {
             Ok(Some(config)) => self.publish(&before, config),

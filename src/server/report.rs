@@ -1,5 +1,7 @@
 //! Statistics, for every protocol's `stats` command to word.
 
+mod classes;
+
 use super::latency::Snapshot;
 use super::peers::Held;
 use super::scope::ClientAuth;
@@ -38,6 +40,9 @@ impl Shared {
     ) -> Report {
         // As in memcached the first word counts, whatever follows.
         let first = args.split(|byte| *byte == b' ').next().unwrap_or_default();
+        if matches!(first, b"" | b"items" | b"slabs") {
+            self.measure();
+        }
         match first {
             b"" => self.general(tell),
             b"settings" => self.settings(tell),
@@ -45,8 +50,8 @@ impl Shared {
             b"containers" => self.containers(config, tell),
             b"detail" => return self.detail(args),
             b"conns" => self.peers.tell(self.uptime_seconds(), asker, tell),
-            b"items" => self.items(tell),
-            b"slabs" => tell("active_slabs", "0"),
+            b"items" => self.items_by_class(tell),
+            b"slabs" => self.slabs(tell),
             b"latency" => self.latency(tell),
             b"sizes" => tell("sizes_status", "disabled"),
             _ => return Report::Unknown,
@@ -81,21 +86,6 @@ impl Shared {
             {
                 line(what, &format!("{:.1}", times.quantile(share) as f64 / 1e3));
             }
-        }
-    }
-
-    /// The memory store is one class.
-    fn items(&self, tell: &mut dyn FnMut(&str, &str)) {
-        let memory = self.memory.stats();
-        if memory.items == 0 {
-            return;
-        }
-        for (name, value) in [
-            ("items:1:number", memory.items),
-            ("items:1:mem_requested", memory.bytes),
-            ("items:1:evicted", memory.evictions),
-        ] {
-            tell(name, itoa::Buffer::new().format(value));
         }
     }
 
@@ -159,14 +149,21 @@ impl Shared {
         number("threads", self.options.threads as u64);
         number("output_bytes", self.peers.held(Held::Replies) as u64);
         number("input_bytes", self.peers.held(Held::Requests) as u64);
-        for (counter, name) in ALL.iter().zip(NAMES) {
-            number(name, self.total(*counter));
-        }
         let memory = self.memory.stats();
+        for (counter, name) in ALL.iter().zip(NAMES) {
+            let in_memory = match counter {
+                Counter::GetExpired => memory.get_expired,
+                Counter::GetFlushed => memory.get_flushed,
+                Counter::Reclaimed => memory.reclaimed,
+                _ => 0,
+            };
+            number(name, self.total(*counter) + in_memory);
+        }
         let mut number = |name: &str, value: u64| tell(name, itoa::Buffer::new().format(value));
         number("limit_maxbytes", self.memory_limit.load(Ordering::Relaxed) as u64);
-        number("bytes", memory.bytes);
-        number("curr_items", memory.items);
+        let (in_tables, in_memory) = self.items();
+        number("bytes", in_tables.bytes + in_memory.bytes);
+        number("curr_items", in_tables.rows + in_memory.rows);
         number("evictions", memory.evictions);
         number("log_watchers", self.watchers.count() as u64);
         number("log_watcher_sent", self.watchers.sent.load(Ordering::Relaxed));

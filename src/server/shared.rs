@@ -7,6 +7,7 @@ use super::mailbox::Mailbox;
 use super::mapping::Mapping;
 use super::options::Options;
 use super::peers::Peers;
+use super::sizes::Sizes;
 use super::stats::{self, WorkerStats};
 use super::tls::Tls;
 use super::watch::Watchers;
@@ -58,6 +59,8 @@ pub struct Shared {
     pub(super) marks: Arc<Marks>,
     /// The containers.
     pub(super) mapping: Mapping,
+    /// How large their tables are.
+    pub(super) sizes: Sizes,
     /// Changes whenever somebody waits for what other workers' batches hold.
     pub(super) commit_wanted: AtomicU64,
     pub(super) mailboxes: OnceLock<Vec<Arc<Mailbox>>>,
@@ -111,6 +114,7 @@ impl Shared {
             watchers,
             marks: Arc::default(),
             mapping: Mapping::new(config, options.threads),
+            sizes: Sizes::default(),
             commit_wanted: AtomicU64::new(0),
             mailboxes: OnceLock::new(),
             logins,

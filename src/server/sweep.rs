@@ -1,6 +1,7 @@
 //! Deleting expired rows, in small transactions between the first worker's ticks.
 
 use super::shared::Shared;
+use super::stats::{Counter, Delta};
 use crate::rows::{Error, Rows};
 use crate::store::{Config, ContainerId, Failure, RangeProgress, Store};
 
@@ -23,7 +24,7 @@ impl Sweep {
     }
 
     /// One step; `false` when the sweep is over. A row that somebody holds is left for the next sweep.
-    pub fn step<R: Rows>(&mut self, store: &mut Store<R>, config: &Config, shared: &Shared) -> bool {
+    pub fn step<R: Rows>(&mut self, store: &mut Store<R>, config: &Config, shared: &Shared, stats: &mut Delta) -> bool {
         let Some(id) = self.containers.last() else {
             if self.deleted > 0 {
                 log::info!("DM1424: {} expired rows were deleted", self.deleted);
@@ -34,6 +35,7 @@ impl Sweep {
         match swept {
             Some(Ok((progress, deleted))) => {
                 self.deleted += deleted;
+                stats.add(Counter::CrawlerReclaimed, deleted);
                 if let RangeProgress::Stopped(key) = progress {
                     self.after = Some(key);
                     return true;

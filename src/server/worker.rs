@@ -453,9 +453,10 @@ impl<'s> Worker<'s> {
         }
         if let Some(sweep) = &mut self.sweep {
             self.store.set_now(unix_time());
-            if !sweep.step(&mut self.store, &self.config, self.shared) {
+            if !sweep.step(&mut self.store, &self.config, self.shared, &mut self.stats) {
                 self.sweep = None;
             }
+            self.shared.stats[self.index].publish(&mut self.stats);
         }
     }
 

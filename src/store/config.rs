@@ -3,9 +3,10 @@
 mod read;
 
 use super::error::{ConfigError, ContainerError};
-use super::{Container, Policies};
+use super::{Container, Policies, Policy};
 use memchr::memmem;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::CStr;
 use std::sync::Arc;
 
 /// Names whose rows are gone that keep their ids.
@@ -101,6 +102,17 @@ impl Config {
     /// The containers that serve nobody, and why.
     pub fn refused(&self) -> impl Iterator<Item = &ContainerError> {
         self.containers().filter_map(Container::refused)
+    }
+
+    /// The tables that keep items, each once.
+    pub fn tables_with_items(&self) -> BTreeSet<&CStr> {
+        let serving = self.containers().filter(|container| container.refused().is_none());
+        serving.filter(|c| c.policies.set != Policy::CacheOnly).map(|c| c.table.path.as_c_str()).collect()
+    }
+
+    /// Whether memory keeps items that no table has.
+    pub fn keeps_items_in_memory(&self) -> bool {
+        self.containers().any(|container| container.policies.set == Policy::CacheOnly)
     }
 
     /// Containers with an expiry column.

@@ -5,7 +5,7 @@
 
 use super::journal::{Effect, Transaction};
 use super::marks::{Mark, Marks};
-use super::table::TableStore;
+use super::table::{Met, TableStore};
 use super::{
     Arithmetic, Batch, CasSource, Condition, Config, Container, Deleted, Failure, Item, KeyRange, NewItem,
     NumberChange, Policy, RangeProgress, Result, Stored, number,
@@ -47,6 +47,12 @@ impl<R: Rows> Store<R> {
     /// Sets the clock that expiry is judged by, Unix time in seconds.
     pub fn set_now(&mut self, now: i64) {
         self.table.now = now;
+    }
+
+    /// What was met since the last call.
+    #[inline]
+    pub fn take_met(&mut self) -> Met {
+        std::mem::take(&mut self.table.met)
     }
 
     /// A change of the table by this key is under way: memory forgets the key when it is committed, where memory is used at all.

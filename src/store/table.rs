@@ -17,6 +17,15 @@ const INSERT_ATTEMPTS: u32 = 3;
 /// Bytes of scratch memory that are kept for the next operation.
 const SCRATCH_KEPT: usize = 1 << 20;
 
+/// Expired rows that operations met.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Met {
+    /// All of them.
+    pub expired: u32,
+    /// Those whose place a new item took.
+    pub reclaimed: u32,
+}
+
 /// The operations, over the rows of one worker thread.
 pub struct TableStore<R> {
     pub(super) rows: R,
@@ -26,6 +35,8 @@ pub struct TableStore<R> {
     pub(super) value_max: usize,
     /// Unix time in seconds, set once per tick.
     pub(super) now: i64,
+    /// What was met since [`super::Store::take_met`].
+    pub(super) met: Met,
     /// Bytes that the open transaction has written, as far as columns are mapped.
     pub(super) written: usize,
     scratch: Vec<u8>,
@@ -34,7 +45,7 @@ pub struct TableStore<R> {
 impl<R: Rows> TableStore<R> {
     /// A store over `rows`; values longer than `value_max` bytes are refused.
     pub fn new(rows: R, config: Arc<Config>, cas: CasSource, value_max: usize) -> TableStore<R> {
-        TableStore { rows, config, cas, value_max, now: 0, written: 0, scratch: Vec::new() }
+        TableStore { rows, config, cas, value_max, now: 0, met: Met::default(), written: 0, scratch: Vec::new() }
     }
 
     /// The rows, for tests that look at what was done.
@@ -55,7 +66,10 @@ impl<R: Rows> TableStore<R> {
         if !self.rows.read(&container.table, key)? {
             return Ok(false);
         }
-        let Some(deadline) = container.live_until(&self.rows, self.now) else { return Ok(false) };
+        let Some(deadline) = container.live_until(&self.rows, self.now) else {
+            self.met.expired += 1;
+            return Ok(false);
+        };
         self.hand_over(container, deadline, with_cas, found);
         Ok(true)
     }
@@ -127,14 +141,17 @@ impl<R: Rows> TableStore<R> {
         let key = container.key_cell(key).ok_or_else(|| container.refused_key())?;
         for attempt in 1.. {
             let found = self.rows.read_for_update(&container.table, key)?;
-            let live = found && self.is_live(container);
+            let live = found && self.meet(container);
             if let Some(refused) = self.check(container, condition, compare, live) {
                 return Ok(refused);
             }
             match self.write(container, key, condition, item, found) {
                 // Another transaction inserted the key between our search and our insert.
                 Err(Failure::Rows(Error::Duplicate)) if !found && attempt < INSERT_ATTEMPTS => continue,
-                other => return other.map(Stored::Stored),
+                other => {
+                    self.met.reclaimed += u32::from(found && !live && other.is_ok());
+                    return other.map(Stored::Stored);
+                }
             }
         }
         Ok(Stored::NotStored)
@@ -197,7 +214,7 @@ impl<R: Rows> TableStore<R> {
         if !self.rows.read_for_update(&container.table, key)? {
             return Ok(Deleted::NotFound);
         }
-        let live = self.is_live(container);
+        let live = self.meet(container);
         if live && self.other_than(container, compare).is_some() {
             return Ok(Deleted::Exists);
         }
@@ -284,7 +301,14 @@ impl<R: Rows> TableStore<R> {
     }
 
     fn find_live(&mut self, container: &Container, key: Cell<'_>) -> Result<bool> {
-        Ok(self.rows.read_for_update(&container.table, key)? && self.is_live(container))
+        Ok(self.rows.read_for_update(&container.table, key)? && self.meet(container))
+    }
+
+    /// Whether the current row, which somebody asked for, has not expired.
+    fn meet(&mut self, container: &Container) -> bool {
+        let live = self.is_live(container);
+        self.met.expired += u32::from(!live);
+        live
     }
 
     /// Whether the current row has not expired.

@@ -176,9 +176,25 @@ static void a_transaction_sees_its_own_work(void)
 static void the_hosts_settings_can_be_asked(void)
 {
     int bits = ib->get_cfg();
-    NUMBER(0, bits & ~(IB_CFG_BINLOG_ENABLED | IB_CFG_MDL_ENABLED | IB_CFG_DISABLE_ROWLOCK | IB_CFG_LASTING_TUPLES | IB_CFG_FIELDS));
+    NUMBER(0, bits & ~(IB_CFG_BINLOG_ENABLED | IB_CFG_MDL_ENABLED | IB_CFG_DISABLE_ROWLOCK | IB_CFG_LASTING_TUPLES | IB_CFG_FIELDS |
+                       IB_CFG_TABLE_SIZES));
     CHECK(ib->cfg_trx_level() <= IB_TRX_SERIALIZABLE);
     CHECK(ib->bk_commit_interval() >= 1);
+}
+
+static void tables_have_sizes_where_the_host_tells_them(void)
+{
+    if (!(ib->get_cfg() & IB_CFG_TABLE_SIZES))
+        return;
+    const ib_cb_sized_t *sized = (const ib_cb_sized_t *)ib;
+    uint64_t rows = 7, bytes = 7;
+    CODE(IB_TABLE_NOT_FOUND, sized->table_size("nowhere/to_be_found", &rows, &bytes));
+    CODE(IB_TABLE_NOT_FOUND, sized->table_size("no table's path", &rows, &bytes));
+    NUMBER(7, rows);
+    fill("abc");
+    OK(sized->table_size(ROWS, &rows, &bytes));
+    /* It may be an estimate. */
+    CHECK(rows >= 1 && rows <= 30 && bytes >= 3);
 }
 
 static void codes_have_names(void)
@@ -214,6 +230,7 @@ const struct test_case trx_cases[] = {
     {"a consistent read waits for nobody", a_consistent_read_waits_for_nobody},
     {"a transaction sees its own work", a_transaction_sees_its_own_work},
     {"the host's settings can be asked", the_hosts_settings_can_be_asked},
+    {"tables have sizes where the host tells them", tables_have_sizes_where_the_host_tells_them},
     {"codes have names", codes_have_names},
     {NULL, NULL},
 };

@@ -133,6 +133,8 @@ fn the_engine_agrees_with_a_map() {
             both.trx.commit().unwrap();
             committed = both.model;
         }
+        assert_eq!(table.size().0, committed.len() as u64);
+        assert_eq!(table.size().1 > 0, !committed.is_empty());
         drop(table);
         match random.below(40) {
             0 => {

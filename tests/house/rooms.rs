@@ -40,6 +40,7 @@ const SERVER: &[(&str, &[&str])] = &[
             "mapping",
             "outcome",
             "scope",
+            "sizes",
             "stats",
             "terms",
             "watched",

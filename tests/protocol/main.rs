@@ -14,6 +14,7 @@ mod memcached;
 mod meta;
 mod metrics;
 mod props;
+mod statistics;
 mod ticks;
 mod tls;
 mod watch;

@@ -22,7 +22,7 @@ impl SessionSettings {
             format!(
                 "SET SESSION sql_mode='STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', lock_wait_timeout={wait}, \
                  innodb_lock_wait_timeout={wait}, sql_safe_updates=0, sql_select_limit=DEFAULT, max_execution_time=0, \
-                 completion_type='NO_CHAIN', transaction_read_only=0, foreign_key_checks=1, unique_checks=1, autocommit=0"
+                 completion_type='NO_CHAIN', transaction_read_only=0, foreign_key_checks=1, unique_checks=1, information_schema_stats_expiry=0, autocommit=0"
             ),
         ]
     }

@@ -26,6 +26,7 @@ const VIEWS: [(&str, &[&str]); 4] = [
             "VERSION",
             "ROW_FORMAT",
             "TABLE_ROWS",
+            "DATA_LENGTH",
             "TABLE_COLLATION",
             "CREATE_OPTIONS",
             "TABLE_COMMENT",
@@ -53,7 +54,7 @@ const VIEWS: [(&str, &[&str]); 4] = [
     ),
     ("TRIGGERS", &["TRIGGER_CATALOG", "TRIGGER_SCHEMA", "TRIGGER_NAME", "EVENT_OBJECT_SCHEMA", "EVENT_OBJECT_TABLE"]),
 ];
-const NUMBERS: [&str; 3] = ["VERSION", "TABLE_ROWS", "ORDINAL_POSITION"];
+const NUMBERS: [&str; 4] = ["VERSION", "TABLE_ROWS", "DATA_LENGTH", "ORDINAL_POSITION"];
 
 /// A view under a name, with its rows.
 pub struct View {
@@ -133,7 +134,8 @@ fn rows(info: &Info, view: &str) -> Result<Vec<Row>> {
                     text("InnoDB"),
                     Value::UInt(10),
                     text("Dynamic"),
-                    Value::Null,
+                    Value::UInt(table.size().0),
+                    Value::UInt(table.size().1),
                     text(collation),
                     text(""),
                     text(""),

@@ -5,9 +5,11 @@
 //! waited. Those who come meanwhile fill the next round. A leader that panics decides its round like one that failed, so nobody
 //! waits for it; what it did to the log and to the memory table nobody knows, so writes stop.
 
+use super::Slice;
 use super::inner::Inner;
-use super::keyspace::Change;
+use super::keyspace::{Change, Keyspace};
 use super::redo::{self, Failure};
+use super::sizes::Size;
 use crate::boundary::catch;
 use crate::refengine::error::{Error, Result, io_error};
 use std::sync::atomic::Ordering;
@@ -18,9 +20,31 @@ const KEPT_CHANGES: usize = 4096;
 
 impl Inner {
     /// Commits at a level; see [`Storage::commit`](super::Storage::commit) for what the errors mean.
-    pub(super) fn commit(&self, mut changes: Vec<Change>, level: u8) -> Result<()> {
+    pub(super) fn commit(&self, changes: Vec<Change>, grown: &[(Keyspace, Size)], level: u8) -> Result<()> {
+        let committed = self.commit_in_a_round(changes, grown, level);
+        if committed.is_err() {
+            grown.iter().for_each(|(keyspace, growth)| keyspace.grow(growth.negative()));
+        }
+        committed
+    }
+
+    /// A keyspace is about to be deleted.
+    pub(super) fn forget_size(&self, keyspace: &Keyspace) -> Result<()> {
+        let key = Slice::new(keyspace.name().as_bytes());
+        match self.sizes.get(&key)? {
+            Some(_) => self.commit(vec![Change { keyspace: self.sizes.clone(), key, value: None }], &[], 2),
+            None => Ok(()),
+        }
+    }
+
+    /// The sums follow each other in the log as the records do: both are made under one lock.
+    fn commit_in_a_round(&self, mut changes: Vec<Change>, grown: &[(Keyspace, Size)], level: u8) -> Result<()> {
         let synced = self.redo.synced();
         let mut rounds = self.rounds.lock();
+        for (keyspace, growth) in grown {
+            keyspace.grow(*growth);
+            changes.push(keyspace.size_change(&self.sizes));
+        }
         redo::encode(&mut rounds.records, &changes, synced)?;
         rounds.changes.append(&mut changes);
         rounds.members += 1;

@@ -45,6 +45,8 @@ pub(super) enum Place {
 pub(super) struct Inner {
     pub(super) tables: Disk,
     pub(super) redo: Redo,
+    /// See `sizes`.
+    pub(super) sizes: Keyspace,
     pub(super) keyspaces: RwLock<BTreeMap<String, Keyspace>>,
     pub(super) generations: RwLock<Generations>,
     pub(super) sequence: Sequence,

@@ -2,6 +2,7 @@
 
 use super::Slice;
 use super::memtable::{Generation, Map};
+use super::sizes::{Size, Sums};
 use super::tables::{Disk, Tables};
 use crate::refengine::error::Result;
 use parking_lot::RwLock;
@@ -26,6 +27,7 @@ pub(super) struct Space {
     pub(super) name: String,
     pub(super) stored: <Disk as Tables>::Rows,
     pub(super) layers: RwLock<Layers>,
+    pub(super) sums: Sums,
 }
 
 /// The rows that are not on disk yet.
@@ -45,6 +47,24 @@ impl Keyspace {
             }
         }
         Disk::get(&self.0.stored, key)
+    }
+
+    /// Its rows and their bytes as of now.
+    pub(crate) fn size(&self) -> Size {
+        self.0.sums.get()
+    }
+
+    pub(super) fn set_size(&self, size: Size) {
+        self.0.sums.set(size);
+    }
+
+    pub(super) fn grow(&self, growth: Size) {
+        self.0.sums.add(growth);
+    }
+
+    /// The change that makes its sums durable, in the keyspace `sizes`.
+    pub(super) fn size_change(&self, sizes: &Keyspace) -> Change {
+        Change { keyspace: sizes.clone(), key: Slice::new(self.name().as_bytes()), value: Some(self.size().encode()) }
     }
 
     /// Reads every file on disk against its checksum. [`Error::Corrupt`] names the first that is damaged.
@@ -82,5 +102,5 @@ pub(super) fn open_keyspace(
     let stored = tables.rows(name)?;
     let number = last_number.fetch_add(1, Ordering::Relaxed) + 1;
     let layers = RwLock::new(Layers { active: active.add(number), frozen: None });
-    Ok(Keyspace(Arc::new(Space { number, name: name.into(), stored, layers })))
+    Ok(Keyspace(Arc::new(Space { number, name: name.into(), stored, layers, sums: Sums::default() })))
 }

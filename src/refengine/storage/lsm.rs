@@ -97,6 +97,10 @@ impl Tables for Lsm {
         (rows.tree.pinned_block_index_size() + rows.tree.pinned_filter_size()) as u64
     }
 
+    fn extent(rows: &fjall::Keyspace) -> (u64, u64) {
+        (rows.approximate_len() as u64, rows.disk_space())
+    }
+
     fn check(rows: &fjall::Keyspace) -> Result<()> {
         verify::keyspace(rows.path())
     }

@@ -76,6 +76,11 @@ impl Map {
         self.0.read().is_empty()
     }
 
+    /// Keys that have a version, deletions included.
+    pub(super) fn len(&self) -> usize {
+        self.0.read().len()
+    }
+
     /// The keys, in order.
     pub(super) fn keys(&self) -> Vec<Slice> {
         self.0.read().keys()

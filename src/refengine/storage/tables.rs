@@ -45,6 +45,9 @@ pub(super) trait Tables: Sized + Send + Sync {
     /// Bytes of memory that stay taken to find these rows: indexes and filters. It grows with the rows.
     fn resident(rows: &Self::Rows) -> u64;
 
+    /// About how many entries are on disk, those that later ones replace or delete included, and the bytes of their files.
+    fn extent(rows: &Self::Rows) -> (u64, u64);
+
     /// Reads every file of the rows against its checksum.
     fn check(rows: &Self::Rows) -> Result<()>;
 

@@ -1,4 +1,4 @@
-//! Entries 34, 36, 37, 40, 45 and 46: what needs no cursor or transaction.
+//! Entries 34, 36, 37, 40, 45, 46 and 53: what needs no cursor or transaction.
 
 use super::handle::{Fail, MISUSED, entry, object};
 use crate::bindings::{
@@ -32,6 +32,21 @@ entry! {
     }
 }
 
+entry! {
+    fn table_size(name: *const c_char, rows: *mut u64, bytes: *mut u64) {
+        if name.is_null() || rows.is_null() || bytes.is_null() {
+            return Err(MISUSED);
+        }
+        // SAFETY: a NUL-terminated string by the table's contract.
+        let path = unsafe { CStr::from_ptr(name) }.to_bytes();
+        let core = serving().ok_or(MISUSED)?;
+        let table = core.catalog().by_path(path).ok_or(Fail(ib_err::IB_TABLE_NOT_FOUND))?;
+        // SAFETY: the caller's outputs.
+        unsafe { (*rows, *bytes) = table.size() };
+        Ok(())
+    }
+}
+
 pub(super) unsafe extern "C" fn get_cfg() -> c_int {
     guard(0, || {
         let Some(core) = serving() else { return 0 };
@@ -41,7 +56,8 @@ pub(super) unsafe extern "C" fn get_cfg() -> c_int {
             (Var::DisableRowlock, ib_cfg::IB_CFG_DISABLE_ROWLOCK),
         ];
         let set = bits.iter().filter(|(var, _)| core.variable(*var) != 0);
-        set.fold(ib_cfg::IB_CFG_LASTING_TUPLES | ib_cfg::IB_CFG_FIELDS, |all, (_, bit)| all | *bit) as c_int
+        let own = ib_cfg::IB_CFG_LASTING_TUPLES | ib_cfg::IB_CFG_FIELDS | ib_cfg::IB_CFG_TABLE_SIZES;
+        set.fold(own, |all, (_, bit)| all | *bit) as c_int
     })
 }
 

@@ -5,7 +5,7 @@ use crate::refengine::codec;
 use crate::refengine::error::{Error, Result};
 use crate::refengine::lock::LockMode;
 use crate::refengine::mdl;
-use crate::refengine::storage::Slice;
+use crate::refengine::storage::{Size, Slice};
 use crate::refengine::table::Table;
 use std::sync::Arc;
 
@@ -32,7 +32,8 @@ impl Trx {
         self.key = key;
         checked?;
         let entries = self.index_entries(table, None, Some((&pk, &row)))?;
-        self.put(used, pk, Some(row));
+        let growth = Size::of_row(&pk, &row);
+        self.put(used, pk, Some(row), growth);
         self.put_all(used, entries);
         Ok(())
     }
@@ -55,10 +56,12 @@ impl Trx {
         checked?;
         let old_pk = if moved { Slice::new(old_pk) } else { pk.clone() };
         let entries = self.index_entries(table, Some((&old_pk, &old)), Some((&pk, &row)))?;
+        let mut growth = Size::of_row(&pk, &row);
+        growth += Size::of_row(&old_pk, &old).negative();
         if moved {
-            self.put(used, old_pk, None);
+            self.put(used, old_pk, None, Size::default());
         }
-        self.put(used, pk, Some(row));
+        self.put(used, pk, Some(row), growth);
         self.put_all(used, entries);
         Ok(Updated::Changed)
     }
@@ -91,7 +94,8 @@ impl Trx {
         let Some(old) = self.read_locked(table, pk)? else { return Ok(false) };
         let pk = Slice::new(pk);
         let entries = self.index_entries(table, Some((&pk, &old)), None)?;
-        self.put(used, pk, None);
+        let growth = Size::of_row(&pk, &old).negative();
+        self.put(used, pk, None, growth);
         self.put_all(used, entries);
         Ok(true)
     }
@@ -150,11 +154,11 @@ impl Trx {
 
     fn put_all(&mut self, used: usize, entries: Vec<(Slice, Option<Slice>)>) {
         for (key, value) in entries {
-            self.put(used, key, value);
+            self.put(used, key, value, Size::default());
         }
     }
 
-    fn put(&mut self, used: usize, key: Slice, value: Option<Slice>) {
+    fn put(&mut self, used: usize, key: Slice, value: Option<Slice>, growth: Size) {
         let Some(table) = self.uses.get_mut(used) else { return };
         if !table.shown {
             table.guard.table().pending().add(&table.writes);
@@ -162,6 +166,7 @@ impl Trx {
         }
         self.last = None;
         let before = table.writes.set(key.clone(), Some(value));
-        self.undo.push(Undo { table: used, key, before });
+        table.growth += growth;
+        self.undo.push(Undo { table: used, key, before, growth });
     }
 }

@@ -9,7 +9,7 @@
 mod record;
 
 use super::sql::{SqlRows, SqlSession};
-use super::{Cell, Column, ColumnKind, Error, Index, Mode, Result, Rows, Table};
+use super::{Cell, Column, ColumnKind, Error, Index, Mode, Result, Rows, Table, TableSize};
 pub use record::{Form, length};
 use std::ffi::CStr;
 use std::ops::Bound;
@@ -273,6 +273,11 @@ impl<S: HandlerSession> HandlerRows<S> {
             }
         }
         Ok(Some(found))
+    }
+
+    /// See [`super::RowSession::size`].
+    pub(super) fn size(&mut self, path: &CStr) -> Result<Option<TableSize>> {
+        self.in_sql().size(path)
     }
 
     /// Reads all rows of a table through SQL and each of them by its key through the handlers, and judges by what comes out. See

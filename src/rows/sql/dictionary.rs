@@ -4,7 +4,7 @@ use super::charset::Charset;
 use super::error::error;
 use super::statements::{self, literal, parts};
 use super::{SqlRows, SqlSession};
-use crate::rows::{Column, ColumnKind, Error, Index, Result, Table};
+use crate::rows::{Column, ColumnKind, Error, Index, Result, Table, TableSize};
 use std::ffi::CStr;
 
 /// What the dictionary says of a column and the InnoDB API does not.
@@ -88,6 +88,20 @@ impl<S: SqlSession> SqlRows<S> {
         let columns = (0..self.aside.len()).map(text).collect();
         self.query("COMMIT")?;
         Ok(columns)
+    }
+
+    /// How large a table is, by the server's statistics; `None` if it has no such table.
+    pub fn size(&mut self, path: &CStr) -> Result<Option<TableSize>> {
+        let (schema, table) = parts(path);
+        let rows = self.texts::<2>(&format!(
+            "SELECT CONCAT(IFNULL(TABLE_ROWS, 0)), CONCAT(IFNULL(DATA_LENGTH, 0)) FROM information_schema.TABLES \
+             WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
+            literal(&schema),
+            literal(&table)
+        ))?;
+        self.query("COMMIT")?;
+        let number = |text: &str| text.parse().unwrap_or(0);
+        Ok(rows.first().map(|[rows, bytes]| TableSize { rows: number(rows), bytes: number(bytes) }))
     }
 
     /// See [`crate::rows::Rows::describe`].

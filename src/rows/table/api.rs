@@ -1,7 +1,7 @@
 //! The callback table: whether it is usable, what the host has set, and what its codes mean.
 
-use crate::bindings::{IB_CB_ENTRIES, ib_cb_t, ib_cfg, ib_err};
-use crate::rows::{Error, Result};
+use crate::bindings::{IB_CB_ENTRIES, ib_cb_sized_t, ib_cb_t, ib_cfg, ib_err};
+use crate::rows::{Error, Result, TableSize};
 use std::ffi::{CStr, c_int, c_void};
 use std::fmt;
 use std::ptr::NonNull;
@@ -112,6 +112,20 @@ impl Api {
     pub fn has_fields(self) -> bool {
         // SAFETY: takes no argument.
         unsafe { ib!(self, get_cfg()) & ib_cfg::IB_CFG_FIELDS as c_int != 0 }
+    }
+
+    /// How large a table is; `None` where the host does not say (`IB_CFG_TABLE_SIZES`).
+    pub fn size(self, path: &CStr) -> Result<Option<TableSize>> {
+        // SAFETY: takes no argument.
+        let says = unsafe { ib!(self, get_cfg()) } & ib_cfg::IB_CFG_TABLE_SIZES as c_int != 0;
+        // SAFETY: with that bit the table is the beginning of the larger one.
+        let entry = if says { unsafe { (*self.0.as_ptr().cast::<ib_cb_sized_t>()).table_size } } else { None };
+        let Some(table_size) = entry else { return Ok(None) };
+        let mut size = TableSize::default();
+        // SAFETY: `path` is NUL-terminated, the numbers are writable.
+        let code = unsafe { table_size(path.as_ptr(), &mut size.rows, &mut size.bytes) };
+        self.check_named(code, path)?;
+        Ok(Some(size))
     }
 
     /// TRUNCATE TABLE.

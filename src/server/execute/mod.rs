@@ -75,11 +75,18 @@ impl<'w, R: Rows> Executor<'w, R> {
         resume: &Resume,
         out: &mut Out,
     ) -> std::result::Result<Progress, Abort> {
-        if request.is_encoded() {
+        let progress = if request.is_encoded() {
             let mut buffer: KeyBuffer = [0; KEY_MAX];
-            return self.run_decoded(&request.decoded(&mut buffer), resume, out);
+            self.run_decoded(&request.decoded(&mut buffer), resume, out)
+        } else {
+            self.run_decoded(request, resume, out)
+        };
+        let met = self.store.take_met();
+        if met.expired > 0 {
+            self.stats.add(Counter::GetExpired, met.expired.into());
+            self.stats.add(Counter::Reclaimed, met.reclaimed.into());
         }
-        self.run_decoded(request, resume, out)
+        progress
     }
 
     #[inline]

@@ -44,6 +44,10 @@ const COUNTERS: &[Family] = &[
         ],
     ),
     ("auth_errors_total", "Logins that failed.", &[("", Counter::AuthErrors)]),
+    ("items_expired_total", "Items that were asked for and had expired.", &[("", Counter::GetExpired)]),
+    ("items_flushed_total", "Items that were asked for after a flush_all.", &[("", Counter::GetFlushed)]),
+    ("items_reclaimed_total", "Expired items whose place another one took.", &[("", Counter::Reclaimed)]),
+    ("lru_crawler_reclaimed_total", "Expired rows that the sweep deleted.", &[("", Counter::CrawlerReclaimed)]),
     ("items_total", "Items that were stored.", &[("", Counter::TotalItems)]),
     ("item_too_large_total", "Items that were refused because they were too large.", &[("", Counter::StoreTooLarge)]),
     ("item_no_memory_total", "Items that the memory store had no room for.", &[("", Counter::StoreNoMemory)]),
@@ -156,10 +160,17 @@ fn gauges(shared: &Shared, text: &mut Text) {
     );
     text.one("input_bytes", "gauge", "Bytes of requests that are not complete yet.", shared.peers.held(Held::Requests));
     let memory = shared.memory.stats();
+    shared.measure();
+    let (in_tables, in_memory) = shared.items();
     let limit = shared.memory_limit.load(Ordering::Relaxed);
     text.one("limit_bytes", "gauge", "Bytes that the memory store may have.", limit);
-    text.one("current_bytes", "gauge", "Bytes that the memory store has.", memory.bytes);
-    text.one("current_items", "gauge", "Items in the memory store.", memory.items);
+    text.one(
+        "current_bytes",
+        "gauge",
+        "Bytes of items, in tables by their engine's count.",
+        in_tables.bytes + in_memory.bytes,
+    );
+    text.one("current_items", "gauge", "Items, in tables by their engine's count.", in_tables.rows + in_memory.rows);
     text.one("items_evicted_total", "counter", "Items that made way in the memory store.", memory.evictions);
 }
 
