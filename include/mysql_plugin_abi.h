@@ -29,6 +29,7 @@ extern "C" {
 #define DM_MARIA_INTERFACE_VERSION 0x010F
 #define DM_PLUGIN_TYPE_DAEMON 3
 #define DM_PLUGIN_LICENSE_GPL 1
+#define DM_PLUGIN_LICENSE_BSD 2
 #define DM_PLUGIN_NAME "daemon_memcached"
 
 /* Descriptor of MySQL 8.0 and later, 112 bytes. */

@@ -13,6 +13,7 @@ pub const DM_MYSQL_INTERFACE_VERSION: u32 = 267;
 pub const DM_MARIA_INTERFACE_VERSION: u32 = 271;
 pub const DM_PLUGIN_TYPE_DAEMON: u32 = 3;
 pub const DM_PLUGIN_LICENSE_GPL: u32 = 1;
+pub const DM_PLUGIN_LICENSE_BSD: u32 = 2;
 pub const DM_PLUGIN_NAME: &[u8; 17] = b"daemon_memcached\0";
 pub const DM_SYM_HOST_SERVICE: &[u8; 30] = b"daemon_memcached_host_service\0";
 pub const DM_HOST_SERVICE_VERSION: u32 = 256;

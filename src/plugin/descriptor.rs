@@ -27,13 +27,16 @@ pub(super) const DESCRIPTION: &CStr = c"memcached's protocol in front of table r
 /// 0.1, as servers show it.
 pub(super) const VERSION: u32 = 0x0001;
 
+/// MIT or Apache-2.0: of what a server knows, BSD's is the nearest.
+pub(super) const LICENSE: c_int = DM_PLUGIN_LICENSE_BSD as c_int;
+
 const DESCRIPTOR: dm_mysql_plugin = dm_mysql_plugin {
     type_: DM_PLUGIN_TYPE_DAEMON as c_int,
     info: INFO.get().cast(),
     name: DM_PLUGIN_NAME.as_ptr().cast(),
     author: AUTHOR.as_ptr(),
     descr: DESCRIPTION.as_ptr(),
-    license: DM_PLUGIN_LICENSE_GPL as c_int,
+    license: LICENSE,
     init: Some(init),
     check_uninstall: Some(check_uninstall),
     deinit: Some(deinit),

@@ -28,7 +28,7 @@ const DESCRIPTOR: dm_maria_plugin = dm_maria_plugin {
     name: DM_PLUGIN_NAME.as_ptr().cast(),
     author: descriptor::AUTHOR.as_ptr(),
     descr: descriptor::DESCRIPTION.as_ptr(),
-    license: DM_PLUGIN_LICENSE_GPL as c_int,
+    license: descriptor::LICENSE,
     init: Some(lifecycle::init),
     deinit: Some(lifecycle::deinit),
     version: descriptor::VERSION,

@@ -81,7 +81,7 @@ impl<S: SqlSession> SqlRows<S> {
             // A key that is no text would make the statement fail for all.
             let foreign = matches!(cell, Cell::Bytes(bytes) if is_text && str::from_utf8(bytes).is_err());
             if verdict == Found::Ask && !foreign {
-                params.push(self.param(table, table.key, cell));
+                params.push(self.key(table, cell));
             }
             found.push(verdict);
         }

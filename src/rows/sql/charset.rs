@@ -28,7 +28,8 @@ impl Charset {
         }
     }
 
-    /// A placeholder for a value of the column.
+    /// A placeholder for a value that is compared with the column. One that is stored needs none of this: the server takes bytes without a
+    /// character set for the column's, and refuses by the column's name those that are none of it.
     pub fn placeholder(&self, sql: &mut String) {
         match self {
             Charset::None | Charset::Utf8 => sql.push('?'),

@@ -54,6 +54,16 @@ pub struct SqlRows<S> {
     sql: S,
 }
 
+/// A value that is to be stored, byte by byte.
+fn stored(cell: Cell<'_>) -> Param<'_> {
+    match cell {
+        Cell::Null => Param::Null,
+        Cell::Int(value) => Param::Int(value),
+        Cell::UInt(value) => Param::UInt(value),
+        Cell::Bytes(bytes) => Param::Bytes(bytes),
+    }
+}
+
 /// A key that outlives the request it came from.
 #[derive(Debug, Default)]
 struct Key {
@@ -268,15 +278,11 @@ impl<S: SqlSession> SqlRows<S> {
         self.sql.execute(handle, params, &mut self.rows).map_err(|e| error_on(table, e))
     }
 
-    fn param<'a>(&self, table: &Table, column: usize, cell: Cell<'a>) -> Param<'a> {
-        match cell {
-            Cell::Null => Param::Null,
-            Cell::Int(value) => Param::Int(value),
-            Cell::UInt(value) => Param::UInt(value),
-            Cell::Bytes(bytes) => match self.tables.get(table.id).and_then(Option::as_ref) {
-                Some(statements) if statements.is_text(column) => Param::Text(bytes),
-                _ => Param::Bytes(bytes),
-            },
+    /// A key that is looked for.
+    fn key<'a>(&self, table: &Table, cell: Cell<'a>) -> Param<'a> {
+        match (cell, self.tables.get(table.id).and_then(Option::as_ref)) {
+            (Cell::Bytes(bytes), Some(statements)) if statements.is_text(table.key) => Param::Text(bytes),
+            _ => stored(cell),
         }
     }
 
@@ -288,7 +294,7 @@ impl<S: SqlSession> SqlRows<S> {
             return Ok(false);
         }
         self.statements(table)?;
-        let key = self.param(table, table.key, key);
+        let key = self.key(table, key);
         match self.run(table, kind, &[key]) {
             // Neither has one that the column's character set does not know.
             Err(Error::TooLong(_) | Error::BadText(_)) => Ok(false),
@@ -350,7 +356,7 @@ impl<S: SqlSession> SqlRows<S> {
     /// See [`super::Rows::insert`]; columns that are not named get their defaults.
     pub fn insert(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
         self.statements(table)?;
-        let params: Vec<_> = cells.iter().map(|(column, cell)| self.param(table, *column, *cell)).collect();
+        let params: Vec<_> = cells.iter().map(|(_, cell)| stored(*cell)).collect();
         self.run(table, statements::StatementKind::Insert(cells), &params).map(|_| ())
     }
 
@@ -358,8 +364,8 @@ impl<S: SqlSession> SqlRows<S> {
     pub fn update(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
         self.statements(table)?;
         let held = std::mem::take(&mut self.key);
-        let mut params: Vec<_> = cells.iter().map(|(column, cell)| self.param(table, *column, *cell)).collect();
-        params.push(self.param(table, table.key, held.cell()));
+        let mut params: Vec<_> = cells.iter().map(|(_, cell)| stored(*cell)).collect();
+        params.push(self.key(table, held.cell()));
         let result = self.run(table, statements::StatementKind::Update(cells), &params).map(|_| ());
         drop(params);
         self.key = held;
@@ -370,7 +376,7 @@ impl<S: SqlSession> SqlRows<S> {
     pub fn delete(&mut self, table: &Table) -> Result<()> {
         self.statements(table)?;
         let held = std::mem::take(&mut self.key);
-        let key = self.param(table, table.key, held.cell());
+        let key = self.key(table, held.cell());
         let result = self.run(table, statements::StatementKind::Delete, &[key]).map(|_| ());
         self.key = held;
         result
@@ -384,7 +390,7 @@ impl<S: SqlSession> SqlRows<S> {
             Bound::Included(key) => (statements::StatementKind::From, Some(key)),
             Bound::Excluded(key) => (statements::StatementKind::Behind, Some(key)),
         };
-        let params: Vec<_> = key.into_iter().map(|key| self.param(table, table.key, key)).collect();
+        let params: Vec<_> = key.into_iter().map(|key| self.key(table, key)).collect();
         self.run(table, kind, &params)?;
         Ok(!self.rows.is_empty())
     }

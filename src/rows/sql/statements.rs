@@ -142,12 +142,12 @@ impl Statements {
         &self.kinds
     }
 
-    /// How values of the column are sent.
+    /// How what is compared with the column is sent.
     pub fn charset(&self, column: usize) -> &Charset {
         self.charsets.get(column).unwrap_or(&Charset::None)
     }
 
-    /// Whether values of the column are sent as text.
+    /// Whether what is compared with the column is sent as text.
     pub fn is_text(&self, column: usize) -> bool {
         self.charsets.get(column) == Some(&Charset::Utf8)
     }
@@ -210,7 +210,7 @@ impl Statements {
                     sql.push_str(if i == 0 { "" } else { ", " });
                     self.column(*column, &mut sql);
                     sql.push('=');
-                    self.placeholder(*column, &mut sql);
+                    sql.push('?');
                 }
                 self.compare(table, " WHERE ", "=", &mut sql);
             }
@@ -227,9 +227,8 @@ impl Statements {
         sql.push_str(") VALUES ");
         for row in 0..rows {
             sql.push_str(if row == 0 { "(" } else { ", (" });
-            for (i, (column, _)) in cells.iter().enumerate() {
-                sql.push_str(if i == 0 { "" } else { ", " });
-                self.placeholder(*column, sql);
+            for i in 0..cells.len() {
+                sql.push_str(if i == 0 { "?" } else { ", ?" });
             }
             sql.push(')');
         }
@@ -294,16 +293,12 @@ impl Statements {
             Some(Column { kind: ColumnKind::Binary, max_bytes, .. }) => {
                 let _ = write!(sql, "CAST(? AS BINARY({max_bytes}))");
             }
-            _ => self.placeholder(table.key, sql),
+            _ => self.charset(table.key).placeholder(sql),
         }
     }
 
     fn column(&self, column: usize, sql: &mut String) {
         quote(self.names.get(column).map_or("", String::as_str), sql);
-    }
-
-    fn placeholder(&self, column: usize, sql: &mut String) {
-        self.charset(column).placeholder(sql);
     }
 }
 
@@ -425,7 +420,6 @@ mod tests {
         let statements = Statements::new(&table, vec![Charset::Utf8, latin1, Charset::None, Charset::None]);
         let columns = "`k`, `a``b`, NULL, `n`";
         let cells = [(1, Cell::Null), (3, Cell::Int(1))];
-        let value = "CONVERT(? USING latin1) COLLATE latin1_bin";
         for (kind, text) in [
             (StatementKind::Read, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`=?")),
             (StatementKind::ReadMany(4), format!("SELECT {columns} FROM `my db`.`t` WHERE `k` IN (?, ?, ?, ?)")),
@@ -437,17 +431,20 @@ mod tests {
             ),
             (StatementKind::Behind, format!("SELECT {columns} FROM `my db`.`t` WHERE `k`>? ORDER BY `k` LIMIT 64")),
             (StatementKind::Delete, "DELETE FROM `my db`.`t` WHERE `k`=?".into()),
-            (StatementKind::Insert(&cells), format!("INSERT INTO `my db`.`t` (`a``b`, `n`) VALUES ({value}, ?)")),
+            (StatementKind::Insert(&cells), "INSERT INTO `my db`.`t` (`a``b`, `n`) VALUES (?, ?)".into()),
             (
                 StatementKind::Upsert(2, &[(0, Cell::Null), (3, Cell::Null), (0, Cell::Null), (3, Cell::Null)]),
                 "INSERT INTO `my db`.`t` (`k`, `n`) VALUES (?, ?), (?, ?) AS `memcached row` ON DUPLICATE KEY UPDATE \
                  `n`=`memcached row`.`n`"
                     .into(),
             ),
-            (StatementKind::Update(&cells), format!("UPDATE `my db`.`t` SET `a``b`={value}, `n`=? WHERE `k`=?")),
+            (StatementKind::Update(&cells), "UPDATE `my db`.`t` SET `a``b`=?, `n`=? WHERE `k`=?".into()),
         ] {
             assert_eq!(statements.text(&table, kind), text);
         }
+        let by_latin1 = Statements::new(&table, vec![Charset::new("latin1", "latin1_bin"); 4]);
+        let found = "DELETE FROM `my db`.`t` WHERE `k`=CONVERT(? USING latin1) COLLATE latin1_bin";
+        assert_eq!(by_latin1.text(&table, StatementKind::Delete), found);
         let mut old = Statements::new(&table, vec![Charset::None; 4]);
         old.row_alias = false;
         assert_eq!(

@@ -15,7 +15,7 @@
 
 use super::error::error;
 use super::statements::{self, StatementKind, Upserts};
-use super::{SqlRows, SqlSession};
+use super::{SqlRows, SqlSession, stored};
 use crate::rows::{Cell, ColumnKind, Error, Result, Table, one_by_one};
 
 /// The highest isolation level (READ COMMITTED) at which each statement sees what was committed before it.
@@ -46,7 +46,7 @@ impl<S: SqlSession> SqlRows<S> {
             self.set_verdict(table, Upserts::Unknown);
         }
         self.ask_dictionary(table)?;
-        let params: Vec<_> = cells.iter().map(|(column, cell)| self.param(table, *column, *cell)).collect();
+        let params: Vec<_> = cells.iter().map(|(_, cell)| stored(*cell)).collect();
         self.waiting(|rows| rows.run(table, kind, &params))?;
         self.sql.look_at(&table.path);
         self.ask_dictionary(table).map_err(|error| if error.aborts() { error } else { Error::Altered })
