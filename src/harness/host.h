@@ -242,6 +242,7 @@ bool plugins_first_start(host *h, host_error *err);
 /* Whether mysql.plugin exists: a first start was completed. */
 bool plugins_table_exists(host *h, bool *exists, host_error *err);
 bool plugins_create_table(host *h, host_error *err);
+bool plugins_create_log_tables(host *h, host_error *err);
 bool plugins_set_global(host *h, const char *name, const char *value, host_error *err);
 /* The value of a status variable of a plugin as text; false if there is none. */
 bool plugins_status(host *h, const char *name, char *text, size_t size);

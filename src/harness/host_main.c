@@ -106,6 +106,7 @@ static bool prepare(host *h) {
                run_script(h, "default_container.sql", host_container_sql, &err) && plugins_first_start(h, &err);
     else if (done)
         done = plugins_create_table(h, &err) && plugins_load_recorded(h, &err);
+    if (done) done = plugins_create_log_tables(h, &err);
     if (done && h->init_sql) done = run_script(h, h->options.init_file, h->init_sql, &err);
     return done || complain(h, err.message);
 }

@@ -262,6 +262,16 @@ bool plugins_create_table(host *h, host_error *err) {
     return run_system(h, "CREATE TABLE IF NOT EXISTS mysql.plugin " PLUGIN_COLUMNS, NULL, NULL, err);
 }
 
+/* mariadb-dump demands two tables of the database mysql whatever else is in it. Nothing is logged in them. */
+bool plugins_create_log_tables(host *h, host_error *err) {
+    return run_system(h,
+                      "CREATE TABLE IF NOT EXISTS mysql.general_log (event_time BIGINT NOT NULL, thread_id BIGINT UNSIGNED NOT NULL, "
+                      "argument MEDIUMTEXT, PRIMARY KEY (event_time, thread_id));"
+                      "CREATE TABLE IF NOT EXISTS mysql.slow_log (start_time BIGINT NOT NULL, thread_id BIGINT UNSIGNED NOT NULL, "
+                      "sql_text MEDIUMTEXT, PRIMARY KEY (start_time, thread_id))",
+                      NULL, NULL, err);
+}
+
 /* ---- what the rest of the host calls ---- */
 
 bool plugins_install(host *h, const char *name, const char *library, install_mode mode, host_error *err) {

@@ -188,6 +188,12 @@ pub fn client_error(out: &mut Out, reason: &str) {
     text_line(out, "CLIENT_ERROR ", reason);
 }
 
+/// Appends `ERROR <reason>`: a command that exists and is not allowed.
+#[cold]
+pub fn error(out: &mut Out, reason: &str) {
+    text_line(out, "ERROR ", reason);
+}
+
 /// Appends the reply of `version`.
 pub fn version(out: &mut Out, version: &str) {
     text_line(out, "VERSION ", version);

@@ -13,10 +13,10 @@ use tls_files::SslOptions;
 pub use tls_files::TlsFiles;
 
 /// Flags that mean something to a process of its own and nothing inside a host; each is logged once.
-const WITHOUT_MEANING: &str = "dkriuPfnLEeqACh";
+const WITHOUT_MEANING: &str = "dkriuPfnLEeqAChVN";
 
 /// Flags that take an argument.
-const WITH_ARGUMENT: &str = "apsUmculPftDRbBInEeXYo";
+const WITH_ARGUMENT: &str = "apsUmculPftDRbBInEeYoN";
 
 /// memcached's long options, and what they are short for.
 const LONG: &[(&str, char)] = &[
@@ -25,6 +25,7 @@ const LONG: &[(&str, char)] = &[
     ("daemon", 'd'),
     ("delimiter", 'D'),
     ("disable-cas", 'C'),
+    ("disable-dumping", 'X'),
     ("disable-evictions", 'M'),
     ("disable-flush-all", 'F'),
     ("disable-watch", 'W'),
@@ -34,12 +35,16 @@ const LONG: &[(&str, char)] = &[
     ("enable-shutdown", 'A'),
     ("enable-ssl", 'Z'),
     ("extended", 'o'),
+    ("help", 'h'),
+    ("license", 'i'),
     ("listen", 'l'),
     ("listen-backlog", 'b'),
     ("lock-memory", 'k'),
     ("max-item-size", 'I'),
     ("max-reqs-per-event", 'R'),
+    ("memory-file", 'e'),
     ("memory-limit", 'm'),
+    ("napi_ids", 'N'),
     ("pidfile", 'P'),
     ("port", 'p'),
     ("protocol", 'B'),
@@ -51,6 +56,7 @@ const LONG: &[(&str, char)] = &[
     ("unix-socket", 's'),
     ("user", 'u'),
     ("verbose", 'v'),
+    ("version", 'V'),
 ];
 
 /// Settings that come from system variables instead of the option string.
@@ -108,6 +114,8 @@ pub struct Options {
     pub flush_disabled: bool,
     /// Whether `watch` is refused.
     pub watch_disabled: bool,
+    /// Whether dumps of keys and `stats detail` are refused.
+    pub dump_disabled: bool,
     /// Users file of `-Y`; with it every connection has to log in.
     pub users: Option<PathBuf>,
     sasl: bool,
@@ -154,6 +162,7 @@ impl Default for Options {
             metrics: None,
             flush_disabled: false,
             watch_disabled: false,
+            dump_disabled: false,
             users: None,
             sasl: false,
             prefix_delimiter: None,
@@ -272,6 +281,7 @@ impl Options {
             'M' => self.evict = false,
             'F' => self.flush_disabled = true,
             'W' => self.watch_disabled = true,
+            'X' => self.dump_disabled = true,
             'v' => self.verbose = self.verbose.saturating_add(1),
             'D' => match argument.as_bytes() {
                 [delimiter] => self.prefix_delimiter = Some(*delimiter),
@@ -419,7 +429,7 @@ mod tests {
             ("-m 64X", "-m"),
             ("-a 999", "-a"),
             ("-w", "-w is unknown"),
-            ("-X lib.so", "-X is unknown"),
+            ("-X lib.so", "lib.so"),
             ("-D ab", "-D"),
             ("11211", "not a flag"),
         ] {

@@ -178,7 +178,7 @@ impl Reader<'_> {
         });
         match measured {
             Ok(all) => shared.sizes.note(all),
-            Err(error) => shared.complain(|| format!("curr_items and bytes stay as they were: {error}")),
+            Err(error) => shared.complain(|| format!("DM1442: curr_items and bytes stay as they were: {error}")),
         }
     }
 

@@ -25,6 +25,8 @@ pub(super) enum Report {
     Detail(Vec<u8>),
     /// `detail` without a word that it knows.
     DetailUsage,
+    /// Nobody may ask for it.
+    Denied(&'static str),
     /// No such statistics.
     Unknown,
 }
@@ -48,6 +50,7 @@ impl Shared {
             b"settings" => self.settings(tell),
             b"reset" => return self.reset(),
             b"containers" => self.containers(config, tell),
+            b"detail" if self.options.dump_disabled => return Report::Denied("stats detail not allowed"),
             b"detail" => return self.detail(args),
             b"conns" => self.peers.tell(self.uptime_seconds(), asker, tell),
             b"items" => self.items_by_class(tell),
@@ -135,7 +138,8 @@ impl Shared {
     pub fn general(&self, tell: &mut dyn FnMut(&str, &str)) {
         let mut number = |name: &str, value: u64| tell(name, itoa::Buffer::new().format(value));
         number("pid", u64::from(std::process::id()));
-        number("uptime", self.started.elapsed().as_secs());
+        // Never 0: there are programs that divide by it.
+        number("uptime", self.uptime_seconds().max(1));
         number("time", unix_time() as u64);
         number("pointer_size", 8 * size_of::<usize>() as u64);
         number("max_connections", self.options.max_connections as u64);
@@ -164,6 +168,7 @@ impl Shared {
         let (in_tables, in_memory) = self.items();
         number("bytes", in_tables.bytes + in_memory.bytes);
         number("curr_items", in_tables.rows + in_memory.rows);
+        number("total_malloced", in_tables.bytes + in_memory.bytes);
         number("evictions", memory.evictions);
         number("log_watchers", self.watchers.count() as u64);
         number("log_watcher_sent", self.watchers.sent.load(Ordering::Relaxed));
@@ -232,7 +237,7 @@ impl Shared {
         tell("item_size_max", &options.item_size_max.to_string());
         tell("maxconns_fast", "yes");
         tell("flush_enabled", yes(!options.flush_disabled));
-        tell("dump_enabled", "yes");
+        tell("dump_enabled", yes(!options.dump_disabled));
         tell("client_flags_size", "4");
         tell("storage", "table");
         tell("metrics", &self.metrics.get().map_or("no".into(), |(address, _)| address.to_string()));

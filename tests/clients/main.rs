@@ -8,3 +8,4 @@ mod programs;
 mod shards;
 mod sql;
 mod suites;
+mod tools;

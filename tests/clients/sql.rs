@@ -172,3 +172,44 @@ fn mariadbs_connector_in_java() {
     command.args(["-cp", "/usr/share/java/mariadb-java-client.jar"]).arg(script).arg(port(&host));
     run(&mut command, "apt-get install openjdk-17-jdk-headless libmariadb-java");
 }
+
+/// All databases, with what the tools ask for beside tables, into a host with nothing of its own.
+#[test]
+fn dumps_of_all_databases_move_to_another_host() {
+    let host = shop();
+    host.sql(
+        "CREATE TABLE shop.carts (k VARBINARY(64) PRIMARY KEY, v BLOB); INSERT INTO shop.carts VALUES ('a', 'it''s');
+         CREATE DATABASE `odd-one`; CREATE TABLE `odd-one`.t (id INT PRIMARY KEY); INSERT INTO `odd-one`.t VALUES (1)",
+    )
+    .unwrap();
+    host.client().ask("set kept 0 0 1\r\nx\r\n", "STORED\r\n");
+    let socket_of = |host: &Host| format!("--socket={}", socket(host).display());
+    let mariadb = || {
+        let mut command = Command::new("mariadb-dump");
+        command.arg("--no-defaults");
+        command
+    };
+    for options in [
+        &[][..],
+        &["--single-transaction", "--hex-blob"],
+        &["--routines", "--events", "--triggers", "--lock-all-tables"],
+    ] {
+        for mut dumper in [tool("mysqldump"), mariadb()] {
+            dumper.arg(socket_of(&host)).args(["-uroot", "--all-databases"]).args(options);
+            let dump = run(&mut dumper, "apt-get install mariadb-client");
+            let other = crate::common::HostConfig::new().bare().start();
+            let mut load = Command::new("mariadb");
+            load.args(["--no-defaults", "-uroot"]).arg(socket_of(&other));
+            let file = other.config().scratch().join("dump.sql");
+            std::fs::write(&file, dump).unwrap();
+            run(load.stdin(std::fs::File::open(file).unwrap()), "apt-get install mariadb-client");
+            assert_eq!(other.rows("SELECT v FROM shop.carts"), [["it's"]]);
+            assert_eq!(other.rows("SELECT id FROM `odd-one`.t"), [["1"]]);
+            assert_eq!(other.rows("SELECT value FROM memcached.cache WHERE `key` = 'kept'"), [["x"]]);
+            assert_eq!(
+                other.rows("SELECT COUNT(*) FROM innodb_memcache.containers"),
+                host.rows("SELECT COUNT(*) FROM innodb_memcache.containers")
+            );
+        }
+    }
+}

@@ -154,3 +154,17 @@ fn two_hundred_rounds_under_load_leak_nothing() {
     host.client().ask("set after 0 0 1\r\nx\r\n", "STORED\r\n");
     assert!(host.terminate().success());
 }
+
+/// As an article about the original has it, with the name cut away.
+#[test]
+fn an_empty_library_name_is_refused_with_the_right_one() {
+    let host = Host::start();
+    host.sql(UNINSTALL).unwrap();
+    let error = host.sql("INSTALL PLUGIN daemon_memcached SONAME ''").expect_err("it has no library");
+    assert!(error.message.contains("daemon_memcached.so"), "{error}");
+    host.sql(INSTALL).unwrap();
+    assert_eq!(
+        host.rows("SHOW PLUGINS").into_iter().find(|row| row[0] == "daemon_memcached").unwrap(),
+        ["daemon_memcached", "ACTIVE", "DAEMON", "daemon_memcached.so", "BSD"]
+    );
+}

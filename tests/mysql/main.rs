@@ -14,6 +14,7 @@ mod life;
 mod load;
 #[path = "../udf/memcached.rs"]
 mod memcached;
+mod moving;
 mod reads;
 mod replica;
 mod replication;

@@ -294,6 +294,15 @@ impl<'c> Mysqld<'c> {
         assert!(run.status.success(), "{name}: {}", String::from_utf8_lossy(&run.stderr));
     }
 
+    /// Runs what another server's dump has.
+    pub fn load(&self, dump: &[u8]) {
+        let mut loading = self.client_command().stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // A client that refuses stops reading, and says why.
+        let _ = loading.stdin.take().unwrap().write_all(dump);
+        let run = loading.wait_with_output().unwrap();
+        assert!(run.status.success(), "{}\n{}", String::from_utf8_lossy(&run.stderr), self.log());
+    }
+
     /// Both scripts, then INSTALL PLUGIN.
     pub fn set_up(&self) {
         self.script("innodb_memcached_config.sql");

@@ -37,7 +37,7 @@ fn check(host: &Host) {
 
 #[test]
 fn dumps_of_other_servers_move_in_and_out_again() {
-    let [into_here, out] = &commands()[..] else { panic!("docs/moving.md has other blocks") };
+    let [into_here, out, ..] = &commands()[..] else { panic!("docs/moving.md has other blocks") };
     for dump in ["mysql-9.7.sql", "mariadb-11.8.sql"] {
         let config = HostConfig::new();
         let host = config.start();

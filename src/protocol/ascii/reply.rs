@@ -47,6 +47,7 @@ pub(in crate::protocol) fn rare(operation: &Operation<'_>, outcome: &Outcome<'_>
             Fault::Temporary(text) | Fault::Server(text) => reply::server_error(out, text),
         },
         Outcome::Denied(denial) => match denial {
+            Denial::Disabled(text) if is_crawl(operation) => reply::error(out, text),
             Denial::Stranger(text) | Denial::Disabled(text) => reply::client_error(out, text),
             Denial::Login => out.extend_from_slice(reply::AUTHENTICATION_FAILURE),
             Denial::Forbidden => reply::server_error(out, "permission denied"),
@@ -54,6 +55,11 @@ pub(in crate::protocol) fn rare(operation: &Operation<'_>, outcome: &Outcome<'_>
         // Nothing else comes of a text command.
         _ => {}
     }
+}
+
+/// `lru_crawler`, of which memcached speaks otherwise than of the rest.
+fn is_crawl(operation: &Operation<'_>) -> bool {
+    matches!(operation, Operation::KeyDump { format: DumpFormat::Meta | DumpFormat::MetaGet, .. })
 }
 
 #[inline]

@@ -352,6 +352,12 @@ pub enum Show {
     Triggers {
         db: Option<String>,
     },
+    /// Nor these.
+    Events {
+        db: Option<String>,
+    },
+    /// Functions, procedures and packages: nor these.
+    Routines,
     Engines,
     Variables {
         like: Option<String>,

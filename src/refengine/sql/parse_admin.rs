@@ -119,6 +119,13 @@ impl Front<'_> {
             let db = self.named_database()?;
             self.optional_like()?;
             Show::Triggers { db }
+        } else if self.word("EVENTS") {
+            let db = self.named_database()?;
+            self.optional_like()?;
+            Show::Events { db }
+        } else if self.routine_status() {
+            self.optional_like()?;
+            Show::Routines
         } else if self.word("ENGINES") || self.words(&["STORAGE", "ENGINES"]) {
             Show::Engines
         } else if self.words(&["CREATE", "TABLE"]) {
@@ -144,6 +151,12 @@ impl Front<'_> {
         } else {
             Ok(Statement::Show(show))
         }
+    }
+
+    /// `FUNCTION STATUS` and its like.
+    fn routine_status(&mut self) -> bool {
+        let kinds = [&["FUNCTION"][..], &["PROCEDURE"], &["PACKAGE"], &["PACKAGE", "BODY"], &["LIBRARY"]];
+        kinds.into_iter().any(|kind| self.words(&[kind, &["STATUS"]].concat()))
     }
 
     /// Behind SHOW [FULL].

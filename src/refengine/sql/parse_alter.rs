@@ -146,6 +146,9 @@ impl Front<'_> {
 
     /// Behind FLUSH.
     pub(super) fn flush(&mut self) -> Parsed<Statement> {
+        if !self.word("LOCAL") {
+            self.word("NO_WRITE_TO_BINLOG");
+        }
         if self.word("TABLES") || self.word("TABLE") {
             return Ok(Statement::FlushTables { read_lock: self.words(&["WITH", "READ", "LOCK"]) });
         }

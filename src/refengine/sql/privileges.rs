@@ -167,7 +167,7 @@ impl Guard<'_> {
         match show {
             Show::CreateTable(table) | Show::Columns { table, .. } | Show::Index(table) => self.see_table(table),
             Show::CreateDatabase { name, .. } => self.see_database(name),
-            Show::Tables { db, .. } | Show::TableStatus { db, .. } | Show::Triggers { db } => {
+            Show::Tables { db, .. } | Show::TableStatus { db, .. } | Show::Triggers { db } | Show::Events { db } => {
                 match db.as_deref().or(self.info.database.as_deref()) {
                     Some(db) => self.see_database(db),
                     None => Ok(()),

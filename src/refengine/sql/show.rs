@@ -15,6 +15,25 @@ use super::{accounts, show_table};
 use crate::refengine::Error;
 use crate::refengine::codes;
 
+/// Headings of what does not exist here, for tools that ask for it.
+const TRIGGERS: &[&str] = &["Trigger", "Event", "Table", "Statement", "Timing", "Created", "sql_mode", "Definer"];
+const EVENTS: &[&str] = &[
+    "Db",
+    "Name",
+    "Definer",
+    "Time zone",
+    "Type",
+    "Execute at",
+    "Interval value",
+    "Interval field",
+    "Starts",
+    "Ends",
+    "Status",
+    "Originator",
+];
+const ROUTINES: &[&str] = &["Db", "Name", "Type", "Definer", "Modified", "Created", "Security_type", "Comment"];
+const CHARSETS: &[&str] = &["character_set_client", "collation_connection", "Database Collation"];
+
 /// Runs SHOW and returns how many columns it showed.
 pub fn show(catalog: &Catalog<'_>, show: &Show, sink: &mut dyn Sink) -> Result<usize> {
     match show {
@@ -33,11 +52,9 @@ pub fn show(catalog: &Catalog<'_>, show: &Show, sink: &mut dyn Sink) -> Result<u
             let cells = vec![Some(name.clone()), Some(create_database_text(name, *if_not_exists))];
             report(&["Database", "Create Database"], vec![cells], sink)
         }
-        Show::Triggers { .. } => {
-            let headings = ["Trigger", "Event", "Table", "Statement", "Timing", "Created", "sql_mode", "Definer"];
-            let more = ["character_set_client", "collation_connection", "Database Collation"];
-            report(&[&headings[..], &more[..]].concat(), Vec::new(), sink)
-        }
+        Show::Triggers { .. } => report(&[TRIGGERS, CHARSETS].concat(), Vec::new(), sink),
+        Show::Events { .. } => report(&[EVENTS, CHARSETS].concat(), Vec::new(), sink),
+        Show::Routines => report(&[ROUTINES, CHARSETS].concat(), Vec::new(), sink),
         Show::Engines => {
             let headings = ["Engine", "Support", "Comment", "Transactions", "XA", "Savepoints"];
             let comment = "Transactions and row locks, by InnoDB's rules";

@@ -63,6 +63,7 @@ impl<R: Rows> Executor<'_, R> {
                 Outcome::End
             }
             Report::DetailUsage => Outcome::DetailUsage,
+            Report::Denied(text) => Outcome::Denied(Denial::Disabled(text)),
             Report::Unknown => Outcome::Unknown,
         }
     }

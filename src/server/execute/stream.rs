@@ -5,7 +5,7 @@ use super::read::value;
 use super::{Executor, Stop};
 use crate::protocol::operation::{DumpFormat, Get};
 use crate::protocol::reply::{self, Out};
-use crate::protocol::{Fault, Outcome, Request};
+use crate::protocol::{Denial, Fault, Outcome, Request};
 use crate::rows::Rows;
 use crate::server::outcome::{Abort, Progress, Resume};
 use crate::server::stats::Counter;
@@ -76,6 +76,15 @@ impl<R: Rows> Executor<'_, R> {
         resume: &Resume,
         out: &mut Out,
     ) -> Result<Progress, Abort> {
+        if self.shared.options.dump_disabled {
+            let text = match format {
+                DumpFormat::Items => "stats cachedump not allowed",
+                DumpFormat::Meta => "metadump not allowed",
+                DumpFormat::MetaGet => "key dump not allowed",
+            };
+            request.answer(&Outcome::Denied(Denial::Disabled(text)), out);
+            return Ok(Progress::Done);
+        }
         let Some(container) = self.config.container(self.container) else {
             return Ok(refuse(request, "no such container", out));
         };

@@ -55,7 +55,7 @@ impl Shared {
         let (tables, memory) = self.items();
         let stats = self.memory.stats();
         let memory = Class {
-            number: 1,
+            number: 2,
             size: memory,
             evicted: stats.evictions,
             outofmemory: self.total(Counter::StoreNoMemory),
@@ -63,14 +63,14 @@ impl Shared {
             swept: 0,
         };
         let tables = Class {
-            number: 2,
+            number: 1,
             size: tables,
             evicted: 0,
             outofmemory: 0,
             reclaimed: self.total(Counter::Reclaimed),
             swept: self.total(Counter::CrawlerReclaimed),
         };
-        [memory, tables].into_iter().filter(|class| class.size.rows > 0).collect()
+        [tables, memory].into_iter().filter(|class| class.size.rows > 0).collect()
     }
 
     pub(super) fn items_by_class(&self, tell: &mut dyn FnMut(&str, &str)) {
@@ -108,6 +108,7 @@ impl Shared {
             line("used_chunks", size.rows);
             line("free_chunks", 0);
             line("free_chunks_end", 0);
+            line("mem_requested", size.bytes);
             for (name, counter) in OPERATIONS {
                 line(name, if at == 0 { self.total(counter) } else { 0 });
             }
