@@ -249,7 +249,8 @@ impl<'c> Mysqld<'c> {
         wait(&format!("'{text}' in the error log"), || self.log().contains(text), || self.log());
     }
 
-    fn client_command(&self) -> Command {
+    /// The server's own client, as root.
+    pub fn client_command(&self) -> Command {
         let mut command = Command::new("chroot");
         command.arg(tree()).arg(either("mysql", "mariadb"));
         command.args(["--no-defaults", "-uroot", "--batch", "--skip-column-names", "--raw"]);
@@ -292,15 +293,6 @@ impl<'c> Mysqld<'c> {
         let file = std::fs::File::open(crate::common::root().join("sql").join(name)).unwrap();
         let run = self.client_command().stdin(file).output().unwrap();
         assert!(run.status.success(), "{name}: {}", String::from_utf8_lossy(&run.stderr));
-    }
-
-    /// Runs what another server's dump has.
-    pub fn load(&self, dump: &[u8]) {
-        let mut loading = self.client_command().stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        // A client that refuses stops reading, and says why.
-        let _ = loading.stdin.take().unwrap().write_all(dump);
-        let run = loading.wait_with_output().unwrap();
-        assert!(run.status.success(), "{}\n{}", String::from_utf8_lossy(&run.stderr), self.log());
     }
 
     /// Both scripts, then INSTALL PLUGIN.
