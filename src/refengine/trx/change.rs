@@ -79,7 +79,8 @@ impl Trx {
                 if old == row {
                     return Ok(Updated::Same);
                 }
-                self.put(used, key, Some(row));
+                let growth = Size { rows: 0, bytes: row.len() as i64 - old.len() as i64 };
+                self.put(used, key, Some(row), growth);
                 Ok(Updated::Changed)
             }
             _ => self.update(guard, pk, row),
