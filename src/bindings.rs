@@ -407,6 +407,13 @@ pub struct ib_cb_sized {
         unsafe extern "C" fn(name: *const ::std::os::raw::c_char, rows: *mut u64, bytes: *mut u64) -> ib_err_t,
     >,
 }
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of ib_cb_sized"][::std::mem::size_of::<ib_cb_sized>() - 432usize];
+    ["Alignment of ib_cb_sized"][::std::mem::align_of::<ib_cb_sized>() - 8usize];
+    ["Offset of field: ib_cb_sized::fields"][::std::mem::offset_of!(ib_cb_sized, fields) - 0usize];
+    ["Offset of field: ib_cb_sized::table_size"][::std::mem::offset_of!(ib_cb_sized, table_size) - 424usize];
+};
 pub type ib_cb_sized_t = ib_cb_sized;
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
