@@ -64,7 +64,7 @@ pub fn status(catalog: &Catalog<'_>, db: Option<&str>, pattern: Option<&str>, si
     let (db, names) = visible(catalog, db, pattern)?;
     let row = |name: String| -> Cells {
         // What is dropped meanwhile has none.
-        let (rows, bytes) = catalog.engine.table(&db, &name).map(|table| table.size()).unwrap_or_default();
+        let (rows, bytes) = catalog.engine.table(db, &name).map(|table| table.size()).unwrap_or_default();
         let known = |heading: &str| match heading {
             "Name" => Some(name.clone()),
             "Engine" => Some("InnoDB".to_owned()),
