@@ -6,6 +6,33 @@ use daemon_memcached::refengine::ffi::*;
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
 
+/// The program itself is not in Debian or on PyPI or npm: these are its statements.
+#[test]
+fn what_mysqls_connector_for_java_says_first() {
+    let (_engine, session) = in_database();
+    check(
+        &session,
+        &[
+            (
+                "/* mysql-connector-j-9.7.0 (Revision: 0) */SELECT  @@session.auto_increment_increment AS auto_increment_increment, \
+                 @@character_set_client AS character_set_client, @@character_set_connection AS character_set_connection, \
+                 @@character_set_results AS character_set_results, @@character_set_server AS character_set_server, \
+                 @@collation_server AS collation_server, @@collation_connection AS collation_connection, \
+                 @@init_connect AS init_connect, @@interactive_timeout AS interactive_timeout, @@license AS license, \
+                 @@lower_case_table_names AS lower_case_table_names, @@max_allowed_packet AS max_allowed_packet, \
+                 @@net_write_timeout AS net_write_timeout, @@performance_schema AS performance_schema, \
+                 @@sql_mode AS sql_mode, @@system_time_zone AS system_time_zone, @@time_zone AS time_zone, \
+                 @@transaction_isolation AS transaction_isolation, @@wait_timeout AS wait_timeout",
+                "1|utf8mb4|utf8mb4|utf8mb4|utf8mb4|utf8mb4_bin|utf8mb4_bin||28800|MIT OR Apache-2.0|0|67108864|60|0|\
+                 ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO|UTC|+00:00|REPEATABLE-READ|28800",
+            ),
+            ("SET character_set_results = NULL", "ok 0"),
+            ("SET autocommit=1", "ok 0"),
+            ("SET character_set_results = nonsense", "!1115"),
+        ],
+    );
+}
+
 #[test]
 fn show_takes_conditions() {
     let (_engine, session) = in_database();

@@ -147,6 +147,8 @@ impl Variables {
                 };
             }
             "sql_mode" if text.as_deref().is_none_or(is_sql_mode) => {}
+            // Results as they are stored: utf8mb4, which they are sent in anyway.
+            "character_set_results" if matches!(value, Some(Datum::Null)) => {}
             "character_set_client" | "character_set_connection" | "character_set_results" => {
                 self.set_names(text.as_deref().unwrap_or("utf8mb4"))?;
             }
