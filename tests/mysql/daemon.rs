@@ -30,6 +30,7 @@ const CASES: &[Case] = &[
     ("SQL sees what memcached stores, and the other way round", both_sides),
     ("values of a mebibyte", large_values),
     ("triggers, foreign keys, CHECK, defaults and generated columns are honoured", sql_rules),
+    ("a default may be the next number of a sequence", sequences),
     ("character sets, collations and types keep their bytes", character_sets),
     ("bytes that a column's character set lacks are refused", unsuitable_bytes),
     ("a secondary unique index finds rows", secondary_index),
@@ -145,6 +146,36 @@ fn sql_rules(server: &Mysqld) {
     let long = "x".repeat(21);
     client.ask(format!("set @@rules.a 0 0 21\r\n{long}\r\n"), "SERVER_ERROR object too large for cache\r\n");
     client.ask("get @@rules.a\r\n", "VALUE @@rules.a 0 4\r\nhere\r\nEND\r\n");
+}
+
+fn sequences(server: &Mysqld) {
+    if !is_mariadb() {
+        return;
+    }
+    server.sql("CREATE SEQUENCE test.numbers START WITH 100");
+    let columns =
+        "k VARCHAR(20) PRIMARY KEY, v VARCHAR(20), n INT NOT NULL DEFAULT NEXTVAL(test.numbers), UNIQUE KEY (n)";
+    container(server, "numbered", columns, PLAIN);
+    container(
+        server,
+        "alone",
+        "k VARCHAR(20) PRIMARY KEY, v INT DEFAULT 5, n INT NOT NULL DEFAULT NEXTVAL(test.numbers)",
+        PLAIN,
+    );
+    let mut client = server.client();
+    for name in ["numbered", "alone"] {
+        let set = |key: &str| format!("set @@{name}.{key} 0 0 1\r\n1\r\n");
+        client.ask(set("a") + &set("b") + &set("c"), "STORED\r\nSTORED\r\nSTORED\r\n");
+        let numbers = server.sql(&format!("SELECT COUNT(DISTINCT n), MIN(n) >= 100 FROM test.{name}"));
+        assert_eq!(numbers, "3\t1", "{name}");
+        let before = server.sql(&format!("SELECT k, n FROM test.{name} ORDER BY k"));
+        client.ask(set("a") + &set("b"), "STORED\r\nSTORED\r\n");
+        client.ask(
+            format!("incr @@{name}.a 1\r\nget @@{name}.a\r\n"),
+            format!("2\r\nVALUE @@{name}.a 0 1\r\n2\r\nEND\r\n"),
+        );
+        assert_eq!(server.sql(&format!("SELECT k, n FROM test.{name} ORDER BY k")), before, "rows keep their numbers");
+    }
 }
 
 fn character_sets(server: &Mysqld) {

@@ -58,6 +58,8 @@ fn an_install_that_fails_says_why_and_the_server_lives() {
         assert!(server.log().contains(part), "the log does not say why: {part}");
     };
     refused("run innodb_memcached_config.sql first");
+    // Whoever reads the log sees whose line it is.
+    assert!(server.log().contains(either("daemon_memcached", "daemon_memcached: DM")), "{}", server.log());
     server.script("innodb_memcached_config.sql");
     refused(&format!("127.0.0.1:{port}"));
     server.sql("DELETE FROM innodb_memcache.containers");
@@ -276,4 +278,28 @@ fn a_wait_that_is_killed_is_answered_at_once_and_a_shutdown_ends_it() {
     wait("a wait for the row", || !waiting().is_empty(), || server.log());
     let took = server.shutdown();
     assert!(took < Duration::from_secs(30), "the shutdown took {took:?}");
+}
+
+#[test]
+#[ignore = "needs a MySQL server: tests/run --mysql"]
+fn a_tick_that_is_the_victim_of_a_deadlock_runs_again() {
+    // Nobody waits for this time-out: what ends the wait is the deadlock.
+    let config = Config::new().arg("--loose-daemon-memcached-lock-wait-timeout=300");
+    let server = config.start();
+    server.set_up();
+    let mut client = server.client();
+    client.ask("set d1 0 0 1\r\n1\r\nset d2 0 0 1\r\n1\r\n", "STORED\r\nSTORED\r\n");
+    let mut session = server.session();
+    // The server undoes the transaction that has changed fewer rows.
+    let rows: Vec<String> = (0..50).map(|id| format!("({id})")).collect();
+    session.sql("CREATE TABLE test.heavy (id INT PRIMARY KEY)");
+    session.sql(&format!("BEGIN; INSERT INTO test.heavy VALUES {}", rows.join(",")));
+    session.sql("SELECT `key` FROM memcached.cache WHERE `key`='d2' FOR UPDATE");
+    client.send("set d1 0 0 1\r\n2\r\nincr d2 5\r\n");
+    let waiting = "SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_state='LOCK WAIT'";
+    wait("a wait for the row", || server.sql(waiting) == "1", || server.log());
+    session.sql("UPDATE memcached.cache SET value='7' WHERE `key`='d1'; COMMIT");
+    client.expect("STORED\r\n6\r\n");
+    client.ask("get d1 d2\r\n", "VALUE d1 0 1\r\n2\r\nVALUE d2 0 1\r\n6\r\nEND\r\n");
+    assert_ne!(server.status("Daemon_memcached_deadlocks"), "0");
 }
