@@ -84,7 +84,9 @@ impl Folder {
         let socket = self.path.join("my.sock");
         let mut session = sql::administrator(&socket)?;
         server.socket = Some(socket);
-        server.version = format!("{} {}", if self.mariadb { "MariaDB" } else { "MySQL" }, session.version);
+        // What MariaDB says in front of its version is for clients that are older than it.
+        let version = session.version.strip_prefix("5.5.5-").unwrap_or(&session.version);
+        server.version = format!("{} {version}", if self.mariadb { "MariaDB" } else { "MySQL" });
         session.run(include_str!("../../../sql/innodb_memcached_config.sql"))?;
         session.run("DELETE FROM innodb_memcache.containers")?;
         for (name, key) in TABLES {

@@ -225,6 +225,9 @@ fn conditions(options: &Options, versions: &Versions) -> String {
 /// What a page has from this heading on was written by hand, and stays.
 const BY_HAND: &str = "\n## Where the time goes\n";
 
+/// Of the stages that say how many workers the plugin has.
+const WORKERS: &str = "With `-sync` the plugin has 4 workers, its default.";
+
 /// Where the measured part of `docs/mariadb.md` begins.
 const SPEED: &str = "\n## Speed\n";
 
@@ -260,7 +263,7 @@ fn mysql_page(options: &Options, versions: &Versions, rows: &[Row]) -> String {
          mysqld, autocommit: `SELECT c2 FROM t WHERE c1 = ?` (`mget50`: `IN` of 50), and for a set `INSERT ... ON DUPLICATE \
          KEY UPDATE c2 = ?, c4 = c4 + 1`. One of them runs at a time. Clients of SQL wait for each answer, so `sql` has one \
          statement in flight per connection in every row. `varbinary` and `utf8mb4` (utf8mb4_0900_ai_ci) are the type of \
-         the key. The server is started anew for each of:\n"
+         the key. {WORKERS} The server is started anew for each of:\n"
     );
     for stage in &crate::workload::MYSQL {
         let names: Vec<String> = stage.workloads.iter().map(|w| format!("`{}`", w.name)).collect();
@@ -280,7 +283,7 @@ fn mariadb_speed(options: &Options, versions: &Versions, rows: &[Row]) -> String
     let _ = writeln!(
         text,
         "{READING}\n\nThe rows are those of [mysql.md](mysql.md), with utf8mb4_general_ci for `utf8mb4`; in `-by-sql` the daemon reads \
-         by SQL, with `{}`.\n\n### Goals",
+         by SQL, with `{}`. {WORKERS}\n\n### Goals",
         crate::workload::BY_SQL.options.join(" ")
     );
     text.push_str(&goals::markdown(&goals::MARIADB, rows));
