@@ -3,6 +3,7 @@
 
 use crate::common::{Client, HostConfig, patient};
 use crate::machines::{Namespace, Network, run};
+use crate::server::tree;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command};
@@ -13,6 +14,8 @@ const PER_KEY: u16 = 11212;
 const SQL: u16 = 13306;
 const NUTCRACKER: u16 = 22121;
 const NUTCRACKER_TO_STICKY: u16 = 22122;
+const ROUTER: u16 = 22125;
+const ROUTER_TO_STICKY: u16 = 22126;
 const HAPROXY: u16 = 22123;
 const HAPROXY_SQL: u16 = 22124;
 
@@ -63,6 +66,20 @@ fn haproxy(namespace: &Namespace, folder: &Path) -> Proxy {
     );
     fs::write(&file, text).unwrap();
     Proxy::start(namespace, &["haproxy", "-f", &file.display().to_string()])
+}
+
+/// memcached's own proxy, of the tree's release: Debian 12's has none. The folder is inside the tree.
+fn router(namespace: &Namespace, folder: &Path, listen: u16, server: u16) -> Proxy {
+    let file = folder.join(format!("{listen}.lua"));
+    let text = format!(
+        "pools{{ main = {{ backends = {{ \"127.0.0.1:{server}\" }} }} }}\nroutes{{ default = route_direct{{ child = \"main\" }} }}\n"
+    );
+    fs::write(&file, text).unwrap();
+    let inside = Path::new("/").join(file.strip_prefix(tree()).unwrap());
+    let proxy = format!("proxy_config=routelib,proxy_arg={}", inside.display());
+    let tree = tree().display().to_string();
+    let program = ["chroot", &tree, "memcached", "-u", "root", "-l", "127.0.0.1", "-U", "0"];
+    Proxy::start(namespace, &[&program[..], &["-p", &listen.to_string(), "-o", &proxy]].concat())
 }
 
 /// What any client does, 2000 times, and once with what is large or rare.
@@ -122,9 +139,12 @@ fn clients_behind_proxies() {
     let host = config.start();
     host.sql(SCHEMA).unwrap();
     let (_nutcracker, _haproxy) = (nutcracker(namespace, config.scratch()), haproxy(namespace, config.scratch()));
+    let folder = tempfile::Builder::new().prefix("run-").tempdir_in(tree().join("data")).unwrap();
+    let _routers = [(ROUTER, PER_KEY), (ROUTER_TO_STICKY, STICKY)]
+        .map(|(listen, server)| router(namespace, folder.path(), listen, server));
     let body = || {
         namespace.enter();
-        for port in [NUTCRACKER, HAPROXY] {
+        for port in [NUTCRACKER, ROUTER, ROUTER_TO_STICKY, HAPROXY] {
             patient::wait_until("a proxy listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
             patient::wait_until("a proxy found its server", || {
                 let mut client = Client::connect(port);
@@ -134,6 +154,8 @@ fn clients_behind_proxies() {
             work(port);
         }
         assert_eq!(strays(NUTCRACKER), 0, "clients behind one connection switch each other");
+        assert_eq!(strays(ROUTER), 0, "clients behind one connection switch each other");
+        assert!(strays(ROUTER_TO_STICKY) > 0, "the proxy does not share its connection: this test shows nothing");
         assert!(strays(NUTCRACKER_TO_STICKY) > 0, "nutcracker does not share its connection: this test shows nothing");
         run(&[
             "mariadb",

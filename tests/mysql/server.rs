@@ -13,7 +13,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The tree; tests that need it are started by `tests/run --mysql`, which sets the variable.
-fn tree() -> &'static Path {
+pub fn tree() -> &'static Path {
     static TREE: OnceLock<PathBuf> = OnceLock::new();
     TREE.get_or_init(|| {
         let tree = std::env::var_os("DM_MYSQL_TREE").expect("DM_MYSQL_TREE is not set: run tests/run --mysql");
