@@ -333,6 +333,35 @@ fn an_uninstall_under_load_ends_on_every_node() {
     }
 }
 
+/// A commit that waits for its place among those of the cluster must not outlive the server around it.
+#[test]
+#[ignore = "needs a MariaDB server: tests/run --mariadb"]
+fn a_node_that_is_shut_down_under_load_ends_cleanly() {
+    if !is_mariadb() {
+        return;
+    }
+    let configs = nodes(2);
+    let mut servers = cluster(&configs);
+    make_counters(&mut servers[0].client());
+    settle(&[&servers[0], &servers[1]]);
+    for _ in 0..4 {
+        let ports: Vec<u16> = servers.iter().map(Mysqld::port).collect();
+        let last = servers.pop().unwrap();
+        let before = counted(&servers[0]);
+        let (told, ()) = under_load(&ports, || {
+            wait("some load", || counted(&servers[0]) > before + 20, || servers[0].log());
+            last.shutdown();
+        });
+        assert_eq!(sum(&told[..2], |t| t.unknown), 0, "clients of the other were not answered\n{}", servers[0].log());
+        servers.push(configs[1].start());
+        wait("the node to be synced", || is_synced(&servers[1]), || servers[1].log());
+        settle(&[&servers[0], &servers[1]]);
+    }
+    for server in servers {
+        server.shutdown();
+    }
+}
+
 #[test]
 #[ignore = "needs a MariaDB server: tests/run --mariadb"]
 fn a_single_node_installs_with_tables_only_and_leaves_and_enters_the_cluster() {
