@@ -131,14 +131,15 @@ typedef struct ib_col_meta {
  * later cursor on the same index. Once the definition of the table changed, read_row, moveto, insert_row and update_row answer
  * IB_DATA_MISMATCH to it, read_row whether or not the cursor is on a row; and what is read or set takes no memory of it that grows.
  * IB_CFG_FIELDS, which InnoDB never sets either: the table is the beginning of an ib_cb_fields_t. IB_CFG_TABLE_SIZES, the same: of an
- * ib_cb_sized_t. */
+ * ib_cb_sized_t; IB_CFG_TABLE_CHANGES: of an ib_cb_changes_t. */
 typedef enum ib_cfg {
     IB_CFG_BINLOG_ENABLED = 1,
     IB_CFG_MDL_ENABLED = 2,
     IB_CFG_DISABLE_ROWLOCK = 4,
     IB_CFG_LASTING_TUPLES = 8,
     IB_CFG_FIELDS = 16,
-    IB_CFG_TABLE_SIZES = 32
+    IB_CFG_TABLE_SIZES = 32,
+    IB_CFG_TABLE_CHANGES = 64
 } ib_cfg_t;
 
 /* Length that col_get_meta() and friends return for SQL NULL. */
@@ -302,10 +303,20 @@ typedef struct ib_cb_sized {
     ib_err_t (*table_size)(const char *name, uint64_t *rows, uint64_t *bytes);
 } ib_cb_sized_t;
 
+/* The table of a host whose get_cfg() has IB_CFG_TABLE_CHANGES; the other bits say as before which entries are to be looked at. */
+typedef struct ib_cb_changes {
+    ib_cb_sized_t sized;
+    /* 54. A number, to be read atomically, that grows whenever rows of "database/table" may have changed otherwise than through
+     *     this table, before whoever changed them is told.  It stays where it is until the engine is closed, whatever becomes
+     *     of the table.  NULL: no engine is open. */
+    const uint64_t *(*table_changes)(const char *name);
+} ib_cb_changes_t;
+
 IB_STATIC_ASSERT(sizeof(ib_cb_t) == IB_CB_ENTRIES * sizeof(void *), "the table has fifty entries");
 IB_STATIC_ASSERT(offsetof(ib_cb_t, trx_begin) == 24 * sizeof(void *), "trx_begin is entry 24");
 IB_STATIC_ASSERT(offsetof(ib_cb_t, is_virtual_table) == 49 * sizeof(void *), "is_virtual_table is entry 49");
 IB_STATIC_ASSERT(offsetof(ib_cb_fields_t, find_fields) == IB_CB_ENTRIES * sizeof(void *), "find_fields is entry 50");
+IB_STATIC_ASSERT(offsetof(ib_cb_changes_t, table_changes) == 54 * sizeof(void *), "table_changes is entry 54");
 IB_STATIC_ASSERT(sizeof(ib_err_t) == 4, "result codes are 32 bits wide");
 IB_STATIC_ASSERT(sizeof(ib_col_meta_t) == 24, "col_meta is 24 bytes");
 IB_STATIC_ASSERT(sizeof(ib_ulint_t) == sizeof(void *), "ulint is as wide as a pointer");

@@ -189,6 +189,7 @@ pub mod ib_cfg {
     pub const IB_CFG_LASTING_TUPLES: Type = 8;
     pub const IB_CFG_FIELDS: Type = 16;
     pub const IB_CFG_TABLE_SIZES: Type = 32;
+    pub const IB_CFG_TABLE_CHANGES: Type = 64;
 }
 pub use self::ib_cfg::Type as ib_cfg_t;
 #[repr(C)]
@@ -415,6 +416,20 @@ const _: () = {
     ["Offset of field: ib_cb_sized::table_size"][::std::mem::offset_of!(ib_cb_sized, table_size) - 424usize];
 };
 pub type ib_cb_sized_t = ib_cb_sized;
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct ib_cb_changes {
+    pub sized: ib_cb_sized_t,
+    pub table_changes: ::std::option::Option<unsafe extern "C" fn(name: *const ::std::os::raw::c_char) -> *const u64>,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of ib_cb_changes"][::std::mem::size_of::<ib_cb_changes>() - 440usize];
+    ["Alignment of ib_cb_changes"][::std::mem::align_of::<ib_cb_changes>() - 8usize];
+    ["Offset of field: ib_cb_changes::sized"][::std::mem::offset_of!(ib_cb_changes, sized) - 0usize];
+    ["Offset of field: ib_cb_changes::table_changes"][::std::mem::offset_of!(ib_cb_changes, table_changes) - 432usize];
+};
+pub type ib_cb_changes_t = ib_cb_changes;
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct dm_mysql_plugin {

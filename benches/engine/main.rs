@@ -35,7 +35,7 @@ const POOL: u64 = 128 * MIB;
 macro_rules! ib {
     ($entry:ident($($arg:expr),* $(,)?)) => {
         // SAFETY: the handles in this file are used as innodb_api.h says.
-        unsafe { (api().fields.table.$entry.expect("the table is complete"))($($arg),*) }
+        unsafe { (api().sized.fields.table.$entry.expect("the table is complete"))($($arg),*) }
     };
 }
 

@@ -15,6 +15,7 @@
 //! In memory: a map by `database/table` behind a lock that DDL takes for writing. DDL statements run one at a time
 //! while they change the catalog, but wait for metadata locks before that, so a waiting one does not hold up the others.
 
+use super::changes::Changes;
 use super::error::{Error, Result};
 use super::sorted::FastMap;
 use super::storage::{Change, Keyspace, Slice, Storage};
@@ -34,6 +35,7 @@ pub(crate) struct Catalog {
     names: RwLock<Names>,
     /// Held while a statement changes the catalog; the next table id.
     ddl: Mutex<u64>,
+    sql_changes: Changes,
 }
 
 #[derive(Default)]
@@ -94,7 +96,12 @@ impl Catalog {
         let mut names = Names::default();
         load(storage, &keyspace, &mut names)?;
         delete_orphans(storage, &names)?;
-        Ok(Catalog { keyspace, names: RwLock::new(names), ddl: Mutex::new(next_id) })
+        Ok(Catalog { keyspace, names: RwLock::new(names), ddl: Mutex::new(next_id), sql_changes: Changes::default() })
+    }
+
+    /// How often SQL changed rows of each table.
+    pub(crate) fn sql_changes(&self) -> &Changes {
+        &self.sql_changes
     }
 
     /// By `database/table`.
@@ -199,10 +206,12 @@ impl Ddl<'_> {
         let mut names = self.catalog.names.write();
         for table in gone {
             table.set_gone();
-            names.tables.remove(&path(&table.def().db, &table.def().name));
+            self.catalog.sql_changes.note(table.path());
+            names.tables.remove(table.path());
         }
         for table in added {
-            names.tables.insert(path(&table.def().db, &table.def().name), Arc::new(table));
+            self.catalog.sql_changes.note(table.path());
+            names.tables.insert(table.path().to_vec(), Arc::new(table));
         }
         names.databases.extend(databases.0.iter().map(|db| db.to_string()));
         names.databases.retain(|db| !databases.1.contains(&db.as_str()));
@@ -226,7 +235,7 @@ fn load(storage: &Storage, keyspace: &Keyspace, names: &mut Names) -> Result<()>
                 }
                 let table = Table::new(id, def, storage.keyspace(&rows)?);
                 storage.find_size(table.keyspace(), 1 + table.def().indexes.len() as u64)?;
-                names.tables.insert(path(&table.def().db, &table.def().name), Arc::new(table));
+                names.tables.insert(table.path().to_vec(), Arc::new(table));
             }
             _ => {}
         }

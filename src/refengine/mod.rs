@@ -17,6 +17,7 @@
 mod alter;
 mod cache;
 mod catalog;
+mod changes;
 mod codec;
 pub(crate) mod codes;
 mod core;

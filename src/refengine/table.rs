@@ -20,17 +20,24 @@ pub struct Table {
     mdl: Mdl,
     gone: AtomicBool,
     pending: Pending,
+    path: Vec<u8>,
 }
 
 impl Table {
     pub(crate) fn new(id: u64, def: TableDef, keyspace: Keyspace) -> Table {
         let (mdl, gone, pending) = (Mdl::default(), AtomicBool::new(false), Pending::default());
-        Table { id, shape: Arc::new(Shape::new(def)), keyspace, mdl, gone, pending }
+        let path = [def.db.as_bytes(), b"/", def.name.as_bytes()].concat();
+        Table { id, shape: Arc::new(Shape::new(def)), keyspace, mdl, gone, pending, path }
     }
 
     /// The definition.
     pub fn def(&self) -> &TableDef {
         self.shape.def()
+    }
+
+    /// `database/table`.
+    pub(crate) fn path(&self) -> &[u8] {
+        &self.path
     }
 
     pub(crate) fn shape(&self) -> &Arc<Shape> {

@@ -71,6 +71,8 @@ pub(crate) struct Trx {
     id: u64,
     isolation: Isolation,
     read_write: bool,
+    /// It is SQL's: who keeps copies of rows does not know what it changes.
+    by_sql: bool,
     /// Rolled back by a deadlock, waiting for its owner to end it.
     aborted: bool,
     timeout: Duration,
@@ -87,11 +89,14 @@ pub(crate) struct Trx {
 }
 
 impl Trx {
+    /// Starts one of SQL's.
     pub(crate) fn start(core: Arc<Core>, isolation: Isolation, read_write: bool, timeout: Duration) -> Trx {
-        Trx::start_with(Spare::default(), core, isolation, read_write, timeout)
+        let mut trx = Trx::start_with(Spare::default(), core, isolation, read_write, timeout);
+        trx.by_sql = true;
+        trx
     }
 
-    /// Starts with the memory of one that ended.
+    /// Starts one of the callback table, with the memory of one that ended.
     pub(crate) fn start_with(
         spare: Spare,
         core: Arc<Core>,
@@ -105,6 +110,7 @@ impl Trx {
             id: 0,
             isolation,
             read_write,
+            by_sql: false,
             aborted: false,
             timeout,
             uses,
@@ -458,6 +464,9 @@ impl Trx {
             used.writes.each(|key, row| {
                 self.core.publish(table, key, row.filter(|_| committed.is_ok()));
             });
+            if self.by_sql && !used.writes.is_empty() {
+                self.core.catalog().sql_changes().note(table.path());
+            }
         }
         self.release();
         committed

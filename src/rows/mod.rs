@@ -22,7 +22,7 @@ pub use session::{Hybrid, RowSession};
 use std::ffi::{CStr, CString};
 use std::fmt;
 use std::ops::{Bound, ControlFlow};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -303,6 +303,12 @@ pub trait Rows {
             found = self.next(table)?;
         }
         Ok(())
+    }
+
+    /// What grows whenever rows of a table have changed otherwise than through rows like these, before whoever changed them is told; `None`
+    /// where nobody tells.
+    fn changes(&self, _path: &CStr) -> Option<&'static AtomicU64> {
+        None
     }
 
     /// Empties a table, outside any transaction.

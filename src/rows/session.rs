@@ -6,6 +6,7 @@ use super::table::TableRows;
 use super::{Cell, Column, Error, Index, Mode, Result, Rows, Table, TableSize};
 use std::ffi::CStr;
 use std::ops::{Bound, ControlFlow};
+use std::sync::atomic::AtomicU64;
 
 /// What a worker of the daemon holds: decided by the host at the start, one branch per call.
 pub enum RowSession<S, M> {
@@ -321,6 +322,13 @@ impl<S: SqlSession, M: HandlerSession> Rows for RowSession<S, M> {
 
     fn next(&mut self, table: &Table) -> Result<bool> {
         either!(self, rows => rows.next(table))
+    }
+
+    fn changes(&self, path: &CStr) -> Option<&'static AtomicU64> {
+        match self {
+            RowSession::Table(rows) => rows.changes(path),
+            RowSession::Handler(_) | RowSession::Hybrid(_) => None,
+        }
     }
 
     fn truncate(&mut self, table: &Table) -> Result<()> {

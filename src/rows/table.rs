@@ -20,6 +20,7 @@ use describe::{column_kind, index_columns, max_bytes, strip_appended};
 use open::{OpenTable, Tuples};
 use std::ffi::CStr;
 use std::ops::Bound;
+use std::sync::atomic::AtomicU64;
 
 /// Rows of one worker thread. Not shared between threads: handles belong to the thread that made them.
 pub struct TableRows {
@@ -238,6 +239,10 @@ impl Rows for TableRows {
     fn next(&mut self, table: &Table) -> Result<bool> {
         let open = self.open(table, ib_lck_mode::IB_LOCK_NONE)?;
         Ok(open.cursor().next()? && open.read_current()?)
+    }
+
+    fn changes(&self, path: &CStr) -> Option<&'static AtomicU64> {
+        self.api.changes(path)
     }
 
     fn truncate(&mut self, table: &Table) -> Result<()> {

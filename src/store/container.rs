@@ -6,7 +6,7 @@ use super::error::{ContainerError, Rule};
 use super::{Failure, Policies, number};
 use crate::rows::{Cell, ColumnKind, Rows, Table};
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// A row of `innodb_memcache.containers`, as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,11 +47,32 @@ pub struct Container {
     pub(super) expiry: Option<usize>,
     pub(super) policies: Policies,
     refused: Option<ContainerError>,
+    foreign: Option<Foreign>,
     /// Whether the log knows that clients' exptimes are ignored here.
     exptime_said: AtomicBool,
 }
 
+/// How often others have changed the table's rows, and how often they had when memory was emptied for it last.
+#[derive(Debug)]
+struct Foreign {
+    changes: &'static AtomicU64,
+    seen: AtomicU64,
+}
+
 impl Container {
+    /// Calls `empty` where others have changed rows of the table since it was called last, and before the first time.
+    #[inline]
+    pub(super) fn follow_others(&self, empty: impl FnOnce()) {
+        if let Some(Foreign { changes, seen }) = &self.foreign {
+            let now = changes.load(Ordering::Acquire);
+            if seen.load(Ordering::Acquire) != now {
+                empty();
+                // Not sooner: another worker would take memory for empty.
+                seen.store(now, Ordering::Release);
+            }
+        }
+    }
+
     /// The database of its table.
     pub fn database(&self) -> Cow<'_, str> {
         let path = self.table.path.to_bytes();
@@ -91,7 +112,8 @@ impl Container {
 
     /// Whether it is the same mapping of the same table as another one.
     pub(super) fn is_same_as(&self, other: &Container) -> bool {
-        let Container { name, table, values, flags, cas, expiry, policies, refused, exptime_said: _ } = self;
+        let Container { name, table, values, flags, cas, expiry, policies, refused, foreign: _, exptime_said: _ } =
+            self;
         let Table { path, index, columns, key, id: _, stamp: _ } = table;
         (name, path, index, columns, key)
             == (&other.name, &other.table.path, &other.table.index, &other.table.columns, &other.table.key)

@@ -101,10 +101,13 @@ impl<R: Rows> Store<R> {
             Policy::Caching if !self.transaction.journal.is_empty() => {
                 self.begin(container)?.get(container, key, with_cas, found)
             }
-            Policy::Caching => match self.look_in_memory(container, key, found) {
-                Ok(()) => Ok(true),
-                Err(found) => self.read_through(container, key, found),
-            },
+            Policy::Caching => {
+                container.follow_others(|| self.memory.flush(container.table.stamp));
+                match self.look_in_memory(container, key, found) {
+                    Ok(()) => Ok(true),
+                    Err(found) => self.read_through(container, key, found),
+                }
+            }
         }
     }
 

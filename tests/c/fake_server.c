@@ -55,7 +55,8 @@ static ib_cb_t table_57;
 static bool has_dates, has_mdl;
 
 static int get_cfg_57(void) {
-    return (api->get_cfg() & ~(IB_CFG_LASTING_TUPLES | IB_CFG_FIELDS | IB_CFG_TABLE_SIZES)) | (has_mdl ? IB_CFG_MDL_ENABLED : 0);
+    const int own = IB_CFG_LASTING_TUPLES | IB_CFG_FIELDS | IB_CFG_TABLE_SIZES | IB_CFG_TABLE_CHANGES;
+    return (api->get_cfg() & ~own) | (has_mdl ? IB_CFG_MDL_ENABLED : 0);
 }
 
 static ib_ulint_t col_get_meta_57(ib_tpl_t tpl, ib_ulint_t col, ib_col_meta_t *meta) {

@@ -177,7 +177,7 @@ static void the_hosts_settings_can_be_asked(void)
 {
     int bits = ib->get_cfg();
     NUMBER(0, bits & ~(IB_CFG_BINLOG_ENABLED | IB_CFG_MDL_ENABLED | IB_CFG_DISABLE_ROWLOCK | IB_CFG_LASTING_TUPLES | IB_CFG_FIELDS |
-                       IB_CFG_TABLE_SIZES));
+                       IB_CFG_TABLE_SIZES | IB_CFG_TABLE_CHANGES));
     CHECK(ib->cfg_trx_level() <= IB_TRX_SERIALIZABLE);
     CHECK(ib->bk_commit_interval() >= 1);
 }

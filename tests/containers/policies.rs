@@ -95,18 +95,79 @@ fn caching_reads_through_and_writes_both() {
     let mut client = host.client();
     client.ask("set a 1 0 1\r\nx\r\n", "STORED\r\n");
     assert_eq!(host.rows("SELECT `key`, value FROM memcached.cache"), [["a", "x"]]);
-    // SQL passes memory by: what memory has shows until somebody changes it through memcached.
     host.sql("UPDATE memcached.cache SET value = 'sql'").unwrap();
-    client.ask("get a\r\n", "VALUE a 1 1\r\nx\r\nEND\r\n");
+    client.ask("get a\r\n", "VALUE a 1 3\r\nsql\r\nEND\r\n");
     client.ask("append a 0 0 1\r\n!\r\nget a\r\n", "STORED\r\nVALUE a 1 4\r\nsql!\r\nEND\r\n");
     host.sql("INSERT INTO memcached.cache (`key`, value, flags, cas, expiry) VALUES ('b', '5', 2, 9, 0)").unwrap();
     client.ask("get b\r\n", "VALUE b 2 1\r\n5\r\nEND\r\n");
     host.sql("DELETE FROM memcached.cache WHERE `key` = 'b'").unwrap();
-    client.ask("get b\r\n", "VALUE b 2 1\r\n5\r\nEND\r\n");
+    client.ask("get b\r\n", "END\r\n");
     client.ask("incr b 1\r\nget b\r\n", "NOT_FOUND\r\nEND\r\n");
     client.ask("delete a\r\nget a\r\n", "DELETED\r\nEND\r\n");
     client.ask("set c 0 0 1\r\nx\r\nflush_all\r\nget c\r\n", "STORED\r\nOK\r\nEND\r\n");
     assert_eq!(rows(&host), "0");
+}
+
+/// The bundled engine tells of what SQL changes: once a statement is answered, no get shows what was there before it.
+#[test]
+fn memory_follows_sql() {
+    let host = host_with(&HostConfig::new().option("-p 0 -t 2"), ["caching"; 4]);
+    let mut clients = [host.client(), host.client()];
+    clients[0].ask("set a 0 0 1\r\n0\r\nset b 0 0 1\r\nb\r\n", "STORED\r\nSTORED\r\n");
+    for i in 1..200 {
+        host.sql(&format!("UPDATE memcached.cache SET value = '{i}' WHERE `key` = 'a'")).unwrap();
+        for client in &mut clients {
+            let value = i.to_string();
+            // The first fills memory, the second may find it there.
+            for _ in 0..2 {
+                client.ask("get a\r\n", format!("VALUE a 0 {}\r\n{value}\r\nEND\r\n", value.len()));
+            }
+        }
+    }
+    let [one, other] = &mut clients;
+    host.sql("BEGIN; DELETE FROM memcached.cache WHERE `key` = 'b'; ROLLBACK").unwrap();
+    one.ask("get b\r\n", "VALUE b 0 1\r\nb\r\nEND\r\n");
+    for (statement, reply) in [
+        ("DELETE FROM memcached.cache WHERE `key` = 'b'", "END\r\n"),
+        (
+            "INSERT INTO memcached.cache (`key`, value, flags, cas, expiry) VALUES ('b', 'new', 3, 0, 0)",
+            "VALUE b 3 3\r\nnew\r\nEND\r\n",
+        ),
+        ("TRUNCATE TABLE memcached.cache", "END\r\n"),
+    ] {
+        host.sql(statement).unwrap();
+        one.ask("get b\r\n", reply);
+        other.ask("get b\r\n", reply);
+    }
+    other.ask("set a 0 0 1\r\nx\r\nget a\r\n", "STORED\r\nVALUE a 0 1\r\nx\r\nEND\r\n");
+    assert_eq!(rows(&host), "1");
+}
+
+/// Two workers, and SQL that only counts up meanwhile: no get shows less than what a statement before it was answered with.
+#[test]
+fn memory_shows_nothing_that_sql_has_replaced() {
+    let host = host_with(&HostConfig::new().option("-p 0 -t 2"), ["caching"; 4]);
+    host.client().ask("set n 0 0 1\r\n0\r\n", "STORED\r\n");
+    let (stop, told) = (AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut client = host.client();
+                while !stop.load(Ordering::Acquire) {
+                    let least = told.load(Ordering::Acquire);
+                    client.send("get n\r\n");
+                    let reply = String::from_utf8(client.read_reply()).unwrap();
+                    let shown: u64 = reply.lines().nth(1).unwrap_or_else(|| panic!("{reply:?}")).parse().unwrap();
+                    assert!(shown >= least, "{shown} after {least}");
+                }
+            });
+        }
+        for i in 1..=300 {
+            host.sql(&format!("UPDATE memcached.cache SET value = '{i}' WHERE `key` = 'n'")).unwrap();
+            told.store(i, Ordering::Release);
+        }
+        stop.store(true, Ordering::Release);
+    });
 }
 
 #[test]

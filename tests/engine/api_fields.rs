@@ -17,7 +17,7 @@ const NO_VALUE: ib_field_t = ib_field_t { data: null(), len: NULL };
 
 fn find_fields(cursor: ib_crsr_t, key: &[u8]) -> Result<Vec<Option<Vec<u8>>>, ib_err_t> {
     let mut fields = [UNSET; COLUMNS];
-    let call = api().fields.find_fields.unwrap();
+    let call = api().sized.fields.find_fields.unwrap();
     // SAFETY: a live cursor, and as many fields as the table has columns.
     let code = unsafe {
         call(cursor, key.as_ptr().cast(), key.len() as ib_ulint_t, fields.as_mut_ptr(), COLUMNS as ib_ulint_t)
@@ -36,7 +36,7 @@ fn find_fields(cursor: ib_crsr_t, key: &[u8]) -> Result<Vec<Option<Vec<u8>>>, ib
 fn write(cursor: ib_crsr_t, insert: bool, columns: &[(usize, ib_field_t)]) -> ib_err_t {
     let mut fields = [UNSET; COLUMNS];
     columns.iter().for_each(|(i, field)| fields[*i] = *field);
-    let call = if insert { api().fields.insert_fields } else { api().fields.update_fields }.unwrap();
+    let call = if insert { api().sized.fields.insert_fields } else { api().sized.fields.update_fields }.unwrap();
     // SAFETY: a live cursor, and as many fields as the table has columns.
     unsafe { call(cursor, fields.as_ptr(), COLUMNS as ib_ulint_t) }
 }
@@ -107,8 +107,11 @@ fn null_pointers_and_other_numbers_of_columns_are_refused() {
     fill(&[("k", None)]);
     let (trx, nobody) = (begin_trx(1, true), std::ptr::null_mut());
     let cursor = open_cursor(trx);
-    let (find, update, insert) =
-        (api().fields.find_fields.unwrap(), api().fields.update_fields.unwrap(), api().fields.insert_fields.unwrap());
+    let (find, update, insert) = (
+        api().sized.fields.find_fields.unwrap(),
+        api().sized.fields.update_fields.unwrap(),
+        api().sized.fields.insert_fields.unwrap(),
+    );
     let (mut fields, all) = ([UNSET; COLUMNS], COLUMNS as ib_ulint_t);
     let key = c"k".as_ptr().cast();
     // SAFETY: a live cursor or none; no call is promised more fields than there are.

@@ -184,7 +184,10 @@ fn a_table_lock_keeps_others_off_every_row() {
 #[test]
 fn settings_come_from_the_variables() {
     let fixture = fixture();
-    let own = ib_cfg::IB_CFG_LASTING_TUPLES | ib_cfg::IB_CFG_FIELDS | ib_cfg::IB_CFG_TABLE_SIZES;
+    let own = ib_cfg::IB_CFG_LASTING_TUPLES
+        | ib_cfg::IB_CFG_FIELDS
+        | ib_cfg::IB_CFG_TABLE_SIZES
+        | ib_cfg::IB_CFG_TABLE_CHANGES;
     assert_eq!((ib!(get_cfg()) as u32, ib!(cfg_trx_level()), ib!(bk_commit_interval())), (own, 0, 5));
     fixture.engine.set_variable("innodb_api_trx_level", "2").unwrap();
     fixture.engine.set_variable("innodb_api_bk_commit_interval", "7").unwrap();
@@ -207,7 +210,7 @@ fn settings_come_from_the_variables() {
 #[test]
 fn null_pointers_are_refused() {
     let _fixture = fixture();
-    let table: &ib_cb_t = &api().fields.table;
+    let table: &ib_cb_t = &api().sized.fields.table;
     // SAFETY: the table is fifty pointers wide, which its header asserts.
     let entries: &[usize; 50] = unsafe { &*std::ptr::from_ref(table).cast() };
     assert!(entries.iter().all(|entry| *entry != 0));

@@ -16,11 +16,13 @@ mod trx;
 mod tuple;
 mod value;
 
-use crate::bindings::{ib_cb_fields_t, ib_cb_sized_t, ib_cb_t};
+use crate::bindings::{ib_cb_changes_t, ib_cb_fields_t, ib_cb_sized_t, ib_cb_t};
 
-/// The callback table of the process's open engine: all fifty entries, those of `IB_CFG_FIELDS`, and that of `IB_CFG_TABLE_SIZES`.
-pub fn api() -> &'static ib_cb_sized_t {
-    static TABLE: ib_cb_sized_t = ib_cb_sized_t { fields: FIELDS, table_size: Some(settings::table_size) };
+/// The callback table of the process's open engine: all fifty entries, those of `IB_CFG_FIELDS`, and those of
+/// `IB_CFG_TABLE_SIZES` and `IB_CFG_TABLE_CHANGES`.
+pub fn api() -> &'static ib_cb_changes_t {
+    static TABLE: ib_cb_changes_t = ib_cb_changes_t { sized: SIZED, table_changes: Some(settings::table_changes) };
+    const SIZED: ib_cb_sized_t = ib_cb_sized_t { fields: FIELDS, table_size: Some(settings::table_size) };
     const FIELDS: ib_cb_fields_t = ib_cb_fields_t {
         table: CANONICAL,
         find_fields: Some(fields::find_fields),

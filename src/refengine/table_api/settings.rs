@@ -47,6 +47,17 @@ entry! {
     }
 }
 
+pub(super) unsafe extern "C" fn table_changes(name: *const c_char) -> *const u64 {
+    guard(std::ptr::null(), || match serving() {
+        Some(core) if !name.is_null() => {
+            // SAFETY: a NUL-terminated string by the table's contract.
+            let path = unsafe { CStr::from_ptr(name) }.to_bytes();
+            core.catalog().sql_changes().of(path).as_ptr().cast_const()
+        }
+        _ => std::ptr::null(),
+    })
+}
+
 pub(super) unsafe extern "C" fn get_cfg() -> c_int {
     guard(0, || {
         let Some(core) = serving() else { return 0 };
@@ -56,7 +67,10 @@ pub(super) unsafe extern "C" fn get_cfg() -> c_int {
             (Var::DisableRowlock, ib_cfg::IB_CFG_DISABLE_ROWLOCK),
         ];
         let set = bits.iter().filter(|(var, _)| core.variable(*var) != 0);
-        let own = ib_cfg::IB_CFG_LASTING_TUPLES | ib_cfg::IB_CFG_FIELDS | ib_cfg::IB_CFG_TABLE_SIZES;
+        let own = ib_cfg::IB_CFG_LASTING_TUPLES
+            | ib_cfg::IB_CFG_FIELDS
+            | ib_cfg::IB_CFG_TABLE_SIZES
+            | ib_cfg::IB_CFG_TABLE_CHANGES;
         set.fold(own, |all, (_, bit)| all | *bit) as c_int
     })
 }

@@ -1,10 +1,11 @@
 //! The callback table: whether it is usable, what the host has set, and what its codes mean.
 
-use crate::bindings::{IB_CB_ENTRIES, ib_cb_sized_t, ib_cb_t, ib_cfg, ib_err};
+use crate::bindings::{IB_CB_ENTRIES, ib_cb_changes_t, ib_cb_sized_t, ib_cb_t, ib_cfg, ib_err};
 use crate::rows::{Error, Result, TableSize};
 use std::ffi::{CStr, c_int, c_void};
 use std::fmt;
 use std::ptr::NonNull;
+use std::sync::atomic::AtomicU64;
 
 /// The callback table, complete and valid while the daemon runs.
 #[derive(Clone, Copy)]
@@ -126,6 +127,19 @@ impl Api {
         let code = unsafe { table_size(path.as_ptr(), &mut size.rows, &mut size.bytes) };
         self.check_named(code, path)?;
         Ok(Some(size))
+    }
+
+    /// What grows when rows of a table have changed otherwise than through the callback table; `None` where the host does not say
+    /// (`IB_CFG_TABLE_CHANGES`). It stays as long as the host serves the plugin.
+    pub fn changes(self, path: &CStr) -> Option<&'static AtomicU64> {
+        // SAFETY: takes no argument.
+        let says = unsafe { ib!(self, get_cfg()) } & ib_cfg::IB_CFG_TABLE_CHANGES as c_int != 0;
+        // SAFETY: with that bit the table is the beginning of the larger one, `path` is NUL-terminated, and the host promises that the
+        // number stays until its engine is closed, which is after the plugin has ended.
+        unsafe {
+            let table_changes = says.then(|| (*self.0.as_ptr().cast::<ib_cb_changes_t>()).table_changes)??;
+            table_changes(path.as_ptr()).cast::<AtomicU64>().as_ref()
+        }
     }
 
     /// TRUNCATE TABLE.

@@ -1,11 +1,11 @@
 //! How a row of `innodb_memcache.containers` becomes a container: its rules, one method each.
 
-use super::{Container, ContainerRow};
+use super::{Container, ContainerRow, Foreign};
 use crate::rows::{Column, ColumnKind, Error, Rows, Table};
-use crate::store::Policies;
 use crate::store::error::{ContainerError, Rule};
+use crate::store::{Policies, Policy};
 use std::ffi::CString;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 type Result<T> = std::result::Result<T, Rule>;
 
@@ -17,7 +17,13 @@ impl Container {
         id: usize,
         policies: Policies,
     ) -> Container {
-        check(rows, row, id, policies).unwrap_or_else(|rule| Container::refuse(row, id, rule))
+        let mut container = check(rows, row, id, policies).unwrap_or_else(|rule| Container::refuse(row, id, rule));
+        if container.policies.get == Policy::Caching {
+            // No count is this one: what memory had of an earlier mapping goes.
+            let foreign = |changes| Foreign { changes, seen: AtomicU64::new(u64::MAX) };
+            container.foreign = rows.changes(&container.table.path).map(foreign);
+        }
+        container
     }
 
     /// One that refuses everything.
@@ -44,6 +50,7 @@ impl Container {
             expiry: None,
             policies: Policies::default(),
             refused: Some(ContainerError { container: row.name.clone(), rule }),
+            foreign: None,
             exptime_said: AtomicBool::new(false),
         }
     }
@@ -105,6 +112,7 @@ impl Checker<'_> {
             expiry,
             policies,
             refused: None,
+            foreign: None,
             exptime_said: AtomicBool::new(false),
         })
     }

@@ -63,7 +63,7 @@ pub fn table() -> TableDef {
 macro_rules! ib {
     ($entry:ident($($arg:expr),* $(,)?)) => {
         // SAFETY: the handles in this file are used as innodb_api.h says, or are NULL.
-        unsafe { (daemon_memcached::refengine::api().fields.table.$entry.expect("the table is complete"))($($arg),*) }
+        unsafe { (daemon_memcached::refengine::api().sized.fields.table.$entry.expect("the table is complete"))($($arg),*) }
     };
 }
 
