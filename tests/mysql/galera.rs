@@ -401,7 +401,7 @@ fn where_the_inside_is_not_as_it_is_known_nothing_is_written_in_a_cluster() {
     // Where a THD keeps the replication library's object, a word off, for each release.
     configs[0].patch_library(|bytes| {
         let mut wrong = 0;
-        for client in [26384u64, 26688] {
+        for client in [26384u64, 26448, 26688] {
             let row = [client, client - 64, 708];
             for at in 0..bytes.len() - 24 {
                 let words = bytes[at..at + 24].chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().unwrap()));

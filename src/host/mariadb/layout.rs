@@ -72,7 +72,12 @@ const M_10_11: Layout = Layout {
 
 static LAYOUTS: [Layout; 3] = [
     M_10_11,
-    Layout { version: 101119, wsrep: None, ..M_10_11 },
+    // Its source package is not to be had: from the functions that the server exports, which are those of 10.11.18 but for these numbers.
+    Layout {
+        version: 101119,
+        wsrep: Some(WsrepLayout { thd_client_state: 26448, thd_next_transaction: 26384, client_error: 708 }),
+        ..M_10_11
+    },
     Layout {
         version: 110809,
         list_size: 1840,
