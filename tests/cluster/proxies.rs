@@ -1,6 +1,7 @@
-//! Proxies in front of the host: nutcracker and haproxy for memcached's protocol, haproxy for MySQL's. All of them are in a network
-//! namespace of the test, where every port is free.
+//! Proxies in front of the host: nutcracker and haproxy for memcached's protocol, haproxy and MySQL Router for
+//! MySQL's. All of them are in a network namespace of the test, where every port is free.
 
+use crate::common::tls::{Authority, Identity};
 use crate::common::{Client, HostConfig, patient};
 use crate::machines::{Namespace, Network, run};
 use crate::server::tree;
@@ -18,13 +19,20 @@ const ROUTER: u16 = 22125;
 const ROUTER_TO_STICKY: u16 = 22126;
 const HAPROXY: u16 = 22123;
 const HAPROXY_SQL: u16 = 22124;
+/// The hosts behind MySQL Router, for memcached's protocol and for SQL.
+const HOSTS: [(u16, u16); 2] = [(11213, 13307), (11214, 13308)];
+/// Its ways: TLS from end to end, none, and TLS that ends in it and begins anew.
+const THROUGH: u16 = 22127;
+const CLEAR: u16 = 22128;
+const ANEW: u16 = 22129;
 
 const SCHEMA: &str = "
     CREATE DATABASE shop;
     CREATE TABLE shop.carts (id VARCHAR(64) NOT NULL PRIMARY KEY, body VARCHAR(1000));
     INSERT INTO innodb_memcache.containers VALUES ('carts', 'shop', 'carts', 'id', 'body', '0', '0', '0', 'PRIMARY');
     CREATE USER app@'127.0.0.1' IDENTIFIED BY 'secret';
-    GRANT SELECT ON memcached.* TO app@'127.0.0.1';";
+    GRANT SELECT ON memcached.* TO app@'127.0.0.1';
+    GRANT SELECT, INSERT ON shop.* TO app@'127.0.0.1';";
 
 /// A program in the namespace that ends with this.
 struct Proxy(Child);
@@ -68,6 +76,11 @@ fn haproxy(namespace: &Namespace, folder: &Path) -> Proxy {
     Proxy::start(namespace, &["haproxy", "-f", &file.display().to_string()])
 }
 
+/// The path of a file of the tree for a program that runs in it.
+fn inside(file: &Path) -> String {
+    Path::new("/").join(file.strip_prefix(tree()).unwrap()).display().to_string()
+}
+
 /// memcached's own proxy, of the tree's release: Debian 12's has none. The folder is inside the tree.
 fn router(namespace: &Namespace, folder: &Path, listen: u16, server: u16) -> Proxy {
     let file = folder.join(format!("{listen}.lua"));
@@ -75,8 +88,7 @@ fn router(namespace: &Namespace, folder: &Path, listen: u16, server: u16) -> Pro
         "pools{{ main = {{ backends = {{ \"127.0.0.1:{server}\" }} }} }}\nroutes{{ default = route_direct{{ child = \"main\" }} }}\n"
     );
     fs::write(&file, text).unwrap();
-    let inside = Path::new("/").join(file.strip_prefix(tree()).unwrap());
-    let proxy = format!("proxy_config=routelib,proxy_arg={}", inside.display());
+    let proxy = format!("proxy_config=routelib,proxy_arg={}", inside(&file));
     let tree = tree().display().to_string();
     let program = ["chroot", &tree, "memcached", "-u", "root", "-l", "127.0.0.1", "-U", "0"];
     Proxy::start(namespace, &[&program[..], &["-p", &listen.to_string(), "-o", &proxy]].concat())
@@ -127,6 +139,15 @@ fn strays(port: u16) -> usize {
     strays
 }
 
+/// Runs in a thread of its own, which is in the namespace.
+fn within(namespace: &Namespace, body: impl FnOnce() + Send) {
+    let body = || {
+        namespace.enter();
+        body();
+    };
+    std::thread::scope(|scope| scope.spawn(body).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+}
+
 #[test]
 #[ignore = "needs root, nutcracker and haproxy; tests/run --cluster runs it"]
 fn clients_behind_proxies() {
@@ -142,8 +163,7 @@ fn clients_behind_proxies() {
     let folder = tempfile::Builder::new().prefix("run-").tempdir_in(tree().join("data")).unwrap();
     let _routers = [(ROUTER, PER_KEY), (ROUTER_TO_STICKY, STICKY)]
         .map(|(listen, server)| router(namespace, folder.path(), listen, server));
-    let body = || {
-        namespace.enter();
+    within(namespace, || {
         for port in [NUTCRACKER, ROUTER, ROUTER_TO_STICKY, HAPROXY] {
             patient::wait_until("a proxy listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
             patient::wait_until("a proxy found its server", || {
@@ -169,6 +189,99 @@ fn clients_behind_proxies() {
             "-e",
             "SELECT COUNT(*) FROM memcached.cache",
         ]);
+    });
+}
+
+/// MySQL Router, of the tree's release, before both hosts. The folder is inside the tree.
+fn mysql_router(namespace: &Namespace, folder: &Path, identity: &Identity, authority: &Authority) -> Proxy {
+    let destinations = HOSTS.map(|(_, sql)| format!("127.0.0.1:{sql}")).join(",");
+    let anew = format!(
+        "client_ssl_mode=REQUIRED\nclient_ssl_cert={}\nclient_ssl_key={}\n\
+         server_ssl_mode=REQUIRED\nserver_ssl_verify=VERIFY_CA\nserver_ssl_ca={}\n",
+        inside(&identity.certificate),
+        inside(&identity.key),
+        inside(&authority.certificate()),
+    );
+    let own = inside(folder);
+    let mut text = format!("[DEFAULT]\nlogging_folder={own}\nruntime_folder={own}\ndata_folder={own}\n");
+    let ways = [
+        (THROUGH, "client_ssl_mode=PASSTHROUGH\nserver_ssl_mode=AS_CLIENT\n"),
+        (CLEAR, "client_ssl_mode=DISABLED\nserver_ssl_mode=DISABLED\n"),
+        (ANEW, &anew),
+    ];
+    for (port, tls) in ways {
+        text += &format!(
+            "[routing:on{port}]\nbind_address=127.0.0.1\nbind_port={port}\ndestinations={destinations}\n\
+             routing_strategy=first-available\nprotocol=classic\n{tls}"
+        );
+    }
+    let file = folder.join("router.conf");
+    fs::write(&file, text).unwrap();
+    Proxy::start(namespace, &["chroot", &tree().display().to_string(), "mysqlrouter", "-c", &inside(&file)])
+}
+
+/// What `app` is answered by MySQL's client, of the tree.
+fn sql_through(port: u16, tls: &[String], sql: &str) -> String {
+    let (tree, port) = (tree().display().to_string(), port.to_string());
+    let client = ["chroot", &tree, "mysql", "--no-defaults", "-h127.0.0.1", "-P", &port, "-uapp", "-psecret"];
+    let tls: Vec<&str> = tls.iter().map(String::as_str).collect();
+    run(&[&client[..], &tls, &["-Ne", sql]].concat())
+}
+
+#[test]
+#[ignore = "needs root and the tree's MySQL Router; tests/run --cluster runs it"]
+fn sql_behind_mysql_router() {
+    let network = Network::new("mr");
+    let namespace = &network.clients;
+    let folder = tempfile::Builder::new().prefix("run-").tempdir_in(tree().join("data")).unwrap();
+    let folder = folder.path();
+    // Who verifies a certificate learns with whom it speaks: the hosts' is of one authority, the router's of another.
+    let (of_hosts, of_routers) = (Authority::new(folder, "hosts"), Authority::new(folder, "routers"));
+    let certificate = of_hosts.vouch("host");
+    let configs = HOSTS.map(|(memcached, sql)| {
+        HostConfig::new()
+            .under(&["ip", "netns", "exec", namespace.name()])
+            .arg(format!("--port={sql}"))
+            .arg(format!("--ssl-cert={}", certificate.certificate.display()))
+            .arg(format!("--ssl-key={}", certificate.key.display()))
+            .option(&format!("-p {memcached} -l 127.0.0.1"))
+    });
+    let [first, _second] = configs.each_ref().map(|config| {
+        let host = config.start();
+        host.sql(SCHEMA).unwrap();
+        host
+    });
+    let _router = mysql_router(namespace, folder, &of_routers.vouch("router"), &of_hosts);
+    let verify = |authority: &Authority| {
+        vec!["--ssl-mode=VERIFY_CA".to_owned(), format!("--ssl-ca={}", inside(&authority.certificate()))]
     };
-    std::thread::scope(|scope| scope.spawn(body).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    let clear = ["--ssl-mode=DISABLED", "--get-server-public-key"].map(str::to_owned).to_vec();
+    let ways = [(THROUGH, verify(&of_hosts)), (CLEAR, clear), (ANEW, verify(&of_routers))];
+    within(namespace, || {
+        for (port, _) in &ways {
+            patient::wait_until("the router listens", || std::net::TcpStream::connect(("127.0.0.1", *port)).is_ok());
+        }
+        let [mut to_first, mut to_second] = HOSTS.map(|(memcached, _)| Client::connect(memcached));
+        to_second.ask("set @@carts.where 0 0 6\r\nsecond\r\n", "STORED\r\n");
+        to_first.ask("set @@carts.where 0 0 5\r\nfirst\r\n", "STORED\r\n");
+        let place = "SELECT body FROM shop.carts WHERE id = 'where'";
+        for (port, tls) in &ways {
+            let who = sql_through(*port, tls, &format!("SELECT CURRENT_USER(); {place}"));
+            assert_eq!(who, "app@127.0.0.1\nfirst\n");
+            sql_through(*port, tls, &format!("INSERT INTO shop.carts VALUES ('by{port}', 'sql')"));
+            to_first.ask(format!("get by{port}\r\n"), format!("VALUE by{port} 0 3\r\nsql\r\nEND\r\n"));
+        }
+        first.kill9();
+        for (port, tls) in &ways {
+            assert_eq!(sql_through(*port, tls, place), "second\n", "the router did not find the other host");
+            sql_through(*port, tls, &format!("INSERT INTO shop.carts VALUES ('by{port}', 'sql')"));
+            to_second.ask(format!("get by{port}\r\n"), format!("VALUE by{port} 0 3\r\nsql\r\nEND\r\n"));
+        }
+        let _first = configs[0].start();
+        for (port, tls) in &ways {
+            patient::wait_until("the router is back at the first host", || sql_through(*port, tls, place) == "first\n");
+            let sql = format!("SELECT body FROM shop.carts WHERE id = 'by{port}'");
+            assert_eq!(sql_through(*port, tls, &sql), "sql\n", "what the killed host had acknowledged");
+        }
+    });
 }
