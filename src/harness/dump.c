@@ -12,12 +12,12 @@ bool transfer_arguments(const char *command, int argc, char **argv, transfer *t)
         if (strcmp(*argv, "--csv") == 0)
             t->format = RECORDS_CSV;
         else if (strcmp(*argv, "--json") != 0)
-            return offline_complain("%s does not know the option '%s'; there are --csv and --json", command, *argv);
+            return print_error("%s does not know the option '%s'; there are --csv and --json", command, *argv);
         argc--;
         argv++;
     }
     if (argc < 2 || argc > 3)
-        return offline_complain("usage: " HOST_NAME " %s [--csv | --json] DIR TABLE [FILE]\n"
+        return print_error("usage: " HOST_NAME " %s [--csv | --json] DIR TABLE [FILE]\n"
                                 "TABLE is DATABASE.TABLE or the name of a container", command);
     t->datadir = argv[0];
     t->table = argv[1];
@@ -63,7 +63,7 @@ static bool write_rows(offline *o, dumper *d) {
     buffer_add_text(&sql, d->table->name);
     if (done && refengine_execute(o->session, sql.data, sql.length, take_row, d) != REFENGINE_OK) {
         done = ferror(d->file) != 0; /* said below */
-        if (!done) offline_complain("%s", refengine_last_error(o->session));
+        if (!done) print_error("%s", refengine_last_error(o->session));
     }
     if (done) progress_show(&d->bar, d->all, d->all, d->rows);
     progress_end(&d->bar);
@@ -75,14 +75,14 @@ static bool write_rows(offline *o, dumper *d) {
 static bool to_file(offline *o, dumper *d, const char *path) {
     char *fresh = must_format("%s.new", path);
     d->file = fopen(fresh, "we");
-    bool done = d->file || offline_complain("cannot create '%s': %s", fresh, strerror(errno));
+    bool done = d->file || print_error("cannot create '%s': %s", fresh, strerror(errno));
     if (done) {
         done = write_rows(o, d);
         bool written = fflush(d->file) == 0 && !ferror(d->file) && fsync(fileno(d->file)) == 0;
         int reason = errno;
         written = fclose(d->file) == 0 && written;
         if (done && (!written || rename(fresh, path) != 0))
-            done = offline_complain("cannot write '%s': %s", path, strerror(written ? errno : reason));
+            done = print_error("cannot write '%s': %s", path, strerror(written ? errno : reason));
         if (!done) unlink(fresh);
     }
     free(fresh);
@@ -100,7 +100,7 @@ bool dump_table(int argc, char **argv) {
         done = to_file(&o, &d, t.path);
     else if (done)
         done = write_rows(&o, &d) &&
-               ((fflush(stdout) == 0 && !ferror(stdout)) || offline_complain("cannot write to standard output: %s", strerror(errno)));
+               ((fflush(stdout) == 0 && !ferror(stdout)) || print_error("cannot write to standard output: %s", strerror(errno)));
     offline_forget(&table);
     offline_close(&o);
     if (done) fprintf(stderr, HOST_NAME ": %llu rows were dumped\n", (unsigned long long)d.rows);

@@ -66,6 +66,9 @@ typedef struct host_error {
 bool fail(host_error *err, unsigned int number, const char *sqlstate, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* Prints a message on standard error, the program's name in front; false, for `return print_error(...)`. */
+bool print_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* These end the program with a message when memory runs out. */
 void *must_alloc(size_t size); /* zeroed */
 char *must_copy(const char *text);
@@ -165,8 +168,6 @@ typedef struct offline_table {
     size_t n_columns;
 } offline_table;
 
-/* Prints a message; false, for `return offline_complain(...)`. */
-bool offline_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Opens the engine in a directory that has one already.  False: a message was printed. */
 bool offline_open(offline *o, const char *datadir);
 void offline_close(offline *o);

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 static bool complain(const host *h, const char *message) {
-    fprintf(stderr, HOST_NAME ": %s\n", message);
+    print_error("%s", message);
     if (h->options.log_error) log_line(LOG_ERROR, "DM3001: %s", message);
     return false;
 }

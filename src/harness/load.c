@@ -26,7 +26,7 @@ typedef struct loader {
 } loader;
 
 static bool bad_line(const loader *l, uint64_t line, const char *reason) {
-    return offline_complain("line %llu: %s; nothing of its batch was stored, %llu rows were before it", (unsigned long long)line,
+    return print_error("line %llu: %s; nothing of its batch was stored, %llu rows were before it", (unsigned long long)line,
                             reason, (unsigned long long)l->rows);
 }
 
@@ -113,7 +113,7 @@ static bool store_batch(loader *l) {
         refengine_execute(l->o.session, "ROLLBACK", 8, NULL, NULL);
         bool row = at >= 2 && at - 2 < l->n;
         if (row) bad_line(l, l->lines[at - 2], reason);
-        else offline_complain("%s; %llu rows were stored before", reason, (unsigned long long)l->rows);
+        else print_error("%s; %llu rows were stored before", reason, (unsigned long long)l->rows);
         free(reason);
         return false;
     }
@@ -147,7 +147,7 @@ bool load_table(int argc, char **argv) {
     static loader l;
     if (!transfer_arguments("load", argc, argv, &t)) return false;
     FILE *file = t.path ? fopen(t.path, "re") : stdin;
-    if (!file) return offline_complain("cannot read '%s': %s", t.path, strerror(errno));
+    if (!file) return print_error("cannot read '%s': %s", t.path, strerror(errno));
     bool done = offline_open(&l.o, t.datadir) && offline_find(&l.o, t.table, &l.table);
     if (done) {
         done = load_rows(&l, file, &t);

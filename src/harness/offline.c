@@ -13,16 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-bool offline_complain(const char *format, ...) {
-    va_list args;
-    fputs(HOST_NAME ": ", stderr);
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-    return false;
-}
-
 bool offline_open(offline *o, const char *datadir) {
     char reason[1024] = "";
     struct stat found;
@@ -30,13 +20,13 @@ bool offline_open(offline *o, const char *datadir) {
     bool there = stat(inner, &found) == 0;
     free(inner);
     /* Opening would make one. */
-    if (!there) return offline_complain("'%s' is no data directory: %s", datadir, strerror(errno));
+    if (!there) return print_error("'%s' is no data directory: %s", datadir, strerror(errno));
     refengine_result_t result = refengine_open(datadir, NULL, &o->engine, reason, sizeof reason);
-    if (result == REFENGINE_LOCKED) return offline_complain("the data directory '%s' is in use by another process", datadir);
-    if (result != REFENGINE_OK) return offline_complain("cannot open the data directory '%s': %s", datadir, reason);
+    if (result == REFENGINE_LOCKED) return print_error("the data directory '%s' is in use by another process", datadir);
+    if (result != REFENGINE_OK) return print_error("cannot open the data directory '%s': %s", datadir, reason);
     if (refengine_session_open(o->engine, &o->session) == REFENGINE_OK) return true;
     offline_close(o);
-    return offline_complain("cannot open a session of the engine");
+    return print_error("cannot open a session of the engine");
 }
 
 void offline_close(offline *o) {
@@ -47,7 +37,7 @@ void offline_close(offline *o) {
 
 bool offline_query(offline *o, const char *sql, refengine_report_fn report, void *arg) {
     if (refengine_execute(o->session, sql, strlen(sql), report, arg) == REFENGINE_OK) return true;
-    return offline_complain("%s", refengine_last_error(o->session));
+    return print_error("%s", refengine_last_error(o->session));
 }
 
 void quote_name(buffer *b, const char *name) {
@@ -92,7 +82,7 @@ static bool find_names(offline *o, const char *what, char *pair[2]) {
     quote_text(&sql, what);
     bool done = offline_query(o, sql.data, take_pair, pair);
     buffer_free(&sql);
-    if (done && !pair[0]) return offline_complain("there is no container '%s'; a table is DATABASE.TABLE", what);
+    if (done && !pair[0]) return print_error("there is no container '%s'; a table is DATABASE.TABLE", what);
     return done;
 }
 
@@ -121,7 +111,7 @@ bool offline_find(offline *o, const char *what, offline_table *t) {
         buffer_add_text(&sql, " ORDER BY ORDINAL_POSITION");
         done = offline_query(o, sql.data, take_column, t);
     }
-    if (done && !t->n_columns) done = offline_complain("there is no table '%s.%s'", pair[0], pair[1]);
+    if (done && !t->n_columns) done = print_error("there is no table '%s.%s'", pair[0], pair[1]);
     if (done) {
         quote_name(&name, pair[0]);
         buffer_add_text(&name, ".");
@@ -208,7 +198,7 @@ static int take_verdict(void *arg, const refengine_report_t *r) {
 bool check_directory(int argc, char **argv) {
     offline o = {0};
     checked c = {0};
-    if (argc != 1 || argv[0][0] == '-') return offline_complain("usage: " HOST_NAME " check DIR");
+    if (argc != 1 || argv[0][0] == '-') return print_error("usage: " HOST_NAME " check DIR");
     if (!offline_open(&o, argv[0])) return false;
     bool done = offline_query(&o,
                               "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES"
@@ -224,7 +214,7 @@ bool check_directory(int argc, char **argv) {
     buffer_free(&c.statements);
     offline_close(&o);
     if (done && c.damaged)
-        return offline_complain("%zu of %zu tables are damaged: restore them from a backup", c.damaged, c.tables);
-    if (fflush(stdout) != 0) return offline_complain("cannot write to standard output: %s", strerror(errno));
+        return print_error("%zu of %zu tables are damaged: restore them from a backup", c.damaged, c.tables);
+    if (fflush(stdout) != 0) return print_error("cannot write to standard output: %s", strerror(errno));
     return done;
 }

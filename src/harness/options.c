@@ -71,16 +71,7 @@ static const char usage[] =
 
 #define PLUGIN_PREFIX DM_PLUGIN_NAME "_"
 
-static options_result bad(const char *format, ...) __attribute__((format(printf, 1, 2)));
-static options_result bad(const char *format, ...) {
-    va_list args;
-    fputs(HOST_NAME ": ", stderr);
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-    return OPTIONS_BAD;
-}
+#define bad(...) (print_error(__VA_ARGS__), OPTIONS_BAD)
 
 static void replace(char **slot, const char *value) {
     char *copy = must_copy(value);

@@ -133,3 +133,13 @@ char *read_file(const char *path, size_t *length) {
     *length = text.length;
     return text.data;
 }
+
+bool print_error(const char *format, ...) {
+    va_list args;
+    fputs(HOST_NAME ": ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    return false;
+}

@@ -161,10 +161,7 @@ impl Host {
                 RowSession::Hybrid(Box::new(rows::Hybrid::new(table, sql)))
             }
             Access::MariaDb(settings) => {
-                let session = match in_install {
-                    true => mariadb::session::TextSession::open_in_install(*settings)?,
-                    false => mariadb::session::TextSession::open(*settings)?,
-                };
+                let session = mariadb::session::TextSession::open_for(*settings, in_install)?;
                 RowSession::Handler(Box::new(rows::handler::HandlerRows::new(session)))
             }
         })

@@ -52,7 +52,7 @@ mod worker;
 use crate::auth::FileError;
 use crate::boundary::stay_loaded;
 use crate::host::accounts::Accounts;
-use crate::host::{Host, HostError};
+use crate::host::{Host, HostError, RowSession};
 use crate::store::{CasSource, Config, ConfigError, Rules};
 use listen::Listener;
 pub use listen::{Address, ListenError};
@@ -308,10 +308,16 @@ fn load_config(host: &Host, rules: Rules, create_tables: bool) -> Result<Config,
     let once = || {
         let mut session = host.session_in_install().map_err(StartError::Host)?;
         session.check(c"innodb_memcache/containers").map_err(StartError::Rows)?;
-        let replicated = reader::rows_are_replicated(host).unwrap_or(false);
-        let rules = Rules { trx_level: session.host_trx_level(), replicated, ..rules };
-        let config = Config::load(&mut session, rules, None);
-        config.and_then(|config| config.verdict().map(|()| config)).map_err(StartError::Configuration)
+        let rules = Rules { trx_level: session.host_trx_level(), ..rules };
+        let load = |session: &mut RowSession| {
+            let config = Config::load(session, rules, None)?;
+            // Only then does it matter, and the host is asked in a session of its own.
+            if config.policies.cache_rows() && reader::rows_are_replicated(host) == Some(true) {
+                return Config::load(session, Rules { replicated: true, ..rules }, Some(&config));
+            }
+            Ok(config)
+        };
+        load(&mut session).and_then(|config| config.verdict().map(|()| config)).map_err(StartError::Configuration)
     };
     let read = || match once() {
         Err(missing @ StartError::Configuration(ConfigError::NoTable(_))) if create_tables && host.writes_in_sql() => {

@@ -165,7 +165,7 @@ impl Shared {
         }
         let mut number = |name: &str, value: u64| tell(name, itoa::Buffer::new().format(value));
         number("limit_maxbytes", self.memory_limit.load(Ordering::Relaxed) as u64);
-        let (in_tables, in_memory) = self.items();
+        let (in_tables, in_memory) = self.items(&memory);
         number("bytes", in_tables.bytes + in_memory.bytes);
         number("curr_items", in_tables.rows + in_memory.rows);
         number("total_malloced", in_tables.bytes + in_memory.bytes);

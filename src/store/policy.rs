@@ -43,33 +43,38 @@ impl Policies {
         })
     }
 
+    fn any(&self, which: impl Fn(Policy) -> bool) -> bool {
+        [self.get, self.set, self.delete, self.flush].into_iter().any(which)
+    }
+
+    fn map(self, to: impl Fn(Policy) -> Policy) -> Policies {
+        Policies { get: to(self.get), set: to(self.set), delete: to(self.delete), flush: to(self.flush) }
+    }
+
     /// Whether memory is used at all.
     pub fn use_memory(&self) -> bool {
-        let memory = |policy| matches!(policy, Policy::CacheOnly | Policy::Caching);
-        [self.get, self.set, self.delete, self.flush].into_iter().any(memory)
+        self.any(|policy| matches!(policy, Policy::CacheOnly | Policy::Caching))
     }
 
     /// Whether memory stands in front of a table.
     pub fn cache_rows(&self) -> bool {
-        [self.get, self.set, self.delete, self.flush].contains(&Policy::Caching)
+        self.any(|policy| policy == Policy::Caching)
     }
 
     /// The same policies where rows change without the daemon's knowledge: nothing stands in front of a table.
     pub fn without_caching(self) -> Policies {
-        let plain = |policy| match policy {
+        self.map(|policy| match policy {
             Policy::Caching => Policy::InnodbOnly,
             other => other,
-        };
-        Policies { get: plain(self.get), set: plain(self.set), delete: plain(self.delete), flush: plain(self.flush) }
+        })
     }
 
     /// The policies of a container whose keys memory cannot tell apart as the table does: everything goes to the table.
     pub fn without_memory(self) -> Policies {
-        let plain = |policy| match policy {
+        self.map(|policy| match policy {
             Policy::Disabled => Policy::Disabled,
             _ => Policy::InnodbOnly,
-        };
-        Policies { get: plain(self.get), set: plain(self.set), delete: plain(self.delete), flush: plain(self.flush) }
+        })
     }
 }
 

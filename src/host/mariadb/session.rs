@@ -95,22 +95,18 @@ impl TextSession {
     /// # Errors
     /// A service or symbol is missing, or the server refused.
     pub fn open(settings: SessionSettings) -> Result<TextSession, HostError> {
-        TextSession::open_waiting(settings, true)
+        TextSession::open_for(settings, false)
     }
 
-    /// The same, for use inside INSTALL: it is replicated, so that whoever waits for all that was replicated waits for its end.
+    /// The same. One for use inside INSTALL does not wait for all that was replicated: INSTALL is itself, and ends later.
     ///
     /// # Errors
     /// See [`TextSession::open`].
-    pub fn open_in_install(settings: SessionSettings) -> Result<TextSession, HostError> {
-        TextSession::open_waiting(settings, false)
-    }
-
-    fn open_waiting(settings: SessionSettings, waits: bool) -> Result<TextSession, HostError> {
+    pub fn open_for(settings: SessionSettings, install: bool) -> Result<TextSession, HostError> {
         let read_only = symbols::require(c"opt_readonly")?.cast();
         let mut opened = TextSession {
             settings,
-            waits,
+            waits: !install,
             read_only,
             statements: Vec::new(),
             text: Vec::new(),

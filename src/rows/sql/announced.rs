@@ -31,22 +31,14 @@ pub struct Announced {
     /// [`Table::id`] and [`Table::stamp`].
     pub table: (usize, u32),
     bytes: Vec<u8>,
-    pub keys: Vec<OwnKey>,
+    /// Numbers as they are, and where in `bytes` the others are.
+    pub keys: Vec<Result<Cell<'static>, Range<usize>>>,
     /// The place behind the key that was read last: reads come in the order in which they were announced.
     pub next: usize,
     /// The keys whose rows were fetched, and what came of each.
     pub fetched: Range<usize>,
     pub found: Vec<Found>,
     pub rows: RowSet,
-}
-
-/// A key that outlives its request.
-#[derive(Debug, Clone)]
-pub enum OwnKey {
-    Null,
-    Int(i64),
-    UInt(u64),
-    Bytes(Range<usize>),
 }
 
 /// What a statement says of a key.
@@ -58,6 +50,16 @@ pub enum Found {
     Nothing,
     /// Only a statement of its own tells.
     Ask,
+}
+
+/// What outlives the request that a cell came from: the cell itself, or what `bytes` makes of its bytes.
+pub fn keep<T>(cell: Cell<'_>, bytes: impl FnOnce(&[u8]) -> T) -> Result<Cell<'static>, T> {
+    match cell {
+        Cell::Null => Ok(Cell::Null),
+        Cell::Int(value) => Ok(Cell::Int(value)),
+        Cell::UInt(value) => Ok(Cell::UInt(value)),
+        Cell::Bytes(text) => Err(bytes(text)),
+    }
 }
 
 impl Default for Ahead {
@@ -75,15 +77,10 @@ impl Ahead {
             self.tables.len() - 1
         });
         let Announced { bytes, keys, .. } = &mut self.tables[at];
-        keys.push(match key {
-            Cell::Null => OwnKey::Null,
-            Cell::Int(value) => OwnKey::Int(value),
-            Cell::UInt(value) => OwnKey::UInt(value),
-            Cell::Bytes(key) => {
-                bytes.extend_from_slice(key);
-                OwnKey::Bytes(bytes.len() - key.len()..bytes.len())
-            }
-        });
+        keys.push(keep(key, |key| {
+            bytes.extend_from_slice(key);
+            bytes.len() - key.len()..bytes.len()
+        }));
     }
 
     /// See [`crate::rows::Rows::forget_announced`].
@@ -119,10 +116,8 @@ impl Announced {
     /// A key.
     pub fn cell(&self, at: usize) -> Option<Cell<'_>> {
         Some(match self.keys.get(at)? {
-            OwnKey::Null => Cell::Null,
-            OwnKey::Int(value) => Cell::Int(*value),
-            OwnKey::UInt(value) => Cell::UInt(*value),
-            OwnKey::Bytes(range) => Cell::Bytes(self.bytes.get(range.clone())?),
+            Ok(cell) => *cell,
+            Err(range) => Cell::Bytes(self.bytes.get(range.clone())?),
         })
     }
 
@@ -139,13 +134,15 @@ impl Announced {
                 continue;
             }
             let Some(key) = self.cell(self.fetched.start + i) else { continue };
+            let number = match key {
+                Cell::Int(number) => Some(i128::from(number)),
+                Cell::UInt(number) => Some(i128::from(number)),
+                Cell::Null | Cell::Bytes(_) => None,
+            };
             let is_key = |row: &usize| match (key, self.rows.bytes(*row, table.key), column.kind) {
                 (Cell::Bytes(key), Some(bytes), _) => bytes == key,
-                (Cell::Int(key), Some(bytes), ColumnKind::Int { unsigned, .. }) => {
-                    integer::decode_int(bytes, unsigned) == i128::from(key)
-                }
-                (Cell::UInt(key), Some(bytes), ColumnKind::Int { unsigned, .. }) => {
-                    integer::decode_int(bytes, unsigned) == i128::from(key)
+                (_, Some(bytes), ColumnKind::Int { unsigned, .. }) => {
+                    number == Some(integer::decode_int(bytes, unsigned))
                 }
                 _ => false,
             };

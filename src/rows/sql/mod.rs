@@ -18,7 +18,7 @@ mod tests;
 mod upsert;
 
 use super::{Cell, Error, Mode, Result, Table};
-use announced::Ahead;
+use announced::{Ahead, keep};
 pub use dictionary::Extra;
 use error::{error, error_on};
 pub use result::RowSet;
@@ -73,16 +73,11 @@ struct Key {
 
 impl Key {
     fn set(&mut self, key: Cell<'_>) {
-        self.number = match key {
-            Cell::Int(value) => Some(Cell::Int(value)),
-            Cell::UInt(value) => Some(Cell::UInt(value)),
-            Cell::Null => Some(Cell::Null),
-            Cell::Bytes(bytes) => {
-                self.bytes.clear();
-                self.bytes.extend_from_slice(bytes);
-                None
-            }
-        };
+        self.number = keep(key, |bytes| {
+            self.bytes.clear();
+            self.bytes.extend_from_slice(bytes);
+        })
+        .ok();
     }
 
     fn cell(&self) -> Cell<'_> {

@@ -97,30 +97,34 @@ impl Api {
         i64::try_from(unsafe { ib!(self, bk_commit_interval()) }).unwrap_or(i64::MAX).max(1)
     }
 
+    /// Whether the host has set this bit.
+    fn has(self, bit: ib_cfg::Type) -> bool {
+        // SAFETY: takes no argument.
+        unsafe { ib!(self, get_cfg()) & bit as c_int != 0 }
+    }
+
     /// Whether rows are locked before they are changed (`innodb_api_disable_rowlock` is off).
     pub fn row_locks(self) -> bool {
-        // SAFETY: takes no argument.
-        unsafe { ib!(self, get_cfg()) & ib_cfg::IB_CFG_DISABLE_ROWLOCK as c_int == 0 }
+        !self.has(ib_cfg::IB_CFG_DISABLE_ROWLOCK)
     }
 
     /// Whether tuples outlive the cursors that they were made from (`IB_CFG_LASTING_TUPLES`).
     pub fn lasting_tuples(self) -> bool {
-        // SAFETY: takes no argument.
-        unsafe { ib!(self, get_cfg()) & ib_cfg::IB_CFG_LASTING_TUPLES as c_int != 0 }
+        self.has(ib_cfg::IB_CFG_LASTING_TUPLES)
     }
 
     /// Whether the table goes on behind its canonical end (`IB_CFG_FIELDS`).
     pub fn has_fields(self) -> bool {
-        // SAFETY: takes no argument.
-        unsafe { ib!(self, get_cfg()) & ib_cfg::IB_CFG_FIELDS as c_int != 0 }
+        self.has(ib_cfg::IB_CFG_FIELDS)
     }
 
     /// How large a table is; `None` where the host does not say (`IB_CFG_TABLE_SIZES`).
     pub fn size(self, path: &CStr) -> Result<Option<TableSize>> {
-        // SAFETY: takes no argument.
-        let says = unsafe { ib!(self, get_cfg()) } & ib_cfg::IB_CFG_TABLE_SIZES as c_int != 0;
+        if !self.has(ib_cfg::IB_CFG_TABLE_SIZES) {
+            return Ok(None);
+        }
         // SAFETY: with that bit the table is the beginning of the larger one.
-        let entry = if says { unsafe { (*self.0.as_ptr().cast::<ib_cb_sized_t>()).table_size } } else { None };
+        let entry = unsafe { (*self.0.as_ptr().cast::<ib_cb_sized_t>()).table_size };
         let Some(table_size) = entry else { return Ok(None) };
         let mut size = TableSize::default();
         // SAFETY: `path` is NUL-terminated, the numbers are writable.
@@ -132,8 +136,7 @@ impl Api {
     /// What grows when rows of a table have changed otherwise than through the callback table; `None` where the host does not say
     /// (`IB_CFG_TABLE_CHANGES`). It stays as long as the host serves the plugin.
     pub fn changes(self, path: &CStr) -> Option<&'static AtomicU64> {
-        // SAFETY: takes no argument.
-        let says = unsafe { ib!(self, get_cfg()) } & ib_cfg::IB_CFG_TABLE_CHANGES as c_int != 0;
+        let says = self.has(ib_cfg::IB_CFG_TABLE_CHANGES);
         // SAFETY: with that bit the table is the beginning of the larger one, `path` is NUL-terminated, and the host promises that the
         // number stays until its engine is closed, which is after the plugin has ended.
         unsafe {

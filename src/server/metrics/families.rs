@@ -94,6 +94,25 @@ impl Text {
         self.family(name, kind, help);
         self.sample(name, "", value);
     }
+
+    /// One series of a histogram: how many took less than each end, in seconds, all of them together, and their number.
+    fn histogram(
+        &mut self,
+        family: &str,
+        label: &str,
+        below: impl Iterator<Item = (f64, u64)>,
+        seconds: f64,
+        count: u64,
+    ) {
+        let before = if label.is_empty() { String::new() } else { format!("{label},") };
+        let bucket = format!("{family}_bucket");
+        for (end, below) in below {
+            self.sample(&bucket, &format!("{before}le=\"{end}\""), below);
+        }
+        self.sample(&bucket, &format!("{before}le=\"+Inf\""), count);
+        self.sample(&format!("{family}_sum"), label, seconds);
+        self.sample(&format!("{family}_count"), label, count);
+    }
 }
 
 /// A label's value.
@@ -122,15 +141,17 @@ fn syncs(shared: &Shared, text: &mut Text) {
     let Some((counts, nanoseconds)) = shared.host.sync_times() else { return };
     let family = "sync_duration_seconds";
     text.family(family, "histogram", "Seconds that a sync of the host's log took, of all that the host does.");
-    let (bucket, mut below) = (format!("{family}_bucket"), 0);
-    for (i, count) in counts.iter().enumerate() {
-        below += count;
-        let end = (1u64 << (15 + i)) as f64 / 1e9;
-        let end = if i + 1 < counts.len() { end.to_string() } else { "+Inf".to_owned() };
-        text.sample(&bucket, &format!("le=\"{end}\""), below);
-    }
-    text.sample(&format!("{family}_sum"), "", nanoseconds as f64 / 1e9);
-    text.sample(&format!("{family}_count"), "", below);
+    // The last bucket has no end: it makes the sum of all.
+    let [ended @ .., last] = counts;
+    let mut below = 0;
+    let cumulative: Vec<_> = (15..)
+        .zip(ended)
+        .map(|(log, count)| {
+            below += count;
+            ((1u64 << log) as f64 / 1e9, below)
+        })
+        .collect();
+    text.histogram(family, "", cumulative.into_iter(), nanoseconds as f64 / 1e9, below + last);
 }
 
 fn gauges(shared: &Shared, text: &mut Text) {
@@ -161,7 +182,7 @@ fn gauges(shared: &Shared, text: &mut Text) {
     text.one("input_bytes", "gauge", "Bytes of requests that are not complete yet.", shared.peers.held(Held::Requests));
     let memory = shared.memory.stats();
     shared.measure();
-    let (in_tables, in_memory) = shared.items();
+    let (in_tables, in_memory) = shared.items(&memory);
     let limit = shared.memory_limit.load(Ordering::Relaxed);
     text.one("limit_bytes", "gauge", "Bytes that the memory store may have.", limit);
     text.one(
@@ -209,14 +230,7 @@ fn times(shared: &Shared, text: &mut Text) {
         text.family(family, "histogram", help);
         for (name, series) in all {
             let label = if name == "commit" { String::new() } else { format!("command=\"{name}\"") };
-            let before = if label.is_empty() { String::new() } else { format!("{label},") };
-            let (bucket, count) = (format!("{family}_bucket"), series.count());
-            for (end, below) in series.cumulative() {
-                text.sample(&bucket, &format!("{before}le=\"{end}\""), below);
-            }
-            text.sample(&bucket, &format!("{before}le=\"+Inf\""), count);
-            text.sample(&format!("{family}_sum"), &label, series.seconds());
-            text.sample(&format!("{family}_count"), &label, count);
+            text.histogram(family, &label, series.cumulative(), series.seconds(), series.count());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Items by class: where memcached has classes of sizes, there is one of the memory store here and one of the tables.
 
+use crate::cache::Stats;
 use crate::rows::TableSize;
 use crate::server::shared::Shared;
 use crate::server::stats::Counter;
@@ -42,18 +43,19 @@ impl Shared {
         }
     }
 
-    /// Items and bytes in the tables when they were last measured, and in the memory store where a container uses nothing else.
-    pub(in crate::server) fn items(&self) -> (TableSize, TableSize) {
+    /// Items and bytes in the tables when they were last measured, and in the memory store, which these are the totals of, where a
+    /// container uses nothing else.
+    pub(in crate::server) fn items(&self, memory: &Stats) -> (TableSize, TableSize) {
         let memory = match self.mapping.newest().keeps_items_in_memory() {
-            true => self.memory.stats(),
-            false => Default::default(),
+            true => TableSize { rows: memory.items, bytes: memory.bytes },
+            false => TableSize::default(),
         };
-        (self.sizes.found(), TableSize { rows: memory.items, bytes: memory.bytes })
+        (self.sizes.found(), memory)
     }
 
     fn classes(&self) -> Vec<Class> {
-        let (tables, memory) = self.items();
         let stats = self.memory.stats();
+        let (tables, memory) = self.items(&stats);
         let memory = Class {
             number: 2,
             size: memory,
