@@ -23,6 +23,11 @@ fn every_protocol_is_measured_on_the_bundled_host() {
             assert!(rate.is_some_and(|rate: f64| rate > 0.0), "{row} on {server}:\n{text}\n{errors}");
         }
     }
+    // The least that a server can do answers its keys, too: replies are checked.
+    assert!(
+        text.lines().any(|line| line.split_whitespace().take(2).eq(["mget50-c8", "bare-loop"])),
+        "{text}\n{errors}"
+    );
     // Level 1: eight connections' batches of 16 share syncs, and no set goes without one.
     let mut lines = text.lines().filter_map(|line| line.strip_prefix("| set-p16-c8-binary | host-level1 | "));
     let sets: Option<f64> = lines.next().and_then(|rest| rest.trim_end_matches(" |").parse().ok());
@@ -31,6 +36,49 @@ fn every_protocol_is_measured_on_the_bundled_host() {
     let goal = |name: &str| text.lines().find(|line| line.starts_with(&format!("| {name} |"))).unwrap_or_default();
     assert!(goal("incr-c64").ends_with("reached |") || goal("incr-c64").ends_with("missed |"), "{text}");
     assert!(goal("get-p1-c8").ends_with("not measured |"), "{text}");
+}
+
+/// The cells of a line of a table.
+fn cells(line: &str) -> Vec<&str> {
+    line.trim_matches('|').split('|').map(str::trim).collect()
+}
+
+#[test]
+fn more_rows_than_the_pool_holds_are_measured_and_have_their_part_of_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("docs/performance.md");
+    std::fs::create_dir(page.parent().unwrap()).unwrap();
+    let [before, old, behind] = [
+        "# Performance\nfigures\n",
+        "\n## Data larger than the pool\nof yesterday\n",
+        "\n## Where the time goes\nby hand\n",
+    ];
+    std::fs::write(&page, [before, old, behind].concat()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_memcached-bench"));
+    command.args(["--pool", "5", "--keys", "100000", "--rounds", "1", "--seconds", "0.1", "--write"]);
+    let output = command.current_dir(folder.path()).output().unwrap();
+    let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{errors}");
+    let rows = ["load-p16-c8", "get-p32-c8", "set-p16-c8", "get-p32-c8-after-sets", "get-p32-c8-beside-load"];
+    for row in rows.iter().chain(&["get-p32-c8-after-kill", "memory-get-p32-c8"]) {
+        let line = text.lines().map(cells).find(|cells| cells.starts_with(&[row, "host"])).expect(&text);
+        assert!(line[2].parse::<f64>().is_ok_and(|rate| rate > 0.0), "{line:?}");
+        // What was asked was not in memory, and then it was.
+        let reads: f64 = line[7].parse().unwrap();
+        assert!(!row.starts_with("get") || reads > 0.1, "{line:?}");
+        assert!(!row.starts_with("memory") || reads < 0.1, "{line:?}");
+    }
+    // The extended store did extend.
+    let line =
+        text.lines().map(cells).find(|cells| cells.starts_with(&["get-p32-c8", "memcached-extstore"])).expect(&errors);
+    assert!(line[7].parse::<f64>().is_ok_and(|reads| reads > 0.1), "{line:?}");
+    for goal in ["CPU per operation of host, us", "memory per row of host to memcached"] {
+        let line = text.lines().map(cells).find(|cells| cells.get(1) == Some(&goal)).expect(&text);
+        assert!(["reached", "missed"].contains(&line[4]), "{line:?}");
+    }
+    let written = std::fs::read_to_string(&page).unwrap();
+    assert!(written.starts_with(before) && written.ends_with(behind) && !written.contains("of yesterday"), "{written}");
+    assert!(written.contains("## Data larger than the pool\n") && written.contains(&*text), "{written}");
 }
 
 /// A run as `--save` keeps it.
@@ -155,6 +203,8 @@ fn what_cannot_be_measured_is_refused_in_a_sentence() {
         (&["--server", "127.0.0.1:1", "--write"], "leave --server out"),
         (&["--change", "--x=1", "--server", "127.0.0.1:1"], "--change starts memcached-host only"),
         (&["--compare", "one"], "--compare: wanted two files"),
+        (&["--pool", "0"], "--pool 0: wanted 5 to "),
+        (&["--pool", "8", "--only", "get"], "--pool has servers and workloads of its own"),
         (&["--colour"], "--colour: unknown, or without its value"),
     ] {
         let output = bench(args);

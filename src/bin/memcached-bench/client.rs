@@ -79,13 +79,14 @@ impl Client {
         Ok(Client { poll, events: Events::with_capacity(1024), connections, workload, scratch })
     }
 
-    /// Runs for `warm` and then `measured`, then waits for the last replies. `mark` is called at the start and the end of
-    /// the measured stretch. Returns the sample and the number of operations from first to last, unmeasured ones too.
+    /// Runs for `warm` and then `measured` or until it is `enough`, which is told of the operations so far, then waits for the last
+    /// replies. `mark` is called at the start and the end of the measured stretch. Returns the sample and the number of
+    /// operations from first to last, unmeasured ones too.
     pub fn run(
         &mut self,
         keys: &mut Keys,
-        warm: Duration,
-        measured: Duration,
+        (warm, measured): (Duration, Duration),
+        enough: impl Fn(&Keys, u64) -> bool,
         mut mark: impl FnMut() -> Result<(), String>,
     ) -> Result<(Sample, u64), String> {
         let mut sample = Sample::default();
@@ -130,7 +131,8 @@ impl Client {
                 return Err(format!("no reply within {} s", SILENCE.as_secs()));
             }
             // A stretch without any reply has no rate: it lasts until the first one, which `SILENCE` bounds.
-            if ending || now < phase_end || (measuring && sample.operations == 0) {
+            let over = now >= phase_end || measuring && enough(keys, total);
+            if ending || !over || (measuring && sample.operations == 0) {
                 continue;
             }
             mark()?;
@@ -143,6 +145,7 @@ impl Client {
                 phase_end = started + measured;
             }
         }
+        keys.acknowledged();
         Ok((sample, total))
     }
 
@@ -150,9 +153,12 @@ impl Client {
         let Some(connection) = self.connections.get_mut(at) else { return Ok(()) };
         let Connection { encoder, out, expect, .. } = connection;
         out.clear();
-        let writer = at >= self.workload.connections;
-        let (operation, requests) =
-            if writer { (Operation::Set, WRITER_PIPELINE) } else { (self.workload.operation, self.workload.pipeline) };
+        let Workload { operation, pipeline, connections, .. } = self.workload;
+        let (operation, requests) = match operation {
+            _ if at < connections => (operation, pipeline),
+            Operation::Read => (Operation::Load, WRITER_PIPELINE),
+            _ => (Operation::Set, WRITER_PIPELINE),
+        };
         for _ in 0..requests {
             let reply = match operation {
                 Operation::Get => encoder.get(out, &[keys.uniform()]),
@@ -171,6 +177,9 @@ impl Client {
                 Operation::Mix if keys.below(100) < 5 => encoder.set(out, keys.zipf()),
                 Operation::Mix => encoder.get(out, &[keys.zipf()]),
                 Operation::Incr => encoder.incr(out, 1),
+                Operation::Load => encoder.set_version(out, keys.load()),
+                Operation::Read => encoder.get_version(out, keys.read()),
+                Operation::Change => encoder.set_version(out, keys.change(at, connections)),
             };
             expect.push_back(reply);
         }

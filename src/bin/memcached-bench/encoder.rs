@@ -31,8 +31,8 @@ impl Dialect {
             Dialect::Meta | Dialect::Binary => matches!(operation, Operation::Get | Operation::Set | Operation::Incr),
             Dialect::Sql => match operation {
                 Operation::MultiGet(keys) => keys <= sql::MANY,
-                Operation::Get | Operation::Set | Operation::Mix => true,
                 Operation::Incr => false,
+                _ => true,
             },
         }
     }
@@ -54,6 +54,8 @@ pub enum Expect {
     Rows { rows: usize, length: usize },
     /// A write in SQL.
     Done,
+    /// One row with this version in its value of `length` bytes, in memcached's text protocol or in SQL.
+    Version { dialect: Dialect, number: u32, version: u32, length: usize },
 }
 
 impl Expect {
@@ -84,8 +86,40 @@ impl Expect {
             }
             Expect::Rows { rows, length } => sql::check_rows(input, rows, length),
             Expect::Done => sql::check_done(input),
+            Expect::Version { dialect: Dialect::Sql, number, version, length } => {
+                let body = versioned(number, version, length);
+                match sql::check_rows(input, 1, length)? {
+                    Some(end) if memchr::memmem::find(input.get(..end).unwrap_or_default(), &body).is_none() => {
+                        Err(wrong(input, &body))
+                    }
+                    end => Ok(end),
+                }
+            }
+            Expect::Version { number, version, length, .. } => {
+                let mut wanted = format!("VALUE {} 0 {length}\r\n", key(length, number)).into_bytes();
+                wanted.extend_from_slice(&versioned(number, version, length));
+                wanted.extend_from_slice(b"\r\nEND\r\n");
+                match input.get(..wanted.len()) {
+                    Some(reply) if reply == wanted => Ok(Some(wanted.len())),
+                    None if wanted.starts_with(input) => Ok(None),
+                    _ => Err(wrong(input, &wanted)),
+                }
+            }
         }
     }
+}
+
+/// Keys of two lengths of values do not collide: a wrong length is then a wrong reply.
+fn key(length: usize, number: u32) -> String {
+    format!("v{length:05}:{number:08}")
+}
+
+/// The value of a row's version: no two rows and no two versions have the same one.
+fn versioned(number: u32, version: u32, length: usize) -> Vec<u8> {
+    let mut body = format!("{number:08} {version:08} ").into_bytes();
+    body.extend((0..length.saturating_sub(body.len())).map(|i| b'a' + ((i as u32 ^ number) & 15) as u8));
+    body.truncate(length);
+    body
 }
 
 /// Length of the first line, its end included.
@@ -118,9 +152,8 @@ impl Encoder {
         Encoder { statements, ..self }
     }
 
-    /// Keys of two lengths of values do not collide: a wrong length is then a wrong reply.
     fn key(&self, number: u32) -> String {
-        format!("v{:05}:{number:08}", self.body.len())
+        key(self.body.len(), number)
     }
 
     /// Appends a read of these keys, as one request.
@@ -176,6 +209,23 @@ impl Encoder {
     /// Appends a write of one key.
     pub fn set(&self, out: &mut Vec<u8>, number: u32) -> Expect {
         self.store(out, &self.key(number), &self.body)
+    }
+
+    /// Appends a write of this version of a row.
+    pub fn set_version(&self, out: &mut Vec<u8>, (number, version): (u32, u32)) -> Expect {
+        self.store(out, &self.key(number), &versioned(number, version, self.body.len()))
+    }
+
+    /// Appends a read of a row that has this version.
+    pub fn get_version(&self, out: &mut Vec<u8>, (number, version): (u32, u32)) -> Expect {
+        self.get(out, &[number]);
+        Expect::Version { dialect: self.dialect, number, version, length: self.body.len() }
+    }
+
+    /// The row's first version, as it stands in a statement of SQL.
+    pub fn tuple(&self, number: u32) -> String {
+        let body = versioned(number, 0, self.body.len());
+        format!("('{}','{}',0,1,0)", self.key(number), body.escape_ascii())
     }
 
     /// Appends what puts the counter to 0.
@@ -278,7 +328,15 @@ mod tests {
         let memcached = Encoder::new(Dialect::Memcached, 100);
         let redis = Encoder::new(Dialect::Redis, 100);
         let out = &mut Vec::new();
+        let row = |number, version| {
+            let body = String::from_utf8(versioned(number, version, 100)).unwrap();
+            format!("VALUE v00100:{number:08} 0 100\r\n{body}\r\nEND\r\n")
+        };
         let cases = [
+            (memcached.get_version(out, (7, 3)), row(7, 3), true),
+            (memcached.get_version(out, (7, 3)), row(7, 2), false),
+            (memcached.get_version(out, (7, 3)), row(6, 3), false),
+            (memcached.get_version(out, (7, 3)), "END\r\n".to_owned(), false),
             (memcached.get(out, &[1]), format!("{}END\r\n", value(a)), true),
             (memcached.get(out, &[1]), "END\r\n".to_owned(), false),
             (memcached.get(out, &[1]), "SERVER_ERROR out of memory\r\n".to_owned(), false),

@@ -42,6 +42,32 @@ pub fn cpu_of(pid: u32) -> Result<Cpu, String> {
     Ok(Cpu { total, user_ticks: ticks(11), system_ticks: ticks(12) })
 }
 
+/// Memory of a process, in bytes.
+#[derive(Clone, Copy)]
+pub struct Memory {
+    /// What is in memory, files that it has mapped included.
+    pub resident: u64,
+    /// What is in memory and in no file.
+    pub own: u64,
+    /// The most that was resident.
+    pub peak: u64,
+}
+
+/// Reads the memory of a process; `None` where it has ended.
+pub fn memory_of(pid: u32) -> Option<Memory> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let kib =
+        |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok());
+    let bytes = |name| kib(name).map(|kib: u64| kib * 1024);
+    Some(Memory { resident: bytes("VmRSS:")?, own: bytes("RssAnon:")?, peak: bytes("VmHWM:")? })
+}
+
+/// How often a process called `read` or `pread`, with what came of it or not. What it receives with `recv` is not counted.
+pub fn reads_of(pid: u32) -> Option<u64> {
+    let io = fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
+    io.lines().find_map(|line| line.strip_prefix("syscr: ")?.parse().ok())
+}
+
 /// Puts a thread (0: the caller, and what it starts from then on) on one core.
 pub fn pin(thread: u32, core: usize) -> Result<(), String> {
     let mut set = MaybeUninit::<libc::cpu_set_t>::zeroed();

@@ -15,8 +15,11 @@ mod mariadb;
 mod mysqld;
 mod options;
 mod peers;
+mod pool;
 mod report;
+mod section;
 mod sql;
+mod subject;
 mod workload;
 
 use std::fs;
@@ -99,6 +102,9 @@ fn write_chart(options: &Options, draw: impl FnOnce() -> String) -> Result<(), S
 
 fn measure(options: &Options, folder: &Path) -> Result<(), String> {
     fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    if let Some(mib) = options.pool {
+        return measure_pool(options, folder, mib);
+    }
     let (versions, rows) = match &options.mysql {
         Some(tree) => measure_mysql(options, folder, tree)?,
         None => {
@@ -110,7 +116,7 @@ fn measure(options: &Options, folder: &Path) -> Result<(), String> {
             let servers = if let Some(change) = &options.change {
                 on_server_core(|| peers::start_change(folder, change, options.threads))?
             } else if options.servers.is_empty() {
-                on_server_core(|| peers::start_all(folder, options.memcached.as_deref(), options.threads, wanted))?
+                on_server_core(|| peers::start_all(folder, options, wanted))?
             } else {
                 options.servers.iter().map(|s| peers::attach(s)).collect::<Result<_, _>>()?
             };
@@ -146,6 +152,17 @@ fn measure(options: &Options, folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// The stage of `--pool`.
+fn measure_pool(options: &Options, folder: &Path, mib: u32) -> Result<(), String> {
+    let outcome = pool::measure(options, folder, mib)?;
+    print!("{}", section::tables(&outcome));
+    if let Some(path) = &options.save {
+        compare::save(path, &outcome.rows)?;
+    }
+    write_chart(options, || report::rates(&outcome.rows))?;
+    if options.write { report::write_pool(&section::section(options, &outcome)) } else { Ok(()) }
+}
+
 /// The stages of `--mysql` or `--mariadb`: the server is started anew for each, memcached runs through all of them.
 fn measure_mysql(options: &Options, folder: &Path, tree: &Path) -> Result<(Versions, Vec<Row>), String> {
     let plugin = match &options.plugin {
@@ -175,7 +192,7 @@ fn measure_mysql(options: &Options, folder: &Path, tree: &Path) -> Result<(Versi
         let data = mysqld::Folder::new(tree)?;
         let servers = on_server_core(|| {
             let mut servers = data.start(&plugin, stage.workers.unwrap_or(options.threads), stage.options)?;
-            servers.push(peers::start_memcached(folder, "memcached", &memcached, options.threads)?);
+            servers.push(peers::start_memcached(folder, "memcached", &memcached, options.threads, &[])?);
             Ok(servers)
         })?;
         found = versions(&servers);
@@ -202,10 +219,11 @@ fn takes_part(workload: &Workload, server: &Server) -> bool {
 
 /// Every workload on the servers that take part in it.
 fn run(options: &Options, workloads: &[Workload], servers: &[Server]) -> Result<Vec<Row>, String> {
-    let mut lengths: Vec<usize> = workloads.iter().map(|w| w.value).collect();
-    lengths.sort_unstable();
-    lengths.dedup();
     for server in servers {
+        let mut lengths: Vec<usize> =
+            workloads.iter().filter(|workload| takes_part(workload, server)).map(|w| w.value).collect();
+        lengths.sort_unstable();
+        lengths.dedup();
         // Two ends of one table: it is filled once.
         let filled = servers.iter().any(|s| {
             s.dialect != server.dialect
@@ -217,7 +235,7 @@ fn run(options: &Options, workloads: &[Workload], servers: &[Server]) -> Result<
         if filled && server.dialect == Dialect::Sql {
             continue;
         }
-        for &length in &lengths {
+        for length in lengths {
             preload(server, length, options.keys).map_err(|e| format!("{}: preload: {e}", server.name))?;
         }
     }
@@ -326,10 +344,15 @@ fn run_round(
     let syncs = || if workload.operation == Operation::Set { server.log_syncs() } else { None };
     let syncs_before = syncs();
     let mut marks: Vec<Option<Cpu>> = Vec::with_capacity(2);
-    let (sample, total) = client.run(keys, WARM, options.seconds, || {
-        marks.push(server.cpu()?);
-        Ok(())
-    })?;
+    let (sample, total) = client.run(
+        keys,
+        (WARM, options.seconds),
+        |_, _| false,
+        || {
+            marks.push(server.cpu()?);
+            Ok(())
+        },
+    )?;
     if counting {
         let mut link = server.open(dialect, workload.value)?;
         let reply = link.ask(|encoder, out| vec![encoder.incr(out, 0)])?;

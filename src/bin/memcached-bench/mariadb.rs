@@ -8,10 +8,11 @@ use crate::mysqld::table_script;
 use crate::peers::{self, Server};
 use crate::{machine, sql};
 
-const TABLE: &str = "varbinary";
+/// The measured table.
+pub const TABLE: &str = "varbinary";
 
-/// Starts a server with this `innodb_flush_log_at_trx_commit`, and makes the measured table.
-pub fn start(folder: &Path, name: &str, level: u32) -> Result<Server, String> {
+/// Starts a server with this `innodb_flush_log_at_trx_commit` and these options, and makes the measured table.
+pub fn start(folder: &Path, name: &str, level: u32, options: &[&str]) -> Result<Server, String> {
     let Some(version) = peers::version(&mut Command::new("mariadbd"), "--version") else {
         return Err(format!("{name}: mariadbd does not run (Debian package mariadb-server)"));
     };
@@ -27,7 +28,7 @@ pub fn start(folder: &Path, name: &str, level: u32) -> Result<Server, String> {
     command.args([format!("--datadir={}", data.display()), format!("--socket={}", socket.display())]);
     command.args([format!("--tmpdir={}", temporary.display())]);
     command.args([format!("--port={port}"), format!("--innodb-flush-log-at-trx-commit={level}")]);
-    command.args(["--innodb-buffer-pool-size=256M", "--max-connections=2000"]);
+    command.args(["--innodb-buffer-pool-size=256M", "--max-connections=2000"]).args(options);
     if machine::is_root() {
         // It refuses root unless told so.
         install.arg("--user=root");

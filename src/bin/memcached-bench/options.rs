@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::workload::{BY_SQL, MYSQL, WORKLOADS, Workload};
+use crate::workload::{BY_SQL, MYSQL, WORKLOADS, Workload, pool};
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -24,14 +24,17 @@ Measures servers of the memcached protocol, and Redis, side by side on this mach
   --mysql TREE                 instead of all others: the plugin in MySQL, prepared statements on the same rows, and
                                memcached, all of that tree (needs root)
   --mariadb TREE               the same in MariaDB; memcached is the one of --memcached
+  --pool MIB                   instead of all others: more rows than a pool of this size holds, in memcached-host, memcached
+                               with and without its extended store, and MariaDB; then as many as four such pools hold
   --plugin PATH                the plugin for --mysql and --mariadb (default: the libdaemon_memcached.so built last beside this program)
   --only TEXT[,TEXT...]        workloads whose name contains one of these
   --rounds N                   rounds of each workload (default 9)
   --seconds S                  length of one cell (default 0.2)
-  --keys N                     keys of each value size (default 10000)
+  --keys N                     keys of each value size (default 10000), rows of --pool (default 5000000)
   --threads N                  worker threads of memcached and memcached-host (default 1)
   --dir PATH                   where servers keep their data (default: the temporary folder)
-  --write                      write docs/performance.md and docs/performance.svg, or docs/mysql.md, or the speed in docs/mariadb.md
+  --write                      write docs/performance.md and docs/performance.svg, or docs/mysql.md, or the speed in docs/mariadb.md,
+                               or the part of --pool in docs/performance.md
   --list                       name the workloads
 ";
 
@@ -53,6 +56,8 @@ pub struct Options {
     pub mysql: Option<PathBuf>,
     /// It is the tree of `--mariadb`.
     pub mariadb: bool,
+    /// MiB of the pool of `--pool`.
+    pub pool: Option<u32>,
     /// The plugin for it; `None`: what was built with this program.
     pub plugin: Option<PathBuf>,
     /// Texts of which a workload's name must contain one; empty: all run.
@@ -61,7 +66,7 @@ pub struct Options {
     pub rounds: usize,
     /// Length of one cell.
     pub seconds: Duration,
-    /// Keys of each value size.
+    /// Keys of each value size, or rows of `--pool`.
     pub keys: u32,
     /// Worker threads of the servers that have them.
     pub threads: usize,
@@ -85,11 +90,12 @@ impl Options {
             memcached: None,
             mysql: None,
             mariadb: false,
+            pool: None,
             plugin: None,
             only: Vec::new(),
             rounds: 9,
             seconds: Duration::from_millis(200),
-            keys: 10_000,
+            keys: 0,
             threads: 1,
             folder: std::env::temp_dir(),
             write: false,
@@ -106,6 +112,7 @@ impl Options {
                     let mysql = MYSQL.iter().flat_map(|stage| stage.workloads);
                     mysql.for_each(|w| println!("{} (--mysql, --mariadb)", w.name));
                     BY_SQL.workloads.iter().for_each(|w| println!("{} (--mariadb)", w.name));
+                    pool::ALL.iter().for_each(|w| println!("{} (--pool)", w.name));
                     return Ok(None);
                 }
                 "--compare" => {
@@ -124,6 +131,16 @@ impl Options {
                     options.line.push_str(&format!("{name} {shown} "));
                 }
             }
+        }
+        let others = options.change.is_some() || options.mysql.is_some() || !options.servers.is_empty();
+        if options.pool.is_some() && (others || !options.only.is_empty()) {
+            return Err(
+                "--pool has servers and workloads of its own: leave --server, --change, --mysql, --mariadb and --only out"
+                    .to_owned(),
+            );
+        }
+        if options.keys == 0 {
+            options.keys = if options.pool.is_some() { 5_000_000 } else { 10_000 };
         }
         if options.change.is_some() && (options.mysql.is_some() || options.write || !options.servers.is_empty()) {
             return Err(
@@ -160,6 +177,7 @@ impl Options {
                 self.mysql = Some(PathBuf::from(value));
                 self.mariadb = name == "--mariadb";
             }
+            "--pool" => self.pool = Some(number(name, value, 5, 1 << 20)?),
             "--plugin" => self.plugin = Some(PathBuf::from(value)),
             "--only" => self.only.extend(value.split(',').map(str::to_owned)),
             "--rounds" => self.rounds = number(name, value, 1, 1000)? as usize,

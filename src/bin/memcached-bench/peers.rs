@@ -10,6 +10,7 @@ use crate::client::{Link, SILENCE};
 use crate::encoder::{Dialect, Encoder, Expect};
 use crate::machine::{self, Cpu};
 use crate::mariadb;
+use crate::options::Options;
 use crate::sql;
 
 /// A server under measurement. Dropping it ends the process, if this program started it.
@@ -45,6 +46,14 @@ impl Server {
     /// CPU time of its process so far, where it can be read.
     pub fn cpu(&self) -> Result<Option<Cpu>, String> {
         self.pid.map(machine::cpu_of).transpose()
+    }
+
+    /// Ends a process that this program started with SIGKILL, and waits for it.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 
     /// How often the server synced its log so far, if it tells.
@@ -94,19 +103,14 @@ impl Drop for Server {
 
 /// Starts what is installed; what is not is named on stderr. `memcached` becomes the measure of all, and the one of the
 /// PATH an older peer beside it. `wanted` tells which of the servers that take part in a few rows only are started.
-pub fn start_all(
-    folder: &Path,
-    memcached: Option<&str>,
-    threads: usize,
-    wanted: impl Fn(&str) -> bool,
-) -> Result<Vec<Server>, String> {
+pub fn start_all(folder: &Path, options: &Options, wanted: impl Fn(&str) -> bool) -> Result<Vec<Server>, String> {
     let mut servers = Vec::new();
+    let (memcached, threads) = (options.memcached.as_deref(), options.threads);
     match memcached {
-        Some(path) => servers.push(start_memcached(folder, "memcached", path, threads)?),
-        None => servers.extend(optional(start_memcached(folder, "memcached", "memcached", threads))),
+        Some(path) => servers.push(start_memcached(folder, "memcached", path, threads, &[])?),
+        None => servers.extend(optional(start_memcached(folder, "memcached", "memcached", threads, &[]))),
     }
-    let host = std::env::current_exe().map_err(|e| e.to_string())?.with_file_name("memcached-host");
-    let host = host.to_string_lossy().into_owned();
+    let host = beside(HOST)?;
     match version(&mut Command::new(&host), "--version") {
         Some(version) => {
             let start = |name, level, threads| start_host(folder, &host, &version, name, level, threads, &[]);
@@ -126,12 +130,15 @@ pub fn start_all(
         }
         None => eprintln!("redis is left out: redis-server does not run (Debian package redis-server)"),
     }
+    if wanted(BARE) {
+        servers.extend(optional(start_bare(folder, options.keys)).map(extra));
+    }
     if memcached.is_some() && wanted("memcached-old") {
-        servers.extend(optional(start_memcached(folder, "memcached-old", "memcached", threads)).map(extra));
+        servers.extend(optional(start_memcached(folder, "memcached-old", "memcached", threads, &[])).map(extra));
     }
     for (name, level) in [("mariadb-level1", 1), ("mariadb-level2", 2)] {
         if wanted(name) {
-            servers.extend(optional(mariadb::start(folder, name, level)).map(extra));
+            servers.extend(optional(mariadb::start(folder, name, level, &[])).map(extra));
         }
     }
     Ok(servers)
@@ -152,10 +159,8 @@ const AFTER: &str = "after";
 
 /// memcached-host twice, the second time with more options.
 pub fn start_change(folder: &Path, change: &str, threads: usize) -> Result<Vec<Server>, String> {
-    let host = std::env::current_exe().map_err(|e| e.to_string())?.with_file_name("memcached-host");
-    let host = host.to_string_lossy().into_owned();
-    let version = version(&mut Command::new(&host), "--version")
-        .ok_or_else(|| format!("{host} does not run: cargo build --release"))?;
+    let host = beside(HOST)?;
+    let version = version(&mut Command::new(&host), "--version").ok_or_else(|| not_built(&host))?;
     let more: Vec<&str> = change.split_whitespace().collect();
     let start = |name, more: &[&str]| start_host(folder, &host, &version, name, 1, threads, more);
     Ok(vec![start(BEFORE, &[])?, start(AFTER, &more)?])
@@ -201,8 +206,14 @@ fn program(path: &str) -> Command {
 const LOADER: &str = "lib64/ld-linux-x86-64.so.2";
 const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
 
-/// memcached, in memory only.
-pub fn start_memcached(folder: &Path, name: &str, path: &str, threads: usize) -> Result<Server, String> {
+/// memcached with these options, in memory only unless they say otherwise.
+pub fn start_memcached(
+    folder: &Path,
+    name: &str,
+    path: &str,
+    threads: usize,
+    options: &[&str],
+) -> Result<Server, String> {
     let Some(version) = version(&mut program(path), "--version") else {
         return Err(format!("{name}: {path} does not run (Debian package memcached)"));
     };
@@ -213,7 +224,38 @@ pub fn start_memcached(folder: &Path, name: &str, path: &str, threads: usize) ->
     if machine::is_root() {
         command.args(["-u", "nobody"]);
     }
+    command.args(options);
     start(folder, name, Dialect::Memcached, port, version, command)
+}
+
+/// The loop that only parses and answers.
+const BARE: &str = "bare-loop";
+
+fn start_bare(folder: &Path, keys: u32) -> Result<Server, String> {
+    let port = free_port()?;
+    let mut command = Command::new(beside(BARE)?);
+    command.args([port.to_string(), keys.to_string()]);
+    start(folder, BARE, Dialect::Memcached, port, String::new(), command)
+}
+
+/// A program that was built with this one.
+fn beside(name: &str) -> Result<String, String> {
+    let path = std::env::current_exe().map_err(|e| e.to_string())?.with_file_name(name);
+    Ok(path.to_string_lossy().into_owned())
+}
+
+/// The bundled host at level 2 with this pool in MiB, on the data that are there, if any.
+pub fn start_pool(folder: &Path, name: &str, mib: u32, threads: usize) -> Result<Server, String> {
+    let host = beside(HOST)?;
+    let version = version(&mut Command::new(&host), "--version").ok_or_else(|| not_built(&host))?;
+    let pool = format!("--innodb-buffer-pool-size={}", u64::from(mib) << 20);
+    start_host(folder, &host, &version, name, 2, threads, &[&pool])
+}
+
+const HOST: &str = "memcached-host";
+
+fn not_built(host: &str) -> String {
+    format!("{host} does not run: cargo build --release")
 }
 
 fn start_host(

@@ -21,6 +21,38 @@ pub struct Round {
     user_ticks: u64,
     system_ticks: u64,
     per_sync: f64,
+    held: Held,
+}
+
+/// What the stage of `--pool` looks at beside the replies; not a number where nobody can tell.
+#[derive(Clone, Copy)]
+pub struct Held {
+    /// Microseconds of CPU time per operation, with everything the server did until it was idle again.
+    pub whole: f64,
+    /// Reads of files per operation.
+    pub reads: f64,
+    /// MiB in memory at the end.
+    pub resident: f64,
+    /// MiB of that in no file.
+    pub own: f64,
+    /// The most MiB in memory until then.
+    pub peak: f64,
+    /// That to the size of the pool.
+    pub peak_to_pool: f64,
+    /// Bytes in memory at the end for each row of the table.
+    pub per_row: f64,
+}
+
+impl Held {
+    const UNKNOWN: Held = Held {
+        whole: f64::NAN,
+        reads: f64::NAN,
+        resident: f64::NAN,
+        own: f64::NAN,
+        peak: f64::NAN,
+        peak_to_pool: f64::NAN,
+        per_row: f64::NAN,
+    };
 }
 
 impl Round {
@@ -45,6 +77,22 @@ impl Round {
         p99
     }
 
+    /// The 50th of 100 round trips, in microseconds.
+    pub fn p50(&self) -> f64 {
+        let [p50, ..] = self.round_trip;
+        p50
+    }
+
+    /// What `--pool` saw beside.
+    pub fn held(&self) -> Held {
+        self.held
+    }
+
+    /// The same round of `--pool`; `others`: nanoseconds of CPU time that were not the operations'.
+    pub fn beside(self, others: f64, held: Held) -> Round {
+        Round { cpu: self.cpu - others / 1e3 / self.operations as f64, held, ..self }
+    }
+
     /// `used`: the server's CPU time at the ends of the stretch, where it can be read.
     /// `per_sync`: sets for each sync of the log, if known.
     pub fn new(mut sample: Sample, used: Option<(Cpu, Cpu)>, per_sync: f64) -> Round {
@@ -60,6 +108,7 @@ impl Round {
             user_ticks: used.map_or(0, |(start, end)| end.user_ticks - start.user_ticks),
             system_ticks: used.map_or(0, |(start, end)| end.system_ticks - start.system_ticks),
             per_sync,
+            held: Held::UNKNOWN,
         }
     }
 }
@@ -187,7 +236,7 @@ pub fn write(options: &Options, versions: &Versions, rows: &[Row]) -> Result<(),
     fs::create_dir_all("docs").map_err(|e| format!("docs: {e}"))?;
     let save = |path: &str, text: String| {
         let old = fs::read_to_string(path).unwrap_or_default();
-        let kept = old.find(BY_HAND).map_or("", |at| &old[at..]);
+        let kept = old.find(POOL).or_else(|| old.find(BY_HAND)).map_or("", |at| &old[at..]);
         fs::write(path, text + kept).map_err(|e| format!("{path}: {e}"))
     };
     if options.mariadb {
@@ -203,8 +252,18 @@ pub fn write(options: &Options, versions: &Versions, rows: &[Row]) -> Result<(),
     save("docs/performance.svg", chart(rows))
 }
 
+/// Writes what `--pool` found into its part of `docs/performance.md`, and leaves the others.
+pub fn write_pool(section: &str) -> Result<(), String> {
+    let path = "docs/performance.md";
+    fs::create_dir_all("docs").map_err(|e| format!("docs: {e}"))?;
+    let old = fs::read_to_string(path).unwrap_or_default();
+    let behind = old.find(BY_HAND).unwrap_or(old.len());
+    let before = old.find(POOL).unwrap_or(behind);
+    fs::write(path, [&old[..before], POOL, section, &old[behind..]].concat()).map_err(|e| format!("{path}: {e}"))
+}
+
 /// Machine, versions and command line.
-fn conditions(options: &Options, versions: &Versions) -> String {
+pub fn conditions(options: &Options, versions: &Versions) -> String {
     let mut text = format!("One interleaved run of every server, each reply checked.\n\n- machine: {}\n", describe());
     for (name, version) in versions.iter().filter(|(_, version)| !version.is_empty()) {
         let _ = writeln!(text, "- {name}: {version}");
@@ -225,6 +284,9 @@ fn conditions(options: &Options, versions: &Versions) -> String {
 /// What a page has from this heading on was written by hand, and stays.
 const BY_HAND: &str = "\n## Where the time goes\n";
 
+/// Where the part of `--pool` begins; it ends where the part by hand begins.
+const POOL: &str = "\n## Data larger than the pool\n";
+
 /// Of the stages that say how many workers the plugin has.
 const WORKERS: &str = "With `-sync` the plugin has 4 workers, its default.";
 
@@ -242,7 +304,8 @@ fn page(options: &Options, versions: &Versions, rows: &[Row]) -> String {
     let _ = writeln!(
         text,
         "{READING} `host-level1` has every set on disk before its reply, `redis-always` and `mariadb-level1` too; the \
-         others do not. `host-2-workers` is `host-level2` with two worker threads, on the same core. MariaDB is asked with \
+         others do not. `bare-loop` (`benches/bare-loop`) only parses and answers from a fixed table: the least that a server \
+         can do here. `host-2-workers` is `host-level2` with two worker threads, on the same core. MariaDB is asked with \
          prepared statements, one at a time per connection in every row. `-writer`: gets while another connection sets at \
          full speed, `-alone` the same without it.\n"
     );

@@ -15,6 +15,12 @@ pub enum Operation {
     Mix,
     /// Plus 1 on the one counter.
     Incr,
+    /// A new row.
+    Load,
+    /// A row, each as likely as the others, as it was written last.
+    Read,
+    /// A row, each as likely as the others, gets its next version.
+    Change,
 }
 
 /// One row of the report.
@@ -68,22 +74,23 @@ impl Workload {
 
 /// Every server of the usual run, and one that is measured in a few rows only.
 const EVERYONE: &[&str] = &["memcached-old", "host-2-workers", "mariadb-level2"];
+const EVERYONE_AND_BARE: &[&str] = &["memcached-old", "host-2-workers", "mariadb-level2", "bare-loop"];
 const EVERYONE_1: &[&str] = &["memcached-old", "host-2-workers", "mariadb-level1", "mariadb-level2"];
 const OLD: &[&str] = &["memcached-old"];
 
 /// Every workload, in the order of the report.
 pub const WORKLOADS: [Workload; 22] = [
     row("get-p1-c1", Operation::Get, 1, 1, 100).also(OLD),
-    row("get-p1-c8", Operation::Get, 1, 8, 100).also(EVERYONE),
+    row("get-p1-c8", Operation::Get, 1, 8, 100).also(EVERYONE_AND_BARE),
     row("get-p1-c64", Operation::Get, 1, 64, 100).also(EVERYONE),
     row("get-p1-c1000", Operation::Get, 1, 1000, 100),
     row("get-p8-c8", Operation::Get, 8, 8, 100),
-    row("get-p32-c8", Operation::Get, 32, 8, 100).also(EVERYONE),
+    row("get-p32-c8", Operation::Get, 32, 8, 100).also(EVERYONE_AND_BARE),
     row("get-p32-c64", Operation::Get, 32, 64, 100).also(EVERYONE),
     row("get-p1-c8-4k", Operation::Get, 1, 8, 4096),
     row("get-p32-c8-meta", Operation::Get, 32, 8, 100).dialect(Dialect::Meta),
     row("get-p32-c8-binary", Operation::Get, 32, 8, 100).dialect(Dialect::Binary),
-    row("mget50-c8", Operation::MultiGet(50), 1, 8, 100).also(EVERYONE),
+    row("mget50-c8", Operation::MultiGet(50), 1, 8, 100).also(EVERYONE_AND_BARE),
     row("set-p1-c1", Operation::Set, 1, 1, 100),
     row("set-p1-c64", Operation::Set, 1, 64, 100).also(EVERYONE_1),
     row("set-p16-c8", Operation::Set, 16, 8, 100).also(EVERYONE_1),
@@ -139,17 +146,49 @@ pub const BY_SQL: Stage = Stage {
     workloads: &[row("get-p32-c8-by-sql", Operation::Get, 32, 8, 100)],
 };
 
-/// Random keys: xorshift64*, and zipf(0.99) by a table of samples drawn once.
+/// The workloads of `--pool`, in the order they run. The extended store takes part where it is asked for rows, the loader
+/// beside reads where the server has one worker for both.
+pub mod pool {
+    use super::{Operation, Workload, row};
+
+    /// Every row, in no order.
+    pub const LOAD: Workload = row("load-p16-c8", Operation::Load, 16, 8, 100);
+    /// Random rows, most of which are not in memory.
+    pub const GET: Workload = row("get-p32-c8", Operation::Read, 32, 8, 100);
+    /// Random rows.
+    pub const SET: Workload = row("set-p16-c8", Operation::Change, 16, 8, 100);
+    /// The gets, when the rows have other versions than those that were loaded.
+    pub const AGAIN: Workload = row("get-p32-c8-after-sets", Operation::Read, 32, 8, 100);
+    /// The gets, while one more connection loads new rows.
+    pub const BESIDE: Workload = row("get-p32-c8-beside-load", Operation::Read, 32, 8, 100).beside(1);
+    /// The gets, after the server was killed.
+    pub const KILLED: Workload = row("get-p32-c8-after-kill", Operation::Read, 32, 8, 100);
+    /// Random rows, all of which are in memory.
+    pub const MEMORY: Workload = row("memory-get-p32-c8", Operation::Read, 32, 8, 100);
+    /// All of them.
+    pub const ALL: [Workload; 7] = [LOAD, GET, SET, AGAIN, BESIDE, KILLED, MEMORY];
+}
+
+/// Random keys: xorshift64*, and zipf(0.99) by a table of samples drawn once. For a table whose rows are known, their versions too.
 pub struct Keys {
     state: u64,
+    /// Keys that are asked for.
     count: u32,
     zipf: Vec<u32>,
+    /// The version of each row that was sent, acknowledged or not.
+    versions: Vec<u32>,
+    /// How many numbers the keys of such a table are taken from.
+    space: u32,
 }
+
+/// Steps through all numbers of a space in no order: a prime, greater than any space.
+const STEP: u64 = 1_000_000_007;
 
 impl Keys {
     /// The same seed gives the same keys, so every server gets the same work.
     pub fn new(count: u32, seed: u64) -> Keys {
-        let mut keys = Keys { state: seed.max(1), count: count.max(1), zipf: Vec::new() };
+        let state = seed.max(1);
+        let mut keys = Keys { state, count: count.max(1), zipf: Vec::new(), versions: Vec::new(), space: 0 };
         let mut sums = Vec::with_capacity(count as usize);
         let mut sum = 0.0f64;
         for rank in 1..=keys.count {
@@ -162,6 +201,54 @@ impl Keys {
             keys.zipf.push(rank.min(keys.count - 1));
         }
         keys
+    }
+
+    /// A table that is empty yet and gets `rows` rows, and as many more at most.
+    pub fn of_table(rows: u32, seed: u64) -> Keys {
+        Keys { state: seed.max(1), count: 0, zipf: Vec::new(), versions: Vec::new(), space: rows * 2 }
+    }
+
+    /// The number in the key of the row that was loaded as the `at`th: new rows come between old ones.
+    pub fn number(&self, at: u32) -> u32 {
+        (u64::from(at) * STEP % u64::from(self.space.max(1))) as u32
+    }
+
+    /// A new row: its number and version.
+    pub fn load(&mut self) -> (u32, u32) {
+        let at = self.versions.len() as u32;
+        self.versions.push(0);
+        (self.number(at), 0)
+    }
+
+    /// Rows of the table that were sent.
+    pub fn loaded(&self) -> u32 {
+        self.versions.len() as u32
+    }
+
+    /// Everything that was sent is acknowledged: it may be read and changed from now on.
+    pub fn acknowledged(&mut self) {
+        if self.space > 0 {
+            self.count = self.loaded();
+        }
+    }
+
+    /// A row that was acknowledged: its number and version.
+    pub fn read(&mut self) -> (u32, u32) {
+        let at = self.uniform();
+        (self.number(at), self.versions.get(at as usize).copied().unwrap_or(0))
+    }
+
+    /// A row's next version. Each of `writers` has rows of its own, or the last of two changes would not be known.
+    pub fn change(&mut self, writer: usize, writers: usize) -> (u32, u32) {
+        let (writer, writers) = (writer as u32, writers as u32);
+        let at = self.uniform() / writers * writers + writer;
+        // The last ones may have no full set of rows.
+        let at = if at < self.count { at } else { writer };
+        let version = self.versions.get_mut(at as usize).map_or(0, |version| {
+            *version += 1;
+            *version
+        });
+        (self.number(at), version)
     }
 
     fn next(&mut self) -> u64 {
@@ -191,6 +278,29 @@ impl Keys {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_row_of_a_table_is_another_and_its_version_is_known() {
+        let rows = 10_007;
+        let mut keys = Keys::of_table(rows, 7);
+        let mut numbers: Vec<u32> = (0..rows).map(|_| keys.load().0).collect();
+        assert!(!numbers.is_sorted() && numbers.iter().all(|&n| n < 2 * rows));
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), rows as usize);
+        keys.acknowledged();
+        let mut versions = std::collections::HashMap::new();
+        for n in 0..100_000 {
+            let (number, version) = keys.change(n % 8, 8);
+            // One writer has all changes of a row, so the order of its versions is the order of its requests.
+            let (last, writer) = versions.insert(number, (version, n % 8)).unwrap_or((0, n % 8));
+            assert_eq!((version, writer), (last + 1, n % 8));
+        }
+        for _ in 0..10_000 {
+            let (number, version) = keys.read();
+            assert_eq!(versions.get(&number).map_or(0, |&(version, _)| version), version);
+        }
+    }
 
     #[test]
     fn zipf_prefers_low_ranks_and_stays_in_range() {
