@@ -15,8 +15,8 @@ use crate::workload::{Keys, Operation, Workload};
 /// Requests that a writer beside the measured connections sends at once.
 const WRITER_PIPELINE: usize = 32;
 
-/// No server may be silent for longer.
-pub const SILENCE: Duration = Duration::from_secs(20);
+/// No server may be silent for longer: it is the time that a disk shared with others may take for a checkpoint.
+pub const SILENCE: Duration = Duration::from_secs(60);
 
 struct Connection {
     stream: TcpStream,

@@ -154,8 +154,12 @@ fn measure(options: &Options, folder: &Path) -> Result<(), String> {
 
 /// The stage of `--pool`.
 fn measure_pool(options: &Options, folder: &Path, mib: u32) -> Result<(), String> {
-    let outcome = pool::measure(options, folder, mib)?;
-    print!("{}", section::tables(&outcome));
+    let mut outcome = pool::Outcome::default();
+    let measured = pool::measure(options, folder, mib, &mut outcome);
+    if !outcome.rows.is_empty() {
+        print!("{}", section::tables(&outcome));
+    }
+    measured?;
     if let Some(path) = &options.save {
         compare::save(path, &outcome.rows)?;
     }

@@ -24,14 +24,15 @@ const MARIADB: &str = "mariadb";
 const FEWER: u32 = 5;
 const WIDER: u32 = 4;
 
-/// What the stage found.
+/// What the stage found so far.
+#[derive(Default)]
 pub struct Outcome {
     /// Of the servers that took part.
     pub versions: Versions,
     /// A row for each workload.
     pub rows: Vec<Row>,
     /// Seconds from the start of the host that was killed to its first right reply.
-    pub opened: f64,
+    pub opened: Option<f64>,
 }
 
 /// A table of so many rows on every server.
@@ -43,15 +44,15 @@ struct Stage<'o> {
     rows: u32,
 }
 
-/// Everything, with a pool of so many MiB.
-pub fn measure(options: &Options, folder: &Path, mib: u32) -> Result<Outcome, String> {
+/// Everything, with a pool of so many MiB. It takes minutes: when it fails, `outcome` has what was found until then.
+pub fn measure(options: &Options, folder: &Path, mib: u32, outcome: &mut Outcome) -> Result<(), String> {
     let stage = Stage { options, folder, mib, rows: options.keys };
     let mut subjects = on_server_core(|| Ok(vec![stage.host()?, stage.memcached()?]))?;
     for started in [on_server_core(|| stage.extended()), on_server_core(|| stage.mariadb())] {
         subjects.extend(started.map_err(|e| eprintln!("left out: {e}")));
     }
-    let versions = subjects.iter().map(|s| (s.server.name.clone(), s.server.version.clone())).collect();
-    let mut rows = Vec::new();
+    outcome.versions = subjects.iter().map(|s| (s.server.name.clone(), s.server.version.clone())).collect();
+    let rows = &mut outcome.rows;
     for workload in [LOAD, GET, SET, AGAIN] {
         rows.push(stage.run(workload, &mut subjects)?);
     }
@@ -59,7 +60,7 @@ pub fn measure(options: &Options, folder: &Path, mib: u32) -> Result<Outcome, St
     subjects.retain(|subject| subject.server.dialect == Dialect::Memcached);
     rows.push(stage.run(BESIDE, &mut subjects)?);
     subjects.truncate(1);
-    let opened = stage.kill(&mut subjects)?;
+    outcome.opened = Some(stage.kill(&mut subjects)?);
     rows.push(stage.run(KILLED, &mut subjects)?);
     drop(subjects);
     let folder = peers::make(folder, "memory")?;
@@ -67,7 +68,7 @@ pub fn measure(options: &Options, folder: &Path, mib: u32) -> Result<Outcome, St
     let mut subjects = on_server_core(|| Ok(vec![stage.host()?, stage.memcached()?]))?;
     stage.run(LOAD, &mut subjects)?;
     rows.push(stage.run(MEMORY, &mut subjects)?);
-    Ok(Outcome { versions, rows, opened })
+    Ok(())
 }
 
 impl Stage<'_> {

@@ -52,13 +52,13 @@ pub fn tables(outcome: &Outcome) -> String {
             text.push('\n');
         }
     }
-    let _ = write!(
-        text,
-        "\nKilled with SIGKILL, the host gave its first right reply {:.2} s after it was started again.\n\n{}",
-        outcome.opened,
-        goals::markdown(&goals::POOL, &outcome.rows)
-    );
-    text
+    if let Some(opened) = outcome.opened {
+        let _ = writeln!(
+            text,
+            "\nKilled with SIGKILL, the host gave its first right reply {opened:.2} s after it was started again."
+        );
+    }
+    text + "\n" + &goals::markdown(&goals::POOL, &outcome.rows)
 }
 
 /// The part of the page.
