@@ -66,9 +66,9 @@ pub fn section(options: &Options, outcome: &Outcome) -> String {
     let mut text = conditions(options, &outcome.versions);
     let _ = writeln!(
         text,
-        "The table has `--keys` rows; the host and MariaDB have a pool of `--pool` MiB, memcached as much memory as it asks for, and \
-         memcached with its extended store the least with which it evicts nothing: head and key of every row stay in its memory, so it does \
-         not get by with the pool. All files are in the operating system's cache. The host and MariaDB are at level 2. A value \
+        "The table has `--keys` rows; the host and MariaDB have a pool of `--pool` MiB, memcached as much memory as it asks for. \
+         memcached with its extended store writes each value out at once and keeps head and key of every row in memory: the least with \
+         which it loses none, yet more than the pool. All files are in the operating system's cache. The host and MariaDB are at level 2. A value \
          tells its key and how often it was set, and each is compared to the byte.\n\n\
          - `load`: every row once, in no order; MariaDB gets statements of {STATEMENT} rows in the order of the keys instead. `with what \
          follows` is CPU until the server was idle again.\n\
@@ -77,6 +77,7 @@ pub fn section(options: &Options, outcome: &Outcome) -> String {
          - `set`: random rows, as many as a tenth of the table, or as many as there are in ten seconds.\n\
          - `beside-load`: one more connection loads new rows at full speed, a tenth of the table or for ten seconds; the CPU of the \
          gets is what is left when each new row takes as much as in the load.\n\
+         - `after-kill`: the host was ended with SIGKILL while nothing was asked, and started again; sets and new rows are there.\n\
          - `memory`: another table, of a fifth of the rows, in a pool four times as large.\n\n\
          `reads` of the host and of MariaDB are their calls of `read` and `pread`, those of the extended store what it counts itself. \
          Memory is resident; of its own is what is in no file.\n"

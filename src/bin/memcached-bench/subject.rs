@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
+use crate::WARM;
 use crate::client::{Client, Sample};
 use crate::encoder::{Dialect, Encoder};
 use crate::machine;
@@ -88,9 +89,12 @@ impl Subject {
                 Stretch::Operations(operations) => done >= operations,
                 Stretch::Rows(rows) => keys.loaded() - before >= rows,
             };
-            let longest = if workload.operation == Operation::Load { LOAD_LONGEST } else { LONGEST };
-            let time = if let Stretch::Time(time) = stretch { time } else { longest };
-            client.run(&mut self.keys, (Duration::ZERO, time), enough, || {
+            let times = match stretch {
+                Stretch::Time(time) => (WARM, time),
+                _ if workload.operation == Operation::Load => (Duration::ZERO, LOAD_LONGEST),
+                _ => (Duration::ZERO, LONGEST),
+            };
+            client.run(&mut self.keys, times, enough, || {
                 marks.extend(server.cpu()?);
                 Ok(())
             })?
