@@ -54,9 +54,12 @@ fn more_rows_than_the_pool_holds_are_measured_and_have_their_part_of_the_page() 
         "\n## Where the time goes\nby hand\n",
     ];
     std::fs::write(&page, [before, old, behind].concat()).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_memcached-bench"));
-    command.args(["--pool", "5", "--keys", "100000", "--rounds", "1", "--seconds", "0.1", "--write"]);
-    let output = command.current_dir(folder.path()).output().unwrap();
+    let write = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_memcached-bench"));
+        command.args(args).args(["--rounds", "1", "--seconds", "0.1", "--write"]).current_dir(folder.path());
+        command.output().unwrap()
+    };
+    let output = write(&["--pool", "8", "--keys", "150000"]);
     let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{errors}");
     let rows = ["load-p16-c8", "get-p32-c8", "set-p16-c8", "get-p32-c8-after-sets", "get-p32-c8-beside-load"];
@@ -79,6 +82,11 @@ fn more_rows_than_the_pool_holds_are_measured_and_have_their_part_of_the_page() 
     let written = std::fs::read_to_string(&page).unwrap();
     assert!(written.starts_with(before) && written.ends_with(behind) && !written.contains("of yesterday"), "{written}");
     assert!(written.contains("## Data larger than the pool\n") && written.contains(&*text), "{written}");
+    // The other figures are written around it.
+    let output = write(&["--only", "incr-c64", "--keys", "200"]);
+    assert!(output.status.success(), "{output:?}");
+    let around = std::fs::read_to_string(&page).unwrap();
+    assert!(around.ends_with(&written[before.len()..]) && around.contains("| incr-c64 | host-level2 |"), "{around}");
 }
 
 /// A run as `--save` keeps it.
@@ -203,7 +211,7 @@ fn what_cannot_be_measured_is_refused_in_a_sentence() {
         (&["--server", "127.0.0.1:1", "--write"], "leave --server out"),
         (&["--change", "--x=1", "--server", "127.0.0.1:1"], "--change starts memcached-host only"),
         (&["--compare", "one"], "--compare: wanted two files"),
-        (&["--pool", "0"], "--pool 0: wanted 5 to "),
+        (&["--pool", "0"], "--pool 0: wanted 8 to "),
         (&["--pool", "8", "--only", "get"], "--pool has servers and workloads of its own"),
         (&["--colour"], "--colour: unknown, or without its value"),
     ] {

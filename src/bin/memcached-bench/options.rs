@@ -56,7 +56,7 @@ pub struct Options {
     pub mysql: Option<PathBuf>,
     /// It is the tree of `--mariadb`.
     pub mariadb: bool,
-    /// MiB of the pool of `--pool`.
+    /// MiB of the pool of `--pool`, at least 8: MariaDB does not start with its least of 5.
     pub pool: Option<u32>,
     /// The plugin for it; `None`: what was built with this program.
     pub plugin: Option<PathBuf>,
@@ -177,7 +177,7 @@ impl Options {
                 self.mysql = Some(PathBuf::from(value));
                 self.mariadb = name == "--mariadb";
             }
-            "--pool" => self.pool = Some(number(name, value, 5, 1 << 20)?),
+            "--pool" => self.pool = Some(number(name, value, 8, 1 << 20)?),
             "--plugin" => self.plugin = Some(PathBuf::from(value)),
             "--only" => self.only.extend(value.split(',').map(str::to_owned)),
             "--rounds" => self.rounds = number(name, value, 1, 1000)? as usize,

@@ -174,7 +174,7 @@ fn idle(server: &Server) -> Result<(), String> {
     while Instant::now() < end {
         std::thread::sleep(WINDOW);
         let now = server.cpu()?.map_or(last, |cpu| cpu.total);
-        if u128::from(now - last) < WINDOW.as_nanos() / 50 {
+        if u128::from(now - last) < WINDOW.as_nanos() / 20 {
             break;
         }
         last = now;
