@@ -1,6 +1,6 @@
 //! An outcome in the words of the request's protocol.
 
-use super::reply::Out;
+use super::reply::{self, Out};
 use super::{Fault, Outcome, Request, Style, ascii, binary, meta};
 use std::borrow::Cow;
 
@@ -12,6 +12,15 @@ impl Request<'_> {
             Style::Text { noreply } => ascii::reply::write(&self.operation, *noreply, outcome, out),
             Style::Meta(style) => meta::reply::write(&self.operation, style, outcome, out),
             Style::Packet(style) => binary::reply::write(&self.operation, *style, outcome, out),
+        }
+    }
+
+    /// Appends the end of a read.
+    #[inline]
+    pub fn answer_end(&self, out: &mut Out) {
+        match &self.style {
+            Style::Text { .. } => out.extend_from_slice(reply::END),
+            _ => self.answer(&Outcome::End, out),
         }
     }
 

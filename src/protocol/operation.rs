@@ -354,6 +354,29 @@ pub enum Kind {
     Flush,
 }
 
+impl Kind {
+    /// Whether it can be answered without a commit.
+    #[inline]
+    pub fn is_read(self) -> bool {
+        matches!(self, Kind::Idle | Kind::Read)
+    }
+}
+
+/// What planning has to know of an operation.
+#[derive(Debug, Clone, Copy)]
+pub struct Outline {
+    /// What it does to items.
+    pub kind: Kind,
+    /// How many keys it names.
+    pub keys: usize,
+    /// Whether the reply may carry values.
+    pub carries: bool,
+    /// See [`Operation::is_stream`].
+    pub streams: bool,
+    /// Whether more of its line follows.
+    pub goes_on: bool,
+}
+
 /// The permission that an operation needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permission {
@@ -399,7 +422,7 @@ impl<'a> Operation<'a> {
     /// Whether it can be answered without a commit.
     #[inline]
     pub fn is_read(&self) -> bool {
-        matches!(self.kind(), Kind::Idle | Kind::Read)
+        self.kind().is_read()
     }
 
     /// The permission that it needs.
@@ -442,19 +465,17 @@ impl<'a> Operation<'a> {
         }
     }
 
-    /// How many keys it names.
-    #[inline]
-    pub fn keys(&self) -> usize {
+    /// What planning asks of it, at once.
+    #[inline(always)]
+    pub fn outline(&self) -> Outline {
+        let kind = self.kind();
         match self {
-            Operation::Get(get) => get.keys.len_hint(),
-            _ => 1,
+            Operation::Get(get) => {
+                let keys = get.keys.len_hint();
+                Outline { kind, keys, carries: get.with_value, streams: self.is_stream(), goes_on: !get.part.ends() }
+            }
+            _ => Outline { kind, keys: 1, carries: false, streams: self.is_stream(), goes_on: false },
         }
-    }
-
-    /// Whether more of its line follows.
-    #[inline]
-    pub fn goes_on(&self) -> bool {
-        matches!(self, Operation::Get(get) if !get.part.ends())
     }
 
     /// Whether it may stream rows or lines for many ticks; it is planned alone.

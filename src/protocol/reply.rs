@@ -60,14 +60,18 @@ pub const TOO_MANY_CONNECTIONS: &[u8] = b"ERROR Too many open connections\r\n";
 pub fn value(out: &mut Out, key: &[u8], flags: u32, cas: Option<u64>, value: &[u8]) {
     // Three numbers, their spaces, the word and two line ends come to 62 bytes at most.
     out.reserve(key.len() + value.len() + 64);
+    out.extend_from_slice(b"VALUE ");
+    out.extend_from_slice(key);
     let mut tail = Tail::default();
     if let Some(cas) = cas {
         tail.number(cas);
     }
     tail.number(value.len() as u64);
-    tail.number(flags.into());
-    out.extend_from_slice(b"VALUE ");
-    out.extend_from_slice(key);
+    if flags == 0 {
+        tail.zero();
+    } else {
+        tail.number(flags.into());
+    }
     out.extend_from_slice(tail.bytes());
     out.extend_from_slice(value);
     out.extend_from_slice(CRLF);
@@ -82,10 +86,9 @@ struct Tail {
 
 impl Default for Tail {
     fn default() -> Self {
-        let mut tail = Tail { buffer: [0; 64], start: 64 };
-        tail.before(b'\n');
-        tail.before(b'\r');
-        tail
+        let mut buffer = [0; 64];
+        buffer[62..].copy_from_slice(CRLF);
+        Tail { buffer, start: 62 }
     }
 }
 
@@ -101,14 +104,21 @@ impl Tail {
     /// Puts a space and a number before the rest.
     #[inline]
     fn number(&mut self, mut number: u64) {
-        loop {
+        while number >= 10 {
             self.before(b'0' + (number % 10) as u8);
             number /= 10;
-            if number == 0 {
-                break;
-            }
         }
+        self.before(b'0' + number as u8);
         self.before(b' ');
+    }
+
+    /// Puts a space and a 0 before the rest.
+    #[inline]
+    fn zero(&mut self) {
+        self.start -= 2;
+        if let Some(place) = self.buffer.get_mut(self.start..self.start + 2) {
+            place.copy_from_slice(b" 0");
+        }
     }
 
     #[inline]

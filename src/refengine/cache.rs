@@ -33,6 +33,24 @@ pub(crate) struct RowCache {
     hasher: DefaultHashBuilder,
 }
 
+/// A row that is there.
+pub(crate) enum Hit<'a> {
+    /// In the cache's own memory, for as long as it is looked at.
+    Copy(&'a [u8]),
+    /// A large one, which its readers share.
+    Shared(&'a Slice),
+}
+
+impl Hit<'_> {
+    /// The row to keep.
+    pub(crate) fn slice(self) -> Slice {
+        match self {
+            Hit::Copy(row) => Slice::new(row),
+            Hit::Shared(row) => row.clone(),
+        }
+    }
+}
+
 /// Permission to fill, valid while nobody published in the key's shard.
 #[derive(Clone, Copy)]
 pub(crate) struct Ticket {
@@ -62,17 +80,18 @@ impl RowCache {
         self.shards.get((hash >> 40) as usize & (self.shards.len() - 1))
     }
 
-    fn limit(&self, bytes: u64) -> usize {
+    /// What a shard may take where the cache may take `bytes`.
+    pub(crate) fn limit(&self, bytes: u64) -> usize {
         usize::try_from(bytes / self.shards.len() as u64).unwrap_or(usize::MAX)
     }
 
-    /// The row, or else a ticket: the storage is to be read after this.
-    #[inline]
-    pub(crate) fn get(&self, table: u64, key: &[u8]) -> Result<Slice, Ticket> {
+    /// What `take` makes of the row, or else a ticket: the storage is to be read after this.
+    #[inline(always)]
+    pub(crate) fn get<T>(&self, table: u64, key: &[u8], take: impl FnOnce(Hit<'_>) -> T) -> Result<T, Ticket> {
         let name = self.name(table, key);
         let Some(shard) = self.shard(name.hash) else { return Err(Ticket { hash: name.hash, version: 0 }) };
         let shard = shard.read();
-        shard.get(name).ok_or(Ticket { hash: name.hash, version: shard.version })
+        shard.get(name, take).ok_or(Ticket { hash: name.hash, version: shard.version })
     }
 
     /// Keeps what was read from the storage, unless a commit came in between. The cache may take `bytes` now.
@@ -84,11 +103,11 @@ impl RowCache {
         }
     }
 
-    /// Makes what a transaction wrote visible; `None` takes the key out. The cache may take `bytes` now.
-    pub(crate) fn publish(&self, table: u64, key: &[u8], row: Option<&Slice>, bytes: u64) {
+    /// Makes what a transaction wrote visible; `None` takes the key out. `limit` is one of [`RowCache::limit`].
+    pub(crate) fn publish(&self, table: u64, key: &[u8], row: Option<&Slice>, limit: usize) {
         let name = self.name(table, key);
         let Some(shard) = self.shard(name.hash) else { return };
-        shard.write().publish(name, row, self.limit(bytes));
+        shard.write().publish(name, row, limit);
     }
 
     #[cfg(test)]

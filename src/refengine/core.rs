@@ -1,10 +1,11 @@
 //! What all parts of an open engine share, and which engine the callback table works on.
 
-use super::cache::{RowCache, Ticket};
+use super::cache::{Hit, RowCache, Ticket};
 use super::catalog::{Catalog, Ddl};
 use super::datadir::DataDir;
 use super::ddl_gate::DdlGate;
 use super::error::{Error, Result};
+use super::found::FoundRow;
 use super::lock::LockManager;
 use super::mdl::{self, Exclusive};
 use super::storage::{Slice, Storage};
@@ -78,9 +79,22 @@ impl Core {
     /// The latest committed value of a key.
     #[inline]
     pub(crate) fn committed(&self, table: &Table, key: &[u8]) -> Result<Option<Slice>> {
-        match self.cache.get(table.id(), key) {
+        match self.cache.get(table.id(), key, |hit| hit.slice()) {
             Ok(row) => Ok(Some(row)),
             Err(ticket) => self.committed_in_storage(table, key, ticket),
+        }
+    }
+
+    /// The same where `row` keeps it.
+    #[inline(always)]
+    pub(crate) fn find_committed(&self, table: &Table, key: &[u8], row: &mut FoundRow) -> Result<()> {
+        let hit = self.cache.get(table.id(), key, |hit| match hit {
+            Hit::Copy(bytes) => row.copy(bytes),
+            Hit::Shared(slice) => row.share(Some(slice.clone())),
+        });
+        match hit {
+            Ok(()) => Ok(()),
+            Err(ticket) => self.committed_in_storage(table, key, ticket).map(|found| row.share(found)),
         }
     }
 
@@ -94,8 +108,14 @@ impl Core {
     }
 
     /// Shows what was committed to those who read the latest rows; `None` if there is no row or only the storage knows.
-    pub(crate) fn publish(&self, table: &Table, key: &[u8], row: Option<&Slice>) {
-        self.cache.publish(table.id(), key, row, self.cache_bytes());
+    #[inline]
+    pub(crate) fn publish(&self, table: &Table, key: &[u8], row: Option<&Slice>, limit: usize) {
+        self.cache.publish(table.id(), key, row, limit);
+    }
+
+    /// What [`Core::publish`] is told now.
+    pub(crate) fn cache_limit(&self) -> usize {
+        self.cache.limit(self.cache_bytes())
     }
 
     /// Bytes that the row cache may take now: what the memory table does not, and what finds rows on disk does not, as long

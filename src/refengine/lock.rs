@@ -14,9 +14,11 @@ use super::interrupt;
 use super::sorted::FastMap;
 use super::span::Span;
 use super::storage::Slice;
+use hashbrown::DefaultHashBuilder;
+use hashbrown::hash_table::{Entry, HashTable};
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -40,7 +42,7 @@ impl LockMode {
 /// What a transaction holds and must give to [`LockManager::release`].
 #[derive(Debug)]
 pub(crate) enum Lock {
-    Point { table: u64, key: Slice },
+    Point { table: u64, hash: u64, key: Slice },
     Ranges { table: u64 },
 }
 
@@ -52,18 +54,21 @@ struct Holder {
 
 /// What is asked for.
 enum Target<'a> {
-    Point(&'a [u8]),
+    /// A key's hash, and the key.
+    Point(u64, &'a [u8]),
     Range(&'a Span),
 }
 
-/// Who holds a point: nearly always one transaction.
-struct Holders {
+/// A key that is locked, and who holds it: nearly always one transaction.
+struct Point {
+    hash: u64,
+    key: Slice,
     first: Holder,
     others: Vec<Holder>,
 }
 
-impl Holders {
-    fn iter(&self) -> impl Iterator<Item = &Holder> {
+impl Point {
+    fn holders(&self) -> impl Iterator<Item = &Holder> {
         std::iter::once(&self.first).chain(&self.others)
     }
 
@@ -84,7 +89,7 @@ impl Holders {
 /// Locks of a table. Whoever asks for a range looks at every point: ranges are few, points are not.
 #[derive(Default)]
 struct TableLocks {
-    points: FastMap<Slice, Holders>,
+    points: HashTable<Point>,
     ranges: Vec<(Span, Holder)>,
 }
 
@@ -92,7 +97,8 @@ struct Wait {
     trx: u64,
     table: u64,
     span: Span,
-    point: bool,
+    /// The hash of the key, where it is for one key.
+    point: Option<u64>,
     mode: LockMode,
     granted: bool,
     wake: Arc<Condvar>,
@@ -110,6 +116,7 @@ struct State {
 #[derive(Default)]
 pub(crate) struct LockManager {
     state: Mutex<State>,
+    hasher: DefaultHashBuilder,
 }
 
 impl LockManager {
@@ -122,20 +129,24 @@ impl LockManager {
         mode: LockMode,
         deadline: impl FnOnce() -> Instant,
     ) -> Result<Option<Lock>> {
+        let hash = self.hash(key);
         let mut state = self.state.lock();
-        let point = Slice::new(key);
-        if state.grant_free_point(trx, table, &point, mode) {
-            return Ok(Some(Lock::Point { table, key: point }));
+        if let Some(key) = state.grant_free_point(trx, table, (hash, key), mode) {
+            return Ok(Some(Lock::Point { table, hash, key }));
         }
-        if state.tables.get(&table).is_some_and(|t| t.holds_point(trx, key, mode)) {
+        if state.tables.get(&table).is_some_and(|t| t.holds_point(trx, hash, key, mode)) {
             return Ok(None);
         }
-        if state.is_blocked(trx, table, &Target::Point(key), mode) {
-            self.wait(&mut state, trx, table, Span::point(key), true, mode, deadline())?;
+        if state.is_blocked(trx, table, &Target::Point(hash, key), mode) {
+            self.wait(&mut state, trx, table, Span::point(key), Some(hash), mode, deadline())?;
         } else {
-            state.grant_point(trx, table, point.clone(), mode);
+            state.grant_point(trx, table, (hash, key), mode);
         }
-        Ok(Some(Lock::Point { table, key: point }))
+        Ok(Some(Lock::Point { table, hash, key: Slice::new(key) }))
+    }
+
+    fn hash(&self, key: &[u8]) -> u64 {
+        self.hasher.hash_one(key)
     }
 
     /// Locks a range. `None`: the transaction already had such a lock.
@@ -155,7 +166,7 @@ impl LockManager {
             return Ok(None);
         }
         if state.is_blocked(trx, table, &Target::Range(span), mode) {
-            self.wait(&mut state, trx, table, span.clone(), false, mode, deadline)?;
+            self.wait(&mut state, trx, table, span.clone(), None, mode, deadline)?;
         } else {
             state.grant_range(trx, table, span.clone(), mode);
         }
@@ -169,7 +180,7 @@ impl LockManager {
         trx: u64,
         table: u64,
         span: Span,
-        point: bool,
+        point: Option<u64>,
         mode: LockMode,
         deadline: Instant,
     ) -> Result<()> {
@@ -208,8 +219,15 @@ impl LockManager {
         }
         let mut state = self.state.lock();
         let mut untidy = state.tables.len() > KEPT_TABLES;
-        for lock in locks.drain(..) {
-            untidy |= state.drop_lock(trx, lock) > KEPT_POINTS;
+        let mut locks = locks.drain(..).peekable();
+        while let Some(first) = locks.next() {
+            let table = first.table();
+            let Some(held) = state.tables.get_mut(&table) else { continue };
+            held.drop_lock(trx, first);
+            while let Some(next) = locks.next_if(|next| next.table() == table) {
+                held.drop_lock(trx, next);
+            }
+            untidy |= held.points.capacity() > KEPT_POINTS;
         }
         if untidy {
             state.tidy();
@@ -218,9 +236,39 @@ impl LockManager {
     }
 }
 
+impl Lock {
+    fn table(&self) -> u64 {
+        match self {
+            Lock::Point { table, .. } | Lock::Ranges { table } => *table,
+        }
+    }
+}
+
 impl TableLocks {
-    fn holds_point(&self, trx: u64, key: &[u8], mode: LockMode) -> bool {
-        self.points.get(key).is_some_and(|holders| holders.iter().any(|h| h.trx == trx && h.mode >= mode))
+    fn point(&self, hash: u64, key: &[u8]) -> Option<&Point> {
+        self.points.find(hash, |point| *point.key == *key)
+    }
+
+    /// The place of a key among those that are locked.
+    fn place(&mut self, hash: u64, key: &[u8]) -> Entry<'_, Point> {
+        self.points.entry(hash, |point| *point.key == *key, |point| point.hash)
+    }
+
+    fn drop_lock(&mut self, trx: u64, lock: Lock) {
+        match lock {
+            Lock::Point { hash, key, .. } => {
+                if let Ok(mut point) = self.points.find_entry(hash, |point| point.key == key)
+                    && !point.get_mut().remove(trx)
+                {
+                    point.remove();
+                }
+            }
+            Lock::Ranges { .. } => self.ranges.retain(|(_, h)| h.trx != trx),
+        }
+    }
+
+    fn holds_point(&self, trx: u64, hash: u64, key: &[u8], mode: LockMode) -> bool {
+        self.point(hash, key).is_some_and(|point| point.holders().any(|h| h.trx == trx && h.mode >= mode))
             || self.ranges.iter().any(|(span, h)| h.trx == trx && h.mode >= mode && span.contains(key))
     }
 
@@ -231,13 +279,13 @@ impl TableLocks {
     /// Calls `f` with every holder of a lock that overlaps `target`, until it says stop.
     fn any_holder(&self, target: &Target<'_>, mut f: impl FnMut(Holder) -> bool) -> bool {
         match target {
-            Target::Point(key) => {
-                self.points.get(*key).is_some_and(|holders| holders.iter().any(|h| f(*h)))
+            Target::Point(hash, key) => {
+                self.point(*hash, key).is_some_and(|point| point.holders().any(|h| f(*h)))
                     || self.ranges.iter().any(|(span, h)| span.contains(key) && f(*h))
             }
             Target::Range(span) => {
-                let mut points = self.points.iter().filter(|(key, _)| span.contains(key));
-                points.any(|(_, holders)| holders.iter().any(|h| f(*h)))
+                let mut points = self.points.iter().filter(|point| span.contains(&point.key));
+                points.any(|point| point.holders().any(|h| f(*h)))
                     || self.ranges.iter().any(|(held, h)| held.overlaps(span) && f(*h))
             }
         }
@@ -261,7 +309,10 @@ impl State {
     /// Transactions that keep the wait with this ticket from being granted.
     fn blockers(&self, ticket: u64) -> Vec<u64> {
         let Some(wait) = self.waits.get(&ticket) else { return Vec::new() };
-        let target = if wait.point { Target::Point(&wait.span.start) } else { Target::Range(&wait.span) };
+        let target = match wait.point {
+            Some(hash) => Target::Point(hash, &wait.span.start),
+            None => Target::Range(&wait.span),
+        };
         let mut found = Vec::new();
         let mut upgrade = false;
         if let Some(locks) = self.tables.get(&wait.table) {
@@ -301,33 +352,34 @@ impl State {
         false
     }
 
-    /// The shortest way, for a point that nobody holds or waits for. `false`: nothing was done.
-    fn grant_free_point(&mut self, trx: u64, table: u64, key: &Slice, mode: LockMode) -> bool {
+    /// The shortest way, for a point that nobody holds or waits for. `None`: nothing was done. Otherwise the key, to keep.
+    fn grant_free_point(&mut self, trx: u64, table: u64, (hash, key): (u64, &[u8]), mode: LockMode) -> Option<Slice> {
         let locks = self.tables.entry(table).or_default();
         if !self.waits.is_empty() || !locks.ranges.is_empty() {
-            return false;
+            return None;
         }
-        match locks.points.entry(key.clone()) {
-            Entry::Occupied(_) => false,
+        match locks.place(hash, key) {
+            Entry::Occupied(_) => None,
             Entry::Vacant(place) => {
-                place.insert(Holders { first: Holder { trx, mode }, others: Vec::new() });
-                true
+                let key = Slice::new(key);
+                place.insert(Point { hash, key: key.clone(), first: Holder { trx, mode }, others: Vec::new() });
+                Some(key)
             }
         }
     }
 
-    fn grant_point(&mut self, trx: u64, table: u64, key: Slice, mode: LockMode) {
+    fn grant_point(&mut self, trx: u64, table: u64, (hash, key): (u64, &[u8]), mode: LockMode) {
         let new = Holder { trx, mode };
-        match self.tables.entry(table).or_default().points.entry(key) {
+        match self.tables.entry(table).or_default().place(hash, key) {
             Entry::Vacant(place) => {
-                place.insert(Holders { first: new, others: Vec::new() });
+                place.insert(Point { hash, key: Slice::new(key), first: new, others: Vec::new() });
             }
-            Entry::Occupied(mut holders) => {
-                let holders = holders.get_mut();
-                let own = std::iter::once(&mut holders.first).chain(&mut holders.others).find(|h| h.trx == trx);
+            Entry::Occupied(mut point) => {
+                let point = point.get_mut();
+                let own = std::iter::once(&mut point.first).chain(&mut point.others).find(|h| h.trx == trx);
                 match own {
                     Some(held) => held.mode = held.mode.max(mode),
-                    None => holders.others.push(new),
+                    None => point.others.push(new),
                 }
             }
         }
@@ -335,23 +387,6 @@ impl State {
 
     fn grant_range(&mut self, trx: u64, table: u64, span: Span, mode: LockMode) {
         self.tables.entry(table).or_default().ranges.push((span, Holder { trx, mode }));
-    }
-
-    /// Returns for how many points the table has memory.
-    fn drop_lock(&mut self, trx: u64, lock: Lock) -> usize {
-        let (Lock::Point { table, .. } | Lock::Ranges { table }) = &lock;
-        let Some(locks) = self.tables.get_mut(table) else { return 0 };
-        match lock {
-            Lock::Point { key, .. } => {
-                if let Entry::Occupied(mut holders) = locks.points.entry(key)
-                    && !holders.get_mut().remove(trx)
-                {
-                    holders.remove();
-                }
-            }
-            Lock::Ranges { .. } => locks.ranges.retain(|(_, h)| h.trx != trx),
-        }
-        locks.points.capacity()
     }
 
     /// Forgets tables without locks, except that a small one keeps its memory for the next transaction.
@@ -375,11 +410,10 @@ impl State {
             let Some(wait) = self.waits.get_mut(&ticket) else { continue };
             wait.granted = true;
             wait.wake.notify_one();
-            let (trx, table, span, mode) = (wait.trx, wait.table, wait.span.clone(), wait.mode);
-            if wait.point {
-                self.grant_point(trx, table, Slice::new(&span.start), mode);
-            } else {
-                self.grant_range(trx, table, span, mode);
+            let (trx, table, span, point, mode) = (wait.trx, wait.table, wait.span.clone(), wait.point, wait.mode);
+            match point {
+                Some(hash) => self.grant_point(trx, table, (hash, &span.start), mode),
+                None => self.grant_range(trx, table, span, mode),
             }
         }
     }
@@ -391,7 +425,7 @@ fn queued_before(other: &Wait, trx: u64, table: u64, target: &Target<'_>, mode: 
         return false;
     }
     match target {
-        Target::Point(key) => other.span.contains(key),
+        Target::Point(_, key) => other.span.contains(key),
         Target::Range(span) => other.span.overlaps(span),
     }
 }

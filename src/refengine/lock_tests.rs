@@ -146,7 +146,7 @@ fn deadlocks_are_found_at_once() {
     assert_eq!(point(&ring, 1, b"b", S, LONG).unwrap_err(), Error::Deadlock);
     ring.release(1, &mut held);
     let mut third: Vec<Lock> = w3.join().unwrap().unwrap().into_iter().collect();
-    third.push(Lock::Point { table: 1, key: b"c".into() });
+    third.push(Lock::Point { table: 1, hash: ring.hash(b"c"), key: b"c".into() });
     ring.release(3, &mut third);
     second.extend(w2.join().unwrap().unwrap());
     ring.release(2, &mut second);

@@ -26,6 +26,7 @@ mod ddl_gate;
 mod engine;
 mod error;
 pub mod ffi;
+mod found;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod interrupt;

@@ -19,6 +19,23 @@ pub(crate) struct ColumnCode {
     pub(crate) bytes: u32,
     /// Whether it is part of a key.
     pub(crate) indexed: bool,
+    /// How its values are stored.
+    pub(crate) form: Form,
+}
+
+/// How a column stores what it is given, in the format of `col_set_value`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Form {
+    /// An integer of 4 bytes, with the bits of its sign that are turned.
+    Int4(u32),
+    /// One of 8 bytes.
+    Int8(u64),
+    /// Bytes as they are, if they are no more than this.
+    Bytes(usize),
+    /// The same if they are ASCII.
+    Ascii(usize),
+    /// Otherwise.
+    Other,
 }
 
 /// See the module.
@@ -26,6 +43,8 @@ pub(crate) struct Shape {
     def: TableDef,
     names: Vec<CString>,
     codes: Vec<ColumnCode>,
+    /// Of a primary key of one column.
+    key: Form,
 }
 
 impl Shape {
@@ -35,7 +54,21 @@ impl Shape {
         let keys = || def.indexes.iter().map(|index| &index.columns).chain([&def.primary_key]);
         let indexed = |i| keys().any(|columns| columns.contains(&i));
         let codes = def.columns.iter().enumerate().map(|(i, column)| code(column, indexed(i))).collect();
-        Shape { def, names, codes }
+        let key = match def.primary_key[..] {
+            [column] => def.columns.get(column).map_or(Form::Other, form),
+            _ => Form::Other,
+        };
+        Shape { def, names, codes, key }
+    }
+
+    /// Whether these bytes are a primary key as it is stored.
+    #[inline]
+    pub(crate) fn takes_key(&self, key: &[u8]) -> bool {
+        match self.key {
+            Form::Bytes(most) => key.len() <= most,
+            Form::Ascii(most) => key.len() <= most && key.is_ascii(),
+            _ => false,
+        }
     }
 
     pub(crate) fn def(&self) -> &TableDef {
@@ -84,5 +117,20 @@ fn code(column: &ColumnDef, indexed: bool) -> ColumnCode {
     if is_filled(column) {
         attr |= ib_col_attr::IB_COL_FILLED;
     }
-    ColumnCode { kind, attr, bytes, indexed }
+    ColumnCode { kind, attr, bytes, indexed, form: form(column) }
+}
+
+fn form(column: &ColumnDef) -> Form {
+    match column.ty {
+        ColumnType::Int { bytes: 4, unsigned } => Form::Int4(if unsigned { 0 } else { 1 << 31 }),
+        ColumnType::Int { bytes: 8, unsigned } => Form::Int8(if unsigned { 0 } else { 1 << 63 }),
+        ColumnType::VarBinary { bytes } => Form::Bytes(bytes as usize),
+        // No text has more characters than bytes.
+        ColumnType::VarChar { chars } if column.charset.is_utf8() => Form::Ascii(chars as usize),
+        ColumnType::VarChar { chars } => Form::Bytes(chars as usize),
+        ColumnType::Text { max_bytes, .. } | ColumnType::Blob { max_bytes, .. } => {
+            Form::Bytes(usize::try_from(max_bytes).unwrap_or(usize::MAX))
+        }
+        _ => Form::Other,
+    }
 }

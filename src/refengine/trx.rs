@@ -16,6 +16,7 @@ pub(crate) mod change;
 use super::codec;
 use super::core::Core;
 use super::error::{Error, Result};
+use super::found::FoundRow;
 use super::lock::{Lock, LockMode};
 use super::lock_wait;
 use super::mdl;
@@ -36,11 +37,13 @@ struct Use {
     growth: Size,
 }
 
-/// The last key that was read with an exclusive lock, and its row: whoever locks a row reads it, and changes it next.
+/// The last key that was read for update, and was not changed since: whoever locks a row reads it, and changes it next.
 struct Last {
     table: u64,
     key: Slice,
-    row: Option<Slice>,
+    is_there: bool,
+    /// The number of that read.
+    read: u64,
 }
 
 struct Undo {
@@ -80,6 +83,8 @@ pub(crate) struct Trx {
     undo: Vec<Undo>,
     locks: Vec<Lock>,
     last: Option<Last>,
+    /// How often a key was read for update.
+    reads: u64,
     snapshot: Option<Snapshot>,
     /// Of a table that is not used any more; empty.
     idle: Option<Arc<WriteSet>>,
@@ -117,6 +122,7 @@ impl Trx {
             undo,
             locks,
             last: None,
+            reads: 0,
             snapshot: None,
             idle,
             key,
@@ -339,10 +345,42 @@ impl Trx {
             Some(LockMode::Exclusive) => {
                 self.hold_guarded(guard)?;
                 let row = self.read_locked(guard.table(), key)?;
-                self.last = Some(Last { table: guard.table().id(), key: Slice::new(key), row: row.clone() });
+                self.note_read(guard.table(), key, row.is_some());
                 Ok(row)
             }
         }
+    }
+
+    /// The same for a caller that keeps the row in place.
+    #[inline(always)]
+    pub(crate) fn find(&mut self, guard: &mdl::Shared, key: &[u8], lock: RowLock, row: &mut FoundRow) -> Result<()> {
+        let table = guard.table();
+        match self.effective_lock(lock) {
+            // Nothing of its own and no view of an earlier moment stands between it and what is committed.
+            None if self.isolation == Isolation::ReadCommitted && self.undo.is_empty() && self.snapshot.is_none() => {
+                self.check_alive()?;
+                self.core.find_committed(table, key, row)
+            }
+            Some(LockMode::Exclusive) => {
+                self.check_alive()?;
+                self.hold_guarded(guard)?;
+                if self.lock_key(table.id(), key, LockMode::Exclusive)? || self.undo.is_empty() {
+                    self.core.find_committed(table, key, row)?;
+                } else {
+                    row.share(self.latest(table, key)?);
+                }
+                self.note_read(table, key, row.bytes().is_some());
+                row.read = self.reads;
+                Ok(())
+            }
+            _ => self.read(guard, key, lock).map(|found| row.share(found)),
+        }
+    }
+
+    /// A key was read for update.
+    fn note_read(&mut self, table: &Table, key: &[u8], is_there: bool) {
+        self.reads += 1;
+        self.last = Some(Last { table: table.id(), key: Slice::new(key), is_there, read: self.reads });
     }
 
     /// Locks a key exclusively and reads it.
@@ -351,7 +389,7 @@ impl Trx {
             && last.table == table.id()
             && *last.key == *key
         {
-            return Ok(last.row.clone());
+            return if last.is_there { self.latest(table, key) } else { Ok(None) };
         }
         match self.lock_key(table.id(), key, LockMode::Exclusive)? {
             // Whoever writes to a key has it locked before.
@@ -458,12 +496,11 @@ impl Trx {
         let grown = self.uses.iter().filter(|used| !used.growth.is_nothing());
         let grown: Vec<_> = grown.map(|used| (used.guard.table().keyspace().clone(), used.growth)).collect();
         let committed = self.core.storage().commit(changes, &grown);
+        let limit = self.core.cache_limit();
         for used in &self.uses {
             let table = used.guard.table();
             // After a failure only the storage knows which row there is.
-            used.writes.each(|key, row| {
-                self.core.publish(table, key, row.filter(|_| committed.is_ok()));
-            });
+            used.writes.each(|key, row| self.core.publish(table, key, row.filter(|_| committed.is_ok()), limit));
             if self.by_sql && !used.writes.is_empty() {
                 self.core.catalog().sql_changes().note(table.path());
             }

@@ -14,6 +14,17 @@ pub(super) fn decode_int(bytes: &[u8], unsigned: bool) -> i128 {
     i128::from(value) - (1i128 << (8 * bytes.len().min(8) - 1))
 }
 
+/// The low 64 bits of such an integer.
+#[inline]
+pub fn decode_bits(bytes: &[u8], unsigned: bool) -> u64 {
+    match *bytes {
+        [a, b, c, d] if unsigned => u64::from(u32::from_be_bytes([a, b, c, d])),
+        [a, b, c, d] => (u32::from_be_bytes([a, b, c, d]) ^ 1 << 31) as i32 as u64,
+        [a, b, c, d, e, f, g, h] => u64::from_be_bytes([a, b, c, d, e, f, g, h]) ^ if unsigned { 0 } else { 1 << 63 },
+        _ => decode_int(bytes, unsigned) as u64,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -30,6 +41,7 @@ mod tests {
             (&[0xff; 8], false, i128::from(i64::MAX)),
         ] {
             assert_eq!(decode_int(bytes, unsigned), value, "{bytes:?}");
+            assert_eq!(decode_bits(bytes, unsigned), value as u64, "{bytes:?}");
         }
     }
 }

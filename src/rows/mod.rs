@@ -18,6 +18,7 @@ mod session;
 pub mod sql;
 pub mod table;
 
+pub use integer::decode_bits;
 pub use session::{Hybrid, RowSession};
 use std::ffi::{CStr, CString};
 use std::fmt;
@@ -261,6 +262,12 @@ pub trait Rows {
     /// An integer column of the current row, `None` for NULL; the value range of every integer type fits. An ENUM may come as the number of
     /// its word.
     fn int(&self, table: &Table, column: usize) -> Option<i128>;
+
+    /// [`Rows::bytes`] of several columns at once, `None` also for one that is not asked for.
+    #[inline]
+    fn columns<const N: usize>(&self, table: &Table, columns: [Option<usize>; N]) -> [Option<&[u8]>; N] {
+        columns.map(|column| self.bytes(table, column?))
+    }
 
     /// Inserts a row; columns that are not named become NULL, or their default where the session knows it.
     fn insert(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()>;

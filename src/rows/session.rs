@@ -237,7 +237,7 @@ impl<S: SqlSession, M: HandlerSession> Rows for RowSession<S, M> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn read(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
         either!(self, rows => rows.read(table, key))
     }
@@ -267,7 +267,7 @@ impl<S: SqlSession, M: HandlerSession> Rows for RowSession<S, M> {
         either!(self, rows => rows.read_for_update(table, key))
     }
 
-    #[inline]
+    #[inline(always)]
     fn bytes(&self, table: &Table, column: usize) -> Option<&[u8]> {
         match self {
             RowSession::Table(rows) => rows.bytes(table, column),
@@ -284,6 +284,14 @@ impl<S: SqlSession, M: HandlerSession> Rows for RowSession<S, M> {
             RowSession::Handler(rows) => rows.int(table, column),
             RowSession::Hybrid(both) if both.sql.active() => both.sql.int(table, column),
             RowSession::Hybrid(both) => both.table.int(table, column),
+        }
+    }
+
+    #[inline(always)]
+    fn columns<const N: usize>(&self, table: &Table, columns: [Option<usize>; N]) -> [Option<&[u8]>; N] {
+        match self {
+            RowSession::Table(rows) => rows.columns(table, columns),
+            other => columns.map(|column| other.bytes(table, column?)),
         }
     }
 

@@ -71,7 +71,7 @@ impl TableRows {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn open(&mut self, table: &Table, lock: ib_lck_mode::Type) -> Result<&mut OpenTable> {
         if self.opened(table).is_none() {
             self.open_anew(table)?;
@@ -98,7 +98,7 @@ impl TableRows {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn opened(&self, table: &Table) -> Option<&OpenTable> {
         self.open.get(table.id).and_then(Option::as_ref).filter(|open| open.tuples.stamp == table.stamp)
     }
@@ -194,6 +194,7 @@ impl Rows for TableRows {
         Ok(Index { columns, unique, clustered })
     }
 
+    #[inline(always)]
     fn read(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
         let lock = if self.mode.level == 3 { ib_lck_mode::IB_LOCK_S } else { ib_lck_mode::IB_LOCK_NONE };
         self.open(table, lock)?.find(table, key)
@@ -203,6 +204,7 @@ impl Rows for TableRows {
         self.open(table, self.write_lock)?.find(table, key)
     }
 
+    #[inline(always)]
     fn bytes(&self, table: &Table, column: usize) -> Option<&[u8]> {
         let kind = table.columns.get(column)?.kind;
         let bytes = self.opened(table)?.bytes(column)?;
@@ -218,6 +220,19 @@ impl Rows for TableRows {
             return self.word_number(table, column);
         };
         Some(decode_int(self.opened(table)?.integer(column, bytes)?, unsigned))
+    }
+
+    #[inline(always)]
+    fn columns<const N: usize>(&self, table: &Table, columns: [Option<usize>; N]) -> [Option<&[u8]>; N] {
+        let Some(open) = self.opened(table) else { return [None; N] };
+        columns.map(|column| {
+            let column = column?;
+            let bytes = open.bytes(column)?;
+            match table.columns.get(column)?.kind {
+                ColumnKind::Char => Some(bytes.trim_ascii_end_spaces()),
+                _ => Some(bytes),
+            }
+        })
     }
 
     fn insert(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {

@@ -43,6 +43,8 @@ const OUT_KEPT: usize = 1 << 20;
 pub struct Buffers {
     planned: Vec<Planned<'static>>,
     order: Vec<usize>,
+    /// For its sorting.
+    ranks: Vec<(u64, usize)>,
     /// Replies of one connection after the other in the read phase, of all of them in the write phase.
     out: Out,
 }
@@ -109,7 +111,7 @@ impl<R: Rows> Tick<'_, R> {
             }
         }
         if writers > 0 {
-            order(&planned, plans, &mut buffers.order);
+            order(&planned, plans, &mut buffers.order, &mut buffers.ranks);
             self.tally.turn();
             let Buffers { order, out, .. } = buffers;
             self.store.set_read_write(true);
@@ -166,13 +168,13 @@ impl<R: Rows> Tick<'_, R> {
                 }
                 let (length, from) = (out.len(), std::mem::replace(&mut resume, &start));
                 let seen = self.counts.seen.len();
-                let mut progress = self.executor(plan.conn, planned.before).run(&planned.request, from, out);
+                let mut progress = self.executor(plan.conn, planned).run(&planned.request, from, out);
                 while progress == Err(Abort::Stale) {
                     self.store.rollback();
                     out.truncate(length);
                     self.counts.seen.undo(seen);
                     self.remap();
-                    progress = self.executor(plan.conn, planned.before).run(&planned.request, from, out);
+                    progress = self.executor(plan.conn, planned).run(&planned.request, from, out);
                 }
                 match progress {
                     Ok(Progress::Done) => {}
@@ -211,9 +213,8 @@ impl<R: Rows> Tick<'_, R> {
     /// Sends what the write phase wrote to `out`, each connection its pieces in the order of its requests.
     fn answer_writes(&mut self, planned: &[Planned<'_>], plans: &mut [Plan], out: &mut Out) {
         let all = out.split().freeze();
-        let mut pieces = Vec::new();
         for plan in plans.iter_mut().filter(|plan| plan.writes && !plan.drop) {
-            pieces.clear();
+            let mut pieces = Vec::with_capacity(plan.requests.len().max(1));
             let (mut written, mut open) = (0, 0..0);
             for planned in &planned[plan.requests.clone()] {
                 let Range { start, end } = planned.reply;

@@ -469,6 +469,7 @@ impl<'s> Worker<'s> {
                 store: &mut self.store,
                 config,
                 container,
+                at: None,
                 scope: Scope::default(),
                 conn: None,
                 shared,

@@ -4,7 +4,7 @@ mod check;
 
 use super::error::{ContainerError, Rule};
 use super::{Failure, Policies, number};
-use crate::rows::{Cell, ColumnKind, Rows, Table};
+use crate::rows::{Cell, ColumnKind, Rows, Table, decode_bits};
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -50,6 +50,21 @@ pub struct Container {
     foreign: Option<Foreign>,
     /// Whether the log knows that clients' exptimes are ignored here.
     exptime_said: AtomicBool,
+}
+
+/// What a read tells of a row, but for its cas number.
+pub(super) struct Seen<'r> {
+    /// Unix time at which it expires or expired, 0 for never.
+    pub(super) deadline: i64,
+    pub(super) flags: u32,
+    /// The value, where it is one column's bytes.
+    pub(super) value: Option<&'r [u8]>,
+}
+
+/// Whether a deadline, 0 for never, is after `now`.
+#[inline]
+pub(super) fn is_after(deadline: i64, now: i64) -> bool {
+    deadline == 0 || deadline > now
 }
 
 /// How often others have changed the table's rows, and how often they had when memory was emptied for it last.
@@ -199,25 +214,56 @@ impl Container {
 
     /// Whether the current row has not expired at Unix time `now`.
     pub(super) fn is_live<R: Rows>(&self, rows: &R, now: i64) -> bool {
-        self.live_until(rows, now).is_some()
-    }
-
-    /// Unix time at which the current row expires, 0 for never; `None` if that is not after `now`.
-    #[inline]
-    pub(super) fn live_until<R: Rows>(&self, rows: &R, now: i64) -> Option<i64> {
-        let deadline = self.deadline_of(rows);
-        (deadline == 0 || deadline > now).then_some(deadline)
+        is_after(self.deadline_of(rows), now)
     }
 
     /// Unix time at which the current row expires or expired, 0 for never.
     #[inline]
     pub(super) fn deadline_of<R: Rows>(&self, rows: &R) -> i64 {
-        let deadline = self.expiry.and_then(|column| rows.int(&self.table, column)).unwrap_or(0);
-        i64::try_from(deadline).unwrap_or(i64::MAX)
+        let [deadline] = rows.columns(&self.table, [self.expiry]);
+        self.deadline_in(deadline)
     }
 
     pub(super) fn flags_of<R: Rows>(&self, rows: &R) -> u32 {
-        self.flags.and_then(|column| rows.int(&self.table, column)).unwrap_or(0) as u32
+        let [flags] = rows.columns(&self.table, [self.flags]);
+        self.number_in(self.flags, flags).unwrap_or(0) as u32
+    }
+
+    /// What a read tells of the current row, but for its cas number.
+    #[inline(always)]
+    pub(super) fn seen<'r, R: Rows>(&self, rows: &'r R) -> Seen<'r> {
+        let whole = match self.values[..] {
+            [column] if !matches!(self.table.columns[column].kind, ColumnKind::Int { .. }) => Some(column),
+            _ => None,
+        };
+        let [deadline, flags, value] = rows.columns(&self.table, [self.expiry, self.flags, whole]);
+        Seen {
+            deadline: self.deadline_in(deadline),
+            flags: self.number_in(self.flags, flags).unwrap_or(0) as u32,
+            value: whole.map(|_| value.unwrap_or_default()),
+        }
+    }
+
+    /// What an integer column stores, as the low 64 bits; `None` for NULL and without a column.
+    #[inline(always)]
+    fn number_in(&self, column: Option<usize>, stored: Option<&[u8]>) -> Option<u64> {
+        let unsigned = matches!(self.table.columns.get(column?)?.kind, ColumnKind::Int { unsigned: true, .. });
+        Some(decode_bits(stored?, unsigned))
+    }
+
+    #[inline(always)]
+    fn deadline_in(&self, stored: Option<&[u8]>) -> i64 {
+        match self.number_in(self.expiry, stored) {
+            None => 0,
+            // Beyond all that is signed, or long ago.
+            Some(beyond) if (beyond as i64) < 0 && self.expires_unsigned() => i64::MAX,
+            Some(deadline) => deadline as i64,
+        }
+    }
+
+    #[cold]
+    fn expires_unsigned(&self) -> bool {
+        self.expiry.is_some_and(|i| matches!(self.table.columns[i].kind, ColumnKind::Int { unsigned: true, .. }))
     }
 
     /// The cas number of the current row. Where no column has one (there is none, or the row was written by SQL) it is a digest of what
@@ -232,8 +278,8 @@ impl Container {
     }
 
     fn number_of<R: Rows>(&self, rows: &R) -> Option<u64> {
-        let number = rows.int(&self.table, self.cas?)?;
-        (number != 0).then_some(number as u64)
+        let [number] = rows.columns(&self.table, [self.cas]);
+        self.number_in(self.cas, number).filter(|number| *number != 0)
     }
 
     /// FNV-1a over every mapped column with its length; never 0, which would mean "no cas number".

@@ -1,5 +1,6 @@
 //! The operations on a container's table, without regard to cache policies, inside a transaction of its caller.
 
+use super::container::is_after;
 use super::{
     Arithmetic, CasSource, Condition, Config, Container, Deleted, Failure, Item, KeyRange, NewItem, NumberChange,
     RangeProgress, Result, Stored, value,
@@ -55,6 +56,7 @@ impl<R: Rows> TableStore<R> {
     }
 
     /// Hands the live item of `key` to `found`; `false` if there is none.
+    #[inline(always)]
     pub fn get(
         &mut self,
         container: &Container,
@@ -66,11 +68,12 @@ impl<R: Rows> TableStore<R> {
         if !self.rows.read(&container.table, key)? {
             return Ok(false);
         }
-        let Some(deadline) = container.live_until(&self.rows, self.now) else {
+        let seen = container.seen(&self.rows);
+        if !is_after(seen.deadline, self.now) {
             self.met.expired += 1;
             return Ok(false);
-        };
-        self.hand_over(container, deadline, with_cas, found);
+        }
+        found(container.item(&self.rows, seen, with_cas, &self.config.separator, &mut self.scratch));
         Ok(true)
     }
 
@@ -91,7 +94,7 @@ impl<R: Rows> TableStore<R> {
             return self.get_touched(container, key, with_cas, found);
         }
         let deadline = if container.expiry.is_some() { self.deadline(exptime) } else { 0 };
-        self.hand_over(container, deadline, with_cas, found);
+        self.hand_over(container, Some(deadline), with_cas, found);
         Ok(true)
     }
 
@@ -106,7 +109,7 @@ impl<R: Rows> TableStore<R> {
         let Some(key) = container.key_cell(key) else { return Ok(false) };
         let is_there = self.rows.read(&container.table, key)?;
         if is_there {
-            self.hand_over(container, container.deadline_of(&self.rows), with_cas, found);
+            self.hand_over(container, None, with_cas, found);
         }
         Ok(is_there)
     }
@@ -249,8 +252,11 @@ impl<R: Rows> TableStore<R> {
             if !range.contains_below(container, &key) {
                 return ControlFlow::Break(());
             }
-            let Some(deadline) = container.live_until(rows, now) else { return ControlFlow::Continue(()) };
-            let item = container.item(rows, deadline, with_cas, separator, scratch);
+            let seen = container.seen(rows);
+            if !is_after(seen.deadline, now) {
+                return ControlFlow::Continue(());
+            }
+            let item = container.item(rows, seen, with_cas, separator, scratch);
             match found(&key, item) {
                 ControlFlow::Continue(()) => ControlFlow::Continue(()),
                 ControlFlow::Break(()) => {
@@ -333,6 +339,7 @@ impl<R: Rows> TableStore<R> {
     }
 
     /// The answer that `condition` and `compare` give without writing, if they do.
+    #[inline(always)]
     fn check(&self, container: &Container, condition: Condition, compare: Option<u64>, live: bool) -> Option<Stored> {
         match condition {
             Condition::Add => live.then_some(Stored::NotStored),
@@ -344,6 +351,7 @@ impl<R: Rows> TableStore<R> {
     }
 
     /// Inserts or, where a row was `found`, updates.
+    #[inline(always)]
     fn write(
         &mut self,
         container: &Container,
@@ -369,6 +377,7 @@ impl<R: Rows> TableStore<R> {
     }
 
     /// Appends what a set writes beside key and cas number.
+    #[inline(always)]
     pub(super) fn item_cells<'i>(
         &self,
         container: &Container,
@@ -443,9 +452,17 @@ impl<R: Rows> TableStore<R> {
         Ok(cas)
     }
 
-    #[inline]
-    fn hand_over(&mut self, container: &Container, deadline: i64, with_cas: bool, found: impl FnOnce(Item<'_>)) {
-        found(container.item(&self.rows, deadline, with_cas, &self.config.separator, &mut self.scratch));
+    /// Hands the current row over, which expires at `deadline` where that is not what it says itself.
+    fn hand_over(
+        &mut self,
+        container: &Container,
+        deadline: Option<i64>,
+        with_cas: bool,
+        found: impl FnOnce(Item<'_>),
+    ) {
+        let mut seen = container.seen(&self.rows);
+        seen.deadline = deadline.unwrap_or(seen.deadline);
+        found(container.item(&self.rows, seen, with_cas, &self.config.separator, &mut self.scratch));
     }
 }
 

@@ -1,31 +1,31 @@
 //! Values between their columns and the client: one column as it is, several joined by the separator.
 
+use super::container::Seen;
 use super::number::{int_cell, parse_number};
 use super::{Container, Failure, Item};
 use crate::rows::{Cell, ColumnKind, Rows};
 use memchr::memmem;
 
 impl Container {
-    /// The current row as an item that expires at `deadline`, its cas number only `with_cas`; `scratch` holds the value where it is not
+    /// The current row, of which this was `seen`, as an item, its cas number only `with_cas`; `scratch` holds the value where it is not
     /// in one column.
+    #[inline(always)]
     pub(super) fn item<'r, R: Rows>(
         &self,
-        rows: &'r R,
-        deadline: i64,
+        rows: &R,
+        seen: Seen<'r>,
         with_cas: bool,
         separator: &[u8],
         scratch: &'r mut Vec<u8>,
     ) -> Item<'r> {
-        let flags = self.flags_of(rows);
+        let Seen { deadline, flags, value } = seen;
         let cas = if with_cas { self.cas_of(rows) } else { 0 };
-        if let [column] = self.values[..]
-            && let Some(value) = plain(rows, self, column)
-        {
-            return Item { flags, cas, deadline, value };
-        }
-        scratch.clear();
-        join(rows, self, separator, scratch);
-        Item { flags, cas, deadline, value: scratch }
+        let value = value.unwrap_or_else(|| {
+            scratch.clear();
+            join(rows, self, separator, scratch);
+            scratch
+        });
+        Item { flags, cas, deadline, value }
     }
 }
 

@@ -4,6 +4,7 @@
 //! goes there again. A row costs its bytes, a head of 8 and about 7 in the index; the key that the row itself has in
 //! it, as that of a primary key of one column, is not kept twice.
 
+use super::Hit;
 use super::entry::{APART, DEAD, Entry, HEAD, LARGE, Lead, Name, find_key, split};
 use super::pages::Pages;
 use crate::refengine::sorted::FastMap;
@@ -112,7 +113,7 @@ impl Shard {
     }
 
     #[inline(always)]
-    pub(super) fn get(&self, name: Name<'_>) -> Option<Slice> {
+    pub(super) fn get<T>(&self, name: Name<'_>, take: impl FnOnce(Hit<'_>) -> T) -> Option<T> {
         let (first, rest) = split(name.key);
         let mut plain = None;
         let place = *self.index.find(name.hash, |place| match self.plain(*place) {
@@ -131,17 +132,18 @@ impl Shard {
         {
             word.fetch_or(bit, Ordering::Relaxed);
         }
-        match plain {
-            Some(row) => Some(Slice::new(row)),
-            None => self.get_other(place),
-        }
+        let hit = match plain {
+            Some(row) => Hit::Copy(row),
+            None => self.other(place)?,
+        };
+        Some(take(hit))
     }
 
     #[cold]
-    fn get_other(&self, place: u32) -> Option<Slice> {
+    fn other(&self, place: u32) -> Option<Hit<'_>> {
         match self.entry(place)?.row {
-            Some(row) => Some(Slice::new(row)),
-            None => self.apart.get(&place).cloned(),
+            Some(row) => Some(Hit::Copy(row)),
+            None => self.apart.get(&place).map(Hit::Shared),
         }
     }
 

@@ -25,7 +25,7 @@ fn row(id: u32, len: usize, has_key: bool) -> Vec<u8> {
 }
 
 fn read_through(cache: &RowCache, table: u64, key: &[u8], row: &[u8]) -> bool {
-    match cache.get(table, key) {
+    match cache.get(table, key, |hit| hit.slice()) {
         Ok(found) => {
             assert_eq!(*found, *row);
             true
@@ -41,22 +41,26 @@ fn read_through(cache: &RowCache, table: u64, key: &[u8], row: &[u8]) -> bool {
 fn a_fill_that_overlaps_a_commit_is_dropped() {
     let cache = RowCache::new(BYTES).unwrap();
     let key = b"\0k";
-    let ticket = cache.get(1, key).unwrap_err();
-    cache.publish(1, key, Some(&slice(b"new")), BYTES);
+    let ticket = cache.get(1, key, |hit| hit.slice()).unwrap_err();
+    cache.publish(1, key, Some(&slice(b"new")), cache.limit(BYTES));
     cache.fill(ticket, 1, key, &slice(b"old"), BYTES);
-    assert_eq!(cache.get(1, key).ok(), Some(slice(b"new")));
-    cache.publish(1, key, None, BYTES);
+    assert_eq!(cache.get(1, key, |hit| hit.slice()).ok(), Some(slice(b"new")));
+    cache.publish(1, key, None, cache.limit(BYTES));
     cache.fill(ticket, 1, key, &slice(b"old"), BYTES);
-    assert!(cache.get(1, key).is_err(), "commits came in between");
+    assert!(cache.get(1, key, |hit| hit.slice()).is_err(), "commits came in between");
 
-    let ticket = cache.get(1, key).unwrap_err();
+    let ticket = cache.get(1, key, |hit| hit.slice()).unwrap_err();
     cache.fill(ticket, 1, key, &slice(b"read"), BYTES);
-    assert_eq!(cache.get(1, key).ok(), Some(slice(b"read")));
-    assert!(cache.get(2, key).is_err(), "another table has its own keys");
-    cache.publish(1, key, Some(&slice(b"longer than before")), BYTES);
-    assert_eq!(cache.get(1, key).ok(), Some(slice(b"longer than before")), "what is there follows the commits");
-    cache.publish(1, key, None, BYTES);
-    assert!(cache.get(1, key).is_err());
+    assert_eq!(cache.get(1, key, |hit| hit.slice()).ok(), Some(slice(b"read")));
+    assert!(cache.get(2, key, |hit| hit.slice()).is_err(), "another table has its own keys");
+    cache.publish(1, key, Some(&slice(b"longer than before")), cache.limit(BYTES));
+    assert_eq!(
+        cache.get(1, key, |hit| hit.slice()).ok(),
+        Some(slice(b"longer than before")),
+        "what is there follows the commits"
+    );
+    cache.publish(1, key, None, cache.limit(BYTES));
+    assert!(cache.get(1, key, |hit| hit.slice()).is_err());
 }
 
 #[test]
@@ -66,17 +70,17 @@ fn memory_stays_bounded_and_shrinks_when_the_limit_does() {
     for id in 0..60_000 {
         // Twice: what would drive out another row has to be asked for again.
         for _ in 0..2 {
-            if let Err(ticket) = cache.get(1, &key(id)) {
+            if let Err(ticket) = cache.get(1, &key(id), |hit| hit.slice()) {
                 cache.fill(ticket, 1, &key(id), &slice(&row(id, 200, true)), 8 * BYTES);
             }
         }
         assert!(cache.used() as u64 <= 8 * BYTES || id % 512 != 0);
     }
-    let held = (0..60_000).filter(|id| cache.get(1, &key(*id)).is_ok()).count();
+    let held = (0..60_000).filter(|id| cache.get(1, &key(*id), |hit| hit.slice()).is_ok()).count();
     // 200 bytes, a head of 8, the index.
     assert!(held > 8 * BYTES as usize / 220, "{held} rows");
     for id in 0..20_000 {
-        cache.publish(1, &key(id + 1_000_000), Some(&slice(b"elsewhere")), 4 * BYTES);
+        cache.publish(1, &key(id + 1_000_000), Some(&slice(b"elsewhere")), cache.limit(4 * BYTES));
         rest = cache.used() as u64;
     }
     assert!(rest <= 4 * BYTES, "{rest} bytes");
@@ -92,7 +96,7 @@ fn rows_that_are_read_again_stay_when_others_pass() {
         let again = id % 500;
         read_through(&cache, 1, &key(again), &row(again, 100, true));
     }
-    let stayed = hot.filter(|id| cache.get(1, &key(*id)).is_ok()).count();
+    let stayed = hot.filter(|id| cache.get(1, &key(*id), |hit| hit.slice()).is_ok()).count();
     assert!(stayed > 490, "{stayed} of 500");
 }
 
@@ -101,16 +105,19 @@ fn large_rows_are_shared_and_those_that_would_fill_a_shard_leave_nothing_stale()
     let cache = RowCache::new(64 * BYTES).unwrap();
     let limit = 64 * BYTES;
     let large = slice(&vec![1; 100_000]);
-    let ticket = cache.get(1, b"\0large").unwrap_err();
+    let ticket = cache.get(1, b"\0large", |hit| hit.slice()).unwrap_err();
     cache.fill(ticket, 1, b"\0large", &large, limit);
-    let (first, second) = (cache.get(1, b"\0large").ok().unwrap(), cache.get(1, b"\0large").ok().unwrap());
+    let (first, second) = (
+        cache.get(1, b"\0large", |hit| hit.slice()).ok().unwrap(),
+        cache.get(1, b"\0large", |hit| hit.slice()).ok().unwrap(),
+    );
     assert_eq!(first, large);
     assert_eq!(first.as_ptr(), second.as_ptr(), "no copy for each reader");
     assert!(cache.used() > 100_000);
-    cache.publish(1, b"\0large", Some(&slice(b"small")), limit);
-    assert_eq!(cache.get(1, b"\0large").ok(), Some(slice(b"small")));
-    cache.publish(1, b"\0large", Some(&slice(&vec![2; 1 << 20])), 4 * BYTES);
-    assert!(cache.get(1, b"\0large").is_err());
+    cache.publish(1, b"\0large", Some(&slice(b"small")), cache.limit(limit));
+    assert_eq!(cache.get(1, b"\0large", |hit| hit.slice()).ok(), Some(slice(b"small")));
+    cache.publish(1, b"\0large", Some(&slice(&vec![2; 1 << 20])), cache.limit(4 * BYTES));
+    assert!(cache.get(1, b"\0large", |hit| hit.slice()).is_err());
     assert!(cache.used() < 100_000);
 }
 
@@ -126,7 +133,7 @@ fn readers_never_see_a_row_go_back() {
                 let mut seen = [0; 8];
                 while !stop.load(Ordering::Relaxed) {
                     for id in 0..8 {
-                        let row = cache.get(1, &key(id)).unwrap_or_else(|ticket| {
+                        let row = cache.get(1, &key(id), |hit| hit.slice()).unwrap_or_else(|ticket| {
                             let row = value(stored[id as usize].load(Ordering::SeqCst));
                             cache.fill(ticket, 1, &key(id), &row, BYTES);
                             row
@@ -142,7 +149,7 @@ fn readers_never_see_a_row_go_back() {
         for n in 1..20_000 {
             let id = (n % 8) as u32;
             stored[id as usize].store(n, Ordering::SeqCst);
-            cache.publish(1, &key(id), Some(&value(n)), BYTES);
+            cache.publish(1, &key(id), Some(&value(n)), cache.limit(BYTES));
         }
         stop.store(true, Ordering::Relaxed);
     });
@@ -201,7 +208,7 @@ proptest! {
                     model.remove(&(table, id));
                 }
             }
-            if let Some(found) = shard.get(name) {
+            if let Some(found) = shard.get(name, |hit| hit.slice()) {
                 prop_assert_eq!(Some(&found), model.get(&(table, id)));
             }
             prop_assert!(shard.check(), "the index and the ring agree after step {}", n);

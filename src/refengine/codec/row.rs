@@ -27,23 +27,41 @@ where
     I: ExactSizeIterator<Item = Option<&'a [u8]>> + Clone,
 {
     // Nearly all rows are narrow: that is tried first, so that a row is looked at once.
-    if encode_with::<2, _>(out, fields.clone()) || encode_with::<4, _>(out, fields) {
+    let mut row = RowWriter::begin(out, fields.len(), 0);
+    fields.clone().for_each(|field| match field {
+        Some(field) => row.push(field),
+        None => row.push_null(),
+    });
+    if row.end() || encode_wide(out, fields) {
         return Ok(());
     }
     Err(Error::RowTooBig)
 }
 
-/// Encodes with offsets of `WIDTH` bytes. `false`: the row is too big for them.
-fn encode_with<'a, const WIDTH: usize, I>(out: &mut Vec<u8>, mut fields: I) -> bool
+/// Encodes with offsets of 4 bytes. `false`: the row is too big for them.
+#[cold]
+fn encode_wide<'a, I>(out: &mut Vec<u8>, fields: I) -> bool
 where
     I: ExactSizeIterator<Item = Option<&'a [u8]>>,
 {
-    let mut row = RowWriter::<WIDTH>::begin(out, fields.len());
-    fields.all(|field| row.push(field))
+    let payload = 1 + 4 * fields.len();
+    out.clear();
+    out.push(4);
+    out.resize(payload, 0);
+    for (i, field) in fields.enumerate() {
+        out.extend_from_slice(field.unwrap_or_default());
+        let end = out.len() - payload;
+        let null = if field.is_none() { NULL_32 } else { 0 };
+        match out.get_mut(1 + 4 * i..5 + 4 * i) {
+            Some(place) if end <= MAX_ROW => place.copy_from_slice(&(end as u32 | null).to_le_bytes()),
+            _ => return false,
+        }
+    }
+    true
 }
 
-/// A row that is written column by column, with offsets of `WIDTH` bytes.
-pub(crate) struct RowWriter<'o, const WIDTH: usize> {
+/// A narrow row that is written column by column.
+pub(crate) struct RowWriter<'o> {
     out: &'o mut Vec<u8>,
     /// Where the payload begins.
     payload: usize,
@@ -51,33 +69,45 @@ pub(crate) struct RowWriter<'o, const WIDTH: usize> {
     at: usize,
 }
 
-impl<'o, const WIDTH: usize> RowWriter<'o, WIDTH> {
-    /// Begins a row of so many columns in `out`, which is cleared first.
+impl<'o> RowWriter<'o> {
+    /// Begins a row of so many columns, which take about as many `bytes`, in `out`, which is cleared first.
     #[inline]
-    pub(crate) fn begin(out: &'o mut Vec<u8>, columns: usize) -> RowWriter<'o, WIDTH> {
-        let payload = 1 + WIDTH * columns;
+    pub(crate) fn begin(out: &'o mut Vec<u8>, columns: usize, bytes: usize) -> RowWriter<'o> {
+        let payload = 1 + 2 * columns;
         out.clear();
-        out.push(WIDTH as u8);
+        out.reserve(payload + bytes);
+        out.push(2);
         out.resize(payload, 0);
         RowWriter { out, payload, at: 1 }
     }
 
-    /// Appends the next column. `false`: the row is too big for its offsets, or has no more columns.
+    /// Appends the next column.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+        self.close(0);
+    }
+
+    /// Appends the next column, which is NULL.
+    #[inline(always)]
+    pub(crate) fn push_null(&mut self) {
+        self.close(NULL_16);
+    }
+
+    #[inline(always)]
+    fn close(&mut self, null: u16) {
+        let end = self.out.len() - self.payload;
+        // An end that does not fit is met by `end`: those behind it are no smaller.
+        if let Some(place) = self.out.get_mut(self.at..self.at + 2) {
+            place.copy_from_slice(&(end as u16 | null).to_le_bytes());
+        }
+        self.at += 2;
+    }
+
+    /// Whether every column was appended and fits a narrow row.
     #[inline]
-    pub(crate) fn push(&mut self, field: Option<&[u8]>) -> bool {
-        let null = if field.is_none() { 1u32 << (8 * WIDTH - 1) } else { 0 };
-        let max = if WIDTH == 2 { NULL_16 as usize - 1 } else { MAX_ROW };
-        self.out.extend_from_slice(field.unwrap_or_default());
-        let (end, at) = (self.out.len() - self.payload, self.at);
-        self.at += WIDTH;
-        if end > max || self.at > self.payload {
-            return false;
-        }
-        match (self.out.get_mut(at..at + WIDTH), (end as u32 | null).to_le_bytes().get(..WIDTH)) {
-            (Some(place), Some(offset)) => place.copy_from_slice(offset),
-            _ => return false,
-        }
-        true
+    pub(crate) fn end(self) -> bool {
+        self.at == self.payload && self.out.len() - self.payload < usize::from(NULL_16)
     }
 }
 
@@ -137,27 +167,29 @@ pub(crate) fn bytes(row: &[u8], n: usize, i: usize) -> Option<&[u8]> {
     }
 }
 
-/// Calls `f` with the bytes of each column of a row of `n` columns in order, `None` for NULL and where these are not such a row.
+/// Calls `f` for each of `fields`, one for each column, with the column's bytes: `None` for NULL and where these are not such a row.
 #[inline]
-pub(crate) fn each<'r>(row: &'r [u8], n: usize, mut f: impl FnMut(Option<&'r [u8]>)) {
+pub(crate) fn each<'r, F>(row: &'r [u8], fields: &mut [F], mut f: impl FnMut(&mut F, Option<&'r [u8]>)) {
     // Nearly all rows are narrow.
     if let Some((2, rest)) = row.split_first()
-        && let Some((offsets, payload)) = rest.split_at_checked(2 * n)
+        && let Some((offsets, payload)) = rest.split_at_checked(2 * fields.len())
     {
         let mut start = 0;
-        for offset in offsets.as_chunks::<2>().0 {
+        for (field, offset) in fields.iter_mut().zip(offsets.as_chunks::<2>().0) {
             let raw = u16::from_le_bytes(*offset);
             let end = usize::from(raw & !NULL_16);
-            f(if raw & NULL_16 == 0 { payload.get(start..end) } else { None });
+            f(field, if raw & NULL_16 == 0 { payload.get(start..end) } else { None });
             start = end;
         }
         return;
     }
-    for field in fields(row, n) {
-        f(match field {
+    let n = fields.len();
+    for (field, column) in fields.iter_mut().zip(self::fields(row, n)) {
+        let bytes = match column {
             Field::Null => None,
             Field::At(range) => row.get(range),
-        });
+        };
+        f(field, bytes);
     }
 }
 

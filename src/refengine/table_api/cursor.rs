@@ -11,6 +11,7 @@ use crate::boundary::{Handle, from_handle, into_handle, shared};
 use crate::refengine::codec::{self, Tail};
 use crate::refengine::core::Core;
 use crate::refengine::error::Error;
+use crate::refengine::found::FoundRow;
 use crate::refengine::lock_wait;
 use crate::refengine::mdl;
 use crate::refengine::scan::Scan;
@@ -53,7 +54,7 @@ pub(crate) struct Cursor {
     /// Key of the position in the cursor's index.
     pub(super) at: Vec<u8>,
     /// The row there and its primary key, unless there is none or it was deleted.
-    pub(super) row: Option<Slice>,
+    pub(super) row: FoundRow,
     /// Whether `find_fields` found it and it was not changed since.
     pub(super) found: bool,
     pub(super) pk: Vec<u8>,
@@ -72,7 +73,7 @@ impl Default for Cursor {
             lock: RowLock::None,
             placed: false,
             at: Vec::new(),
-            row: None,
+            row: FoundRow::default(),
             found: false,
             pk: Vec::new(),
             scan: None,
@@ -125,8 +126,10 @@ impl Cursor {
     pub(super) fn unplace(&mut self) {
         self.placed = false;
         self.found = false;
-        self.row = None;
-        self.scan = None;
+        self.row.clear();
+        if self.scan.is_some() {
+            self.scan = None;
+        }
     }
 
     /// Lets go of the transaction. `own` is this cursor's handle.
@@ -143,7 +146,7 @@ impl Cursor {
         self.at.extend_from_slice(at);
         self.pk.clear();
         self.pk.extend_from_slice(pk);
-        self.row = Some(row);
+        self.row.share(Some(row));
         self.placed = true;
     }
 
@@ -168,24 +171,34 @@ impl Cursor {
 
     /// Looks one complete key up, which `self.buffer` holds.
     fn find(&mut self) -> Outcome {
+        std::mem::swap(&mut self.at, &mut self.buffer);
         let trx = self.trx.running()?;
         let guard = self.guard.as_ref().ok_or(MISUSED)?;
-        std::mem::swap(&mut self.at, &mut self.buffer);
         self.placed = true;
         if self.index == 0 {
-            self.row = trx.read(guard, &self.at, self.lock)?;
+            self.row.share(trx.read(guard, &self.at, self.lock)?);
         } else if let Some((pk, row)) = trx.read_by_index(guard, self.index, &self.at, self.lock)? {
             self.pk.clear();
             self.pk.extend_from_slice(&pk);
-            self.row = Some(row);
+            self.row.share(Some(row));
         }
-        if self.row.is_some() { Ok(()) } else { Err(NOT_FOUND) }
+        if self.row.bytes().is_some() { Ok(()) } else { Err(NOT_FOUND) }
     }
 
-    /// Looks up the row with a key, in the format of `col_set_value`, of an index that is unique and has one column.
+    /// Looks up the row with a key, in the format of `col_set_value`, of an index that is unique and has one column. There may be none.
+    #[inline(always)]
     pub(super) fn find_key(&mut self, key: &[u8]) -> Outcome {
         self.unplace();
-        let def = self.guard.as_ref().ok_or(MISUSED)?.table().def();
+        let guard = self.guard.as_ref().ok_or(MISUSED)?;
+        if self.index == 0 && guard.table().shape().takes_key(key) {
+            let trx = self.trx.running()?;
+            self.at.clear();
+            self.at.push(0);
+            self.at.extend_from_slice(key);
+            self.placed = true;
+            return Ok(trx.find(guard, &self.at, self.lock, &mut self.row)?);
+        }
+        let def = guard.table().def();
         let column = match codec::index_columns(def, self.index) {
             [column] if codec::is_unique(def, self.index) => def.columns.get(*column).ok_or(MISMATCH)?,
             _ => return Err(MISMATCH),

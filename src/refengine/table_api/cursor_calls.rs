@@ -93,7 +93,7 @@ entry! {
         if !tuple.is_row_of(cursor.guard()?.table()) {
             return Err(Fail(ib_err::IB_DATA_MISMATCH));
         }
-        tuple.load(cursor.row.clone().ok_or(NOT_FOUND)?);
+        tuple.load(cursor.row.slice().ok_or(NOT_FOUND)?);
         Ok(())
     }
 }
@@ -119,10 +119,10 @@ entry! {
         let cursor = unsafe { object(crsr) }?;
         let key = if cursor.index == 0 { &cursor.at } else { &cursor.pk };
         let guard = cursor.guard.as_ref().ok_or(MISUSED)?;
-        if cursor.row.is_none() || !cursor.trx.running()?.delete(guard, key)? {
+        if cursor.row.bytes().is_none() || !cursor.trx.running()?.delete(guard, key)? {
             return Err(NOT_FOUND);
         }
-        cursor.row = None;
+        cursor.row.clear();
         Ok(())
     }
 }
@@ -142,7 +142,7 @@ entry! {
         new.encode(&mut cursor.buffer)?;
         let row = Slice::new(&cursor.buffer);
         // The row under a cursor of the primary key has the key that the cursor was moved to.
-        let here = cursor.index == 0 && cursor.row.as_ref().is_some_and(|row| old.is_whole(row));
+        let here = cursor.index == 0 && cursor.row.bytes().is_some_and(|row| old.is_whole(row));
         if here {
             cursor.buffer.clear();
             cursor.buffer.extend_from_slice(&cursor.at);
@@ -152,10 +152,11 @@ entry! {
         if cursor.trx.running()?.update(guard, &cursor.buffer, row.clone())? == Updated::Missing {
             return Err(NOT_FOUND);
         }
-        if cursor.row.is_some() && cursor.row_key() == cursor.buffer {
+        if cursor.row.bytes().is_some() && cursor.row_key() == cursor.buffer {
             new.primary_key(&mut cursor.buffer, guard.table().def());
             // The position stays where it was, so that a scan meets no row twice because it changed its key.
-            cursor.row = (cursor.row_key() == cursor.buffer).then_some(row);
+            let same = cursor.row_key() == cursor.buffer;
+            cursor.row.share(same.then_some(row));
         }
         Ok(())
     }
@@ -186,7 +187,7 @@ entry! {
         if !cursor.placed {
             return Err(END);
         }
-        cursor.row = None;
+        cursor.row.clear();
         let scan = match cursor.scan.take() {
             Some(scan) => scan,
             None => {

@@ -5,9 +5,10 @@ use super::handle::{Fail, MISUSED, Outcome, entry, object};
 use super::value::{MISMATCH, Stored, bytes, stored};
 use crate::bindings::{IB_FIELD_UNSET, IB_SQL_NULL, ib_col_attr, ib_crsr_t, ib_err, ib_field_t, ib_ulint_t};
 use crate::refengine::codec::{self, RowWriter};
-use crate::refengine::shape::Shape;
+use crate::refengine::shape::{Form, Shape};
 use crate::refengine::storage::Slice;
 use crate::refengine::trx::change::Updated;
+use crate::refengine::types::ColumnDef;
 use std::os::raw::c_void;
 
 const NULL: ib_field_t = ib_field_t { data: std::ptr::null(), len: IB_SQL_NULL as ib_ulint_t };
@@ -23,12 +24,9 @@ entry! {
         // SAFETY: the caller's key, and its fields, as many as the table has columns.
         let (key, fields) = unsafe { (bytes(key, len)?, std::slice::from_raw_parts_mut(fields, columns)) };
         cursor.find_key(key)?;
-        let row = cursor.row.as_deref().ok_or(NOT_FOUND)?;
-        let mut fields = fields.iter_mut();
-        codec::each(row, columns, |column| {
-            if let Some(field) = fields.next() {
-                *field = column.map_or(NULL, |column| ib_field_t { data: column.as_ptr().cast(), len: column.len() as ib_ulint_t });
-            }
+        let row = cursor.row.bytes().ok_or(NOT_FOUND)?;
+        codec::each(row, fields, |field, column| {
+            *field = column.map_or(NULL, |column| ib_field_t { data: column.as_ptr().cast(), len: column.len() as ib_ulint_t });
         });
         cursor.found = true;
         Ok(())
@@ -40,12 +38,12 @@ entry! {
         // SAFETY: the caller's handle.
         let cursor: &mut Cursor = unsafe { object(crsr) }?;
         // The fields that were handed out point into this row, so it stays where it is.
-        let old = cursor.row.as_deref().filter(|_| cursor.found).ok_or(MISUSED)?;
+        let old = cursor.row.bytes().filter(|_| cursor.found).ok_or(MISUSED)?;
         let guard = cursor.guard.as_ref().ok_or(MISUSED)?;
         // SAFETY: the caller's fields.
         unsafe { write_row(&mut cursor.buffer, guard.table().shape(), fields, n, Some(old)) }?;
         let key = if cursor.index == 0 { &cursor.at } else { &cursor.pk };
-        if cursor.trx.running()?.replace(guard, key, old, Slice::new(&cursor.buffer))? == Updated::Missing {
+        if cursor.trx.running()?.replace(guard, key, &cursor.row, &cursor.buffer)? == Updated::Missing {
             return Err(NOT_FOUND);
         }
         cursor.found = false;
@@ -82,32 +80,47 @@ unsafe fn write_row(
     }
     // SAFETY: the caller's promise.
     let fields = unsafe { std::slice::from_raw_parts(fields, columns.len()) };
-    let mut row = RowWriter::<2>::begin(out, columns.len());
-    for (at, ((field, column), code)) in fields.iter().zip(columns).zip(shape.codes()).enumerate() {
+    let given = fields.iter().filter(|field| !field.data.is_null()).map(|field| field.len as usize).sum::<usize>();
+    let mut row = RowWriter::begin(out, columns.len(), given + old.map_or(0, <[u8]>::len));
+    for (at, (field, code)) in fields.iter().zip(shape.codes()).enumerate() {
         let given = field.len != ib_ulint_t::from(IB_FIELD_UNSET);
         if given && old.is_some() && code.indexed {
             return Err(MISMATCH);
         }
-        let fits = if given && field.len != NULL.len {
+        if given && field.len != NULL.len {
             // SAFETY: the caller's promise.
-            match stored(column, unsafe { bytes(field.data, field.len) }?)? {
-                Stored::Int(number) => row.push(Some(number.bytes())),
-                Stored::Bytes { stored, cut } => !cut && row.push(Some(&stored)),
+            let value = unsafe { bytes(field.data, field.len) }?;
+            match (code.form, value) {
+                (Form::Int4(sign), [a, b, c, d]) => {
+                    row.push(&(u32::from_ne_bytes([*a, *b, *c, *d]) ^ sign).to_be_bytes());
+                }
+                (Form::Int8(sign), [a, b, c, d, e, f, g, h]) => {
+                    row.push(&(u64::from_ne_bytes([*a, *b, *c, *d, *e, *f, *g, *h]) ^ sign).to_be_bytes());
+                }
+                (Form::Bytes(most), value) if value.len() <= most => row.push(value),
+                (Form::Ascii(most), value) if value.len() <= most && value.is_ascii() => row.push(value),
+                (_, value) => push_other(&mut row, columns.get(at).ok_or(MISMATCH)?, value)?,
             }
-        } else {
-            let kept = if given { None } else { old.and_then(|old| codec::bytes(old, columns.len(), at)) };
-            if kept.is_none() && code.attr & ib_col_attr::IB_COL_FILLED != 0 && old.is_none() {
-                // It has a default, which `insert_row` knows.
-                return Err(MISMATCH);
-            }
-            if kept.is_none() && code.attr & ib_col_attr::IB_COL_NOT_NULL != 0 {
-                return Err(Fail(ib_err::IB_INVALID_NULL));
-            }
-            row.push(kept)
-        };
-        if !fits {
-            return Err(MISMATCH);
+            continue;
         }
+        match if given { None } else { old.and_then(|old| codec::bytes(old, columns.len(), at)) } {
+            Some(kept) => row.push(kept),
+            // It has a default, which `insert_row` knows.
+            None if code.attr & ib_col_attr::IB_COL_FILLED != 0 && old.is_none() => return Err(MISMATCH),
+            None if code.attr & ib_col_attr::IB_COL_NOT_NULL != 0 => return Err(Fail(ib_err::IB_INVALID_NULL)),
+            None => row.push_null(),
+        }
+    }
+    if row.end() { Ok(()) } else { Err(MISMATCH) }
+}
+
+/// Writes a column that has to be looked at.
+#[cold]
+fn push_other(row: &mut RowWriter<'_>, column: &ColumnDef, value: &[u8]) -> Outcome {
+    match stored(column, value)? {
+        Stored::Int(number) => row.push(number.bytes()),
+        Stored::Bytes { cut: true, .. } => return Err(MISMATCH),
+        Stored::Bytes { stored, .. } => row.push(&stored),
     }
     Ok(())
 }

@@ -184,8 +184,8 @@ impl Tuple {
     }
 
     /// Whether it is exactly what [`Tuple::load`] took from this row.
-    pub(super) fn is_whole(&self, row: &Slice) -> bool {
-        self.whole && self.row.as_ref().is_some_and(|own| std::ptr::eq(&**own, &**row))
+    pub(super) fn is_whole(&self, row: &[u8]) -> bool {
+        self.whole && self.row.as_ref().is_some_and(|own| std::ptr::eq(&**own, row))
     }
 
     /// The tuple as a row.

@@ -3,6 +3,7 @@
 use super::{Last, Trx, Undo};
 use crate::refengine::codec;
 use crate::refengine::error::{Error, Result};
+use crate::refengine::found::FoundRow;
 use crate::refengine::lock::LockMode;
 use crate::refengine::mdl;
 use crate::refengine::storage::{Size, Slice};
@@ -67,23 +68,20 @@ impl Trx {
     }
 
     /// Replaces a row that was `found` under the primary key `pk` by one that has the same values in the columns of every index.
-    pub(crate) fn replace(&mut self, guard: &mdl::Shared, pk: &[u8], found: &[u8], row: Slice) -> Result<Updated> {
+    pub(crate) fn replace(&mut self, guard: &mdl::Shared, pk: &[u8], found: &FoundRow, row: &[u8]) -> Result<Updated> {
         self.check_writable()?;
-        let table = guard.table().id();
         let used = self.hold_guarded(guard)?;
-        match self.last.take() {
+        match (self.last.take(), found.bytes()) {
             // It was locked when it was found, and so is still what was found: its indexes need no look.
-            Some(Last { table: of, key, row: Some(old) })
-                if of == table && *key == *pk && std::ptr::eq(&*old, found) =>
-            {
+            (Some(Last { key, read, .. }), Some(old)) if read == found.read => {
                 if old == row {
                     return Ok(Updated::Same);
                 }
                 let growth = Size { rows: 0, bytes: row.len() as i64 - old.len() as i64 };
-                self.put(used, key, Some(row), growth);
+                self.put(used, key, Some(Slice::new(row)), growth);
                 Ok(Updated::Changed)
             }
-            _ => self.update(guard, pk, row),
+            _ => self.update(guard, pk, Slice::new(row)),
         }
     }
 

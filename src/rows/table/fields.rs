@@ -45,7 +45,7 @@ impl Fields {
     }
 
     /// Finds the row with a key, as the cursor locks.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&mut self, cursor: &Cursor, column: &Column, key: Cell<'_>) -> Result<Answer> {
         let mut place = [0; 8];
         let Some(key) = field(key, column, &mut place) else { return Ok(Answer::ByColumn) };
@@ -71,11 +71,18 @@ impl Fields {
     /// Makes `new` of these cells, to which it points. `false`: one of them does not suit its column.
     fn take(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> bool {
         self.new.fill(UNSET);
-        cells.iter().all(|(i, cell)| {
-            let place = self.integers.get_mut(*i).zip(self.new.get_mut(*i)).zip(table.columns.get(*i));
-            let Some(((integer, new), column)) = place else { return false };
-            field(*cell, column, integer).map(|field| *new = field).is_some()
-        })
+        for (i, cell) in cells {
+            let (Some(integer), Some(new), Some(column)) =
+                (self.integers.get_mut(*i), self.new.get_mut(*i), table.columns.get(*i))
+            else {
+                return false;
+            };
+            match field(*cell, column, integer) {
+                Some(field) => *new = field,
+                None => return false,
+            }
+        }
+        true
     }
 }
 
@@ -87,7 +94,7 @@ fn ended(cursor: &Cursor, code: ib_err::Type) -> Result<Answer> {
 }
 
 /// A cell as the host takes it, an integer in `place`. `None`: it does not suit the column.
-#[inline]
+#[inline(always)]
 fn field(cell: Cell<'_>, column: &Column, place: &mut [u8; 8]) -> Option<ib_field_t> {
     match (cell, column.kind) {
         (Cell::Null, _) => Some(NULL),

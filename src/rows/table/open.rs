@@ -224,6 +224,7 @@ impl OpenTable {
     }
 
     /// Makes the row with a key the current one.
+    #[inline(always)]
     pub(super) fn find(&mut self, table: &Table, key: Cell<'_>) -> Result<bool> {
         let cursor = self.index.as_ref().unwrap_or(&self.base);
         if let Some(fields) = &mut self.tuples.fields

@@ -27,6 +27,8 @@ pub struct Executor<'w, R> {
     pub config: &'w Config,
     /// Container that the connection is switched to; keys of the request may switch it.
     pub container: ContainerId,
+    /// Where the one key of the request leads, if planning has found out.
+    pub at: Option<(ContainerId, &'w [u8])>,
     /// Where those keys may lead.
     pub scope: Scope,
     /// The connection that asks, if one does.
@@ -154,8 +156,18 @@ impl<'w, R: Rows> Executor<'w, R> {
 
     /// Follows a key to its container; a mapped key may switch the connection.
     #[inline]
-    fn locate<'k>(&mut self, key: &'k [u8]) -> Located<'w, 'k> {
-        match self.scope.resolve(self.config, &mut self.container, key) {
+    fn locate<'k>(&mut self, key: &'k [u8]) -> Located<'w, 'k>
+    where
+        'w: 'k,
+    {
+        let target = match self.at {
+            Some((id, key)) => {
+                self.container = id;
+                Target::Key(id, key)
+            }
+            None => self.scope.resolve(self.config, &mut self.container, key),
+        };
+        match target {
             Target::Key(id, key) => {
                 let Some(container) = self.config.container(id) else { return Located::Nowhere };
                 self.count(container).operations += 1;
@@ -168,7 +180,10 @@ impl<'w, R: Rows> Executor<'w, R> {
 
     /// The same for an operation that needs a row.
     #[inline]
-    fn row<'k>(&mut self, key: &'k [u8]) -> Result<(&'w Container, &'k [u8])> {
+    fn row<'k>(&mut self, key: &'k [u8]) -> Result<(&'w Container, &'k [u8])>
+    where
+        'w: 'k,
+    {
         match self.locate(key) {
             Located::Row(container, key) => Ok((container, key)),
             Located::Name(_) => Err(client("a key must follow the name of a container")),

@@ -57,7 +57,7 @@ impl<'w, R: Rows> Executor<'w, R> {
             }
         }
         if get.part.ends() {
-            request.answer(&Outcome::End, out);
+            request.answer_end(out);
         }
         Ok(Progress::Done)
     }

@@ -17,6 +17,7 @@ use std::ops::Range;
 pub(super) struct Planned<'t> {
     pub(super) plan: usize,
     pub(super) request: Request<'t>,
+    pub(super) kind: Kind,
     /// Container that the connection is switched to before it and behind it.
     pub(super) before: ContainerId,
     pub(super) after: ContainerId,
@@ -204,7 +205,8 @@ impl<'t> Planner<'_, 't> {
                 }
                 Parsed::Request { consumed } => {
                     // A range streams for many ticks, each with a view of its own: it has its ticks for itself.
-                    if request.operation.is_stream() && self.planned.len() > first {
+                    let outline = request.operation.outline();
+                    if outline.streams && self.planned.len() > first {
                         (parser, plan.more) = (unparsed, true);
                         break;
                     }
@@ -233,10 +235,11 @@ impl<'t> Planner<'_, 't> {
                     if denial.is_some() {
                         container = before;
                     }
-                    let memory_only = denial.is_none() && spares_table(&request.operation, self.config, container);
-                    let writes = plan.writes || (denial.is_none() && !request.operation.is_read() && !memory_only);
+                    let changes = denial.is_none() && !outline.kind.is_read();
+                    let memory_only = changes && spares_table(&request.operation, self.config, container);
+                    let writes = plan.writes || (changes && !memory_only);
                     let behind = kept_behind || (carries && memory_only);
-                    let carries_now = carries || request.operation.values() > 0;
+                    let carries_now = carries || outline.carries;
                     // What waits for the commit may turn out too much: then the front of the requests runs alone.
                     if writes && (behind || (carries_now && !self.may_carry)) {
                         (parser, end, plan.more) = (unparsed, begun, true);
@@ -244,11 +247,12 @@ impl<'t> Planner<'_, 't> {
                         break;
                     }
                     (plan.writes, kept_behind, carries) = (writes, behind, carries_now);
-                    keys += request.operation.keys();
+                    keys += outline.keys;
                     let (reply, verdict, kept, broken) = (0..0, None, None, false);
                     let planned = Planned {
                         plan: index,
                         request,
+                        kind: outline.kind,
                         before,
                         after: container,
                         sort,
@@ -267,7 +271,7 @@ impl<'t> Planner<'_, 't> {
                         plan.farewell = request.operation == Operation::Quit;
                         break;
                     }
-                    if request.operation.is_stream() || request.operation.goes_on() {
+                    if outline.streams || outline.goes_on {
                         if let (Operation::Watch { streams }, None) = (request.operation, denial) {
                             plan.watch = Some(streams);
                         }
@@ -376,24 +380,55 @@ fn closes(request: &Request<'_>, denial: Option<Denial>) -> bool {
 
 /// Lists the requests of the write phase in the order in which they run: between two requests of several keys,
 /// single-key requests by container and key, those of one key as they came. All workers then lock in one order.
-pub(super) fn order(planned: &[Planned<'_>], plans: &[Plan], order: &mut Vec<usize>) {
-    let sort_run = |run: &mut [usize]| {
-        if run.len() > 1 {
-            run.sort_unstable_by(|a, b| planned[*a].sort.cmp(&planned[*b].sort).then(a.cmp(b)));
-        }
-    };
+pub(super) fn order(planned: &[Planned<'_>], plans: &[Plan], order: &mut Vec<usize>, ranks: &mut Vec<(u64, usize)>) {
     order.clear();
     let mut run = 0;
     for i in plans.iter().filter(|plan| plan.writes).flat_map(|plan| plan.requests.clone()) {
-        if planned[i].sort.is_none() && planned[i].request.operation.kind() != Kind::Idle {
-            sort_run(&mut order[run..]);
+        if planned[i].sort.is_none() && planned[i].kind != Kind::Idle {
+            sort_run(planned, &mut order[run..], ranks);
             order.push(i);
             run = order.len();
         } else {
             order.push(i);
         }
     }
-    sort_run(&mut order[run..]);
+    sort_run(planned, &mut order[run..], ranks);
+}
+
+/// Most keys of a run are of one container and begin alike: the eight bytes behind that, as a number, tell nearly all of them apart.
+fn sort_run(planned: &[Planned<'_>], run: &mut [usize], ranks: &mut Vec<(u64, usize)>) {
+    let [first, rest @ ..] = &*run else { return };
+    if rest.is_empty() {
+        return;
+    }
+    let by_key = |a: usize, b: usize| planned[a].sort.cmp(&planned[b].sort).then(a.cmp(&b));
+    let mut alike = planned[*first].sort.map_or(0, |(_, key)| key.len());
+    for i in rest {
+        alike = match (planned[*first].sort, planned[*i].sort) {
+            (Some((one, first)), Some((other, key))) if one == other => alike_bytes(first, key, alike),
+            _ => return run.sort_unstable_by(|a, b| by_key(*a, *b)),
+        };
+    }
+    ranks.clear();
+    ranks.extend(run.iter().map(|i| (rank(planned[*i].sort.map_or(&[], |(_, key)| &key[alike..])), *i)));
+    ranks.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| by_key(a.1, b.1)));
+    run.iter_mut().zip(&*ranks).for_each(|(place, (_, i))| *place = *i);
+}
+
+/// How many bytes two keys have in common at their beginning, of those that are looked at.
+fn alike_bytes(a: &[u8], b: &[u8], most: usize) -> usize {
+    let pairs = a.iter().take(most).zip(b);
+    let (words, _) = a[..most].as_chunks::<8>();
+    let same = words.iter().zip(b.as_chunks::<8>().0).take_while(|(a, b)| a == b).count() * 8;
+    same + pairs.skip(same).take_while(|(a, b)| a == b).count()
+}
+
+/// The first eight bytes as a number, zeroes behind what is shorter.
+fn rank(bytes: &[u8]) -> u64 {
+    match bytes.first_chunk::<8>() {
+        Some(word) => u64::from_be_bytes(*word),
+        None => bytes.iter().rev().fold(0, |rank, byte| rank >> 8 | u64::from(*byte) << 56),
+    }
 }
 
 /// An empty vector with the memory of `used`: the standard library collects in place where the layouts agree.

@@ -1,5 +1,6 @@
 //! What a tick works with, and what one tells the next.
 
+use super::plan::Planned;
 use crate::rows::Rows;
 use crate::server::budget::REPLY_MAX;
 use crate::server::conn::Conn;
@@ -7,7 +8,7 @@ use crate::server::execute::Executor;
 use crate::server::latency::Tally;
 use crate::server::shared::Shared;
 use crate::server::stats::{Delta, Notes};
-use crate::store::{Config, ContainerId, Store};
+use crate::store::{Config, Store};
 use slab::Slab;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,11 +61,12 @@ impl TickSummary {
 }
 
 impl<R: Rows> Tick<'_, R> {
-    pub(super) fn executor(&mut self, conn: usize, container: ContainerId) -> Executor<'_, R> {
+    pub(super) fn executor<'a>(&'a mut self, conn: usize, planned: &Planned<'a>) -> Executor<'a, R> {
         let conn = &self.conns[conn];
+        let (container, at) = (planned.before, planned.sort);
         let Tick { store, config, shared, stats, counts, keeps_config, .. } = self;
         let (scope, conn, stop) = (conn.scope, Some(conn), REPLY_MAX);
-        Executor { store, config, container, scope, conn, shared, stats, counts, stop, keeps_config: *keeps_config }
+        Executor { store, config, container, at, scope, conn, shared, stats, counts, stop, keeps_config: *keeps_config }
     }
 
     /// From here on the waits for locks end together.

@@ -64,7 +64,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     }
 
     fn is_flush(&self, i: usize) -> bool {
-        self.planned[i].request.operation.kind() == Kind::Flush
+        self.planned[i].kind == Kind::Flush
     }
 
     /// Runs and commits, in as many transactions as it takes to keep each within bounds.
@@ -218,9 +218,10 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         let conn = &conns[plan.conn];
         let resume = if i == plan.requests.start { &conn.resume } else { &Resume::Start };
         let Tick { store, config, shared, counts, keeps_config, .. } = &mut *self.tick;
-        let (container, scope, conn, keeps_config) = (planned.before, conn.scope, Some(conn), *keeps_config);
+        let (container, at, scope, keeps_config) = (planned.before, planned.sort, conn.scope, *keeps_config);
+        let conn = Some(conn);
         let mut executor =
-            Executor { store, config, container, scope, conn, shared, stats, counts, stop, keeps_config };
+            Executor { store, config, container, at, scope, conn, shared, stats, counts, stop, keeps_config };
         let progress = executor.run(&planned.request, resume, self.out)?;
         planned.broken = progress == Progress::Broken;
         plan.resume = Resume::Start;

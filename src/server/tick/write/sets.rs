@@ -72,9 +72,9 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             Ok(None) => return Ok(false),
             Err(failure) => return Abort::of(&failure).map_or(Ok(false), Err),
         };
-        let (keeps_config, scope, conn, stop) = (*keeps_config, Scope::default(), None, usize::MAX);
+        let (keeps_config, at, scope, conn, stop) = (*keeps_config, None, Scope::default(), None, usize::MAX);
         let mut executor =
-            Executor { store, config, container: id, scope, conn, shared, stats, counts, stop, keeps_config };
+            Executor { store, config, container: id, at, scope, conn, shared, stats, counts, stop, keeps_config };
         for (i, cas) in requests.iter().zip(numbers) {
             let start = self.out.len();
             executor.stored_together(container, &planned[*i].request, cas, self.out);
