@@ -9,7 +9,7 @@
 
 use super::keys::{Keys, Part};
 use super::limits::KEY_MAX;
-use super::line::{Args, Line, block_length, signed, trim, trim_end, trim_start, unsigned};
+use super::line::{Args, Arguments, Line, Words, block_length, signed, trim, trim_end, trim_start, unsigned};
 use super::operation::{Arith, Delete, DumpFormat, Get, Operation, Refused, Removal, Storage, StoreMode, Streams};
 use super::{Request, Style, meta, reply as words};
 
@@ -20,6 +20,26 @@ pub(super) mod reply;
 #[cfg(test)]
 pub(super) mod tests;
 
+/// Reads one line of less than 64 bytes, given without its end, whose blanks are known, into `request`.
+#[inline]
+pub(super) fn near_line<'a>(line: &'a [u8], blanks: u64, stranger: bool, request: &mut Request<'a>) -> Line {
+    // The commands that are asked for most, in their usual forms.
+    match line {
+        [b'g', b'e', b't', b' ', ..] => {
+            let mut words = Words::new(line, blanks, 4);
+            if let (Some(key), None) = (words.next(), words.next()) {
+                *request = read(Keys::one(key), false, None);
+                return Line::Complete;
+            }
+        }
+        [b's', b'e', b't', b' ', ..] if !stranger => {
+            return store(StoreMode::Set, false, Words::new(line, blanks, 4), request);
+        }
+        _ => {}
+    }
+    self::line(line, stranger, request)
+}
+
 /// Reads one line, given without its end, into `request`. `stranger`: a `set` logs in.
 #[inline]
 pub(super) fn line<'a>(line: &'a [u8], stranger: bool, request: &mut Request<'a>) -> Line {
@@ -28,10 +48,10 @@ pub(super) fn line<'a>(line: &'a [u8], stranger: bool, request: &mut Request<'a>
     *request = match verb {
         b"get" => get(rest, false),
         b"set" if stranger => return login(rest, request),
-        b"set" => return store(StoreMode::Set, false, rest, request),
+        b"set" => return store(StoreMode::Set, false, Args(rest), request),
         b"gets" => get(rest, true),
-        b"cas" => return store(StoreMode::Set, true, rest, request),
-        b"add" => return store(StoreMode::Add, false, rest, request),
+        b"cas" => return store(StoreMode::Set, true, Args(rest), request),
+        b"add" => return store(StoreMode::Add, false, Args(rest), request),
         b"incr" => arith(rest, true),
         b"decr" => arith(rest, false),
         b"delete" => delete(rest),
@@ -44,9 +64,9 @@ pub(super) fn line<'a>(line: &'a [u8], stranger: bool, request: &mut Request<'a>
         b"ma" => return meta::line(meta::Verb::Arith, rest, request),
         b"mn" => return meta::line(meta::Verb::Noop, rest, request),
         b"me" => return meta::line(meta::Verb::Debug, rest, request),
-        b"replace" => return store(StoreMode::Replace, false, rest, request),
-        b"append" => return store(StoreMode::Append, false, rest, request),
-        b"prepend" => return store(StoreMode::Prepend, false, rest, request),
+        b"replace" => return store(StoreMode::Replace, false, Args(rest), request),
+        b"append" => return store(StoreMode::Append, false, Args(rest), request),
+        b"prepend" => return store(StoreMode::Prepend, false, Args(rest), request),
         b"flush_all" => flush_all(rest),
         b"version" => text(Operation::Version, false),
         b"verbosity" => verbosity(rest),
@@ -111,8 +131,7 @@ fn get_and_touch(rest: &[u8], with_cas: bool) -> Request<'_> {
 
 /// `compares`: a cas number stands behind the length.
 #[inline]
-fn store<'a>(mode: StoreMode, compares: bool, rest: &'a [u8], request: &mut Request<'a>) -> Line {
-    let mut args = Args(rest);
+fn store<'a>(mode: StoreMode, compares: bool, mut args: impl Arguments<'a>, request: &mut Request<'a>) -> Line {
     let (Some(key), Some(flags), Some(exptime), Some(length)) = (args.next(), args.next(), args.next(), args.next())
     else {
         *request = Request::refused(words::BAD_FORMAT);
@@ -122,7 +141,7 @@ fn store<'a>(mode: StoreMode, compares: bool, rest: &'a [u8], request: &mut Requ
         *request = Request::refused(words::BAD_FORMAT);
         return Line::Complete;
     };
-    let noreply = noreply(args.0);
+    let noreply = noreply(args.rest());
     // A `cas` without its number is wrong.
     let compare = if compares { args.next().and_then(unsigned).map(Some) } else { Some(None) };
     let flags = unsigned(flags).and_then(|flags| u32::try_from(flags).ok());

@@ -58,6 +58,56 @@ impl<'a> Iterator for Args<'a> {
     }
 }
 
+/// What is left of a line, word by word.
+pub(super) trait Arguments<'a>: Iterator<Item = &'a [u8]> {
+    /// What follows the last word.
+    fn rest(&self) -> &'a [u8];
+}
+
+impl<'a> Arguments<'a> for Args<'a> {
+    fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+}
+
+/// The words of a line of less than 64 bytes whose blanks are known.
+pub(super) struct Words<'a> {
+    line: &'a [u8],
+    /// A bit for each blank, and one behind the line.
+    blanks: u64,
+    at: usize,
+}
+
+impl<'a> Words<'a> {
+    /// Those behind the first `at` bytes. `blanks` has a bit for each blank; what it has behind the line does not matter.
+    #[inline]
+    pub(super) fn new(line: &'a [u8], blanks: u64, at: usize) -> Words<'a> {
+        let end = 1u64.checked_shl(line.len() as u32).unwrap_or(0);
+        Words { line, blanks: blanks & end.wrapping_sub(1) | end, at }
+    }
+}
+
+impl<'a> Iterator for Words<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let start = self.at + (!self.blanks).checked_shr(self.at as u32)?.trailing_zeros() as usize;
+        if start >= self.line.len() {
+            return None;
+        }
+        self.at = start + (self.blanks >> start).trailing_zeros() as usize;
+        self.line.get(start..self.at)
+    }
+}
+
+impl<'a> Arguments<'a> for Words<'a> {
+    #[inline]
+    fn rest(&self) -> &'a [u8] {
+        self.line.get(self.at..).unwrap_or_default()
+    }
+}
+
 #[inline]
 pub(super) fn block_length(text: &[u8]) -> Option<usize> {
     let length = u64::try_from(signed(text)?).ok()?;

@@ -2,7 +2,7 @@
 
 use super::limits::{GET_LINE_MAX, LINE_MAX};
 use super::line::Line;
-use super::search::find;
+use super::search::{NearLine, find, near_line};
 use super::{Operation, Request, ascii, binary, reply};
 
 /// Which protocol a connection speaks.
@@ -114,6 +114,13 @@ impl Parser {
         if self.dialect == Dialect::Binary {
             return self.packet(input, request);
         }
+        if let Some(NearLine { end, blanks }) = near_line(input) {
+            self.searched = 0;
+            let line = input.get(..end).unwrap_or_default();
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let read = ascii::near_line(line, blanks, self.stranger, request);
+            return self.complete(input, read, end + 1, request);
+        }
         match self.line_end(input) {
             LineEnd::At(newline) => {
                 self.searched = 0;
@@ -216,8 +223,14 @@ impl Parser {
         }
         let line = input.get(..newline).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let consumed = newline + 1;
-        match ascii::line(line, self.stranger, request) {
+        let read = ascii::line(line, self.stranger, request);
+        self.complete(input, read, newline + 1, request)
+    }
+
+    /// What becomes of a line that was read and took `consumed` bytes with its end.
+    #[inline]
+    fn complete<'a>(&mut self, input: &'a [u8], read: Line, consumed: usize, request: &mut Request<'a>) -> Parsed {
+        match read {
             Line::Complete => Parsed::Request { consumed },
             Line::Block { length } if length > self.item_size_max => self.refuse_large_block(request, length, consumed),
             Line::Block { length } => block(input, consumed, length, request),

@@ -15,7 +15,7 @@ pub(super) fn decode_int(bytes: &[u8], unsigned: bool) -> i128 {
 }
 
 /// The low 64 bits of such an integer.
-#[inline]
+#[inline(always)]
 pub fn decode_bits(bytes: &[u8], unsigned: bool) -> u64 {
     match *bytes {
         [a, b, c, d] if unsigned => u64::from(u32::from_be_bytes([a, b, c, d])),

@@ -206,13 +206,7 @@ impl Rows for TableRows {
 
     #[inline(always)]
     fn bytes(&self, table: &Table, column: usize) -> Option<&[u8]> {
-        let kind = table.columns.get(column)?.kind;
-        let bytes = self.opened(table)?.bytes(column)?;
-        match kind {
-            // CHAR comes back with the padding that the engine added.
-            ColumnKind::Char => Some(bytes.trim_ascii_end_spaces()),
-            _ => Some(bytes),
-        }
+        stored(self.opened(table)?, table, column)
     }
 
     fn int(&self, table: &Table, column: usize) -> Option<i128> {
@@ -224,15 +218,15 @@ impl Rows for TableRows {
 
     #[inline(always)]
     fn columns<const N: usize>(&self, table: &Table, columns: [Option<usize>; N]) -> [Option<&[u8]>; N] {
-        let Some(open) = self.opened(table) else { return [None; N] };
-        columns.map(|column| {
-            let column = column?;
-            let bytes = open.bytes(column)?;
-            match table.columns.get(column)?.kind {
-                ColumnKind::Char => Some(bytes.trim_ascii_end_spaces()),
-                _ => Some(bytes),
-            }
-        })
+        let mut found = [None; N];
+        let Some(open) = self.opened(table) else { return found };
+        // By number, so that it is unrolled.
+        let mut i = 0;
+        while i < N {
+            found[i] = columns[i].and_then(|column| stored(open, table, column));
+            i += 1;
+        }
+        found
     }
 
     fn insert(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {
@@ -288,6 +282,17 @@ impl Rows for TableRows {
                 *kept = None;
             }
         }
+    }
+}
+
+/// The bytes of a column of the current row.
+#[inline(always)]
+fn stored<'r>(open: &'r OpenTable, table: &Table, column: usize) -> Option<&'r [u8]> {
+    let bytes = open.bytes(column)?;
+    match table.columns.get(column)?.kind {
+        // CHAR comes back with the padding that the engine added.
+        ColumnKind::Char => Some(bytes.trim_ascii_end_spaces()),
+        _ => Some(bytes),
     }
 }
 

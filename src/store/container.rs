@@ -218,7 +218,7 @@ impl Container {
     }
 
     /// Unix time at which the current row expires or expired, 0 for never.
-    #[inline]
+    #[inline(always)]
     pub(super) fn deadline_of<R: Rows>(&self, rows: &R) -> i64 {
         let [deadline] = rows.columns(&self.table, [self.expiry]);
         self.deadline_in(deadline)

@@ -177,8 +177,8 @@ pub(crate) fn each<'r, F>(row: &'r [u8], fields: &mut [F], mut f: impl FnMut(&mu
         let mut start = 0;
         for (field, offset) in fields.iter_mut().zip(offsets.as_chunks::<2>().0) {
             let raw = u16::from_le_bytes(*offset);
-            let end = usize::from(raw & !NULL_16);
-            f(field, if raw & NULL_16 == 0 { payload.get(start..end) } else { None });
+            let end = raw & !NULL_16;
+            f(field, if raw == end { payload.get(usize::from(start)..usize::from(end)) } else { None });
             start = end;
         }
         return;

@@ -54,23 +54,22 @@ impl Fields {
 
     /// Changes these cells of the row that was found last. Its fields stay those of before; to be changed again it must be found again.
     pub(super) fn update(&mut self, cursor: &Cursor, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<Answer> {
-        if !self.take(table, cells) {
-            return Ok(Answer::ByColumn);
-        }
-        ended(cursor, cursor.update_fields(&self.new))
+        let taken = self.take(table, cells);
+        let code = if taken { cursor.update_fields(&self.new) } else { ib_err::IB_DATA_MISMATCH };
+        self.leave(cells);
+        ended(cursor, code)
     }
 
     /// Inserts a row of these cells; other columns get their defaults, as by an `INSERT`.
     pub(super) fn insert(&mut self, cursor: &Cursor, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<Answer> {
-        if !self.take(table, cells) {
-            return Ok(Answer::ByColumn);
-        }
-        ended(cursor, cursor.insert_fields(&self.new))
+        let taken = self.take(table, cells);
+        let code = if taken { cursor.insert_fields(&self.new) } else { ib_err::IB_DATA_MISMATCH };
+        self.leave(cells);
+        ended(cursor, code)
     }
 
-    /// Makes `new` of these cells, to which it points. `false`: one of them does not suit its column.
+    /// Sets those fields of `new` that these cells are for, to which they point. `false`: one of them does not suit its column.
     fn take(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> bool {
-        self.new.fill(UNSET);
         for (i, cell) in cells {
             let (Some(integer), Some(new), Some(column)) =
                 (self.integers.get_mut(*i), self.new.get_mut(*i), table.columns.get(*i))
@@ -84,8 +83,18 @@ impl Fields {
         }
         true
     }
+
+    /// Takes back what was set for these cells.
+    fn leave(&mut self, cells: &[(usize, Cell<'_>)]) {
+        for (i, _) in cells {
+            if let Some(new) = self.new.get_mut(*i) {
+                *new = UNSET;
+            }
+        }
+    }
 }
 
+#[inline(always)]
 fn ended(cursor: &Cursor, code: ib_err::Type) -> Result<Answer> {
     match code {
         ib_err::IB_DATA_MISMATCH => Ok(Answer::ByColumn),

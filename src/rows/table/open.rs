@@ -68,6 +68,8 @@ pub(super) struct OpenTable {
     lock: ib_lck_mode::Type,
     /// Whether the current row is the one in the fields, not the one in the row tuple.
     in_fields: bool,
+    /// Whether the row tuple was read into.
+    filled: bool,
 }
 
 impl OpenTable {
@@ -93,7 +95,7 @@ impl OpenTable {
             None => Box::new(Tuples::new(table, &base, index.as_ref(), fields)?),
         };
         let lock = ib_lck_mode::IB_LOCK_NONE;
-        Ok(OpenTable { tuples, reads: 0, lasting, index, base, lock, in_fields: false })
+        Ok(OpenTable { tuples, reads: 0, lasting, index, base, lock, in_fields: false, filled: false })
     }
 
     /// Closes the cursors; what is left are tuples that may be used again.
@@ -101,7 +103,7 @@ impl OpenTable {
         if !self.lasting {
             return None;
         }
-        if self.tuples.wide.iter().any(|i| self.tuples.row.length(*i) > KEPT_COLUMN as usize) {
+        if self.filled && self.tuples.wide.iter().any(|i| self.tuples.row.length(*i) > KEPT_COLUMN as usize) {
             self.tuples.row = self.base.read_tuple().ok()?;
         }
         Some(self.tuples)
@@ -112,7 +114,7 @@ impl OpenTable {
     }
 
     /// The stored bytes of a column of the current row, `None` for NULL.
-    #[inline]
+    #[inline(always)]
     pub(super) fn bytes(&self, column: usize) -> Option<&[u8]> {
         match &self.tuples.fields {
             Some(fields) if self.in_fields => fields.bytes(column),
@@ -130,6 +132,7 @@ impl OpenTable {
     }
 
     /// Takes the lock mode for the reads that follow.
+    #[inline(always)]
     pub(super) fn set_lock(&mut self, lock: ib_lck_mode::Type) -> Result<()> {
         if self.lock == lock {
             return Ok(());
@@ -212,7 +215,7 @@ impl OpenTable {
     }
 
     pub(super) fn read_current(&mut self) -> Result<bool> {
-        self.in_fields = false;
+        (self.in_fields, self.filled) = (false, true);
         if !self.lasting {
             if self.reads == READS_PER_TUPLE {
                 self.tuples.row = self.base.read_tuple()?;

@@ -417,10 +417,11 @@ fn sort_run(planned: &[Planned<'_>], run: &mut [usize], ranks: &mut Vec<(u64, us
 
 /// How many bytes two keys have in common at their beginning, of those that are looked at.
 fn alike_bytes(a: &[u8], b: &[u8], most: usize) -> usize {
-    let pairs = a.iter().take(most).zip(b);
-    let (words, _) = a[..most].as_chunks::<8>();
-    let same = words.iter().zip(b.as_chunks::<8>().0).take_while(|(a, b)| a == b).count() * 8;
-    same + pairs.skip(same).take_while(|(a, b)| a == b).count()
+    let most = most.min(b.len());
+    let (a, b) = (&a[..most], &b[..most]);
+    let words = a.as_chunks::<8>().0.iter().zip(b.as_chunks::<8>().0);
+    let same = 8 * words.take_while(|(a, b)| a == b).count();
+    same + a[same..].iter().zip(&b[same..]).take_while(|(a, b)| a == b).count()
 }
 
 /// The first eight bytes as a number, zeroes behind what is shorter.
