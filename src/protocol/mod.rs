@@ -15,6 +15,7 @@ mod ascii;
 mod base64;
 mod binary;
 mod keys;
+mod kind;
 mod limits;
 mod line;
 mod meta;

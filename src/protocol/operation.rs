@@ -5,6 +5,7 @@
 
 use super::keys::Keys;
 pub use super::keys::Part;
+pub use super::kind::{Kind, Outline};
 use super::style::Status;
 
 /// What to do.
@@ -337,44 +338,6 @@ pub enum DumpFormat {
     Meta,
     /// `mg <key>`, ended by `EN`; a key that would not stand in a line is in base64 with the flag `b`.
     MetaGet,
-}
-
-/// What an operation does to items.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// It neither does nor tells what others do, so that it may run before or behind them.
-    Idle,
-    /// It only reads, so that it can be answered without a commit.
-    Read,
-    /// It stores or changes an item.
-    Set,
-    /// It removes an item.
-    Delete,
-    /// It empties a container: it runs alone.
-    Flush,
-}
-
-impl Kind {
-    /// Whether it can be answered without a commit.
-    #[inline]
-    pub fn is_read(self) -> bool {
-        matches!(self, Kind::Idle | Kind::Read)
-    }
-}
-
-/// What planning has to know of an operation.
-#[derive(Debug, Clone, Copy)]
-pub struct Outline {
-    /// What it does to items.
-    pub kind: Kind,
-    /// How many keys it names.
-    pub keys: usize,
-    /// Whether the reply may carry values.
-    pub carries: bool,
-    /// See [`Operation::is_stream`].
-    pub streams: bool,
-    /// Whether more of its line follows.
-    pub goes_on: bool,
 }
 
 /// The permission that an operation needs.
