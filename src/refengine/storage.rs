@@ -29,6 +29,7 @@
 mod checkpoint;
 mod commit;
 mod files;
+mod finder;
 mod inner;
 mod keyspace;
 mod lsm;

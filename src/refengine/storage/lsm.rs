@@ -1,6 +1,8 @@
-//! Tables on disk by fjall: a log-structured merge tree per name. Its own journal stays empty, its memory tables too.
+//! Tables on disk by fjall: a log-structured merge tree per name. Its own journal stays empty, its memory tables too. Single keys are
+//! looked for past it (`finder`).
 
 use super::files::sync_dir;
+use super::finder::Finder;
 use super::tables::Tables;
 use super::{Slice, verify};
 use crate::refengine::error::{Error, Result, io_error};
@@ -11,12 +13,25 @@ use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// Runs of tables that nobody has merged yet from which a checkpoint waits for fjall's worker: each is one more place to look in, and
+/// fjall's list of them ends at 255. How long it waits: a worker that stopped must not stop checkpoints, too.
+const RUNS: usize = 20;
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// See the module.
 pub(super) struct Lsm {
     db: Database,
     /// fjall's worker threads.
     workers: HashSet<i32>,
+}
+
+/// See [`Tables::Rows`].
+#[derive(Clone)]
+pub(super) struct Rows {
+    keyspace: fjall::Keyspace,
+    finder: Finder,
 }
 
 /// See [`Tables::Iter`].
@@ -27,7 +42,7 @@ pub(super) struct Iter {
 }
 
 impl Tables for Lsm {
-    type Rows = fjall::Keyspace;
+    type Rows = Rows;
     type View = fjall::Snapshot;
     type Iter = Iter;
 
@@ -50,7 +65,7 @@ impl Tables for Lsm {
         self.db.list_keyspace_names().iter().map(ToString::to_string).collect()
     }
 
-    fn rows(&self, name: &str) -> Result<fjall::Keyspace> {
+    fn rows(&self, name: &str) -> Result<Rows> {
         // Without filters each look-up of a key that is not there would read every run of the first level.
         let options = || {
             KeyspaceCreateOptions::default()
@@ -65,20 +80,26 @@ impl Tables for Lsm {
                 .filter_block_partitioning_policy(PartitioningPolicy::all(false))
         };
         let is_new = !self.db.keyspace_exists(name);
-        let rows = self.db.keyspace(name, options).map_err(error)?;
+        let keyspace = self.db.keyspace(name, options).map_err(error)?;
         // fjall syncs what is in the directory of a keyspace, and not that it is there.
-        if is_new && let Some(all) = rows.path().parent() {
+        if is_new && let Some(all) = keyspace.path().parent() {
             sync_dir(all).map_err(|e| io_error(&all.display().to_string(), &e))?;
         }
+        let rows = Rows { keyspace, finder: Finder::default() };
+        Lsm::follow(&rows);
         Ok(rows)
     }
 
-    fn delete(&self, rows: &fjall::Keyspace) -> Result<()> {
-        self.db.delete_keyspace(rows.clone()).map_err(error)
+    fn delete(&self, rows: &Rows) -> Result<()> {
+        self.db.delete_keyspace(rows.keyspace.clone()).map_err(error)
     }
 
-    fn write(rows: &fjall::Keyspace, entries: impl Iterator<Item = (Slice, Option<Slice>)>) -> Result<()> {
-        let mut ingestion = rows.start_ingestion().map_err(error)?;
+    fn write(rows: &Rows, entries: impl Iterator<Item = (Slice, Option<Slice>)>) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        while rows.keyspace.tree.l0_run_count() >= RUNS && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let mut ingestion = rows.keyspace.start_ingestion().map_err(error)?;
         for (key, value) in entries {
             match value {
                 Some(value) => ingestion.write(key, value),
@@ -86,35 +107,42 @@ impl Tables for Lsm {
             }
             .map_err(error)?;
         }
-        ingestion.finish().map_err(error)
+        ingestion.finish().map_err(error)?;
+        Lsm::follow(rows);
+        Ok(())
     }
 
-    fn get(rows: &fjall::Keyspace, key: &[u8]) -> Result<Option<Slice>> {
-        rows.get(key).map_err(|e| read_error(rows, e))
+    fn follow(rows: &Rows) {
+        rows.finder.follow(&rows.keyspace.tree);
     }
 
-    fn resident(rows: &fjall::Keyspace) -> u64 {
-        (rows.tree.pinned_block_index_size() + rows.tree.pinned_filter_size()) as u64
+    fn get(rows: &Rows, key: &[u8]) -> Result<Option<Slice>> {
+        rows.finder.get(key).map_err(|e| read_error(&rows.keyspace, e.into()))
     }
 
-    fn extent(rows: &fjall::Keyspace) -> (u64, u64) {
-        (rows.approximate_len() as u64, rows.disk_space())
+    fn resident(rows: &Rows) -> u64 {
+        let tree = &rows.keyspace.tree;
+        (tree.pinned_block_index_size() + tree.pinned_filter_size() + rows.finder.resident()) as u64
     }
 
-    fn check(rows: &fjall::Keyspace) -> Result<()> {
-        verify::keyspace(rows.path())
+    fn extent(rows: &Rows) -> (u64, u64) {
+        (rows.keyspace.approximate_len() as u64, rows.keyspace.disk_space())
+    }
+
+    fn check(rows: &Rows) -> Result<()> {
+        verify::keyspace(rows.keyspace.path())
     }
 
     fn view(&self) -> fjall::Snapshot {
         self.db.snapshot()
     }
 
-    fn get_in(view: &fjall::Snapshot, rows: &fjall::Keyspace, key: &[u8]) -> Result<Option<Slice>> {
-        view.get(rows, key).map_err(|e| read_error(rows, e))
+    fn get_in(view: &fjall::Snapshot, rows: &Rows, key: &[u8]) -> Result<Option<Slice>> {
+        view.get(&rows.keyspace, key).map_err(|e| read_error(&rows.keyspace, e))
     }
 
-    fn range_in(view: &fjall::Snapshot, rows: &fjall::Keyspace, start: &[u8], end: &[u8], reverse: bool) -> Iter {
-        Iter { rows: rows.clone(), entries: view.range(rows, start..end), reverse }
+    fn range_in(view: &fjall::Snapshot, rows: &Rows, start: &[u8], end: &[u8], reverse: bool) -> Iter {
+        Iter { rows: rows.keyspace.clone(), entries: view.range(&rows.keyspace, start..end), reverse }
     }
 
     fn ended(&self) -> Box<dyn Fn() -> bool + Send> {
