@@ -77,13 +77,6 @@ impl<V> Sorted<V> {
         self.rows.iter()
     }
 
-    /// The keys in order.
-    pub(crate) fn keys(&self) -> Vec<Slice> {
-        let mut keys: Vec<Slice> = self.rows.keys().cloned().collect();
-        keys.sort_unstable();
-        keys
-    }
-
     /// Whether [`Sorted::range`] knows every key.
     pub(crate) fn is_sorted(&self) -> bool {
         self.fresh.is_empty()
@@ -144,6 +137,5 @@ mod tests {
         assert_eq!(map.insert("a".into(), 9), Some(3));
         map.sort();
         assert_eq!(found(&map, b"a", b"c", false), [(b"a".to_vec(), 9), (b"b".to_vec(), 8)]);
-        assert_eq!(map.keys(), ["a", "b", "c", "d"].map(Slice::from));
     }
 }

@@ -6,10 +6,10 @@
 //! 3. It lets go of the frozen generation and deletes the log files from before step 1.
 //!
 //! A crash in between costs nothing: the log has every row until it is on disk, and to write a row twice is to write it once.
-//! A commit that would fill the second generation before the first is on disk waits, but not for ever: after [`PATIENCE`] it fails,
+//! Commits that come while the second generation fills before the first is on disk are held up by the milliseconds (`progress`). One that
+//! would fill it waits, but not for ever: after [`PATIENCE`] it fails,
 //! and those behind it fail at once until the checkpoint is over, so that their threads can answer others meanwhile.
 
-use super::Slice;
 use super::inner::Inner;
 use super::keyspace::Layers;
 use super::memtable::Map;
@@ -26,6 +26,8 @@ const LOG_FACTOR: u64 = 2;
 const RETRY: Duration = Duration::from_secs(1);
 /// How long a commit waits for a checkpoint.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How often the checkpoint's thread looks for tables that were merged while it has nothing to do.
+const IDLE: Duration = Duration::from_secs(1);
 /// How often those who wait look whether writes have stopped: whoever stops them may hold any lock, so it only sets a flag.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -39,6 +41,9 @@ impl Inner {
         }
         let mut state = self.checkpoint.state.lock();
         if state.pending.is_some() && !full(2) {
+            if let Some(wait) = state.pace.wait(memory, self.memory) {
+                self.checkpoint.done.wait_for(&mut state, wait);
+            }
             return Ok(());
         }
         let deadline = Instant::now() + PATIENCE;
@@ -96,8 +101,10 @@ impl Inner {
                     drop(state);
                     // The log goes first: the tables are written one after the other, so without it a machine that stops in
                     // between would leave parts of transactions.
+                    let start = Instant::now();
                     let written = self.sync().and_then(|()| self.write_frozen(last));
                     state = self.checkpoint.state.lock();
+                    state.pace.last = start.elapsed();
                     self.checkpoint.done.notify_all();
                     state.late = false;
                     // After a failure the rows stay in memory and in the log.
@@ -120,9 +127,20 @@ impl Inner {
                     }
                 }
                 None if state.stop => return,
-                None => self.checkpoint.wake.wait(&mut state),
+                None => {
+                    if self.checkpoint.wake.wait_for(&mut state, IDLE).timed_out() {
+                        drop(state);
+                        self.follow();
+                        state = self.checkpoint.state.lock();
+                    }
+                }
             }
         }
+    }
+
+    fn follow(&self) {
+        let keyspaces: Vec<_> = self.keyspaces.read().values().cloned().collect();
+        keyspaces.iter().for_each(|keyspace| Disk::follow(keyspace.stored()));
     }
 
     /// Writes everything out; nobody commits any more, and the checkpoint's thread has ended.
@@ -185,9 +203,5 @@ pub(super) fn write(rows: &<Disk as Tables>::Rows, map: &Map) -> Result<()> {
     if map.is_empty() {
         return Ok(());
     }
-    let newest = |key: Slice| {
-        let value = map.newest(&key).flatten();
-        (key, value)
-    };
-    Disk::write(rows, map.keys().into_iter().map(newest))
+    Disk::write(rows, map.all().into_iter())
 }

@@ -81,9 +81,12 @@ impl Map {
         self.0.read().len()
     }
 
-    /// The keys, in order.
-    pub(super) fn keys(&self) -> Vec<Slice> {
-        self.0.read().keys()
+    /// The newest version of every key, deletions included, in order. It makes no use of an order that there may be: who made one
+    /// would keep others from reading.
+    pub(super) fn all(&self) -> Vec<(Slice, Option<Slice>)> {
+        let mut all: Vec<_> = self.0.read().iter().map(|(key, version)| (key.clone(), version.value.clone())).collect();
+        all.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        all
     }
 
     fn sorted(&self) -> RwLockReadGuard<'_, Sorted<Version>> {
