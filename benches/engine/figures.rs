@@ -46,10 +46,19 @@ pub fn median_of(runs: usize, mut run: impl FnMut() -> Figure) -> Figure {
 
 /// CPU time of all threads of this process.
 pub fn cpu() -> Duration {
+    usage(libc::RUSAGE_SELF)
+}
+
+/// CPU time of this thread.
+pub fn own_cpu() -> Duration {
+    usage(libc::RUSAGE_THREAD)
+}
+
+fn usage(whose: libc::c_int) -> Duration {
     // SAFETY: all zeroes is a valid value, and the call fills it.
     let usage = unsafe {
         let mut usage: libc::rusage = std::mem::zeroed();
-        assert_eq!(libc::getrusage(libc::RUSAGE_SELF, &mut usage), 0);
+        assert_eq!(libc::getrusage(whose, &mut usage), 0);
         usage
     };
     let time = |t: libc::timeval| Duration::new(t.tv_sec as u64, t.tv_usec as u32 * 1000);
@@ -77,7 +86,8 @@ pub fn report(name: &str, figure: Figure, goal: &str) {
 pub fn text(time: Duration) -> String {
     match time.as_nanos() {
         0..10_000 => format!("{} ns", time.as_nanos()),
-        10_000..10_000_000 => format!("{:.1} us", time.as_secs_f64() * 1e6),
+        10_000..1_000_000 => format!("{:.1} us", time.as_secs_f64() * 1e6),
+        1_000_000..1_000_000_000 => format!("{:.1} ms", time.as_secs_f64() * 1e3),
         _ => format!("{:.2} s", time.as_secs_f64()),
     }
 }
@@ -93,17 +103,21 @@ impl Waits {
         self.0.push(start.elapsed());
     }
 
-    pub fn report(mut self, what: &str) {
+    pub fn report(mut self, what: &str, goal: &str) {
         self.0.sort_unstable();
         let part = |share: usize| text(self.0[(self.0.len() * share / 1000).min(self.0.len() - 1)]);
         let name = format!("{what}: median, p99; longest");
-        println!("{name:<58} {:>12} {:>12}  {}", part(500), part(990), part(1000));
+        println!("{name:<58} {:>12} {:>12}  {}  {goal}", part(500), part(990), part(1000));
     }
 }
 
-/// Reads of files that this process asked for.
+/// Reads of files that this thread asked for. To ask is some reads itself, each time as many.
 pub fn reads() -> u64 {
-    let io = std::fs::read_to_string("/proc/self/io").expect("this is Linux");
+    let io = std::fs::read_to_string("/proc/thread-self/io").expect("this is Linux");
     let line = io.lines().find_map(|line| line.strip_prefix("syscr: ")).expect("the field is there");
     line.parse().expect("a number")
+}
+
+pub fn mib(bytes: u64) -> String {
+    format!("{} MiB", bytes >> 20)
 }

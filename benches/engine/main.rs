@@ -4,22 +4,22 @@
 //! bytes. Each figure is the median of several runs. CPU is that of the whole process, so work in the background counts; `wall` also
 //! has the waits. What needs a fresh process (memory, the end by SIGKILL) runs in a child.
 //!
-//! Without NAME all rows are measured; with it those whose name contains it. `growth` is measured only when it is named, as it loads
-//! ENGINE_BENCH_ROWS rows (5000000) and takes minutes.
+//! Without NAME all rows are measured; with it those whose name contains it. `growth` is measured only when it is named, as it takes
+//! minutes.
 
 mod figures;
+mod growth;
 
 use daemon_memcached::bindings::{
     ib_crsr_t, ib_err, ib_lck_mode, ib_match_mode, ib_srch_mode, ib_tpl_t, ib_trx_t, ib_ulint_t,
 };
 use daemon_memcached::refengine::{Charset, ColumnDef, ColumnType, Engine, TableDef, api};
-use figures::{Figure, Sample, Waits, cpu, measure, median, median_of, peak, reads, report, resident};
+use figures::{Figure, Sample, measure, median, median_of, mib, peak, report, resident};
 use ib_err::IB_SUCCESS;
 use std::ffi::c_void;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::ptr::null_mut;
-use std::time::{Duration, Instant};
 
 /// Rows of the big table.
 const ROWS: u64 = 1_000_000;
@@ -52,7 +52,7 @@ fn main() {
         ("range", ranges),
         ("restart", restarts),
         ("memory", memory),
-        ("growth", growth),
+        ("growth", growth::run),
     ];
     for (name, run) in rows {
         if names.is_empty() && name != "growth" || names.iter().any(|wanted| name.contains(wanted.as_str())) {
@@ -81,6 +81,7 @@ fn child(task: &str, dir: &Path) {
             println!("{before} {} {}", resident(), peak());
             engine.close().expect("the engine closes");
         }
+        "growth" => growth::end_by_signal(dir),
         other => panic!("no task {other}"),
     }
 }
@@ -195,74 +196,8 @@ fn memory() {
     let text = String::from_utf8_lossy(&output.stdout);
     let numbers: Vec<u64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     let [before, after, peak] = numbers[..] else { panic!("{text}") };
-    let mib = |bytes: u64| format!("{} MiB", bytes / MIB);
     println!("{:<58} {:>12} {:>12}  <= 160 MiB", "memory, 1M rows, 128 MiB pool", mib(after - before), "");
     println!("{:<58} {:>12} {:>12}", "  at its peak", mib(peak - before), "");
-}
-
-/// Rows that a pool cannot hold: the load, then random gets and sets, as ticks of a worker. The system's cache has the files.
-fn growth() {
-    const GETS: u64 = 32;
-    const SETS: u64 = 16;
-    let rows = std::env::var("ENGINE_BENCH_ROWS").map_or(5_000_000, |text| text.parse().expect("a number of rows"));
-    let dir = tempfile::tempdir().expect("a directory");
-    let engine = open(dir.path(), POOL, 2);
-    // Every row once, in no order: the step is prime and no factor of the number of rows.
-    let order = |n: u64| (n * 1_000_000_007) % rows;
-    let mut waits = Waits::default();
-    let start = Sample::now();
-    for first in (0..rows).step_by(128) {
-        waits.time(|| put_many((first..(first + 128).min(rows)).map(order), 1));
-    }
-    report(&format!("load of {rows} rows, 128 in a commit, per row"), start.per(rows), "<= 5 us wall");
-    waits.report("  a commit");
-    let mib = |bytes: u64| format!("{} MiB", bytes / MIB);
-    println!("{:<58} {:>12} {:>12}  <= 160 MiB", "  memory; at its peak", mib(resident()), mib(peak()));
-    settle();
-    let mut random = Random(5);
-    let mut gets = |name: &str, ticks: u64| {
-        let (mut waits, reads, start) = (Waits::default(), reads(), Sample::now());
-        for _ in 0..ticks {
-            waits.time(|| get_many((0..GETS).map(|_| random.below(rows))));
-        }
-        report(&format!("random get, {name}, {GETS} in a tick"), start.per(ticks * GETS), "<= 4 us");
-        waits.report("  a tick");
-        let per_get = (self::reads() - reads) as f64 / (ticks * GETS) as f64;
-        println!("{:<58} {:>12.2} {:>12}  <= 1", "  reads of files per get", per_get, "");
-    };
-    gets("cold", 3_000);
-    gets("warm", 10_000);
-    let (mut waits, start, ticks) = (Waits::default(), Sample::now(), 30_000);
-    let mut random = Random(6);
-    for n in 0..ticks {
-        waits.time(|| put_many((0..SETS).map(|_| random.below(rows)), n));
-    }
-    report(&format!("random set, {SETS} in a commit"), start.per(ticks * SETS), "<= 8 us");
-    waits.report("  a commit");
-    gets("right after the sets", 3_000);
-    settle();
-    gets("when it is quiet again", 10_000);
-    println!("{:<58} {:>12} {:>12}  <= 160 MiB", "memory; at its peak", mib(resident()), mib(peak()));
-    let start = Sample::now();
-    engine.close().expect("the engine closes");
-    report("close", start.per(1), "");
-    let start = Sample::now();
-    let engine = open(dir.path(), POOL, 2);
-    get(rows - 1);
-    report("open", start.per(1), "<= 2 s");
-    engine.close().expect("the engine closes");
-}
-
-/// Waits until the background has nothing to do.
-fn settle() {
-    let deadline = Instant::now() + Duration::from_secs(120);
-    loop {
-        let before = cpu();
-        std::thread::sleep(Duration::from_secs(1));
-        if cpu() - before < Duration::from_millis(20) || Instant::now() > deadline {
-            return;
-        }
-    }
 }
 
 // ---- the callback table ----
