@@ -10,7 +10,8 @@
 //! [`RowSession`] is what a worker holds: one of them, or two together.
 //!
 //! A session holds at most one transaction. Tables are opened at their first use in a transaction
-//! and closed when it ends, so that between transactions nothing stays locked or pinned.
+//! and closed when it ends, so that between transactions nothing stays locked or pinned. The one exception is a caller's
+//! wish, [`Rows::hold`], and lasts as long as the caller says.
 
 pub mod handler;
 mod integer;
@@ -326,6 +327,19 @@ pub trait Rows {
 
     /// Undoes everything since [`Rows::begin`]; nothing happens without a transaction.
     fn rollback(&mut self);
+
+    /// From now on transactions that only read leave their tables open behind their commit, for the transactions to come; or they do
+    /// not. What is open shows nothing of the past and keeps no version of a row, but who alters, drops or locks the table waits. So it
+    /// is the caller's to [release](Rows::release) it soon. Rows that gain nothing by it close their tables all the same.
+    fn hold(&mut self, _hold: bool) {}
+
+    /// Whether tables were left open since the last [`Rows::release`].
+    fn holds(&self) -> bool {
+        false
+    }
+
+    /// Closes what [`Rows::hold`] left open, outside a transaction.
+    fn release(&mut self) {}
 
     /// Outside a transaction: gives back what is kept of tables that are no longer used; `stays` tells for a [`Table::id`] and a
     /// [`Table::stamp`].

@@ -18,8 +18,8 @@ pub enum RowSession<S, M> {
     Handler(Box<HandlerRows<M>>),
 }
 
-/// Reads through the table, the rest through SQL. At any time at most one of the two has a transaction, and the table has nothing open
-/// while SQL runs: the end of a statement releases the metadata locks of the whole session.
+/// Reads through the table, the rest through SQL. At any time at most one of the two has a transaction, and the table has nothing open,
+/// nothing [held](Rows::hold) either, while SQL runs: the end of a statement releases the metadata locks of the whole session.
 pub struct Hybrid<S> {
     // Declared first: its transaction object belongs to the session behind `sql`.
     table: TableRows,
@@ -60,9 +60,13 @@ impl<S: SqlSession> Hybrid<S> {
     fn begin(&mut self, mode: Mode) -> Result<()> {
         self.renew()?;
         if mode.read_write {
+            self.table.release();
             return self.sql.begin(mode);
         }
-        self.sql.enter()?;
+        // As long as the table holds something, nobody else has used the thread.
+        if !self.table.holds() {
+            self.sql.enter()?;
+        }
         self.table.begin(mode)
     }
 
@@ -96,6 +100,7 @@ impl<S: SqlSession> Hybrid<S> {
     }
 
     fn truncate(&mut self, table: &Table) -> Result<()> {
+        self.table.release();
         self.renew()?;
         self.sql.truncate(&table.path)
     }
@@ -141,6 +146,7 @@ impl<S: SqlSession, M: HandlerSession> RowSession<S, M> {
             RowSession::Table(rows) => rows.size(path),
             RowSession::Handler(rows) => rows.size(path),
             RowSession::Hybrid(both) => {
+                both.table.release();
                 both.renew()?;
                 both.sql.size(path)
             }
@@ -355,10 +361,35 @@ impl<S: SqlSession, M: HandlerSession> Rows for RowSession<S, M> {
         either!(self, rows => rows.rollback())
     }
 
+    fn hold(&mut self, hold: bool) {
+        match self {
+            RowSession::Table(rows) => rows.hold(hold),
+            RowSession::Hybrid(both) => both.table.hold(hold),
+            RowSession::Handler(rows) => rows.hold(hold),
+        }
+    }
+
+    fn holds(&self) -> bool {
+        match self {
+            RowSession::Table(rows) => rows.holds(),
+            RowSession::Hybrid(both) => both.table.holds(),
+            RowSession::Handler(rows) => rows.holds(),
+        }
+    }
+
+    fn release(&mut self) {
+        match self {
+            RowSession::Table(rows) => rows.release(),
+            RowSession::Hybrid(both) => both.table.release(),
+            RowSession::Handler(rows) => rows.release(),
+        }
+    }
+
     fn keep(&mut self, stays: &dyn Fn(usize, u32) -> bool) {
         match self {
             RowSession::Table(rows) => rows.keep(stays),
             RowSession::Hybrid(both) => {
+                both.table.release();
                 both.table.keep(stays);
                 both.sql.keep(stays);
             }

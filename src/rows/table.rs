@@ -35,6 +35,12 @@ pub struct TableRows {
     trx: Option<Transaction>,
     mode: Mode,
     active: bool,
+    /// See [`Rows::hold`].
+    hold: bool,
+    /// Tables were left open behind a commit.
+    held: bool,
+    /// Number of the transaction; cursors of an earlier one must be told of it.
+    number: u64,
     /// Row lock of reads that a write follows; none where the host disables it.
     write_lock: ib_lck_mode::Type,
     api: Api,
@@ -46,7 +52,8 @@ impl TableRows {
         let mode = Mode { level: 1, read_write: false };
         let write_lock = if api.row_locks() { ib_lck_mode::IB_LOCK_X } else { ib_lck_mode::IB_LOCK_NONE };
         let (open, kept, lasting, fields) = (Vec::new(), Vec::new(), api.lasting_tuples(), api.has_fields());
-        TableRows { open, kept, lasting, fields, trx: None, mode, active: false, write_lock, api }
+        let (trx, active, hold, held, number) = (None, false, false, false, 0);
+        TableRows { open, kept, lasting, fields, trx, mode, active, hold, held, number, write_lock, api }
     }
 
     /// The host's `innodb_api_trx_level`, 0 to 3.
@@ -76,8 +83,11 @@ impl TableRows {
         if self.opened(table).is_none() {
             self.open_anew(table)?;
         }
-        match self.open.get_mut(table.id) {
-            Some(Some(open)) => {
+        match (self.open.get_mut(table.id), &self.trx) {
+            (Some(Some(open)), Some(trx)) => {
+                if open.number != self.number {
+                    open.join(trx, self.number)?;
+                }
                 open.set_lock(lock)?;
                 Ok(open)
             }
@@ -87,6 +97,10 @@ impl TableRows {
 
     #[cold]
     fn open_anew(&mut self, table: &Table) -> Result<()> {
+        // Whoever waits for a metadata lock holds none of an earlier transaction: a statement that takes both could wait for that one.
+        if self.held {
+            self.close_tables();
+        }
         if self.open.len() <= table.id {
             self.open.resize_with(table.id + 1, || None);
             self.kept.resize_with(table.id + 1, || None);
@@ -94,7 +108,9 @@ impl TableRows {
         self.open[table.id] = None;
         let kept = self.kept[table.id].take();
         let base = self.cursor(&table.path)?;
-        self.open[table.id] = Some(OpenTable::new(table, base, kept, self.lasting, self.fields)?);
+        let mut open = OpenTable::new(table, base, kept, self.lasting, self.fields)?;
+        open.number = self.number;
+        self.open[table.id] = Some(open);
         Ok(())
     }
 
@@ -113,6 +129,7 @@ impl TableRows {
 
     /// Closes every table; the next operation opens its table again.
     pub(super) fn close_tables(&mut self) {
+        self.held = false;
         for (open, kept) in self.open.iter_mut().zip(&mut self.kept) {
             if let Some(open) = open.take() {
                 *kept = open.close();
@@ -131,6 +148,9 @@ impl TableRows {
 
 impl Rows for TableRows {
     fn begin(&mut self, mode: Mode) -> Result<()> {
+        if mode.read_write {
+            self.release();
+        }
         // A plain read needs no undo and no lock: an auto-commit transaction is the engine's fast path.
         match &mut self.trx {
             Some(trx) => trx.start(mode)?,
@@ -138,6 +158,7 @@ impl Rows for TableRows {
         }
         self.mode = mode;
         self.active = true;
+        self.number += 1;
         Ok(())
     }
 
@@ -255,11 +276,19 @@ impl Rows for TableRows {
     }
 
     fn truncate(&mut self, table: &Table) -> Result<()> {
+        self.release();
         self.api.truncate(&table.path)
     }
 
     fn commit(&mut self) -> Result<()> {
-        self.close_tables();
+        // SERIALIZABLE reads lock their tables in InnoDB, too, and would have to do it anew.
+        let stays = self.hold && !self.mode.read_write && self.mode.level < 3;
+        let mut of_this = self.open.iter().flatten().filter(|open| open.number == self.number);
+        if stays && of_this.all(|open| open.leave().is_ok()) {
+            self.held = true;
+        } else {
+            self.close_tables();
+        }
         self.active = false;
         match &mut self.trx {
             Some(trx) => trx.commit(),
@@ -274,6 +303,21 @@ impl Rows for TableRows {
         }
         self.active = false;
         self.close_tables();
+    }
+
+    fn hold(&mut self, hold: bool) {
+        // Where tuples last, opening a table is next to nothing.
+        self.hold = hold && !self.lasting;
+    }
+
+    fn holds(&self) -> bool {
+        self.held
+    }
+
+    fn release(&mut self) {
+        if self.held {
+            self.close_tables();
+        }
     }
 
     fn keep(&mut self, stays: &dyn Fn(usize, u32) -> bool) {

@@ -21,6 +21,7 @@ mod budget;
 mod conn;
 mod detail;
 mod execute;
+mod held;
 mod journal;
 mod latency;
 mod listen;

@@ -6,6 +6,7 @@ mod gather;
 use super::batch::commit_open;
 use super::conn::{BufferPool, Conn};
 use super::execute::Executor;
+use super::held::HeldTables;
 use super::latency::Tally;
 use super::mailbox::Mailbox;
 use super::scope::Scope;
@@ -27,6 +28,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 const WAKE: Token = Token(usize::MAX);
+const TIMER: Token = Token(usize::MAX - 1);
 
 /// Pause before a worker begins anew that got no session from its host, whose poller failed, or that met a defect.
 const RETRY: Duration = Duration::from_millis(100);
@@ -75,6 +77,7 @@ pub struct Worker<'s> {
     sweep: Option<Sweep>,
     /// The last tick.
     last: TickSummary,
+    held: HeldTables,
     /// When it last woke up, and what it answered since.
     woke: Instant,
     tally: Tally,
@@ -146,6 +149,7 @@ impl<'s> Worker<'s> {
             shared.options.item_size_max,
             shared.options.settings.batch,
         );
+        let held = HeldTables::new(builder.poll.registry(), TIMER);
         Worker {
             index: builder.index,
             poll: &mut builder.poll,
@@ -163,6 +167,7 @@ impl<'s> Worker<'s> {
             watching: Vec::new(),
             sweep: None,
             last: TickSummary::default(),
+            held,
             woke: Instant::now(),
             tally: Tally::default(),
             stalled: false,
@@ -204,6 +209,7 @@ impl<'s> Worker<'s> {
             self.gather(self.last, &mut events, &mut ready);
             self.tick(&mut buffers, &mut ready, &mut plans);
             self.sweep_on();
+            self.held.settle(&mut self.store);
             if self.watches_clients() {
                 self.close_idle_clients();
             }
@@ -216,8 +222,10 @@ impl<'s> Worker<'s> {
     }
 
     fn note(&mut self, event: &mio::event::Event) {
-        if event.token() == WAKE {
-            return self.read_mail();
+        match event.token() {
+            WAKE => return self.read_mail(),
+            TIMER => return self.held.ring(),
+            _ => {}
         }
         let key = event.token().0;
         let Some(conn) = self.conns.get_mut(key) else { return };
@@ -265,12 +273,16 @@ impl<'s> Worker<'s> {
         }
         self.store.set_now(self.shared.unix_time_at(self.woke));
         self.follow_config();
+        // The tables of a batch stay open anyway.
+        let hold = self.held.begin(self.woke) && !self.shared.batches();
+        self.store.hold(hold);
         if let Err(unknown) = self.run_tick(ready, buffers, plans, false) {
             self.shared.mapping.look_up(&unknown);
             self.follow_config();
             let _ = self.run_tick(ready, buffers, plans, true);
         }
         let ended = Instant::now();
+        self.held.end(ended);
         self.shared.stats[self.index].latencies.publish(&mut self.tally, self.woke, ended);
         let now = ended.saturating_duration_since(self.shared.started).as_secs();
         for plan in plans.drain(..) {

@@ -92,6 +92,23 @@ impl<R: Rows> Store<R> {
         self.table.rows.restart_lock_wait();
     }
 
+    /// See [`Rows::hold`].
+    pub fn hold(&mut self, hold: bool) {
+        self.table.rows.hold(hold);
+    }
+
+    /// See [`Rows::holds`].
+    pub fn holds(&self) -> bool {
+        self.table.rows.holds()
+    }
+
+    /// Closes what is held, unless a transaction is open, whose end decides.
+    pub fn release(&mut self) {
+        if !self.table.rows.active() {
+            self.table.rows.release();
+        }
+    }
+
     /// Looks after the session between two ticks.
     pub fn check_session(&mut self) {
         if self.table.rows.check_session() {

@@ -6,11 +6,13 @@
  * Opens the bundled engine of LIBRARY, runs the SQL scripts, then loads the plugin of the same library the way mysqld of
  * VERSION does: it exports that server_version, reads the descriptor in the layout of its generation, checks
  * versions, hands the InnoDB API table over in its generation's layout and calls init().  Words behind VERSION are options
- * of that server: -mdl for innodb_api_enable_mdl, -binlog for a binary log, -dates takes MEDIUMINT for DATE.  Prints "listening ADDRESSES" or "refused MESSAGE", serves until standard
- * input ends, calls deinit().
+ * of that server: -mdl for innodb_api_enable_mdl, -binlog for a binary log, -dates takes MEDIUMINT for DATE.  Prints
+ * "listening ADDRESSES" or "refused MESSAGE", serves until standard input ends, calls deinit().  For each line of the
+ * input it prints how many cursors were opened and how many closed, where the table is that of 5.7.
  */
 #include <dlfcn.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -53,6 +55,26 @@ static entry table_56[61];
 /* 5.7: the canonical entries; what it tells of columns is not what the bundled engine tells. */
 static ib_cb_t table_57;
 static bool has_dates, has_mdl;
+
+/* How often the plugin opened a table or an index, and how often it closed one. */
+static atomic_ulong opened, closed;
+
+static ib_err_t open_table_57(const char *name, ib_trx_t trx, ib_crsr_t *crsr) {
+    ib_err_t result = api->open_table(name, trx, crsr);
+    if (result == IB_SUCCESS) opened++;
+    return result;
+}
+
+static ib_err_t open_index_57(ib_crsr_t table, const char *name, ib_crsr_t *crsr, int *kind, uint64_t *id) {
+    ib_err_t result = api->open_index_using_name(table, name, crsr, kind, id);
+    if (result == IB_SUCCESS) opened++;
+    return result;
+}
+
+static ib_err_t cursor_close_57(ib_crsr_t crsr) {
+    closed++;
+    return api->cursor_close(crsr);
+}
 
 static int get_cfg_57(void) {
     const int own = IB_CFG_LASTING_TUPLES | IB_CFG_FIELDS | IB_CFG_TABLE_SIZES | IB_CFG_TABLE_CHANGES;
@@ -197,6 +219,9 @@ int main(int argc, char **argv) {
         table_57 = *api;
         table_57.col_get_meta = col_get_meta_57;
         table_57.get_cfg = get_cfg_57;
+        table_57.open_table = open_table_57;
+        table_57.open_index_using_name = open_index_57;
+        table_57.cursor_close = cursor_close_57;
         handle.data = &table_57;
     }
     void **service = symbol("my_plugin_log_service");
@@ -213,7 +238,11 @@ int main(int argc, char **argv) {
         if (round == 1) {
             printf("listening %s\n", status(plugin.status_vars, "Daemon_memcached_listening"));
             fflush(stdout);
-            while (getchar() != EOF) {}
+            /* Each line that comes asks for the numbers; the end of the input ends the server. */
+            for (int c; (c = getchar()) != EOF;) {
+                if (c == '\n') printf("%lu %lu\n", opened, closed);
+                fflush(stdout);
+            }
         }
         CHECK(plugin.deinit(&handle) == 0);
     }

@@ -50,7 +50,7 @@ const SERVER: &[(&str, &[&str])] = &[
     ("what all threads share", &["batch", "reader", "report", "shared", "sweep"]),
     ("execution", &["execute"]),
     ("ticks", &["tick"]),
-    ("workers", &["threads", "worker"]),
+    ("workers", &["held", "threads", "worker"]),
     ("the daemon's other threads", &["accept", "login_thread", "metrics", "mod", "supervise"]),
 ];
 

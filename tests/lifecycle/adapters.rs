@@ -2,14 +2,16 @@
 //! the layouts of MySQL 5.6 and 5.7 there. What later servers export no program of ours can play.
 
 use crate::common::scripts::SCRIPTS;
-use crate::common::{Client, cc, library_folder, root};
-use std::io::{BufRead, BufReader};
+use crate::common::{Client, PATIENCE, cc, library_folder, root};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 struct FakeServer {
     child: Child,
     stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
     said: String,
     _scratch: tempfile::TempDir,
 }
@@ -30,9 +32,18 @@ impl FakeServer {
             .spawn()
             .unwrap();
         let stdin = child.stdin.take();
-        let mut said = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut said).unwrap();
-        FakeServer { child, stdin, said: said.trim_end().to_owned(), _scratch: scratch }
+        let (mut said, mut stdout) = (String::new(), BufReader::new(child.stdout.take().unwrap()));
+        stdout.read_line(&mut said).unwrap();
+        FakeServer { child, stdin, stdout, said: said.trim_end().to_owned(), _scratch: scratch }
+    }
+
+    /// How often the plugin has opened tables and indexes of a server of 5.7, and how often it has closed them.
+    fn opened_and_closed(&mut self) -> (u64, u64) {
+        self.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        let (opened, closed) = line.trim_end().split_once(' ').unwrap();
+        (opened.parse().unwrap(), closed.parse().unwrap())
     }
 
     fn client(&self) -> Client {
@@ -87,6 +98,50 @@ fn mysql_57_serves_through_its_own_layout() {
     client.ask("incr @@kept.a 1\r\nget @@read.a\r\n", "2\r\nVALUE @@read.a 0 2\r\n-5\r\nEND\r\n");
     client.ask("get @@default\r\n", "VALUE @@default 0 15\r\nmemcached/cache\r\nEND\r\n");
     client.ask("set a 0 0 1\r\n1\r\nflush_all\r\nget a\r\n", "STORED\r\nOK\r\nEND\r\n");
+    server.stop();
+}
+
+/// Runs `once` until it says that it is enough.
+#[track_caller]
+fn until(what: &str, mut once: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !once() {
+        assert!(start.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+    }
+}
+
+#[test]
+fn a_busy_client_keeps_its_table_open_for_a_moment_and_no_longer() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut server = FakeServer::start(&program(scratch.path()), "5.7.44-log", "-p 0 -t 1", true, "");
+    let mut client = server.client();
+    client.ask("set a 0 0 1\r\n0\r\n", "STORED\r\n");
+    let mut get = |times: u32, value: u64| {
+        for _ in 0..times {
+            client.ask("get a\r\n", format!("VALUE a 0 {}\r\n{value}\r\nEND\r\n", value.to_string().len()));
+        }
+    };
+    until("a hundred gets that opened the table ten times at most", || {
+        let before = server.opened_and_closed().0;
+        get(100, 0);
+        server.opened_and_closed().0 - before <= 10
+    });
+    let before = server.opened_and_closed().1;
+    until("a table that is closed under its clients", || {
+        get(100, 0);
+        server.opened_and_closed().1 > before + 2
+    });
+    // What others wrote meanwhile is seen at once.
+    let mut other = server.client();
+    for value in 1..200 {
+        other.ask("incr a 1\r\n", format!("{value}\r\n"));
+        get(5, value);
+    }
+    until("a table that nobody asks for any more closed", || {
+        std::thread::sleep(Duration::from_millis(1));
+        let (opened, closed) = server.opened_and_closed();
+        opened == closed
+    });
     server.stop();
 }
 

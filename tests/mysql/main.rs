@@ -10,6 +10,7 @@ mod configuration;
 mod daemon;
 mod functions;
 mod galera;
+mod held;
 mod life;
 mod load;
 #[path = "../udf/memcached.rs"]

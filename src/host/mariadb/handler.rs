@@ -1,7 +1,9 @@
 //! Rows through the server's handlers: what a SELECT by key does below SQL.
 //!
 //! All of it happens on the thread's own `THD`, whose statement is told to be a SELECT. A table is opened with its metadata lock, locked
-//! for reading, asked by index, and everything is given back together; in between no statement runs on the thread.
+//! for reading, asked by index, and everything is given back together; in between no statement runs on the thread. Between two
+//! transactions it may stay open with its metadata lock, as under LOCK TABLES: InnoDB's part of the lock is given back, and with it
+//! the view, and is taken anew by the next read.
 
 use super::functions::functions;
 use super::layout::{self, Layout, peek};
@@ -58,6 +60,7 @@ functions! {
 /// A table of this thread, until everything is closed.
 struct Table {
     table: *mut u8,
+    /// Null while it is not locked.
     lock: *mut c_void,
     // The server keeps pointers to these as long as the table is open.
     _list: Box<[u64]>,
@@ -163,11 +166,12 @@ impl ThreadHandlers {
         Ok(Table { table, lock: ptr::null_mut(), _list: list, names: (db, name) })
     }
 
-    /// Locks an open table for reading all of its columns.
+    /// Locks an open table for reading all of its columns. After an error nothing is open.
     ///
     /// # Safety
-    /// The table is one of this thread and open.
-    unsafe fn lock(&mut self, table: &mut Table) -> Result<()> {
+    /// `self` has opened a table there.
+    unsafe fn lock(&mut self, table: usize) -> Result<()> {
+        let table = &mut self.tables[table];
         let mut raw = table.table;
         // SAFETY: the caller's promise.
         table.lock = unsafe {
@@ -175,10 +179,13 @@ impl ThreadHandlers {
             raw.add(self.layout.table_read_set).cast::<*mut u8>().write(share.add(self.layout.share_all_set));
             (self.functions.lock_tables)(self.thd, &mut raw, 1, 0)
         };
-        match table.lock.is_null() {
-            true => Err(self.failed(&table.names.1)),
-            false => Ok(()),
+        if !table.lock.is_null() {
+            return Ok(());
         }
+        let name = table.names.1.clone();
+        let error = self.failed(&name);
+        self.close();
+        Err(error)
     }
 
     /// The number of an open table's definition, unique for each time that the server reads the definition of a table.
@@ -273,21 +280,27 @@ impl Handlers for ThreadHandlers {
             }
             self.open_raw(path)
         };
-        let result = opened.and_then(|mut table| {
-            // SAFETY: just opened.
-            let locked = unsafe { self.lock(&mut table) };
-            let definition = self.definition_of(&table);
-            // What the server points to must live until everything is closed, whether it was locked or not.
-            self.tables.push(table);
-            locked.map(|()| Opened { at: self.tables.len() - 1, definition })
-        });
-        if result.is_err() {
-            self.close();
+        match opened {
+            Ok(table) => {
+                let (at, definition) = (self.tables.len(), self.definition_of(&table));
+                // What the server points to must live until everything is closed, whether it can be locked or not.
+                self.tables.push(table);
+                // SAFETY: just opened.
+                unsafe { self.lock(at) }?;
+                Ok(Opened { at, definition })
+            }
+            Err(error) => {
+                self.close();
+                Err(error)
+            }
         }
-        result
     }
 
     fn find(&mut self, table: usize, index: u32, key: &[u8]) -> Result<bool> {
+        if self.tables.get(table).is_some_and(|paused| paused.lock.is_null()) {
+            // SAFETY: it is open.
+            unsafe { self.lock(table) }?;
+        }
         let Some(opened) = self.tables.get(table) else {
             return Err(Error::Engine("a table is not open".into()));
         };
@@ -297,14 +310,16 @@ impl Handlers for ThreadHandlers {
             let record = at::<*mut u8>(opened.table, self.layout.table_record);
             (self.functions.read_by_index)(file, record, index, key.as_ptr(), 1, READ_KEY_EXACT)
         };
-        match code {
-            0 => Ok(true),
-            KEY_NOT_FOUND | END_OF_FILE => Ok(false),
-            LOCK_WAIT_TIMEOUT => Err(Error::LockTimeout),
-            LOCK_DEADLOCK => Err(Error::Deadlock),
-            NO_SUCH_TABLE | TABLE_CHANGED => Err(Error::Changed(opened.names.1.to_string_lossy().into_owned())),
-            code => Err(Error::Engine(format!("a read failed (handler error {code})"))),
-        }
+        let error = match code {
+            0 => return Ok(true),
+            KEY_NOT_FOUND | END_OF_FILE => return Ok(false),
+            LOCK_WAIT_TIMEOUT => Error::LockTimeout,
+            LOCK_DEADLOCK => Error::Deadlock,
+            NO_SUCH_TABLE | TABLE_CHANGED => Error::Changed(opened.names.1.to_string_lossy().into_owned()),
+            code => Error::Engine(format!("a read failed (handler error {code})")),
+        };
+        self.close();
+        Err(error)
     }
 
     fn bytes(&self, table: usize, column: usize, form: Form) -> Option<&[u8]> {
@@ -330,14 +345,21 @@ impl Handlers for ThreadHandlers {
         }
     }
 
-    fn close(&mut self) {
-        let functions = &self.functions;
-        // SAFETY: what this thread opened, in the server's own order; closing what is not open is allowed.
+    fn pause(&mut self) {
+        // SAFETY: what this thread locked, in the server's own order.
         unsafe {
-            (functions.commit_statement)(self.thd);
-            for table in self.tables.iter().filter(|table| !table.lock.is_null()) {
-                (functions.unlock_tables)(self.thd, table.lock);
+            (self.functions.commit_statement)(self.thd);
+            for table in self.tables.iter_mut().filter(|table| !table.lock.is_null()) {
+                (self.functions.unlock_tables)(self.thd, std::mem::replace(&mut table.lock, ptr::null_mut()));
             }
+        }
+    }
+
+    fn close(&mut self) {
+        self.pause();
+        let functions = &self.functions;
+        // SAFETY: what this thread opened; closing what is not open is allowed.
+        unsafe {
             (functions.close_tables)(self.thd);
             (functions.release_locks)(self.thd);
             (functions.free_root)(at(self.thd.cast(), self.layout.thd_mem_root), KEEP_PREALLOCATED);

@@ -61,10 +61,11 @@ enum Seen {
     In(u64),
 }
 
-/// A connection, handlers, a part in a cluster and the state they run on; dropped in this order.
+/// Handlers, a connection, a part in a cluster and the state they run on; dropped in this order: the tables that are open are closed
+/// while everything is there.
 struct Open {
-    connection: Connection,
     handlers: Option<ThreadHandlers>,
+    connection: Connection,
     node: Option<Node>,
     thd: Thd,
 }
@@ -206,6 +207,11 @@ impl HandlerSession for TextSession {
 
     fn handlers_mut(&mut self) -> Option<&mut ThreadHandlers> {
         self.open.as_mut()?.handlers.as_mut().filter(|handlers| !handlers.is_spoilt())
+    }
+
+    /// Not on a node of a cluster: what another node sends undoes whoever has a lock that it needs, at once.
+    fn may_hold(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.node.is_none())
     }
 
     fn judge(&mut self, verdict: Result<(), Distrust>) {

@@ -103,8 +103,6 @@ unused! {
     tuple_read_i32(ib_tpl_t, ib_ulint_t, *mut i32) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
     tuple_read_i64(ib_tpl_t, ib_ulint_t, *mut i64) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
     cursor_lock(ib_crsr_t, ib_lck_mode_t) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
-    cursor_new_trx(ib_crsr_t, ib_trx_t) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
-    cursor_reset(ib_crsr_t) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
     commit_trx(ib_crsr_t, ib_trx_t) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
     table_truncate(*const c_char, *mut u64) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
     set_memcached_sync(ib_crsr_t, ib_bool_t) -> ib_err::Type = ib_err::IB_UNSUPPORTED;
@@ -137,6 +135,8 @@ translate! {
     trx_rollback(trx: ib_trx_t);
     trx_release(trx: ib_trx_t);
     cursor_close(crsr: ib_crsr_t);
+    cursor_new_trx(crsr: ib_crsr_t, trx: ib_trx_t);
+    cursor_reset(crsr: ib_crsr_t);
     open_index_using_name(crsr: ib_crsr_t, name: *const c_char, out: *mut ib_crsr_t, kind: *mut c_int, id: *mut u64);
     set_lock_mode(crsr: ib_crsr_t, mode: ib_lck_mode_t);
 }

@@ -66,6 +66,8 @@ functions! {
         trx_start(trx: ib_trx_t, level: u32, rw: bool, auto: bool, thd: *mut c_void) -> c_int;
     c"_Z14ib_trx_releaseP5trx_t" trx_release(trx: ib_trx_t) -> c_int;
     c"_Z15ib_cursor_closeP11ib_cursor_t" cursor_close(crsr: ib_crsr_t) -> c_int;
+    c"_Z17ib_cursor_new_trxP11ib_cursor_tP5trx_t" cursor_new_trx(crsr: ib_crsr_t, trx: ib_trx_t) -> c_int;
+    c"_Z15ib_cursor_resetP11ib_cursor_t" cursor_reset(crsr: ib_crsr_t) -> c_int;
     c"_Z15ib_col_get_nameP11ib_cursor_tm" col_get_name(crsr: ib_crsr_t, col: ib_ulint_t) -> *const c_char;
     c"_Z31ib_cursor_open_index_using_nameP11ib_cursor_tPKcPS0_PiPm"
         open_index_using_name(crsr: ib_crsr_t, name: *const c_char, out: *mut ib_crsr_t, kind: *mut c_int, id: *mut u64) -> c_int;

@@ -2,10 +2,12 @@
 //!
 //! Transactions that only read do without one of SQL's: each statement, and each table that is opened, shows what was committed before it.
 //! They use the handlers where the host has them, else SELECTs of many keys each: tables are opened at their first use and closed when the
-//! transaction ends, or before a statement runs, as its end closes all tables of the thread. What the handlers cannot do, such as
-//! ranges, SQL does. A table's rows are taken apart by the description that the caller has of it. A [`ReadPlan`] remembers for which
-//! definition that description holds: the server numbers definitions, and gives a table that was altered another number.
+//! transaction ends, or what was [held](Rows::hold) is released, and before a statement runs, as its end closes all tables of the thread.
+//! What the handlers cannot do, such as ranges, SQL does. A table's rows are taken apart by the description that the caller has of it. A
+//! [`ReadPlan`] remembers for which definition that description holds: the server numbers definitions, and gives a table that was altered
+//! another number.
 
+mod check;
 mod record;
 
 use super::sql::{SqlRows, SqlSession};
@@ -37,11 +39,15 @@ pub trait Handlers {
     /// Opens `database/table`; after an error nothing is open.
     fn open(&mut self, path: &CStr) -> Result<Opened>;
 
-    /// Makes the row with this key current; the key has the form of the index's first column, which is its only one.
+    /// Makes the row with this key current; the key has the form of the index's first column, which is its only one. What it shows was
+    /// committed before the first look at the table since it was opened or [paused](Handlers::pause). After an error nothing is open.
     fn find(&mut self, table: usize, index: u32, key: &[u8]) -> Result<bool>;
 
     /// A column of the current row as it lies there, `None` for NULL.
     fn bytes(&self, table: usize, column: usize, form: Form) -> Option<&[u8]>;
+
+    /// Ends what statements end and keeps the tables open.
+    fn pause(&mut self);
 
     /// Closes everything.
     fn close(&mut self);
@@ -57,6 +63,11 @@ pub trait HandlerSession: SqlSession {
 
     /// See [`HandlerSession::handlers`].
     fn handlers_mut(&mut self) -> Option<&mut Self::Handlers>;
+
+    /// Whether tables may stay open between two transactions.
+    fn may_hold(&self) -> bool {
+        true
+    }
 
     /// Says whether rows that were read through the handlers look as SQL shows them, or why they are not to be used.
     fn judge(&mut self, verdict: std::result::Result<(), Distrust>);
@@ -114,6 +125,12 @@ pub struct HandlerRows<S> {
     sql: SqlRows<S>,
     /// A transaction that only reads is open.
     reading: bool,
+    /// It is SERIALIZABLE: what it reads it locks.
+    locks: bool,
+    /// See [`Rows::hold`].
+    hold: bool,
+    /// Tables were left open behind a transaction.
+    held: bool,
     /// By [`Table::id`].
     plans: Vec<Option<ReadPlan>>,
     /// Tables that are open, by [`Table::id`].
@@ -132,6 +149,9 @@ impl<S: HandlerSession> HandlerRows<S> {
         HandlerRows {
             sql: SqlRows::new(session),
             reading: false,
+            locks: false,
+            hold: false,
+            held: false,
             plans: Vec::new(),
             open: Vec::new(),
             locked: Vec::new(),
@@ -145,7 +165,7 @@ impl<S: HandlerSession> HandlerRows<S> {
     fn renew(&mut self) -> Result<()> {
         match self.sql.is_lost() {
             true => {
-                self.open.clear();
+                self.close();
                 self.sql.reopen()
             }
             false => Ok(()),
@@ -160,6 +180,7 @@ impl<S: HandlerSession> HandlerRows<S> {
     }
 
     fn close(&mut self) {
+        self.held = false;
         if self.open.iter().any(Option::is_some) {
             self.open.clear();
             if let Some(handlers) = self.sql.host_mut().handlers_mut() {
@@ -172,6 +193,10 @@ impl<S: HandlerSession> HandlerRows<S> {
     fn open(&mut self, table: &Table) -> Result<Opened> {
         if self.locked.contains(&table.id) {
             return Err(Error::LockTimeout);
+        }
+        // Whoever waits for a metadata lock holds none of an earlier transaction: a statement that takes both could wait for that one.
+        if self.held {
+            self.close();
         }
         let opened = match self.sql.host_mut().handlers_mut() {
             Some(handlers) => handlers.open(&table.path),
@@ -260,7 +285,14 @@ impl<S: HandlerSession> HandlerRows<S> {
         }
         let Some(Some(ReadPlan { by_handler: Some(known), .. })) = self.plans.get(table.id) else { return Ok(None) };
         let Some(handlers) = self.sql.host_mut().handlers_mut() else { return Ok(None) };
-        let found = handlers.find(at, known.index, &self.image)?;
+        let found = match handlers.find(at, known.index, &self.image) {
+            Ok(found) => found,
+            Err(error) => {
+                self.open.clear();
+                self.held = false;
+                return Err(error);
+            }
+        };
         self.current = Current::Handler(at, table.stamp);
         if found {
             self.integers.resize(self.integers.len().max(table.columns.len()), [0; 8]);
@@ -279,50 +311,6 @@ impl<S: HandlerSession> HandlerRows<S> {
     pub(super) fn size(&mut self, path: &CStr) -> Result<Option<TableSize>> {
         self.in_sql().size(path)
     }
-
-    /// Reads all rows of a table through SQL and each of them by its key through the handlers, and judges by what comes out. See
-    /// [`super::RowSession::check`].
-    pub(super) fn check(&mut self, path: &CStr) -> Result<()> {
-        if self.sql.host().handlers().is_none() {
-            return Ok(());
-        }
-        self.begin(Mode { level: 1, read_write: false })?;
-        let compared = self.compare(path);
-        self.rollback();
-        let verdict = match compared {
-            Ok(None) => return Ok(()),
-            Ok(Some(true)) => Ok(()),
-            Ok(Some(false)) => Err(Distrust::Differs(path.to_string_lossy().into_owned())),
-            Err(error) => Err(Distrust::Failed(error)),
-        };
-        self.sql.host_mut().judge(verdict);
-        self.renew()
-    }
-
-    /// Whether each row of a table looks the same both ways; `None`: there is no row, or no such table.
-    fn compare(&mut self, path: &CStr) -> Result<Option<bool>> {
-        let columns = match self.sql.describe(path) {
-            Err(Error::NotFound(_)) => return Ok(None),
-            columns => columns?,
-        };
-        let table = Table::new(0, path.into(), None, columns, 0);
-        let row = |rows: &Self| -> Vec<_> {
-            (0..table.columns.len()).map(|column| rows.bytes(&table, column).map(<[u8]>::to_vec)).collect()
-        };
-        let mut expected = Vec::new();
-        let mut found = self.seek(&table, Bound::Unbounded)?;
-        while found {
-            expected.push(row(self));
-            found = self.next(&table)?;
-        }
-        for known in &expected {
-            let Some(Some(key)) = known.first() else { return Ok(Some(false)) };
-            if self.read_by_handler(&table, Cell::Bytes(key))? != Some(true) || row(self) != *known {
-                return Ok(Some(false));
-            }
-        }
-        Ok((!expected.is_empty()).then_some(true))
-    }
 }
 
 impl<S: HandlerSession> Rows for HandlerRows<S> {
@@ -330,10 +318,16 @@ impl<S: HandlerSession> Rows for HandlerRows<S> {
         self.renew()?;
         self.current = Current::Sql;
         if mode.read_write {
+            self.close();
             return self.sql.begin(mode);
         }
         self.sql.before_reads()?;
-        self.sql.set_level(mode.level)?;
+        // A statement, where it is another level than before.
+        if self.sql.level() != Some(mode.level) {
+            self.close();
+            self.sql.set_level(mode.level)?;
+        }
+        self.locks = mode.level >= 3;
         self.reading = true;
         Ok(())
     }
@@ -438,7 +432,14 @@ impl<S: HandlerSession> Rows for HandlerRows<S> {
 
     fn commit(&mut self) -> Result<()> {
         if std::mem::take(&mut self.reading) {
-            self.close();
+            let host = self.sql.host_mut();
+            match host.may_hold() && self.hold && !self.locks {
+                true => {
+                    host.handlers_mut().into_iter().for_each(Handlers::pause);
+                    self.held = self.open.iter().any(Option::is_some);
+                }
+                false => self.close(),
+            }
             return Ok(());
         }
         self.sql.commit()
@@ -449,6 +450,20 @@ impl<S: HandlerSession> Rows for HandlerRows<S> {
             self.close();
         }
         self.sql.rollback();
+    }
+
+    fn hold(&mut self, hold: bool) {
+        self.hold = hold;
+    }
+
+    fn holds(&self) -> bool {
+        self.held
+    }
+
+    fn release(&mut self) {
+        if self.held {
+            self.close();
+        }
     }
 
     fn keep(&mut self, stays: &dyn Fn(usize, u32) -> bool) {

@@ -142,6 +142,11 @@ impl<S: SqlSession> SqlRows<S> {
         &mut self.sql
     }
 
+    /// Isolation level that the session was given, 0 to 3.
+    pub fn level(&self) -> Option<u8> {
+        self.level
+    }
+
     /// Gives the session an isolation level, 0 to 3.
     pub fn set_level(&mut self, level: u8) -> Result<()> {
         if self.level != Some(level) {

@@ -76,6 +76,18 @@ impl Cursor {
         Ok(Cursor { api, raw })
     }
 
+    /// Takes it out of its transaction, which may then end without it.
+    pub(super) fn leave(&self) -> Result<()> {
+        // SAFETY: the cursor lives.
+        self.api.check(unsafe { ib!(self.api, cursor_reset(self.raw)) })
+    }
+
+    /// Makes it a cursor of this transaction, as it has [left](Cursor::leave) that of before: it shows what this one sees.
+    pub(super) fn join(&self, trx: &Transaction) -> Result<()> {
+        // SAFETY: cursor and transaction live, and no other transaction uses the cursor.
+        self.api.check(unsafe { ib!(self.api, cursor_new_trx(self.raw, trx.raw)) })
+    }
+
     /// A cursor on an index of the same table, and its `ib_index_type` bits.
     pub(super) fn open_index(&self, name: &CStr) -> Result<(Cursor, c_int)> {
         let (mut raw, mut kind, mut id) = (ptr::null_mut(), 0, 0);

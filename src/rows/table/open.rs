@@ -3,7 +3,7 @@
 //! Where the host's tuples last ([`Api::lasting_tuples`](super::api::Api::lasting_tuples)) they are kept from one transaction to the
 //! next, so that the columns of a table are described once and not each time that it is opened.
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, Transaction};
 use super::describe::column_kind;
 use super::fields::{Answer, Fields};
 use super::tuple::Tuple;
@@ -66,6 +66,8 @@ pub(super) struct OpenTable {
     index: Option<Cursor>,
     base: Cursor,
     lock: ib_lck_mode::Type,
+    /// The transaction that its cursors read in, as its session numbers them.
+    pub(super) number: u64,
     /// Whether the current row is the one in the fields, not the one in the row tuple.
     in_fields: bool,
     /// Whether the row tuple was read into.
@@ -95,7 +97,24 @@ impl OpenTable {
             None => Box::new(Tuples::new(table, &base, index.as_ref(), fields)?),
         };
         let lock = ib_lck_mode::IB_LOCK_NONE;
-        Ok(OpenTable { tuples, reads: 0, lasting, index, base, lock, in_fields: false, filled: false })
+        Ok(OpenTable { tuples, reads: 0, lasting, index, base, lock, number: 0, in_fields: false, filled: false })
+    }
+
+    /// Takes the table out of its transaction, behind which it stays open.
+    pub(super) fn leave(&self) -> Result<()> {
+        self.base.leave()?;
+        self.index.as_ref().map_or(Ok(()), Cursor::leave)
+    }
+
+    /// Makes a table that has [left](OpenTable::leave) an earlier transaction one of this transaction, whose number this is.
+    #[cold]
+    pub(super) fn join(&mut self, trx: &Transaction, number: u64) -> Result<()> {
+        self.base.join(trx)?;
+        if let Some(index) = &self.index {
+            index.join(trx)?;
+        }
+        self.number = number;
+        Ok(())
     }
 
     /// Closes the cursors; what is left are tuples that may be used again.
