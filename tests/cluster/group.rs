@@ -1,6 +1,6 @@
 //! Group Replication: three servers on loopback, each with the plugin. Needs the tree of `tests/mysql/make-tree`.
 
-use crate::common::free_port;
+use crate::common::{Client, free_port};
 use crate::server::{Config, Mysqld, wait};
 use crate::writers::{DIGEST, SHARED, Told, load};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -110,8 +110,8 @@ fn members_that_all_take_writes_agree_and_count_once() {
             .enumerate()
             .flat_map(|(i, server)| (0..2).map(move |c| (format!("n{i}c{c}"), server.port())))
             .map(|(name, port)| {
-                let stop = &stop;
-                scope.spawn(move || load(port, &name, stop))
+                let (client, stop) = (Client::connect(port), &stop);
+                scope.spawn(move || load(client, port, &name, stop))
             })
             .collect();
         std::thread::sleep(LOAD);
@@ -179,8 +179,8 @@ fn a_new_primary_has_what_the_old_one_acknowledged() {
     let told = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..3)
             .map(|c| {
-                let stop = &stop;
-                scope.spawn(move || load(port, &format!("c{c}"), stop))
+                let (client, stop) = (Client::connect(port), &stop);
+                scope.spawn(move || load(client, port, &format!("c{c}"), stop))
             })
             .collect();
         let rows = || primary.sql("SELECT COUNT(*) FROM memcached.cache").parse::<u32>().unwrap_or(0);

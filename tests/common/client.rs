@@ -24,6 +24,11 @@ impl Client {
         Self::over(patient::connect(("127.0.0.1", port)))
     }
 
+    /// Like [`Client::connect`] where nobody may listen any more.
+    pub fn try_connect(port: u16) -> io::Result<Self> {
+        patient::try_connect(("127.0.0.1", port)).map(Self::over)
+    }
+
     pub fn connect_unix(path: &Path) -> Self {
         let stream = UnixStream::connect(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         stream.set_read_timeout(Some(PATIENCE)).unwrap();

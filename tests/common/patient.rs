@@ -2,6 +2,7 @@
 
 use super::PATIENCE;
 use std::fmt::Debug;
+use std::io;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
@@ -18,9 +19,14 @@ pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 /// A connection on which no call waits for longer than [`PATIENCE`].
 #[track_caller]
 pub fn connect(address: impl ToSocketAddrs + Debug) -> TcpStream {
-    let stream = TcpStream::connect(&address).unwrap_or_else(|e| panic!("{address:?}: {e}"));
-    stream.set_nodelay(true).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
-    stream
+    try_connect(&address).unwrap_or_else(|e| panic!("{address:?}: {e}"))
+}
+
+/// Like [`connect`] where nobody may listen any more.
+pub fn try_connect(address: impl ToSocketAddrs) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
 }

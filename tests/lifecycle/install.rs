@@ -127,9 +127,7 @@ fn two_hundred_rounds_under_load_leak_nothing() {
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     // Connections break whenever the plugin goes; that is the point.
-                    let Ok(stream) = std::net::TcpStream::connect(("127.0.0.1", free)) else { continue };
-                    stream.set_read_timeout(Some(crate::common::PATIENCE)).unwrap();
-                    let mut client = crate::common::Client::over(stream);
+                    let Ok(mut client) = crate::common::Client::try_connect(free) else { continue };
                     while client.try_send(format!("set load{id} 0 0 1\r\nx\r\nget load{id}\r\n")).is_ok() {
                         match client.try_read_line() {
                             Ok(Some(_)) => served.fetch_add(1, Ordering::Relaxed),

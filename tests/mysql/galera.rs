@@ -109,8 +109,9 @@ fn under_load<T>(ports: &[u16], meanwhile: impl FnOnce() -> T) -> (Vec<Told>, T)
         let mut clients = Vec::new();
         for (i, port) in ports.iter().enumerate() {
             for c in 0..2 {
-                let stop = &stop;
-                clients.push(scope.spawn(move || load(*port, &format!("n{port}-{i}c{c}"), stop)));
+                // `meanwhile` may end the server before a thread gets to run.
+                let (client, stop) = (Client::connect(*port), &stop);
+                clients.push(scope.spawn(move || load(client, *port, &format!("n{port}-{i}c{c}"), stop)));
             }
         }
         let done = meanwhile();

@@ -38,9 +38,9 @@ impl Told {
             Ok(Some(line)) => Some(line),
             _ => {
                 self.unknown += 1;
-                if let Ok(stream) = std::net::TcpStream::connect(("127.0.0.1", port)) {
-                    drop(stream);
-                    *client = Client::connect(port);
+                // A server that goes refuses new connections, or closes them before it has taken them.
+                if let Ok(new) = Client::try_connect(port) {
+                    *client = new;
                 }
                 None
             }
@@ -48,9 +48,10 @@ impl Told {
     }
 }
 
-/// Every kind of write, on keys that all clients share and on keys of this client's own, until told to stop.
-pub fn load(port: u16, name: &str, stop: &AtomicBool) -> Told {
-    let (mut client, mut told) = (Client::connect(port), Told::default());
+/// Every kind of write, on keys that all clients share and on keys of this client's own, until told to stop;
+/// a connection that breaks is followed by another to the same port.
+pub fn load(mut client: Client, port: u16, name: &str, stop: &AtomicBool) -> Told {
+    let mut told = Told::default();
     for i in 0u64.. {
         if stop.load(Ordering::Relaxed) {
             break;
