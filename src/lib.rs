@@ -31,6 +31,7 @@ pub mod cache;
 pub mod host;
 pub mod plugin;
 pub mod protocol;
+mod recycle;
 #[cfg(feature = "refengine")]
 pub mod refengine;
 pub mod rows;

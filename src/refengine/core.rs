@@ -72,6 +72,12 @@ impl Core {
         &self.ddl_gate
     }
 
+    /// The hash of a key, the same for all that go by it: locks, and what transactions wrote.
+    #[inline]
+    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
+        self.locks.hash(key)
+    }
+
     pub(crate) fn next_trx(&self) -> u64 {
         self.last_trx.fetch_add(1, Ordering::Relaxed) + 1
     }

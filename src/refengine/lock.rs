@@ -145,7 +145,9 @@ impl LockManager {
         Ok(Some(Lock::Point { table, hash, key: Slice::new(key) }))
     }
 
-    fn hash(&self, key: &[u8]) -> u64 {
+    /// The hash of a key.
+    #[inline]
+    pub(crate) fn hash(&self, key: &[u8]) -> u64 {
         self.hasher.hash_one(key)
     }
 
@@ -219,13 +221,10 @@ impl LockManager {
         }
         let mut state = self.state.lock();
         let mut untidy = state.tables.len() > KEPT_TABLES;
-        let mut locks = locks.drain(..).peekable();
-        while let Some(first) = locks.next() {
-            let table = first.table();
-            let Some(held) = state.tables.get_mut(&table) else { continue };
-            held.drop_lock(trx, first);
-            while let Some(next) = locks.next_if(|next| next.table() == table) {
-                held.drop_lock(trx, next);
+        while let Some(table) = locks.last().map(Lock::table) {
+            let held = state.tables.entry(table).or_default();
+            while let Some(lock) = locks.pop_if(|lock| lock.table() == table) {
+                held.drop_lock(trx, lock);
             }
             untidy |= held.points.capacity() > KEPT_POINTS;
         }

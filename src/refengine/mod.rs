@@ -48,6 +48,7 @@ mod trx;
 mod types;
 mod validate;
 mod variables;
+mod writes;
 
 pub use engine::Engine;
 pub use error::{Error, Result};

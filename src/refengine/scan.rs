@@ -96,7 +96,7 @@ impl Scan {
             return Ok(own);
         }
         if trx.isolation() == Isolation::ReadUncommitted
-            && let Some(version) = table.pending().get(key)
+            && let Some(version) = table.pending().get(trx.core().hash(key), key)
         {
             return Ok(version);
         }

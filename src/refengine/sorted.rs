@@ -15,9 +15,9 @@ pub(crate) type FastMap<K, V> = HashMap<K, V, DefaultHashBuilder>;
 /// See the module.
 pub(crate) struct Sorted<V> {
     rows: FastMap<Slice, V>,
-    /// Keys in order; some may have been removed since.
+    /// Keys in order.
     order: BTreeSet<Slice>,
-    /// Keys that are not in `order` yet; some may be there twice, or have been removed since.
+    /// Keys that are not in `order` yet.
     fresh: Vec<Slice>,
 }
 
@@ -49,27 +49,12 @@ impl<V> Sorted<V> {
         }
     }
 
-    pub(crate) fn remove(&mut self, key: &[u8]) -> Option<V> {
-        self.rows.remove(key)
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
-    }
-
-    /// Removes everything, and keeps memory for that many entries.
-    pub(crate) fn clear(&mut self, kept: usize) {
-        self.rows.clear();
-        self.order.clear();
-        self.fresh.clear();
-        if self.rows.capacity() > kept {
-            self.rows.shrink_to(kept);
-            self.fresh.shrink_to(kept);
-        }
     }
 
     /// All entries, in no order.
@@ -128,14 +113,8 @@ mod tests {
         assert_eq!(found(&map, b"b", b"d", false), [(b"b".to_vec(), 1), (b"c".to_vec(), 2)]);
         assert_eq!(found(&map, b"b", b"d", true), [(b"c".to_vec(), 2), (b"b".to_vec(), 1)]);
         assert!(found(&map, b"d", b"a", false).is_empty(), "bounds that cross");
-        // Removed and come back, with and without a walk in between.
-        assert_eq!(map.remove(b"b"), Some(1));
-        assert_eq!(found(&map, b"a", b"d", false).len(), 2);
-        map.insert("b".into(), 7);
-        map.remove(b"b");
-        map.insert("b".into(), 8);
         assert_eq!(map.insert("a".into(), 9), Some(3));
         map.sort();
-        assert_eq!(found(&map, b"a", b"c", false), [(b"a".to_vec(), 9), (b"b".to_vec(), 8)]);
+        assert_eq!(found(&map, b"a", b"c", false), [(b"a".to_vec(), 9), (b"b".to_vec(), 1)]);
     }
 }

@@ -213,7 +213,7 @@ impl Storage {
 
     /// Corrects the sums of a keyspace, whose rows were counted, by that much.
     pub(crate) fn correct_size(&self, keyspace: &Keyspace, by: Size) -> Result<()> {
-        if by.is_nothing() { Ok(()) } else { self.commit(Vec::new(), &[(keyspace.clone(), by)]) }
+        if by.is_nothing() { Ok(()) } else { self.commit(&mut Vec::new(), &[(keyspace.clone(), by)]) }
     }
 
     /// A consistent view of all keyspaces.
@@ -228,8 +228,8 @@ impl Storage {
 
     /// Commits a transaction at the level that is set. [`Error::Storage`]: nothing was written.
     /// [`Error::CommitUnknown`]: it may or may not be there after the next open.
-    /// `grown`: by how much keyspaces have more or fewer rows afterwards.
-    pub(crate) fn commit(&self, changes: Vec<Change>, grown: &[(Keyspace, Size)]) -> Result<()> {
+    /// `changes` are taken out. `grown`: by how much keyspaces have more or fewer rows afterwards.
+    pub(crate) fn commit(&self, changes: &mut Vec<Change>, grown: &[(Keyspace, Size)]) -> Result<()> {
         self.inner.check_writable()?;
         match self.inner.take_fault() {
             None => self.inner.commit(changes, grown, self.inner.level.load(Ordering::Relaxed)),
@@ -243,9 +243,9 @@ impl Storage {
     }
 
     /// Commits and syncs, whatever the level: for the catalog.
-    pub(crate) fn commit_durably(&self, changes: Vec<Change>, grown: &[(Keyspace, Size)]) -> Result<()> {
+    pub(crate) fn commit_durably(&self, mut changes: Vec<Change>, grown: &[(Keyspace, Size)]) -> Result<()> {
         self.inner.check_writable()?;
-        self.inner.commit(changes, grown, 1)
+        self.inner.commit(&mut changes, grown, 1)
     }
 
     /// Sets `innodb_flush_log_at_trx_commit`; on the way to 1 everything committed before is synced.

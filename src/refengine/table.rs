@@ -3,10 +3,10 @@
 use super::error::Error;
 use super::mdl::lock::Mdl;
 use super::shape::Shape;
-use super::sorted::Sorted;
 use super::storage::{Keyspace, Slice};
 use super::types::TableDef;
-use parking_lot::{RwLock, RwLockWriteGuard};
+use super::writes::WriteSet;
+use parking_lot::RwLock;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -90,53 +90,6 @@ impl Table {
     }
 }
 
-/// What one transaction wrote to one table: the new row of each key, `None` for a deletion.
-#[derive(Default)]
-pub(crate) struct WriteSet(RwLock<Sorted<Option<Slice>>>);
-
-impl WriteSet {
-    pub(crate) fn get(&self, key: &[u8]) -> Option<Option<Slice>> {
-        self.0.read().get(key).cloned()
-    }
-
-    /// Sets the version of a key, or forgets it; returns the one before.
-    pub(crate) fn set(&self, key: Slice, version: Option<Option<Slice>>) -> Option<Option<Slice>> {
-        let mut writes = self.0.write();
-        match version {
-            Some(version) => writes.insert(key, version),
-            None => writes.remove(&key),
-        }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.read().is_empty()
-    }
-
-    /// Forgets everything, and keeps memory for that many keys.
-    pub(crate) fn clear(&mut self, kept: usize) {
-        self.0.get_mut().clear(kept);
-    }
-
-    /// Calls `f` with all of them, in no order.
-    pub(crate) fn each(&self, mut f: impl FnMut(&Slice, Option<&Slice>)) {
-        self.0.read().iter().for_each(|(key, version)| f(key, version.as_ref()));
-    }
-
-    /// The first one within the bounds, from the far end if `reverse`.
-    pub(crate) fn next(&self, bounds: (Bound<&[u8]>, Bound<&[u8]>), reverse: bool) -> Option<(Slice, Option<Slice>)> {
-        let mut writes = self.0.read();
-        if !writes.is_sorted() {
-            drop(writes);
-            let mut unsorted = self.0.write();
-            unsorted.sort();
-            writes = RwLockWriteGuard::downgrade(unsorted);
-        }
-        let mut range = writes.range(bounds);
-        let entry = if reverse { range.next_back() } else { range.next() };
-        entry.map(|(key, version)| (key.clone(), version.clone()))
-    }
-}
-
 /// What transactions wrote to a table and have not committed, for READ UNCOMMITTED. Row locks see to it that a
 /// key has one such version at most.
 #[derive(Default)]
@@ -158,11 +111,12 @@ impl Pending {
         self.count.store(sets.len(), Ordering::Release);
     }
 
-    pub(crate) fn get(&self, key: &[u8]) -> Option<Option<Slice>> {
+    /// What one of them did to the key with this [hash](super::core::Core::hash).
+    pub(crate) fn get(&self, hash: u64, key: &[u8]) -> Option<Option<Slice>> {
         if self.count.load(Ordering::Acquire) == 0 {
             return None;
         }
-        self.sets.read().iter().find_map(|set| set.get(key))
+        self.sets.read().iter().find_map(|set| set.get(hash, key))
     }
 
     /// The first version within the bounds, from the far end if `reverse`.

@@ -22,9 +22,10 @@ use super::lock::{Lock, LockMode};
 use super::lock_wait;
 use super::mdl;
 use super::span::Span;
-use super::storage::{Size, Slice, Snapshot};
-use super::table::{Table, WriteSet};
+use super::storage::{Change, Keyspace, Size, Slice, Snapshot};
+use super::table::Table;
 use super::types::{Isolation, RowLock};
+use super::writes::WriteSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,7 @@ struct Use {
 struct Last {
     table: u64,
     key: Slice,
+    hash: u64,
     is_there: bool,
     /// The number of that read.
     read: u64,
@@ -57,17 +59,6 @@ struct Undo {
 /// Entries of each of its lists for which a transaction that ended keeps memory.
 const KEPT: usize = 1024;
 
-/// The memory of a transaction that ended, for the next one.
-#[derive(Default)]
-pub(crate) struct Spare {
-    uses: Vec<Use>,
-    undo: Vec<Undo>,
-    locks: Vec<Lock>,
-    writes: Option<Arc<WriteSet>>,
-    key: Vec<u8>,
-    other_key: Vec<u8>,
-}
-
 /// See the module.
 pub(crate) struct Trx {
     core: Arc<Core>,
@@ -75,12 +66,15 @@ pub(crate) struct Trx {
     id: u64,
     isolation: Isolation,
     read_write: bool,
-    /// It is SQL's: who keeps copies of rows does not know what it changes.
+    /// It is SQL's: who keeps copies of rows does not know what it changes, and single statements of it are undone.
     by_sql: bool,
     /// Rolled back by a deadlock, waiting for its owner to end it.
     aborted: bool,
     timeout: Duration,
     uses: Vec<Use>,
+    /// Something was written.
+    wrote: bool,
+    /// What takes single changes back. Only SQL's are: where it has none, all or nothing is undone.
     undo: Vec<Undo>,
     locks: Vec<Lock>,
     last: Option<Last>,
@@ -92,59 +86,48 @@ pub(crate) struct Trx {
     /// Buffers kept for their memory.
     key: Vec<u8>,
     other_key: Vec<u8>,
+    changes: Vec<Change>,
+    grown: Vec<(Keyspace, Size)>,
 }
 
 impl Trx {
     /// Starts one of SQL's.
     pub(crate) fn start(core: Arc<Core>, isolation: Isolation, read_write: bool, timeout: Duration) -> Trx {
-        let mut trx = Trx::start_with(Spare::default(), core, isolation, read_write, timeout);
+        let mut trx = Trx::new(core);
         trx.by_sql = true;
+        trx.begin(isolation, read_write, timeout);
         trx
     }
 
-    /// Starts one of the callback table, with the memory of one that ended.
-    pub(crate) fn start_with(
-        spare: Spare,
-        core: Arc<Core>,
-        isolation: Isolation,
-        read_write: bool,
-        timeout: Duration,
-    ) -> Trx {
-        let Spare { uses, undo, locks, writes: idle, key, other_key } = spare;
+    /// One of the callback table's, which begins and ends as often as it is wanted and keeps its memory in between.
+    pub(crate) fn new(core: Arc<Core>) -> Trx {
         Trx {
             core,
             id: 0,
-            isolation,
-            read_write,
+            isolation: Isolation::ReadCommitted,
+            read_write: false,
             by_sql: false,
             aborted: false,
-            timeout,
-            uses,
-            undo,
-            locks,
+            timeout: Duration::ZERO,
+            uses: Vec::new(),
+            wrote: false,
+            undo: Vec::new(),
+            locks: Vec::new(),
             last: None,
             reads: 0,
             snapshot: None,
-            idle,
-            key,
-            other_key,
+            idle: None,
+            key: Vec::new(),
+            other_key: Vec::new(),
+            changes: Vec::new(),
+            grown: Vec::new(),
         }
     }
 
-    /// What the next one can use of one that ended.
-    pub(crate) fn take_spare(&mut self) -> Spare {
-        self.rollback();
-        let Trx { uses, undo, locks, idle, key, other_key, .. } = self;
-        undo.shrink_to(KEPT);
-        locks.shrink_to(KEPT);
-        Spare {
-            uses: std::mem::take(uses),
-            undo: std::mem::take(undo),
-            locks: std::mem::take(locks),
-            writes: idle.take(),
-            key: std::mem::take(key),
-            other_key: std::mem::take(other_key),
-        }
+    /// Begins, new or ended as it is.
+    pub(crate) fn begin(&mut self, isolation: Isolation, read_write: bool, timeout: Duration) {
+        (self.id, self.reads, self.aborted) = (0, 0, false);
+        (self.isolation, self.read_write, self.timeout) = (isolation, read_write, timeout);
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
@@ -253,6 +236,7 @@ impl Trx {
         self.locked(granted).map(|_| ())
     }
 
+    #[inline]
     fn locked(&mut self, granted: Result<Option<Lock>>) -> Result<bool> {
         match granted {
             Ok(None) => Ok(false),
@@ -262,7 +246,7 @@ impl Trx {
             }
             Err(error) => {
                 if error == Error::Deadlock {
-                    self.undo_all();
+                    self.release();
                     self.aborted = true;
                 }
                 Err(error)
@@ -272,10 +256,10 @@ impl Trx {
 
     /// What this transaction wrote to a key.
     pub(crate) fn own(&self, table: &Arc<Table>, key: &[u8]) -> Option<Option<Slice>> {
-        if self.undo.is_empty() {
+        if !self.wrote {
             return None;
         }
-        self.uses.iter().find(|u| Arc::ptr_eq(u.guard.table(), table))?.writes.get(key)
+        self.uses.iter().find(|u| Arc::ptr_eq(u.guard.table(), table))?.writes.get(self.core.hash(key), key)
     }
 
     /// This transaction's writes to a table.
@@ -312,7 +296,7 @@ impl Trx {
             return Ok(own);
         }
         match self.isolation {
-            Isolation::ReadUncommitted => match table.pending().get(key) {
+            Isolation::ReadUncommitted => match table.pending().get(self.core.hash(key), key) {
                 Some(version) => Ok(version),
                 None => self.core.committed(table, key),
             },
@@ -346,7 +330,7 @@ impl Trx {
             Some(LockMode::Exclusive) => {
                 self.hold_guarded(guard)?;
                 let row = self.read_locked(guard.table(), key)?;
-                self.note_read(guard.table(), key, row.is_some());
+                self.note_read(guard.table(), key, false, row.is_some());
                 Ok(row)
             }
         }
@@ -358,19 +342,20 @@ impl Trx {
         let table = guard.table();
         match self.effective_lock(lock) {
             // Nothing of its own and no view of an earlier moment stands between it and what is committed.
-            None if self.isolation == Isolation::ReadCommitted && self.undo.is_empty() && self.snapshot.is_none() => {
+            None if self.isolation == Isolation::ReadCommitted && !self.wrote && self.snapshot.is_none() => {
                 self.check_alive()?;
                 self.core.find_committed(table, key, row)
             }
             Some(LockMode::Exclusive) => {
                 self.check_alive()?;
                 self.hold_guarded(guard)?;
-                if self.lock_key(table.id(), key, LockMode::Exclusive)? || self.undo.is_empty() {
+                let is_new = self.lock_key(table.id(), key, LockMode::Exclusive)?;
+                if is_new || !self.wrote {
                     self.core.find_committed(table, key, row)?;
                 } else {
                     row.share(self.latest(table, key)?);
                 }
-                self.note_read(table, key, row.bytes().is_some());
+                self.note_read(table, key, is_new, row.bytes().is_some());
                 row.read = self.reads;
                 Ok(())
             }
@@ -378,10 +363,15 @@ impl Trx {
         }
     }
 
-    /// A key was read for update.
-    fn note_read(&mut self, table: &Table, key: &[u8], is_there: bool) {
+    /// A key was read for update. `just_locked`: it is that of the last lock.
+    #[inline]
+    fn note_read(&mut self, table: &Table, key: &[u8], just_locked: bool, is_there: bool) {
         self.reads += 1;
-        self.last = Some(Last { table: table.id(), key: Slice::new(key), is_there, read: self.reads });
+        let (hash, key) = match self.locks.last() {
+            Some(Lock::Point { hash, key, .. }) if just_locked => (*hash, key.clone()),
+            _ => (self.core.hash(key), Slice::new(key)),
+        };
+        self.last = Some(Last { table: table.id(), key, hash, is_there, read: self.reads });
     }
 
     /// Locks a key exclusively and reads it.
@@ -451,7 +441,7 @@ impl Trx {
         while self.undo.len() > mark {
             let Some(undo) = self.undo.pop() else { return };
             let Some(used) = self.uses.get_mut(undo.table) else { continue };
-            used.writes.set(undo.key, undo.before);
+            used.writes.set(self.core.hash(&undo.key), undo.key, undo.before);
             used.growth += undo.growth.negative();
         }
     }
@@ -459,6 +449,6 @@ impl Trx {
 
 impl Drop for Trx {
     fn drop(&mut self) {
-        self.undo_all();
+        self.rollback();
     }
 }

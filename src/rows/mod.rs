@@ -328,9 +328,10 @@ pub trait Rows {
     /// Undoes everything since [`Rows::begin`]; nothing happens without a transaction.
     fn rollback(&mut self);
 
-    /// From now on transactions that only read leave their tables open behind their commit, for the transactions to come; or they do
-    /// not. What is open shows nothing of the past and keeps no version of a row, but who alters, drops or locks the table waits. So it
-    /// is the caller's to [release](Rows::release) it soon. Rows that gain nothing by it close their tables all the same.
+    /// From now on transactions leave their tables open behind their commit, for the transactions to come; or they do not. What is open
+    /// shows nothing of the past and keeps no version of a row, but who alters, drops or locks the table waits. So it is the caller's to
+    /// [release](Rows::release) it soon. Rows that gain nothing by it, as of transactions that write in a real server, close their tables
+    /// all the same.
     fn hold(&mut self, _hold: bool) {}
 
     /// Whether tables were left open since the last [`Rows::release`].

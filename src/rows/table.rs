@@ -148,7 +148,7 @@ impl TableRows {
 
 impl Rows for TableRows {
     fn begin(&mut self, mode: Mode) -> Result<()> {
-        if mode.read_write {
+        if mode.read_write && !self.lasting {
             self.release();
         }
         // A plain read needs no undo and no lock: an auto-commit transaction is the engine's fast path.
@@ -281,8 +281,9 @@ impl Rows for TableRows {
     }
 
     fn commit(&mut self) -> Result<()> {
-        // SERIALIZABLE reads lock their tables in InnoDB, too, and would have to do it anew.
-        let stays = self.hold && !self.mode.read_write && self.mode.level < 3;
+        // Writes and SERIALIZABLE reads lock their tables in InnoDB, and would have to do it anew. Where tuples last, a table that is open is
+        // all that a transaction needs.
+        let stays = self.hold && (self.lasting || !self.mode.read_write && self.mode.level < 3);
         let mut of_this = self.open.iter().flatten().filter(|open| open.number == self.number);
         if stays && of_this.all(|open| open.leave().is_ok()) {
             self.held = true;
@@ -306,8 +307,7 @@ impl Rows for TableRows {
     }
 
     fn hold(&mut self, hold: bool) {
-        // Where tuples last, opening a table is next to nothing.
-        self.hold = hold && !self.lasting;
+        self.hold = hold;
     }
 
     fn holds(&self) -> bool {

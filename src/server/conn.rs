@@ -14,6 +14,7 @@ use socket2::Socket;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{ErrorKind, IoSlice, Read, Result};
+use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -283,30 +284,36 @@ impl Conn {
         Ok(())
     }
 
-    /// Sends `pieces` of `all`, and keeps what the socket does not take.
+    /// Sends these pieces of `all`, of which there is one at least, unless something waits already. Tells how many bytes went:
+    /// the caller has the others [kept](Conn::keep).
     ///
     /// # Errors
     /// The socket is broken.
-    pub fn reply_with(&self, all: &Bytes, pieces: &mut [IoSlice<'_>]) -> Result<()> {
-        let mut rest = pieces;
-        if self.unsent() == 0 {
-            let sent = self.send(rest)?;
-            IoSlice::advance_slices(&mut rest, sent);
+    pub fn reply_with(&self, all: &[u8], pieces: &[Range<usize>]) -> Result<usize> {
+        match pieces {
+            _ if self.unsent() > 0 => Ok(0),
+            [only] => self.send(&mut [IoSlice::new(&all[only.clone()])]),
+            _ => self.send(&mut pieces.iter().map(|piece| IoSlice::new(&all[piece.clone()])).collect::<Vec<_>>()),
         }
-        if !rest.is_empty() {
-            let mut queue = self.output.borrow_mut();
-            let length: usize = rest.iter().map(|piece| piece.len()).sum();
-            match length < all.len() / 2 {
-                // Less than what it would hold on to.
-                true => {
-                    let mut copy = BytesMut::with_capacity(length);
-                    rest.iter().for_each(|piece| copy.extend_from_slice(piece));
-                    queue.push(copy.freeze(), length);
-                }
-                false => rest.iter().for_each(|piece| queue.push(all.slice_ref(piece), piece.len())),
-            }
+    }
+
+    /// Keeps these pieces of `all` without the first `sent` bytes of them.
+    pub fn keep(&self, all: &Bytes, pieces: &[Range<usize>], mut sent: usize) {
+        let length = pieces.iter().map(Range::len).sum::<usize>() - sent;
+        let rest = pieces.iter().map(|piece| {
+            let skipped = sent.min(piece.len());
+            sent -= skipped;
+            piece.start + skipped..piece.end
+        });
+        let mut queue = self.output.borrow_mut();
+        if length < all.len() / 2 {
+            // Less than what it would hold on to.
+            let mut copy = BytesMut::with_capacity(length);
+            rest.for_each(|piece| copy.extend_from_slice(&all[piece]));
+            queue.push(copy.freeze(), length);
+        } else {
+            rest.for_each(|piece| queue.push(all.slice(piece.clone()), piece.len()));
         }
-        Ok(())
     }
 
     /// Sends what was kept; `true` when nothing is left.

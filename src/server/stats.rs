@@ -68,7 +68,7 @@ counters! {
 /// Number of counters.
 pub const COUNT: usize = NAMES.len();
 
-/// What happened since the last [`WorkerStats::add`]; dropped when a tick is run again.
+/// What happened since the last [`WorkerStats::publish`]; what it was before counts again when a tick is run again.
 #[derive(Debug, Clone, Copy)]
 pub struct Delta([u64; COUNT]);
 
@@ -85,13 +85,6 @@ impl Delta {
     #[cfg(test)]
     pub fn get(&self, counter: Counter) -> u64 {
         self.0[counter as usize]
-    }
-
-    /// Adds what `other` counted.
-    pub fn merge(&mut self, other: &Delta) {
-        for (sum, new) in self.0.iter_mut().zip(other.0) {
-            *sum += new;
-        }
     }
 
     /// Counts `n`.

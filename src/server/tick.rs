@@ -22,12 +22,12 @@ use super::outcome::{Abort, Progress, Resume};
 use super::stats::Counter;
 use crate::protocol::reply::Out;
 use crate::protocol::{Operation, Outcome};
+use crate::recycle::recycle;
 use crate::rows::Rows;
 use crate::store::Target;
 pub use plan::Plan;
-use plan::{Planned, Planner, order, recycle};
+use plan::{Planned, Planner, order};
 pub use state::{Tick, TickSummary};
-use std::io::IoSlice;
 use std::ops::Range;
 use write::WritePhase;
 
@@ -47,6 +47,8 @@ pub struct Buffers {
     ranks: Vec<(u64, usize)>,
     /// Replies of one connection after the other in the read phase, of all of them in the write phase.
     out: Out,
+    /// Where those of one connection are.
+    pieces: Vec<Range<usize>>,
 }
 
 impl<R: Rows> Tick<'_, R> {
@@ -113,12 +115,12 @@ impl<R: Rows> Tick<'_, R> {
         if writers > 0 {
             order(&planned, plans, &mut buffers.order, &mut buffers.ranks);
             self.tally.turn();
-            let Buffers { order, out, .. } = buffers;
+            let Buffers { order, out, pieces, .. } = buffers;
             self.store.set_read_write(true);
             self.restart_lock_wait();
             self.this.writers = writers;
             WritePhase { tick: self, planned: &mut planned, plans, out, first_timeout: None }.run(order);
-            self.answer_writes(&planned, plans, out);
+            self.answer_writes(&planned, plans, out, pieces);
         }
         self.stats.one(Counter::Ticks);
         buffers.planned = recycle(planned);
@@ -211,30 +213,33 @@ impl<R: Rows> Tick<'_, R> {
     }
 
     /// Sends what the write phase wrote to `out`, each connection its pieces in the order of its requests.
-    fn answer_writes(&mut self, planned: &[Planned<'_>], plans: &mut [Plan], out: &mut Out) {
-        let all = out.split().freeze();
+    fn answer_writes(
+        &mut self,
+        planned: &[Planned<'_>],
+        plans: &mut [Plan],
+        out: &mut Out,
+        pieces: &mut Vec<Range<usize>>,
+    ) {
+        let mut late = Vec::new();
         for plan in plans.iter_mut().filter(|plan| plan.writes && !plan.drop) {
-            let mut pieces = Vec::with_capacity(plan.requests.len().max(1));
-            let (mut written, mut open) = (0, 0..0);
-            for planned in &planned[plan.requests.clone()] {
-                let Range { start, end } = planned.reply;
-                written += end - start;
-                if start == open.end {
-                    open.end = end;
-                } else if start < end {
-                    pieces.push(IoSlice::new(&all[open]));
-                    open = start..end;
-                }
-            }
-            pieces.push(IoSlice::new(&all[open]));
             let conn = &self.conns[plan.conn];
+            let written = plan.list_pieces(planned, pieces);
             planned[plan.answered()].iter().for_each(|planned| self.tally.wrote(&planned.request.operation));
             plan.close_books(planned, conn);
             if written > 0 {
-                let sent = conn.reply_with(&all, &mut pieces);
+                let sent = conn.reply_with(out, pieces).map(|sent| {
+                    if sent < written {
+                        late.push((conn, pieces.clone(), sent));
+                    }
+                });
                 self.sent(plan, written, sent);
             }
         }
+        if late.is_empty() {
+            return out.clear();
+        }
+        let all = out.split().freeze();
+        late.iter().for_each(|(conn, pieces, sent)| conn.keep(&all, pieces, *sent));
     }
 
     fn sent(&mut self, plan: &mut Plan, written: usize, result: std::io::Result<()>) {

@@ -15,16 +15,38 @@ pub fn int_cell(text: &[u8], bytes: u8, unsigned: bool) -> Option<Cell<'static>>
 
 /// Decimal digits, perhaps with space and more behind them.
 pub fn parse_number(bytes: &[u8]) -> Option<u64> {
-    let digits = bytes.iter().position(|b| !b.is_ascii_digit()).unwrap_or(bytes.len());
-    if bytes.get(digits).is_some_and(|b| !b.is_ascii_whitespace()) {
-        return None;
+    let mut number = None::<u64>;
+    for byte in bytes {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return number.filter(|_| byte.is_ascii_whitespace());
+        }
+        number = Some(number.unwrap_or(0).checked_mul(10)?.checked_add(u64::from(digit))?);
     }
-    std::str::from_utf8(&bytes[..digits]).ok()?.parse().ok()
+    number
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counters_are_digits_with_space_behind_them() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("007 apples", Some(7)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("99999999999999999999", None),
+            ("12a", None),
+            ("-1", None),
+            (" 1", None),
+            ("1\t", Some(1)),
+            ("", None),
+        ] {
+            assert_eq!(parse_number(text.as_bytes()), expected, "{text:?}");
+        }
+    }
 
     #[test]
     fn integers_are_taken_only_in_range() {

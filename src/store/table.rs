@@ -5,6 +5,7 @@ use super::{
     Arithmetic, CasSource, Condition, Config, Container, Deleted, Failure, Item, KeyRange, NewItem, NumberChange,
     RangeProgress, Result, Stored, value,
 };
+use crate::recycle::recycle;
 use crate::rows::{Cell, Error, Rows};
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
@@ -41,12 +42,24 @@ pub struct TableStore<R> {
     /// Bytes that the open transaction has written, as far as columns are mapped.
     pub(super) written: usize,
     scratch: Vec<u8>,
+    /// Kept for its memory.
+    cells: Vec<(usize, Cell<'static>)>,
 }
 
 impl<R: Rows> TableStore<R> {
     /// A store over `rows`; values longer than `value_max` bytes are refused.
     pub fn new(rows: R, config: Arc<Config>, cas: CasSource, value_max: usize) -> TableStore<R> {
-        TableStore { rows, config, cas, value_max, now: 0, met: Met::default(), written: 0, scratch: Vec::new() }
+        TableStore {
+            rows,
+            config,
+            cas,
+            value_max,
+            now: 0,
+            met: Met::default(),
+            written: 0,
+            scratch: Vec::new(),
+            cells: Vec::new(),
+        }
     }
 
     /// The rows, for tests that look at what was done.
@@ -363,7 +376,7 @@ impl<R: Rows> TableStore<R> {
         if matches!(condition, Condition::Append | Condition::Prepend) {
             return self.extend(container, condition, item);
         }
-        let mut cells = Vec::with_capacity(container.values.len() + 4);
+        let mut cells = recycle(std::mem::take(&mut self.cells));
         self.item_cells(container, item, &mut cells)?;
         let cas = self.number(container, item.cas, &mut cells);
         if found {
@@ -372,6 +385,7 @@ impl<R: Rows> TableStore<R> {
             cells.push((container.table.key, key));
             self.rows.insert(&container.table, &cells)?;
         }
+        self.cells = recycle(cells);
         self.written += item.value.len();
         Ok(cas)
     }
@@ -445,10 +459,11 @@ impl<R: Rows> TableStore<R> {
             self.rows.update(&container.table, cells)?;
             return Ok(0);
         }
-        let mut all = Vec::with_capacity(cells.len() + 1);
+        let mut all = recycle(std::mem::take(&mut self.cells));
         all.extend_from_slice(cells);
         let cas = self.number(container, given, &mut all);
         self.rows.update(&container.table, &all)?;
+        self.cells = recycle(all);
         Ok(cas)
     }
 

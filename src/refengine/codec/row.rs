@@ -27,7 +27,7 @@ where
     I: ExactSizeIterator<Item = Option<&'a [u8]>> + Clone,
 {
     // Nearly all rows are narrow: that is tried first, so that a row is looked at once.
-    let mut row = RowWriter::begin(out, fields.len(), 0);
+    let mut row = RowWriter::begin(out, fields.len());
     fields.clone().for_each(|field| match field {
         Some(field) => row.push(field),
         None => row.push_null(),
@@ -70,12 +70,11 @@ pub(crate) struct RowWriter<'o> {
 }
 
 impl<'o> RowWriter<'o> {
-    /// Begins a row of so many columns, which take about as many `bytes`, in `out`, which is cleared first.
+    /// Begins a row of so many columns in `out`, which is cleared first.
     #[inline]
-    pub(crate) fn begin(out: &'o mut Vec<u8>, columns: usize, bytes: usize) -> RowWriter<'o> {
+    pub(crate) fn begin(out: &'o mut Vec<u8>, columns: usize) -> RowWriter<'o> {
         let payload = 1 + 2 * columns;
         out.clear();
-        out.reserve(payload + bytes);
         out.push(2);
         out.resize(payload, 0);
         RowWriter { out, payload, at: 1 }

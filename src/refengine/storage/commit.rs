@@ -20,7 +20,7 @@ const KEPT_CHANGES: usize = 4096;
 
 impl Inner {
     /// Commits at a level; see [`Storage::commit`](super::Storage::commit) for what the errors mean.
-    pub(super) fn commit(&self, changes: Vec<Change>, grown: &[(Keyspace, Size)], level: u8) -> Result<()> {
+    pub(super) fn commit(&self, changes: &mut Vec<Change>, grown: &[(Keyspace, Size)], level: u8) -> Result<()> {
         let committed = self.commit_in_a_round(changes, grown, level);
         if committed.is_err() {
             grown.iter().for_each(|(keyspace, growth)| keyspace.grow(growth.negative()));
@@ -32,21 +32,21 @@ impl Inner {
     pub(super) fn forget_size(&self, keyspace: &Keyspace) -> Result<()> {
         let key = Slice::new(keyspace.name().as_bytes());
         match self.sizes.get(&key)? {
-            Some(_) => self.commit(vec![Change { keyspace: self.sizes.clone(), key, value: None }], &[], 2),
+            Some(_) => self.commit(&mut vec![Change { keyspace: self.sizes.clone(), key, value: None }], &[], 2),
             None => Ok(()),
         }
     }
 
     /// The sums follow each other in the log as the records do: both are made under one lock.
-    fn commit_in_a_round(&self, mut changes: Vec<Change>, grown: &[(Keyspace, Size)], level: u8) -> Result<()> {
+    fn commit_in_a_round(&self, changes: &mut Vec<Change>, grown: &[(Keyspace, Size)], level: u8) -> Result<()> {
         let synced = self.redo.synced();
         let mut rounds = self.rounds.lock();
         for (keyspace, growth) in grown {
             keyspace.grow(*growth);
             changes.push(keyspace.size_change(&self.sizes));
         }
-        redo::encode(&mut rounds.records, &changes, synced)?;
-        rounds.changes.append(&mut changes);
+        redo::encode(&mut rounds.records, changes, synced)?;
+        rounds.changes.append(changes);
         rounds.members += 1;
         rounds.sync |= level == 1;
         rounds.write |= level != 0;

@@ -80,11 +80,10 @@ unsafe fn write_row(
     }
     // SAFETY: the caller's promise.
     let fields = unsafe { std::slice::from_raw_parts(fields, columns.len()) };
-    let given = fields.iter().filter(|field| !field.data.is_null()).map(|field| field.len as usize).sum::<usize>();
-    let mut row = RowWriter::begin(out, columns.len(), given + old.map_or(0, <[u8]>::len));
+    let mut row = RowWriter::begin(out, columns.len());
     for (at, (field, code)) in fields.iter().zip(shape.codes()).enumerate() {
         let given = field.len != ib_ulint_t::from(IB_FIELD_UNSET);
-        if given && old.is_some() && code.indexed {
+        if given && code.indexed && old.is_some() {
             return Err(MISMATCH);
         }
         if given && field.len != NULL.len {

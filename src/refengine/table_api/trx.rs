@@ -4,22 +4,25 @@ use super::handle::{Fail, Idle, MISUSED, Outcome, Pooled, entry, object};
 use crate::bindings::{ib_bool_t, ib_crsr_t, ib_trx, ib_trx_level_t, ib_trx_t};
 use crate::boundary::{Handle, from_handle, guard, into_handle};
 use crate::refengine::core::serving;
-use crate::refengine::trx::{Spare, Trx};
+use crate::refengine::trx::Trx;
 use crate::refengine::types::Isolation;
 use crate::refengine::variables::Var;
 use std::cell::RefCell;
 use std::os::raw::c_void;
+use std::sync::Arc;
 use std::thread::LocalKey;
 
-/// A transaction object: started while `trx` is there.
+/// A transaction object.
 #[derive(Default)]
 pub(crate) struct TrxHandle {
+    /// The transaction, which holds on to its engine from its first start until the object is released.
     trx: Option<Trx>,
+    /// Whether it is started.
+    runs: bool,
     /// Open cursors that are bound to it, as C has them; they are unbound when it ends.
     cursors: Vec<ib_crsr_t>,
+    /// Unix time of its last start, in seconds.
     started: u64,
-    /// Memory of the one before.
-    spare: Spare,
 }
 
 impl Handle for ib_trx {
@@ -36,18 +39,19 @@ impl Pooled for TrxHandle {
     }
 
     fn clear(&mut self) {
-        self.end();
-        self.spare = Spare::default();
+        self.rollback();
+        self.trx = None;
     }
 }
 
 impl TrxHandle {
+    #[inline]
     pub(super) fn running(&mut self) -> Result<&mut Trx, Fail> {
-        self.trx.as_mut().ok_or(MISUSED)
+        self.trx.as_mut().filter(|_| self.runs).ok_or(MISUSED)
     }
 
     pub(super) fn started(&self) -> Result<&Trx, Fail> {
-        self.trx.as_ref().ok_or(MISUSED)
+        self.trx.as_ref().filter(|_| self.runs).ok_or(MISUSED)
     }
 
     pub(super) fn bind(&mut self, cursor: ib_crsr_t) {
@@ -72,16 +76,20 @@ impl TrxHandle {
             3 => Isolation::Serializable,
             _ => return Err(MISUSED),
         };
-        if let Some(running) = &mut self.trx {
+        if let Ok(running) = self.running() {
             // As in InnoDB it goes on, with the new level from here on; what it may write was settled when it began.
             running.set_isolation(isolation);
             return Ok(());
         }
         let core = serving().ok_or(MISUSED)?;
         let timeout = core.seconds(Var::ApiLockWaitTimeout);
-        let spare = std::mem::take(&mut self.spare);
-        self.trx = Some(Trx::start_with(spare, core, isolation, read_write, timeout));
-        self.started = now();
+        // Another engine may serve by now.
+        let trx = match &mut self.trx {
+            Some(trx) if Arc::ptr_eq(trx.core(), &core) => trx,
+            trx => trx.insert(Trx::new(core)),
+        };
+        trx.begin(isolation, read_write, timeout);
+        (self.runs, self.started) = (true, now());
         Ok(())
     }
 
@@ -95,18 +103,24 @@ impl TrxHandle {
         }
     }
 
-    /// Not started from here on; its cursors have no transaction.
-    fn end(&mut self) -> Option<Trx> {
+    /// Not started from here on, and its cursors have no transaction: what ran, to be ended.
+    fn end(&mut self) -> Option<&mut Trx> {
         self.unbind_cursors();
-        self.trx.take()
+        let runs = std::mem::take(&mut self.runs);
+        self.trx.as_mut().filter(|_| runs)
+    }
+
+    fn rollback(&mut self) {
+        if let Some(trx) = self.end() {
+            trx.rollback();
+        }
     }
 
     fn commit(&mut self) -> Outcome {
-        self.unbind_cursors();
-        let Some(trx) = &mut self.trx else { return Ok(()) };
+        let Some(trx) = self.end() else { return Ok(()) };
         let committed = trx.commit();
-        self.spare = trx.take_spare();
-        self.trx = None;
+        // One that was a deadlock's victim is not over by that.
+        trx.rollback();
         Ok(committed?)
     }
 }
@@ -142,10 +156,7 @@ entry! {
 entry! {
     fn trx_rollback(trx: ib_trx_t) {
         // SAFETY: the caller's handle.
-        let handle = unsafe { object(trx) }?;
-        if let Some(mut trx) = handle.end() {
-            trx.rollback();
-        }
+        unsafe { object(trx) }?.rollback();
         Ok(())
     }
 }
@@ -188,7 +199,7 @@ pub(super) unsafe extern "C" fn trx_get_start_time(trx: ib_trx_t) -> u64 {
     guard(0, || {
         // SAFETY: the caller's handle.
         match unsafe { object(trx) } {
-            Ok(handle) if handle.trx.is_some() => handle.started,
+            Ok(handle) if handle.runs => handle.started,
             _ => 0,
         }
     })
@@ -198,7 +209,7 @@ pub(super) unsafe extern "C" fn trx_read_only(trx: ib_trx_t) -> u32 {
     guard(0, || {
         // SAFETY: the caller's handle.
         match unsafe { object(trx) } {
-            Ok(handle) => handle.trx.as_ref().is_some_and(|trx| !trx.is_read_write()).into(),
+            Ok(handle) => handle.started().is_ok_and(|trx| !trx.is_read_write()).into(),
             Err(_) => 0,
         }
     })

@@ -73,12 +73,12 @@ impl Trx {
         let used = self.hold_guarded(guard)?;
         match (self.last.take(), found.bytes()) {
             // It was locked when it was found, and so is still what was found: its indexes need no look.
-            (Some(Last { key, read, .. }), Some(old)) if read == found.read => {
+            (Some(Last { key, hash, read, .. }), Some(old)) if read == found.read => {
                 if old == row {
                     return Ok(Updated::Same);
                 }
                 let growth = Size { rows: 0, bytes: row.len() as i64 - old.len() as i64 };
-                self.put(used, key, Some(Slice::new(row)), growth);
+                self.put_hashed(used, (hash, key), Some(Slice::new(row)), growth);
                 Ok(Updated::Changed)
             }
             _ => self.update(guard, pk, Slice::new(row)),
@@ -158,14 +158,23 @@ impl Trx {
     }
 
     fn put(&mut self, used: usize, key: Slice, value: Option<Slice>, growth: Size) {
+        self.put_hashed(used, (self.core.hash(&key), key), value, growth);
+    }
+
+    /// The same with the key's hash.
+    fn put_hashed(&mut self, used: usize, (hash, key): (u64, Slice), value: Option<Slice>, growth: Size) {
         let Some(table) = self.uses.get_mut(used) else { return };
         if !table.shown {
             table.guard.table().pending().add(&table.writes);
             table.shown = true;
         }
         self.last = None;
-        let before = table.writes.set(key.clone(), Some(value));
+        self.wrote = true;
         table.growth += growth;
-        self.undo.push(Undo { table: used, key, before, growth });
+        let kept = self.by_sql.then(|| key.clone());
+        let before = table.writes.set(hash, key, Some(value));
+        if let Some(key) = kept {
+            self.undo.push(Undo { table: used, key, before, growth });
+        }
     }
 }

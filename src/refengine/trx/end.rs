@@ -6,17 +6,11 @@ use crate::refengine::storage::Change;
 use std::sync::Arc;
 
 impl Trx {
-    pub(super) fn undo_all(&mut self) {
-        // One that ended has nothing left.
-        if !self.uses.is_empty() || !self.locks.is_empty() {
-            self.rollback_to(0);
-            self.release();
-        }
-    }
-
+    /// Lets go of everything: locks, tables, what was written and its view.
     pub(super) fn release(&mut self) {
         self.undo.clear();
         self.last = None;
+        self.wrote = false;
         for used in self.uses.iter().filter(|used| used.shown) {
             used.guard.table().pending().remove(&used.writes);
         }
@@ -28,25 +22,22 @@ impl Trx {
                 self.idle = Some(writes);
             }
         }
+        self.undo.shrink_to(KEPT);
+        self.locks.shrink_to(KEPT);
+        self.changes.shrink_to(KEPT);
     }
 
     /// Ends the transaction, keeping its changes. Whatever the result, it is over.
     pub(crate) fn commit(&mut self) -> Result<()> {
         self.check_alive()?;
-        if self.undo.is_empty() {
+        if !self.wrote {
             self.release();
             return Ok(());
         }
-        let mut changes = Vec::with_capacity(self.undo.len());
-        for used in &self.uses {
-            let keyspace = used.guard.table().keyspace();
-            used.writes.each(|key, value| {
-                changes.push(Change { keyspace: keyspace.clone(), key: key.clone(), value: value.cloned() });
-            });
-        }
-        let grown = self.uses.iter().filter(|used| !used.growth.is_nothing());
-        let grown: Vec<_> = grown.map(|used| (used.guard.table().keyspace().clone(), used.growth)).collect();
-        let committed = self.core.storage().commit(changes, &grown);
+        self.list_changes();
+        let committed = self.core.storage().commit(&mut self.changes, &self.grown);
+        self.changes.clear();
+        self.grown.clear();
         let limit = self.core.cache_limit();
         for used in &self.uses {
             let table = used.guard.table();
@@ -60,8 +51,23 @@ impl Trx {
         committed
     }
 
-    /// Ends the transaction, undoing its changes.
+    /// What the storage is told.
+    fn list_changes(&mut self) {
+        for used in &self.uses {
+            let keyspace = used.guard.table().keyspace();
+            used.writes.each(|key, value| {
+                self.changes.push(Change { keyspace: keyspace.clone(), key: key.clone(), value: value.cloned() });
+            });
+            if !used.growth.is_nothing() {
+                self.grown.push((keyspace.clone(), used.growth));
+            }
+        }
+    }
+
+    /// Ends the transaction, undoing its changes. One that has ended has nothing left.
     pub(crate) fn rollback(&mut self) {
-        self.undo_all();
+        if !self.uses.is_empty() || !self.locks.is_empty() || self.snapshot.is_some() {
+            self.release();
+        }
     }
 }

@@ -114,6 +114,21 @@ impl Plan {
         }
     }
 
+    /// Lists where the connection's replies are among those of the write phase; returns their bytes.
+    pub(super) fn list_pieces(&self, planned: &[Planned<'_>], pieces: &mut Vec<Range<usize>>) -> usize {
+        pieces.clear();
+        let mut written = 0;
+        for Range { start, end } in planned[self.requests.clone()].iter().map(|planned| planned.reply.clone()) {
+            written += end - start;
+            match pieces.last_mut() {
+                Some(last) if last.end == start => last.end = end,
+                _ if start < end => pieces.push(start..end),
+                _ => {}
+            }
+        }
+        written
+    }
+
     /// Behind the write phase: what is consumed of the input, and where the connection stands then.
     pub(super) fn close_books(&mut self, planned: &[Planned<'_>], conn: &Conn) {
         let Some(last) = planned[self.answered()].last() else {
@@ -430,10 +445,4 @@ fn rank(bytes: &[u8]) -> u64 {
         Some(word) => u64::from_be_bytes(*word),
         None => bytes.iter().rev().fold(0, |rank, byte| rank >> 8 | u64::from(*byte) << 56),
     }
-}
-
-/// An empty vector with the memory of `used`: the standard library collects in place where the layouts agree.
-pub(super) fn recycle<'b>(mut used: Vec<Planned<'_>>) -> Vec<Planned<'b>> {
-    used.clear();
-    used.into_iter().map(|_| unreachable!("the vector was cleared")).collect()
 }

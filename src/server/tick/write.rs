@@ -82,9 +82,9 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         let (mut deadlocks, mut asked, mut together) = (0, !self.tick.shared.batches(), true);
         let mut beaten = None;
         loop {
-            let mut stats = Delta::ZERO;
-            let (guilty, abort) = match self.attempt(requests, together, &mut stats) {
-                Ok(done) => match self.commit(seen, &requests[..done], &mut stats) {
+            let counted = *self.tick.stats;
+            let (guilty, abort) = match self.attempt(requests, together) {
+                Ok(done) => match self.commit(seen, &requests[..done], &counted) {
                     Some(abort) => {
                         beaten.get_or_insert_with(Instant::now);
                         (requests, abort)
@@ -96,6 +96,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             self.tick.store.rollback();
             self.out.truncate(start);
             self.tick.counts.seen.undo(seen);
+            *self.tick.stats = counted;
             match abort {
                 // The lock may belong to a batch that another worker keeps open.
                 Abort::LockTimeout if !asked => {
@@ -154,19 +155,14 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     ///
     /// # Errors
     /// The requests that lost the transaction, and how.
-    fn attempt<'r>(
-        &mut self,
-        requests: &'r [usize],
-        together: bool,
-        stats: &mut Delta,
-    ) -> Result<usize, (&'r [usize], Abort)> {
+    fn attempt<'r>(&mut self, requests: &'r [usize], together: bool) -> Result<usize, (&'r [usize], Abort)> {
         self.plans.iter_mut().for_each(|plan| plan.ran = plan.committed);
         let mut rest = requests;
         while !rest.is_empty() {
             let run = if together { self.run_of_sets(rest) } else { 0 };
             let (some, behind) = rest.split_at(run.max(1));
-            if run == 0 || !self.sets_together(some, stats).map_err(|abort| (some, abort))? {
-                self.one_by_one(some, stats)?;
+            if run == 0 || !self.sets_together(some).map_err(|abort| (some, abort))? {
+                self.one_by_one(some)?;
             }
             rest = behind;
             if self.tick.store.is_full() {
@@ -176,7 +172,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         Ok(requests.len() - rest.len())
     }
 
-    fn one_by_one<'r>(&mut self, requests: &'r [usize], stats: &mut Delta) -> Result<(), (&'r [usize], Abort)> {
+    fn one_by_one<'r>(&mut self, requests: &'r [usize]) -> Result<(), (&'r [usize], Abort)> {
         for i in requests {
             if self.is_out(*i) {
                 continue;
@@ -190,9 +186,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
                     (Some(denial), _) => planned.request.answer(&Outcome::Denied(denial), self.out),
                     (None, Some(abort)) => planned.request.give_up(abort.reason(), self.out),
                     (None, None) => match self.room(*i) {
-                        Some(stop) => {
-                            self.run_one(*i, stop, stats).map_err(|abort| (std::slice::from_ref(i), abort))?
-                        }
+                        Some(stop) => self.run_one(*i, stop).map_err(|abort| (std::slice::from_ref(i), abort))?,
                         None => {
                             self.postpone(*i).map_err(|abort| (&requests[..0], abort))?;
                             continue;
@@ -211,13 +205,13 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         plan.drop || i >= plan.requests.end
     }
 
-    fn run_one(&mut self, i: usize, stop: usize, stats: &mut Delta) -> Result<(), Abort> {
+    fn run_one(&mut self, i: usize, stop: usize) -> Result<(), Abort> {
         let planned = &mut self.planned[i];
         let plan = &mut self.plans[planned.plan];
         let conns = self.tick.conns;
         let conn = &conns[plan.conn];
         let resume = if i == plan.requests.start { &conn.resume } else { &Resume::Start };
-        let Tick { store, config, shared, counts, keeps_config, .. } = &mut *self.tick;
+        let Tick { store, config, shared, stats, counts, keeps_config, .. } = &mut *self.tick;
         let (container, at, scope, keeps_config) = (planned.before, planned.sort, conn.scope, *keeps_config);
         let conn = Some(conn);
         let mut executor =
@@ -279,8 +273,9 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         Err(Abort::Crowded)
     }
 
-    /// Commits, and says what became of requests whose commit failed, unless they may run again.
-    fn commit(&mut self, seen: usize, requests: &[usize], stats: &mut Delta) -> Option<Abort> {
+    /// Commits, and says what became of requests whose commit failed, unless they may run again. Only what did happen counts: otherwise the
+    /// counters are again what they were, as `counted`.
+    fn commit(&mut self, seen: usize, requests: &[usize], counted: &Delta) -> Option<Abort> {
         let begun = Instant::now();
         let committed = self.tick.store.end_phase(requests.len());
         self.tick.this.commit = begun.elapsed();
@@ -290,12 +285,12 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         match committed {
             Ok(()) => {
                 self.tick.stats.one(Counter::Commits);
-                self.tick.stats.merge(stats);
                 self.plans.iter_mut().for_each(|plan| plan.committed = plan.ran);
             }
             // Others in a group of servers changed the same rows first. Where nobody was answered yet, it can run again.
             Err(Error::Deadlock) if !self.tick.shared.batches() => return Some(Abort::Deadlock),
             Err(error) if error.refuses_commit() => {
+                *self.tick.stats = *counted;
                 self.tick.counts.seen.undo(seen);
                 // It certainly did not happen; the host refuses commits at the moment, so it is not tried again.
                 let reason = error.to_string();
@@ -318,6 +313,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             }
             Err(error) => {
                 // It may have happened or not: to run it again could count twice, to answer could lie.
+                *self.tick.stats = *counted;
                 self.tick.counts.seen.undo(seen);
                 self.tick.stats.one(Counter::CommitFailures);
                 if !self.tick.shared.is_ending() {

@@ -5,7 +5,6 @@ use crate::rows::Rows;
 use crate::server::execute::Executor;
 use crate::server::outcome::Abort;
 use crate::server::scope::Scope;
-use crate::server::stats::Delta;
 use crate::server::terms::{needs_row, new_item};
 use crate::server::tick::Tick;
 use crate::store::ContainerId;
@@ -58,12 +57,12 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     ///
     /// # Errors
     /// The transaction is lost.
-    pub(super) fn sets_together(&mut self, requests: &[usize], stats: &mut Delta) -> Result<bool, Abort> {
+    pub(super) fn sets_together(&mut self, requests: &[usize]) -> Result<bool, Abort> {
         let planned = &mut *self.planned;
         let set = |i: &usize| Some((planned[*i].sort?.1, new_item(planned[*i].request.operation.plain_set()?)));
         let items: Vec<_> = requests.iter().filter_map(set).collect();
         let id = requests.first().and_then(|i| planned[*i].sort).map(|(container, _)| container);
-        let Tick { conns, store, config, shared, counts, keeps_config, .. } = &mut *self.tick;
+        let Tick { conns, store, config, shared, stats, counts, keeps_config, .. } = &mut *self.tick;
         let Some((id, container)) = id.and_then(|id| Some((id, config.container(id)?))) else {
             return Ok(false);
         };
