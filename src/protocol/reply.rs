@@ -268,4 +268,14 @@ mod tests {
             assert_eq!(got, expected);
         }
     }
+
+    #[test]
+    fn a_hit_is_told_whatever_the_length_of_its_key() {
+        for (length, flags, cas) in (1..=250).flat_map(|n| [(n, 0, None), (n, u32::MAX, Some(u64::MAX))]) {
+            let (key, mut out) = ("k".repeat(length), Out::from("|"));
+            value(&mut out, key.as_bytes(), flags, cas, b"value");
+            let cas = cas.map_or(String::new(), |cas| format!(" {cas}"));
+            assert_eq!(out, format!("|VALUE {key} {flags} 5{cas}\r\nvalue\r\n"));
+        }
+    }
 }

@@ -148,7 +148,8 @@ fn two_hundred_rounds_under_load_leak_nothing() {
     assert!(served.load(Ordering::Relaxed) > 0);
     round(&host);
     assert_eq!(host.threads(), threads, "threads leaked");
-    assert_eq!(host.descriptors(), descriptors, "descriptors leaked");
+    // The host closes what it served SQL on a moment after its client.
+    crate::common::patient::wait_until("descriptors to be as before", || host.descriptors() <= descriptors);
     host.client().ask("set after 0 0 1\r\nx\r\n", "STORED\r\n");
     assert!(host.terminate().success());
 }
