@@ -343,7 +343,12 @@ impl Conn {
         let mut total = 0;
         for some in pieces.chunks(PIECES_MAX) {
             let length: usize = some.iter().map(|piece| piece.len()).sum();
-            let sent = match self.socket.send_vectored_with_flags(some, libc::MSG_NOSIGNAL) {
+            // One piece goes without a list, which the system would have to copy.
+            let result = match some {
+                [only] => self.socket.send_with_flags(only, libc::MSG_NOSIGNAL),
+                some => self.socket.send_vectored_with_flags(some, libc::MSG_NOSIGNAL),
+            };
+            let sent = match result {
                 Ok(sent) => sent,
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => 0,
                 Err(error) => return Err(error),
