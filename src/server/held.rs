@@ -7,19 +7,20 @@
 //! [`HELD`] after the first was opened, however busy its clients are: the lock that is waited for comes first when they are opened
 //! again. A timer says when, which is set once and not at each tick.
 
+use super::clock::Moment;
 use crate::rows::Rows;
 use crate::store::Store;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long tables stay open without being closed in between, give or take a tick.
 const HELD: Duration = Duration::from_millis(4);
 
-/// Pause between two ticks that says that the next is not likely to come soon.
-const PAUSE: Duration = Duration::from_millis(1);
+/// Pause between two ticks, in nanoseconds, that says that the next is not likely to come soon.
+const PAUSE: u64 = 1_000_000;
 
 /// So many ticks without such a pause, beyond those that pauses took back, say that it is: a timer that rings for nothing costs as much
 /// as a few openings.
@@ -42,14 +43,14 @@ pub struct HeldTables {
     /// Ticks that came without a pause, less those that pauses took back.
     busy: u32,
     /// When the last tick ended.
-    ended: Instant,
+    ended: Moment,
 }
 
 impl HeldTables {
     /// Its timer wakes whoever polls with this token.
     pub fn new(registry: &Registry, token: Token) -> HeldTables {
         let timer = Timer::new(registry, token).ok();
-        HeldTables { timer, set: false, rang: false, busy: 0, ended: Instant::now() }
+        HeldTables { timer, set: false, rang: false, busy: 0, ended: Moment::now() }
     }
 
     /// The timer has rung.
@@ -58,14 +59,14 @@ impl HeldTables {
     }
 
     /// A tick begins: says whether the tables that it reads should stay open.
-    pub fn begin(&mut self, now: Instant) -> bool {
-        let pause = now.saturating_duration_since(self.ended) > PAUSE;
+    pub fn begin(&mut self, now: Moment) -> bool {
+        let pause = now.since(self.ended) > PAUSE;
         self.busy = if pause { self.busy.saturating_sub(TAKEN_BACK) } else { (self.busy + 1).min(BUSY_MAX) };
         self.timer.is_some() && self.busy >= BUSY && !self.rang
     }
 
     /// A tick has ended.
-    pub fn end(&mut self, now: Instant) {
+    pub fn end(&mut self, now: Moment) {
         self.ended = now;
     }
 

@@ -7,9 +7,10 @@
 //!
 //! Histograms are log-linear: eight buckets for each doubling, so a quantile is at most an eighth above the truth.
 
+use super::clock::Moment;
 use crate::protocol::Operation;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The commands that are told apart.
 pub const COMMANDS: [&str; 6] = ["get", "set", "delete", "incr", "touch", "other"];
@@ -60,7 +61,7 @@ pub struct Tally {
     reads: [u32; COMMANDS.len()],
     writes: [u32; COMMANDS.len()],
     /// The end of the read phase where a write phase followed.
-    read: Option<Instant>,
+    read: Option<Moment>,
     commits: Vec<Duration>,
 }
 
@@ -80,7 +81,7 @@ impl Tally {
     /// The read phase is over and a write phase follows.
     pub fn turn(&mut self) {
         if self.reads.iter().any(|count| *count > 0) {
-            self.read = Some(Instant::now());
+            self.read = Some(Moment::now());
         }
     }
 
@@ -123,8 +124,8 @@ impl Latencies {
     }
 
     /// Adds what a tick answered that `woke` at one moment and `ended` at another; only the owning worker calls this.
-    pub fn publish(&self, tally: &mut Tally, woke: Instant, ended: Instant) {
-        let since = |moment: Instant| moment.saturating_duration_since(woke).as_nanos() as u64;
+    pub fn publish(&self, tally: &mut Tally, woke: Moment, ended: Moment) {
+        let since = |moment: Moment| moment.since(woke);
         let ended = since(ended);
         let read = tally.read.take().map_or(ended, since);
         for (counts, time) in [(&mut tally.reads, read), (&mut tally.writes, ended)] {

@@ -18,6 +18,7 @@ mod accept;
 mod admission;
 mod batch;
 mod budget;
+mod clock;
 mod conn;
 mod detail;
 mod execute;

@@ -1,5 +1,6 @@
 //! What all threads of the daemon share.
 
+use super::clock::Moment;
 use super::detail::Detail;
 use super::latency::Snapshot;
 use super::login::Logins;
@@ -18,7 +19,7 @@ use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What `version` answers: the memcached whose protocol this is, then our own.
 pub const VERSION: &str = concat!("1.6.45-daemon_memcached-", env!("CARGO_PKG_VERSION"));
@@ -41,7 +42,7 @@ pub struct Shared {
     pub(super) peers: Peers,
     pub(super) connections_total: AtomicU64,
     pub(super) connections_refused: AtomicU64,
-    pub(super) started: Instant,
+    pub(super) started: Moment,
     /// Nanoseconds since 1970 at `started`, by the system's clock of now: what turns one reading of the steady clock into both.
     epoch: AtomicI64,
     /// Where metrics are served, and what wakes their thread.
@@ -92,7 +93,7 @@ impl Shared {
         config: Config,
         (logins, tls): (Option<Logins>, Option<Tls>),
     ) -> Shared {
-        let started = Instant::now();
+        let started = Moment::now();
         let watchers = Arc::<Watchers>::default();
         watchers.attention.note_detail(options.prefix_delimiter.is_some());
         Shared {
@@ -179,9 +180,8 @@ impl Shared {
     }
 
     /// Seconds since 1970 at a moment of the steady clock, as the system's clock was when it was last followed.
-    pub(super) fn unix_time_at(&self, moment: Instant) -> i64 {
-        let since = moment.saturating_duration_since(self.started).as_nanos() as i64;
-        (self.epoch.load(Ordering::Relaxed) + since) / 1_000_000_000
+    pub(super) fn unix_time_at(&self, moment: Moment) -> i64 {
+        (self.epoch.load(Ordering::Relaxed) + moment.since(self.started) as i64) / 1_000_000_000
     }
 
     /// What the histograms counted since the last reset.
@@ -250,7 +250,7 @@ impl Shared {
 }
 
 /// Nanoseconds since 1970 at a moment that is past.
-fn epoch_of(moment: Instant) -> i64 {
+fn epoch_of(moment: Moment) -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as i64;
     now - moment.elapsed().as_nanos() as i64
 }

@@ -4,6 +4,7 @@ mod clients;
 mod gather;
 
 use super::batch::commit_open;
+use super::clock::Moment;
 use super::conn::{BufferPool, Conn};
 use super::execute::Executor;
 use super::held::HeldTables;
@@ -25,7 +26,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const WAKE: Token = Token(usize::MAX);
 const TIMER: Token = Token(usize::MAX - 1);
@@ -79,7 +80,7 @@ pub struct Worker<'s> {
     last: TickSummary,
     held: HeldTables,
     /// When it last woke up, and what it answered since.
-    woke: Instant,
+    woke: Moment,
     tally: Tally,
     /// A connection waits for its client to read.
     stalled: bool,
@@ -168,7 +169,7 @@ impl<'s> Worker<'s> {
             sweep: None,
             last: TickSummary::default(),
             held,
-            woke: Instant::now(),
+            woke: Moment::now(),
             tally: Tally::default(),
             stalled: false,
             clients_checked: 0,
@@ -200,7 +201,7 @@ impl<'s> Worker<'s> {
             {
                 return Err(ServeError::Poll(error));
             }
-            self.woke = Instant::now();
+            self.woke = Moment::now();
             for event in &events {
                 self.note(event);
             }
@@ -281,10 +282,10 @@ impl<'s> Worker<'s> {
             self.follow_config();
             let _ = self.run_tick(ready, buffers, plans, true);
         }
-        let ended = Instant::now();
+        let ended = Moment::now();
         self.held.end(ended);
         self.shared.stats[self.index].latencies.publish(&mut self.tally, self.woke, ended);
-        let now = ended.saturating_duration_since(self.shared.started).as_secs();
+        let now = ended.since(self.shared.started) / 1_000_000_000;
         for plan in plans.drain(..) {
             self.settle(plan, now);
         }

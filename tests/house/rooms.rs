@@ -34,6 +34,7 @@ const SERVER: &[(&str, &[&str])] = &[
         &[
             "admission",
             "budget",
+            "clock",
             "detail",
             "journal",
             "latency",

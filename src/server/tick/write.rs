@@ -10,6 +10,7 @@ use crate::protocol::reply::Out;
 use crate::rows::{Error, Rows};
 use crate::server::batch::batch_failed;
 use crate::server::budget::{COMMIT_MAX, REPLY_MAX};
+use crate::server::clock::Moment;
 use crate::server::execute::Executor;
 use crate::server::outcome::{Abort, Progress, Resume};
 use crate::server::stats::{Counter, Delta};
@@ -276,7 +277,7 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
     /// Commits, and says what became of requests whose commit failed, unless they may run again. Only what did happen counts: otherwise the
     /// counters are again what they were, as `counted`.
     fn commit(&mut self, seen: usize, requests: &[usize], counted: &Delta) -> Option<Abort> {
-        let begun = Instant::now();
+        let begun = Moment::now();
         let committed = self.tick.store.end_phase(requests.len());
         self.tick.this.commit = begun.elapsed();
         if !self.tick.shared.batches() {
