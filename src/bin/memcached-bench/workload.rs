@@ -120,6 +120,7 @@ pub const MYSQL: [Stage; 3] = [
         options: &["--innodb-flush-log-at-trx-commit=2", "--skip-log-bin"],
         workers: None,
         workloads: &[
+            row("get-p1-c1", Operation::Get, 1, 1, 100),
             row("get-p1-c8", Operation::Get, 1, 8, 100),
             row("get-p32-c8", Operation::Get, 32, 8, 100),
             row("mget50-c8", Operation::MultiGet(50), 1, 8, 100),
