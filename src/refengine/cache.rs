@@ -10,7 +10,6 @@
 //! Used by all threads; a hit takes one shard's lock for reading (`shard`), and copies the row unless it is large.
 
 mod entry;
-mod pages;
 mod shard;
 #[cfg(test)]
 mod tests;

@@ -17,7 +17,7 @@
 
 use super::changes::Changes;
 use super::error::{Error, Result};
-use super::sorted::FastMap;
+use super::fast_map::FastMap;
 use super::storage::{Change, Keyspace, Slice, Storage};
 use super::table::Table;
 use super::types::{Charset, ColumnDef, ColumnType, IndexDef, TableDef, Value};

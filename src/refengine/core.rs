@@ -125,10 +125,10 @@ impl Core {
     }
 
     /// Bytes that the row cache may take now: what the memory table does not, and what finds rows on disk does not, as long
-    /// as that is less than a quarter of the pool. The memory table's allocations leave gaps: half as much again is counted for them.
+    /// as that is less than a quarter of the pool.
     fn cache_bytes(&self) -> u64 {
         let resident = self.storage.resident().min(self.pool / 4);
-        self.pool.saturating_sub(self.storage.memory() / 2 * 3).saturating_sub(resident)
+        self.pool.saturating_sub(self.storage.memory()).saturating_sub(resident)
     }
 
     /// Empties a table, waiting for its users at most `patience`; returns the id it has from now on.

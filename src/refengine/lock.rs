@@ -10,8 +10,8 @@
 //! deadlock is found at the moment it would begin, and the transaction that asked last is the victim.
 
 use super::error::{Error, Result};
+use super::fast_map::FastMap;
 use super::interrupt;
-use super::sorted::FastMap;
 use super::span::Span;
 use super::storage::Slice;
 use hashbrown::DefaultHashBuilder;

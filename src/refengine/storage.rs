@@ -37,6 +37,7 @@ mod memtable;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod model;
 mod progress;
+mod record;
 mod redo;
 mod replay;
 mod rounds;
@@ -56,9 +57,10 @@ pub(crate) use fjall::Slice;
 use inner::{Faults, Generations, Inner, Timer};
 use keyspace::open_keyspace;
 pub(crate) use keyspace::{Change, Keyspace};
-use memtable::{Generation, Sequence};
+use memtable::{Generation, Sequence, Value};
 use parking_lot::{Condvar, Mutex, RwLock};
 use progress::Checkpoint;
+pub(crate) use record::Changes;
 use redo::Redo;
 #[cfg(any(test, fuzzing))]
 pub(crate) use replay::all as log_changes;
@@ -213,7 +215,7 @@ impl Storage {
 
     /// Corrects the sums of a keyspace, whose rows were counted, by that much.
     pub(crate) fn correct_size(&self, keyspace: &Keyspace, by: Size) -> Result<()> {
-        if by.is_nothing() { Ok(()) } else { self.commit(&mut Vec::new(), &[(keyspace.clone(), by)]) }
+        if by.is_nothing() { Ok(()) } else { self.commit(Vec::new(), &[(keyspace.clone(), by)]) }
     }
 
     /// A consistent view of all keyspaces.
@@ -228,8 +230,8 @@ impl Storage {
 
     /// Commits a transaction at the level that is set. [`Error::Storage`]: nothing was written.
     /// [`Error::CommitUnknown`]: it may or may not be there after the next open.
-    /// `changes` are taken out. `grown`: by how much keyspaces have more or fewer rows afterwards.
-    pub(crate) fn commit(&self, changes: &mut Vec<Change>, grown: &[(Keyspace, Size)]) -> Result<()> {
+    /// `grown`: by how much keyspaces have more or fewer rows afterwards.
+    pub(crate) fn commit(&self, changes: impl Changes, grown: &[(Keyspace, Size)]) -> Result<()> {
         self.inner.check_writable()?;
         match self.inner.take_fault() {
             None => self.inner.commit(changes, grown, self.inner.level.load(Ordering::Relaxed)),
@@ -243,9 +245,9 @@ impl Storage {
     }
 
     /// Commits and syncs, whatever the level: for the catalog.
-    pub(crate) fn commit_durably(&self, mut changes: Vec<Change>, grown: &[(Keyspace, Size)]) -> Result<()> {
+    pub(crate) fn commit_durably(&self, changes: impl Changes, grown: &[(Keyspace, Size)]) -> Result<()> {
         self.inner.check_writable()?;
-        self.inner.commit(&mut changes, grown, 1)
+        self.inner.commit(changes, grown, 1)
     }
 
     /// Sets `innodb_flush_log_at_trx_commit`; on the way to 1 everything committed before is synced.
@@ -329,7 +331,6 @@ fn open_redo(
     sequence: &Sequence,
     generation: &Generation,
 ) -> Result<Redo> {
-    const AT_ONCE: usize = 1024;
     let failed = |e| io_error(&format!("the redo log in {}", dir.display()), &e);
     if !dir.try_exists().map_err(failed)? {
         permissions::create_dir(dir).and_then(|()| redo::close(dir)).map_err(failed)?;
@@ -338,18 +339,14 @@ fn open_redo(
     if !redo::is_closed(dir).map_err(failed)? {
         replay::require_start(dir)?;
     }
-    let mut changes = Vec::with_capacity(AT_ONCE);
     let end = replay::replay(dir, |name, key, value| {
         if let Some(keyspace) = keyspaces.get(name) {
-            let (key, value) = (Slice::new(key), value.map(Slice::new));
-            changes.push(Change { keyspace: keyspace.clone(), key, value });
-        }
-        if changes.len() == AT_ONCE {
-            sequence.apply(generation, changes.drain(..));
+            let value = value.map(Slice::new);
+            let change = (key, Value::of(value.as_ref()));
+            sequence.apply(generation, |commit| commit.put(&keyspace.active(), std::iter::once(change)));
         }
         Ok(())
     })?;
-    sequence.apply(generation, changes.drain(..));
     let redo = Redo::begin(dir, end.number, end.position).map_err(failed)?;
     redo::reopen(dir).map_err(failed)?;
     Ok(redo)

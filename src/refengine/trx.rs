@@ -22,7 +22,7 @@ use super::lock::{Lock, LockMode};
 use super::lock_wait;
 use super::mdl;
 use super::span::Span;
-use super::storage::{Change, Keyspace, Size, Slice, Snapshot};
+use super::storage::{Keyspace, Size, Slice, Snapshot};
 use super::table::Table;
 use super::types::{Isolation, RowLock};
 use super::writes::WriteSet;
@@ -86,7 +86,6 @@ pub(crate) struct Trx {
     /// Buffers kept for their memory.
     key: Vec<u8>,
     other_key: Vec<u8>,
-    changes: Vec<Change>,
     grown: Vec<(Keyspace, Size)>,
 }
 
@@ -119,7 +118,6 @@ impl Trx {
             idle: None,
             key: Vec::new(),
             other_key: Vec::new(),
-            changes: Vec::new(),
             grown: Vec::new(),
         }
     }

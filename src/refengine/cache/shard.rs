@@ -6,8 +6,8 @@
 
 use super::Hit;
 use super::entry::{APART, DEAD, Entry, HEAD, LARGE, Lead, Name, find_key, split};
-use super::pages::Pages;
-use crate::refengine::sorted::FastMap;
+use crate::refengine::fast_map::FastMap;
+use crate::refengine::pages::Pages;
 use crate::refengine::storage::Slice;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::io;

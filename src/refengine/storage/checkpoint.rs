@@ -82,7 +82,7 @@ impl Inner {
     /// Puts an empty generation in the place of the active one, which freezes.
     pub(super) fn freeze(&self) {
         let mut generations = self.generations.write();
-        let next = Arc::new(generations.active.next());
+        let next = Arc::new(generations.active.next(&self.sequence));
         for keyspace in self.keyspaces.read().values() {
             let mut layers = keyspace.0.layers.write();
             let full = std::mem::replace(&mut layers.active, next.add(keyspace.number()));
@@ -203,5 +203,5 @@ pub(super) fn write(rows: &<Disk as Tables>::Rows, map: &Map) -> Result<()> {
     if map.is_empty() {
         return Ok(());
     }
-    Disk::write(rows, map.all().into_iter())
+    Disk::write(rows, map.all())
 }

@@ -8,20 +8,19 @@
 use super::Slice;
 use super::inner::Inner;
 use super::keyspace::{Change, Keyspace};
-use super::redo::{self, Failure};
+use super::record::{Changes, Records};
+use super::redo::Failure;
+use super::rounds::Rounds;
 use super::sizes::Size;
 use crate::boundary::catch;
 use crate::refengine::error::{Error, Result, io_error};
+use parking_lot::MutexGuard;
 use std::sync::atomic::Ordering;
-
-/// Memory that is kept for the next round.
-const KEPT_BYTES: usize = 1 << 20;
-const KEPT_CHANGES: usize = 4096;
 
 impl Inner {
     /// Commits at a level; see [`Storage::commit`](super::Storage::commit) for what the errors mean.
-    pub(super) fn commit(&self, changes: &mut Vec<Change>, grown: &[(Keyspace, Size)], level: u8) -> Result<()> {
-        let committed = self.commit_in_a_round(changes, grown, level);
+    pub(super) fn commit(&self, changes: impl Changes, grown: &[(Keyspace, Size)], level: u8) -> Result<()> {
+        let committed = self.join_a_round(changes, grown, level).and_then(|rounds| self.see_it_decided(rounds));
         if committed.is_err() {
             grown.iter().for_each(|(keyspace, growth)| keyspace.grow(growth.negative()));
         }
@@ -32,24 +31,38 @@ impl Inner {
     pub(super) fn forget_size(&self, keyspace: &Keyspace) -> Result<()> {
         let key = Slice::new(keyspace.name().as_bytes());
         match self.sizes.get(&key)? {
-            Some(_) => self.commit(&mut vec![Change { keyspace: self.sizes.clone(), key, value: None }], &[], 2),
+            Some(_) => self.commit(vec![Change { keyspace: self.sizes.clone(), key, value: None }], &[], 2),
             None => Ok(()),
         }
     }
 
-    /// The sums follow each other in the log as the records do: both are made under one lock.
-    fn commit_in_a_round(&self, changes: &mut Vec<Change>, grown: &[(Keyspace, Size)], level: u8) -> Result<()> {
+    /// Writes a record into the round that is being filled. The sums follow each other in the log as the records do: both are made under
+    /// one lock.
+    fn join_a_round(
+        &self,
+        changes: impl Changes,
+        grown: &[(Keyspace, Size)],
+        level: u8,
+    ) -> Result<MutexGuard<'_, Rounds>> {
         let synced = self.redo.synced();
         let mut rounds = self.rounds.lock();
         for (keyspace, growth) in grown {
             keyspace.grow(*growth);
-            changes.push(keyspace.size_change(&self.sizes));
         }
-        redo::encode(&mut rounds.records, changes, synced)?;
-        rounds.changes.append(changes);
+        rounds.records.add(synced, |record| {
+            changes.each(|keyspace, key, value| record.add(keyspace, key, value));
+            for (keyspace, _) in grown {
+                record.add(&self.sizes, keyspace.name().as_bytes(), Some(&keyspace.size().encode()));
+            }
+        })?;
         rounds.members += 1;
         rounds.sync |= level == 1;
         rounds.write |= level != 0;
+        Ok(rounds)
+    }
+
+    /// Leads the round that was joined, or waits for whoever does.
+    fn see_it_decided<'a>(&'a self, mut rounds: MutexGuard<'a, Rounds>) -> Result<()> {
         let mine = rounds.round;
         loop {
             if rounds.decided > mine {
@@ -62,21 +75,17 @@ impl Inner {
             rounds.leading = true;
             rounds.round += 1;
             let idle = std::mem::take(&mut rounds.idle);
-            let mut records = std::mem::replace(&mut rounds.records, idle.0);
-            let mut changes = std::mem::replace(&mut rounds.changes, idle.1);
+            let mut records = std::mem::replace(&mut rounds.records, idle);
             let members = std::mem::take(&mut rounds.members);
             let (sync, write) = (std::mem::take(&mut rounds.sync), std::mem::take(&mut rounds.write));
             drop(rounds);
-            let written = catch(|| self.write_round(&records, &mut changes, sync, write)).unwrap_or_else(|defect| {
+            let written = catch(|| self.write_round(&records, sync, write)).unwrap_or_else(|defect| {
                 self.poison(&defect);
                 Err(Error::CommitUnknown(defect.to_string()))
             });
             records.clear();
-            records.shrink_to(KEPT_BYTES);
-            changes.clear();
-            changes.shrink_to(KEPT_CHANGES);
             rounds = self.rounds.lock();
-            rounds.idle = (records, changes);
+            rounds.idle = records;
             rounds.leading = false;
             rounds.decided = mine + 1;
             if let Err(error) = written {
@@ -88,12 +97,12 @@ impl Inner {
         }
     }
 
-    fn write_round(&self, records: &[u8], changes: &mut Vec<Change>, sync: bool, write: bool) -> Result<()> {
+    fn write_round(&self, records: &Records, sync: bool, write: bool) -> Result<()> {
         self.check_writable()?;
         #[cfg(test)]
         self.meet(super::inner::Place::Leader);
         self.make_room()?;
-        self.redo.append(records, write).map_err(|failure| match failure {
+        self.redo.append(records.bytes(), write).map_err(|failure| match failure {
             Failure::Refused(error) => io_error("the redo log cannot grow", &error),
             Failure::Unknown(error) => {
                 self.poison(&error);
@@ -106,7 +115,7 @@ impl Inner {
             self.dirty.store(true, Ordering::Release);
         }
         let active = self.generations.read().active.clone();
-        self.sequence.apply(&active, changes.drain(..));
+        records.apply(&self.sequence, &active);
         Ok(())
     }
 }

@@ -62,11 +62,6 @@ impl Keyspace {
         self.0.sums.add(growth);
     }
 
-    /// The change that makes its sums durable, in the keyspace `sizes`.
-    pub(super) fn size_change(&self, sizes: &Keyspace) -> Change {
-        Change { keyspace: sizes.clone(), key: Slice::new(self.name().as_bytes()), value: Some(self.size().encode()) }
-    }
-
     /// Reads every file on disk against its checksum. [`Error::Corrupt`] names the first that is damaged.
     pub(crate) fn check(&self) -> Result<()> {
         Disk::check(&self.0.stored)

@@ -7,97 +7,84 @@
 //!
 //! Threads: one commit applies at a time (`commit`); readers come at any moment and take locks for single look-ups.
 
+mod order;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod version;
+
 use super::Slice;
-use super::keyspace::{Change, Keyspace};
-use crate::refengine::sorted::Sorted;
+use hashbrown::DefaultHashBuilder;
+use order::{Order, sorted};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::collections::{BTreeMap, HashMap};
+use rows::Rows;
+pub(super) use rows::{LARGE, Value};
+use std::collections::HashMap;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use version::Views;
 
-/// Bytes of memory that an entry takes besides its key and value: its place in a hash table that is two thirds full, its
-/// part of the order, and what the allocator adds.
-const OVERHEAD: u64 = 200;
-
-/// A row as one commit left it.
-struct Version {
-    seqno: u64,
-    /// `None`: deleted.
-    value: Option<Slice>,
-    /// What it replaced, while a view may ask for it.
-    older: Option<Box<Version>>,
-}
-
-impl Version {
-    /// The version that a view of `seqno` sees. `None`: it is older than all of them.
-    fn seen_at(&self, seqno: u64) -> Option<&Option<Slice>> {
-        let mut version = Some(self);
-        while let Some(v) = version {
-            if v.seqno <= seqno {
-                return Some(&v.value);
-            }
-            version = v.older.as_deref();
-        }
-        None
-    }
-
-    /// Drops older versions that no open view sees.
-    fn prune(&mut self, views: &Views) {
-        let mut newer = self.seqno;
-        let mut rest = self.older.take();
-        let mut tail = &mut self.older;
-        while let Some(mut version) = rest {
-            rest = version.older.take();
-            let seen = views.any_in(version.seqno..newer);
-            newer = version.seqno;
-            if seen {
-                tail = &mut tail.insert(version).older;
-            }
-        }
-    }
-}
+/// Rows that a checkpoint takes with one look at a map.
+const AT_ONCE: usize = 128;
 
 /// Rows of one keyspace in one generation.
-#[derive(Default)]
-pub(super) struct Map(RwLock<Sorted<Version>>);
+pub(super) struct Map {
+    rows: RwLock<Rows>,
+    /// Locked before the rows are.
+    order: RwLock<Order>,
+}
 
 impl Map {
+    fn new(before: u64, hasher: DefaultHashBuilder) -> Map {
+        Map { rows: RwLock::new(Rows::new(before, hasher)), order: RwLock::default() }
+    }
+
     /// The newest version of a key, if there is one: `Some(None)` is a deletion.
     pub(super) fn newest(&self, key: &[u8]) -> Option<Option<Slice>> {
-        self.0.read().get(key).map(|version| version.value.clone())
+        let rows = self.rows.read();
+        let place = rows.find(rows.hash(key), key)?;
+        Some(rows.value(place))
     }
 
     pub(super) fn seen_at(&self, key: &[u8], seqno: u64) -> Option<Option<Slice>> {
-        self.0.read().get(key)?.seen_at(seqno).cloned()
+        let rows = self.rows.read();
+        rows.seen_at(rows.find(rows.hash(key), key)?, seqno)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.read().is_empty()
+        self.len() == 0
     }
 
     /// Keys that have a version, deletions included.
     pub(super) fn len(&self) -> usize {
-        self.0.read().len()
+        self.rows.read().len()
     }
 
-    /// The newest version of every key, deletions included, in order. It makes no use of an order that there may be: who made one
-    /// would keep others from reading.
-    pub(super) fn all(&self) -> Vec<(Slice, Option<Slice>)> {
-        let mut all: Vec<_> = self.0.read().iter().map(|(key, version)| (key.clone(), version.value.clone())).collect();
-        all.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        all
+    /// The newest version of every key, deletions included, in order, of a map that nobody writes to any more. Others may read meanwhile.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Slice, Option<Slice>)> + '_ {
+        let places = {
+            let rows = self.rows.read();
+            sorted(&rows, rows.keys_since(0))
+        };
+        (0..places.len()).step_by(AT_ONCE).flat_map(move |from| {
+            let rows = self.rows.read();
+            let some = places.iter().skip(from).take(AT_ONCE);
+            let row = |place: &u32| Some((Slice::new(rows.key(*place)), rows.value(rows.newest(*place)?)));
+            some.filter_map(row).collect::<Vec<_>>()
+        })
     }
 
-    fn sorted(&self) -> RwLockReadGuard<'_, Sorted<Version>> {
-        let rows = self.0.read();
-        if rows.is_sorted() {
-            return rows;
+    /// The order, with every key that was there before this was asked.
+    fn order(&self) -> RwLockReadGuard<'_, Order> {
+        let order = self.order.read();
+        if order.is_complete(&self.rows.read()) {
+            return order;
         }
-        drop(rows);
-        let mut rows = self.0.write();
-        rows.sort();
-        RwLockWriteGuard::downgrade(rows)
+        drop(order);
+        let mut order = self.order.write();
+        order.complete(&self.rows.read());
+        RwLockWriteGuard::downgrade(order)
     }
 
     /// Up to `limit` entries within the bounds as a view of `seqno` sees them, deletions included, from the far end if
@@ -109,24 +96,32 @@ impl Map {
         reverse: bool,
         limit: usize,
     ) -> Vec<(Slice, Option<Slice>)> {
-        let rows = self.sorted();
-        let range = rows.range(bounds);
-        let seen = |(key, version): (&Slice, &Version)| Some((key.clone(), version.seen_at(seqno)?.clone()));
-        if reverse {
-            range.rev().filter_map(seen).take(limit).collect()
-        } else {
-            range.filter_map(seen).take(limit).collect()
-        }
+        let (order, mut entries) = (self.order(), Vec::new());
+        let rows = self.rows.read();
+        order.walk(&rows, bounds, reverse, |place| {
+            let seen = rows.newest(place).and_then(|newest| rows.seen_at(newest, seqno));
+            entries.extend(seen.map(|value| (Slice::new(rows.key(place)), value)));
+            entries.len() < limit
+        });
+        entries
     }
 }
 
 /// What was committed between two checkpoints.
-#[derive(Default)]
 pub(super) struct Generation {
     maps: RwLock<HashMap<u64, Arc<Map>>>,
     bytes: AtomicU64,
+    /// The number of the last commit before its first.
+    before: u64,
+    hasher: DefaultHashBuilder,
     /// The bytes of all generations that are still in memory.
     all: Arc<AtomicU64>,
+}
+
+impl Default for Generation {
+    fn default() -> Generation {
+        Generation::new(0, DefaultHashBuilder::default(), Arc::default())
+    }
 }
 
 impl Drop for Generation {
@@ -136,17 +131,21 @@ impl Drop for Generation {
 }
 
 impl Generation {
-    /// An empty one to come after this.
-    pub(super) fn next(&self) -> Generation {
-        Generation { all: self.all.clone(), maps: RwLock::default(), bytes: AtomicU64::new(0) }
+    fn new(before: u64, hasher: DefaultHashBuilder, all: Arc<AtomicU64>) -> Generation {
+        Generation { maps: RwLock::default(), bytes: AtomicU64::new(0), before, hasher, all }
     }
 
-    /// Approximate size in memory of all generations, kept up to date.
+    /// An empty one to come after this, behind the last commit of a sequence.
+    pub(super) fn next(&self, sequence: &Sequence) -> Generation {
+        Generation::new(sequence.last.lock().0, self.hasher.clone(), self.all.clone())
+    }
+
+    /// Size in memory of all generations, kept up to date.
     pub(super) fn all_bytes(&self) -> &Arc<AtomicU64> {
         &self.all
     }
 
-    /// Approximate size in memory.
+    /// Size in memory.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
@@ -158,21 +157,12 @@ impl Generation {
 
     /// An empty map for a keyspace.
     pub(super) fn add(&self, keyspace: u64) -> Arc<Map> {
-        self.maps.write().entry(keyspace).or_default().clone()
+        let new = || Arc::new(Map::new(self.before, self.hasher.clone()));
+        self.maps.write().entry(keyspace).or_insert_with(new).clone()
     }
 
     pub(super) fn remove(&self, keyspace: u64) {
         self.maps.write().remove(&keyspace);
-    }
-}
-
-/// Sequence numbers of the open views, each with the number of views that have it.
-#[derive(Default)]
-struct Views(BTreeMap<u64, usize>);
-
-impl Views {
-    fn any_in(&self, range: std::ops::Range<u64>) -> bool {
-        self.0.range(range).next().is_some()
     }
 }
 
@@ -188,63 +178,44 @@ impl Sequence {
     pub(super) fn open_view(&self) -> u64 {
         let mut last = self.last.lock();
         let seqno = last.0;
-        *last.1.0.entry(seqno).or_default() += 1;
+        last.1.open(seqno);
         seqno
     }
 
     /// One more view of the same point.
     pub(super) fn close_view(&self, seqno: u64) {
-        let mut last = self.last.lock();
-        if let Some(count) = last.1.0.get_mut(&seqno) {
-            *count -= 1;
-            if *count == 0 {
-                last.1.0.remove(&seqno);
-            }
-        }
+        self.last.lock().1.close(seqno);
     }
 
-    /// Makes changes visible, all at once. The caller sees to it that nobody freezes the generation meanwhile.
-    pub(super) fn apply(&self, generation: &Generation, changes: impl Iterator<Item = Change>) {
+    /// Makes visible, all at once, what `put` puts into maps of a generation. The caller sees to it that nobody freezes it meanwhile.
+    pub(super) fn apply(&self, generation: &Generation, put: impl FnOnce(&mut Commit<'_>)) {
         let mut last = self.last.lock();
-        let (seqno, views) = (last.0 + 1, &last.1);
-        let mut changes = changes.peekable();
-        let mut grown = 0;
-        while let Some(first) = changes.next() {
-            let keyspace: Keyspace = first.keyspace;
-            let map = keyspace.active();
-            let mut rows = map.0.write();
-            grown += put(&mut rows, seqno, views, first.key, first.value);
-            while let Some(next) = changes.next_if(|change| change.keyspace.is(&keyspace)) {
-                grown += put(&mut rows, seqno, views, next.key, next.value);
-            }
-        }
-        // Rows may shrink.
-        generation.bytes.fetch_add(grown as u64, Ordering::Relaxed);
-        generation.all.fetch_add(grown as u64, Ordering::Relaxed);
+        let seqno = last.0 + 1;
+        let mut commit = Commit { seqno, views: &last.1, grown: 0 };
+        put(&mut commit);
+        let grown = commit.grown;
+        generation.bytes.fetch_add(grown, Ordering::Relaxed);
+        generation.all.fetch_add(grown, Ordering::Relaxed);
         last.0 = seqno;
     }
 }
 
-/// Puts a version on top; returns by how many bytes the map grew.
-fn put(rows: &mut Sorted<Version>, seqno: u64, views: &Views, key: Slice, value: Option<Slice>) -> i64 {
-    let size = |value: &Option<Slice>| value.as_ref().map_or(0, |v| v.len() as i64);
-    let new = size(&value);
-    match rows.get_mut(&key) {
-        Some(row) => {
-            let old = size(&row.value);
-            if views.0.is_empty() {
-                *row = Version { seqno, value, older: None };
-            } else {
-                let before = std::mem::replace(row, Version { seqno, value, older: None });
-                row.older = Some(Box::new(before));
-                row.prune(views);
-            }
-            new - old
+/// A commit that is about to become visible.
+pub(super) struct Commit<'a> {
+    seqno: u64,
+    views: &'a Views,
+    /// Bytes, modulo 2^64: older versions may go.
+    grown: u64,
+}
+
+impl Commit<'_> {
+    /// Puts keys and values into a map.
+    pub(super) fn put<'a>(&mut self, map: &Map, changes: impl Iterator<Item = (&'a [u8], Value<'a>)>) {
+        let mut rows = map.rows.write();
+        let before = rows.memory();
+        for (key, value) in changes {
+            rows.put(self.seqno, self.views, key, value);
         }
-        None => {
-            let grown = key.len() as i64 + new + OVERHEAD as i64;
-            rows.insert(key, Version { seqno, value, older: None });
-            grown
-        }
+        self.grown = self.grown.wrapping_add(rows.memory()).wrapping_sub(before);
     }
 }

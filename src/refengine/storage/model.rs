@@ -111,7 +111,7 @@ impl Pair<'_> {
             let (key, value) = (Slice::from(key), value.map(Slice::from));
             changes.push(Change { keyspace: self.spaces[space].clone(), key, value });
         }
-        self.storage.commit(&mut changes, &[]).expect("a commit succeeds");
+        self.storage.commit(changes, &[]).expect("a commit succeeds");
     }
 
     fn check(&self, view: &Snapshot, maps: &[Map; SPACES], script: &mut Script<'_>) {

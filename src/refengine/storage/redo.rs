@@ -4,11 +4,7 @@
 //! before it.
 //!
 //! ```text
-//!   file    magic, number, position of its first record, checksum of these
-//!   record  length of the body (u32), RECORD (u32), position that was synced when it was written (u64),
-//!           checksum of the three and the body (u64), the body, zeroes up to a multiple of 8
-//!   body    any number of: length of the keyspace's name (u8), the name, number of changes (u32), the changes
-//!   change  length of the key (u16), length of the value + 1 or 0 for a deletion (u32), key, value
+//!   file    magic (8 bytes), number (u64), position of its first record (u64), checksum of these (u64), records (`record`)
 //! ```
 //!
 //! Integers are little-endian. A *position* counts the bytes of all records ever written and tells how far a sync came. By it `replay`
@@ -22,9 +18,8 @@
 //! Threads: one commit appends at a time; a sync runs beside it.
 
 use super::files::sync_dir;
-use super::keyspace::Change;
+use super::record::checksum;
 use super::sync_times::SyncTimes;
-use crate::refengine::error::{Error, Result};
 use crate::refengine::permissions;
 use parking_lot::Mutex;
 use std::fs::File;
@@ -34,15 +29,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
-use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 pub(super) const MAGIC: [u8; 8] = *b"RE-REDO1";
 pub(super) const FILE_HEADER: usize = 32;
-pub(super) const RECORD: u32 = 0x6f64_6572;
-pub(super) const RECORD_HEADER: usize = 24;
-/// The checksum, the last part of it.
-const CHECKSUM: usize = 8;
-const ALIGN: usize = 8;
 const CLOSED: &str = "closed";
 /// Zeroes that are written ahead at once.
 const AHEAD: u64 = 1 << 20;
@@ -138,96 +127,6 @@ fn create(dir: &Path, number: u64, position: u64) -> io::Result<File> {
         return Err(error);
     }
     Ok(file)
-}
-
-/// The checksum of a header in front of it, and of a body. A fuzzer cannot guess one, so it is 0 for it.
-pub(super) fn checksum(head: &[u8], body: &[u8]) -> u64 {
-    if cfg!(fuzzing) {
-        return 0;
-    }
-    let mut hasher = Xxh3::new();
-    hasher.update(head);
-    hasher.update(body);
-    hasher.digest()
-}
-
-pub(super) fn padded(len: usize) -> usize {
-    len.next_multiple_of(ALIGN)
-}
-
-/// Appends the record of one transaction. `synced`: a position that is known to be on disk.
-pub(super) fn encode(out: &mut Vec<u8>, changes: &[Change], synced: u64) -> Result<()> {
-    let start = out.len();
-    out.extend_from_slice(&[0; RECORD_HEADER]);
-    let mut rest = changes;
-    while let Some(first) = rest.first() {
-        let same = rest.iter().take_while(|change| change.keyspace.is(&first.keyspace)).count();
-        let (group, behind) = rest.split_at(same);
-        let name = first.keyspace.name().as_bytes();
-        out.push(name.len() as u8);
-        out.extend_from_slice(name);
-        out.extend_from_slice(&(same as u32).to_le_bytes());
-        for change in group {
-            let Ok(key_len) = u16::try_from(change.key.len()) else {
-                out.truncate(start);
-                return Err(Error::KeyTooLong);
-            };
-            out.extend_from_slice(&key_len.to_le_bytes());
-            let value = change.value.as_deref();
-            out.extend_from_slice(&value.map_or(0, |value| value.len() as u32 + 1).to_le_bytes());
-            out.extend_from_slice(&change.key);
-            out.extend_from_slice(value.unwrap_or_default());
-        }
-        rest = behind;
-    }
-    let Ok(len) = u32::try_from(out.len() - start - RECORD_HEADER) else {
-        out.truncate(start);
-        return Err(Error::RowTooBig);
-    };
-    let mut head = [0; RECORD_HEADER - CHECKSUM];
-    head[..4].copy_from_slice(&len.to_le_bytes());
-    head[4..8].copy_from_slice(&RECORD.to_le_bytes());
-    head[8..].copy_from_slice(&synced.to_le_bytes());
-    // In one piece with the body it is computed in one go; where it stands in the file the checksum is between them.
-    let record = &mut out[start..];
-    record[CHECKSUM..RECORD_HEADER].copy_from_slice(&head);
-    let checksum = if cfg!(fuzzing) { 0 } else { xxh3_64(&record[CHECKSUM..]) };
-    record[..RECORD_HEADER - CHECKSUM].copy_from_slice(&head);
-    record[RECORD_HEADER - CHECKSUM..RECORD_HEADER].copy_from_slice(&checksum.to_le_bytes());
-    out.resize(padded(out.len()), 0);
-    Ok(())
-}
-
-/// Calls `f` with every change of a record's body: keyspace, key, value. `None`: the body is not one.
-pub(super) fn decode(
-    mut body: &[u8],
-    mut f: impl FnMut(&str, &[u8], Option<&[u8]>) -> Result<()>,
-) -> Option<Result<()>> {
-    fn take<'a>(from: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = from.split_at_checked(len)?;
-        *from = rest;
-        Some(taken)
-    }
-    fn number(from: &mut &[u8]) -> Option<u32> {
-        Some(u32::from_le_bytes(take(from, 4)?.try_into().ok()?))
-    }
-    while !body.is_empty() {
-        let name_len = take(&mut body, 1)?.first().copied()?;
-        let name = std::str::from_utf8(take(&mut body, name_len as usize)?).ok()?;
-        for _ in 0..number(&mut body)? {
-            let key_len = u16::from_le_bytes(take(&mut body, 2)?.try_into().ok()?);
-            let value_len = number(&mut body)?;
-            let key = take(&mut body, key_len as usize)?;
-            let value = match value_len.checked_sub(1) {
-                None => None,
-                Some(len) => Some(take(&mut body, len as usize)?),
-            };
-            if let Err(error) = f(name, key, value) {
-                return Some(Err(error));
-            }
-        }
-    }
-    Some(Ok(()))
 }
 
 impl Redo {

@@ -4,7 +4,8 @@
 //! unless a later record says that a sync had come further: then the log is damaged, and the storage does not open.
 
 use super::files::sync_dir;
-use super::redo::{self, FILE_HEADER, MAGIC, RECORD, RECORD_HEADER};
+use super::record::{self, RECORD, RECORD_HEADER};
+use super::redo::{self, FILE_HEADER, MAGIC};
 use crate::refengine::error::{Error, Result};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -36,8 +37,8 @@ fn record(bytes: &[u8]) -> Option<Record<'_>> {
         return None;
     }
     let body = rest.get(..field(0)? as usize)?;
-    let whole = redo::checksum(header.get(..16)?, body) == wide(16)?;
-    let len = redo::padded(RECORD_HEADER + body.len());
+    let whole = record::checksum(header.get(..16)?, body) == wide(16)?;
+    let len = record::padded(RECORD_HEADER + body.len());
     whole.then_some(Record { synced: wide(8)?, body, len })
 }
 
@@ -100,7 +101,7 @@ pub(super) fn replay(dir: &Path, mut f: impl FnMut(&str, &[u8], Option<&[u8]>) -
         while at > 0
             && let Some(record) = bytes.get(at..).and_then(record)
         {
-            redo::decode(record.body, &mut f).ok_or_else(|| damaged(at))??;
+            record::decode(record.body, &mut f).ok_or_else(|| damaged(at))??;
             position = position.checked_add(record.len as u64).ok_or_else(|| damaged(at))?;
             at += record.len;
         }

@@ -1,6 +1,6 @@
 //! Rounds of commits: what is gathered for the next, and what became of those before.
 
-use super::keyspace::Change;
+use super::record::Records;
 use crate::refengine::error::{Error, Result};
 use std::collections::HashMap;
 
@@ -9,8 +9,7 @@ use std::collections::HashMap;
 pub(super) struct Rounds {
     /// Its number.
     pub(super) round: u64,
-    pub(super) records: Vec<u8>,
-    pub(super) changes: Vec<Change>,
+    pub(super) records: Records,
     /// Transactions in it.
     pub(super) members: usize,
     /// One of them wants to be on disk.
@@ -23,8 +22,8 @@ pub(super) struct Rounds {
     pub(super) leading: bool,
     /// Rounds that failed, with the number of members who do not know yet.
     pub(super) failed: HashMap<u64, (usize, Error)>,
-    /// Empty buffers, kept for their memory.
-    pub(super) idle: (Vec<u8>, Vec<Change>),
+    /// Empty, kept for its memory.
+    pub(super) idle: Records,
 }
 
 impl Rounds {

@@ -2,8 +2,20 @@
 
 use super::{KEPT, Trx, Use};
 use crate::refengine::error::Result;
-use crate::refengine::storage::Change;
+use crate::refengine::storage::{Changes, Keyspace, Slice};
 use std::sync::Arc;
+
+/// What a transaction wrote.
+struct Writes<'a>(&'a [Use]);
+
+impl Changes for Writes<'_> {
+    fn each(&self, mut f: impl FnMut(&Keyspace, &[u8], Option<&Slice>)) {
+        for used in self.0 {
+            let keyspace = used.guard.table().keyspace();
+            used.writes.each(|key, value| f(keyspace, key, value));
+        }
+    }
+}
 
 impl Trx {
     /// Lets go of everything: locks, tables, what was written and its view.
@@ -24,7 +36,6 @@ impl Trx {
         }
         self.undo.shrink_to(KEPT);
         self.locks.shrink_to(KEPT);
-        self.changes.shrink_to(KEPT);
     }
 
     /// Ends the transaction, keeping its changes. Whatever the result, it is over.
@@ -34,9 +45,9 @@ impl Trx {
             self.release();
             return Ok(());
         }
-        self.list_changes();
-        let committed = self.core.storage().commit(&mut self.changes, &self.grown);
-        self.changes.clear();
+        let grown = self.uses.iter().filter(|used| !used.growth.is_nothing());
+        self.grown.extend(grown.map(|used| (used.guard.table().keyspace().clone(), used.growth)));
+        let committed = self.core.storage().commit(Writes(&self.uses), &self.grown);
         self.grown.clear();
         let limit = self.core.cache_limit();
         for used in &self.uses {
@@ -49,19 +60,6 @@ impl Trx {
         }
         self.release();
         committed
-    }
-
-    /// What the storage is told.
-    fn list_changes(&mut self) {
-        for used in &self.uses {
-            let keyspace = used.guard.table().keyspace();
-            used.writes.each(|key, value| {
-                self.changes.push(Change { keyspace: keyspace.clone(), key: key.clone(), value: value.cloned() });
-            });
-            if !used.growth.is_nothing() {
-                self.grown.push((keyspace.clone(), used.growth));
-            }
-        }
     }
 
     /// Ends the transaction, undoing its changes. One that has ended has nothing left.
