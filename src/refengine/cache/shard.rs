@@ -17,8 +17,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const GRAIN: usize = 64;
 /// The unit in which memory behind the tail is given back.
 const BLOCK: usize = 1 << 16;
-/// Bytes in a ring from which it asks for huge pages: few rows should take little memory.
-const MANY: u64 = 1 << 20;
 /// Entries that one change passes at the tail at most, so that nobody waits long; how many of them may go to the head again.
 const PASSES: usize = 32;
 const CHANCES: usize = 4;
@@ -266,10 +264,8 @@ impl Shard {
             target.copy_from_slice(part);
             rest = behind;
         }
-        if self.head < MANY && self.head + total as u64 >= MANY {
-            self.ring.prefer_huge();
-        }
         self.head += total as u64;
+        self.ring.written(usize::try_from(self.head).unwrap_or(usize::MAX));
         if let (Some(word), bit) = self.mark(start) {
             word.fetch_and(!bit, Ordering::Relaxed);
         }
