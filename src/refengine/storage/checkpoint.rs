@@ -1,7 +1,7 @@
 //! Checkpoints: the memory table's way to the tables on disk.
 //!
-//! 1. The leader of a round of commits finds the active generation or the log full: it begins a new log file, freezes the
-//!    generation and begins an empty one.
+//! 1. The leader of a round of commits finds the active generation or the log full: it goes on in the next log file, which was
+//!    made before, freezes the generation and begins an empty one.
 //! 2. The checkpoint's thread writes the frozen rows to fjall, keyspace by keyspace, sorted and without a journal.
 //! 3. It lets go of the frozen generation and deletes the log files from before step 1.
 //!
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 /// A checkpoint begins when the log has this many times the bytes of a full generation.
 const LOG_FACTOR: u64 = 2;
-/// Time between two attempts of a checkpoint while the disk is full.
+/// Time between two attempts of a checkpoint while the disk is full and nobody waits for it.
 const RETRY: Duration = Duration::from_secs(1);
 /// How long a commit waits for a checkpoint.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -47,10 +47,16 @@ impl Inner {
             return Ok(());
         }
         let deadline = Instant::now() + PATIENCE;
+        let mut asked = false;
         while state.pending.is_some() {
             self.check_writable()?;
             if let Some(full) = &state.stalled {
-                return Err(full.clone());
+                // There may be space by now.
+                if std::mem::replace(&mut asked, true) || self.redo.space() < self.memory {
+                    return Err(full.clone());
+                }
+                state.stalled = None;
+                self.checkpoint.wake.notify_one();
             }
             if state.late || Instant::now() >= deadline {
                 if !std::mem::replace(&mut state.late, true) {
@@ -94,6 +100,9 @@ impl Inner {
 
     /// The body of the checkpoint's thread.
     pub(super) fn write_checkpoints(&self) {
+        self.redo.prepare();
+        // Whether the log says that the disk is full.
+        let mut told = false;
         let mut state = self.checkpoint.state.lock();
         loop {
             match state.pending {
@@ -102,6 +111,7 @@ impl Inner {
                     // The log goes first: the tables are written one after the other, so without it a machine that stops in
                     // between would leave parts of transactions.
                     let start = Instant::now();
+                    self.redo.prepare();
                     let written = self.sync().and_then(|()| self.write_frozen(last));
                     state = self.checkpoint.state.lock();
                     state.pace.last = start.elapsed();
@@ -109,9 +119,9 @@ impl Inner {
                     state.late = false;
                     // After a failure the rows stay in memory and in the log.
                     match written {
-                        Ok(()) => (state.pending, state.stalled) = (None, None),
+                        Ok(()) => (state.pending, state.stalled, told) = (None, None, false),
                         Err(full @ Error::DiskFull(_)) => {
-                            if state.stalled.is_none() {
+                            if !std::mem::replace(&mut told, true) {
                                 log::warn!("DM2010: refengine: a checkpoint waits for space: {full}");
                             }
                             state.stalled = Some(full);

@@ -10,14 +10,18 @@
 //! Integers are little-endian. A *position* counts the bytes of all records ever written and tells how far a sync came. By it `replay`
 //! knows the torn end of a log, which nobody was promised, from damage in front of something that was.
 //!
+//! The file that comes next is made ahead of time, of zeroes, and is on disk with its name before it is needed: so a commit that begins a
+//! checkpoint only writes a header, which reaches the disk together with the first record that is promised to anybody. `replay` deletes a
+//! file of nothing but zeroes at the end of the log.
+//!
 //! A clean end leaves no log, and a file `closed` instead: a log that is missing without it is missed.
 //!
 //! Space is written with zeroes ahead of the records, so that a sync has only data to write and not the file's size, and so that a full
 //! disk is met before the first byte of a record is written.
 //!
-//! Threads: one commit appends at a time; a sync runs beside it.
+//! Threads: one commit appends at a time; a sync runs beside it, and so does the checkpoint's thread that makes the next file.
 
-use super::files::sync_dir;
+use super::files::{self, sync_dir};
 use super::record::checksum;
 use super::sync_times::SyncTimes;
 use crate::refengine::permissions;
@@ -50,6 +54,12 @@ pub(super) enum Failure {
 pub(super) struct Redo {
     dir: PathBuf,
     writer: Mutex<Writer>,
+    /// Held by who syncs; the system's number of the error if a sync failed. After that no other one may say that it succeeded: what was
+    /// not written then is not written by it either.
+    syncing: Mutex<Option<i32>>,
+    /// The file that comes next, if it was made. Locked before the writer, and as long as a file is being made: two that make the same one
+    /// would empty it for each other.
+    next: Mutex<Option<File>>,
     /// Everything before this position is on disk.
     synced: AtomicU64,
     /// How long syncs took.
@@ -129,6 +139,29 @@ fn create(dir: &Path, number: u64, position: u64) -> io::Result<File> {
     Ok(file)
 }
 
+/// The file that comes next, without a header, but with room for the first records. It is on disk, and so is its name.
+fn create_ahead(dir: &Path, number: u64) -> io::Result<File> {
+    let path = path(dir, number);
+    let file = permissions::file().truncate(true).open(&path)?;
+    let made = write_zeroes(&file, 0, AHEAD).and_then(|()| file.sync_all()).and_then(|()| sync_dir(dir));
+    if let Err(error) = made {
+        let _ = std::fs::remove_file(path);
+        return Err(error);
+    }
+    Ok(file)
+}
+
+fn write_zeroes(file: &File, from: u64, to: u64) -> io::Result<()> {
+    static ZEROES: [u8; 64 << 10] = [0; 64 << 10];
+    let mut at = from;
+    while at < to {
+        let step = (to - at).min(ZEROES.len() as u64);
+        file.write_all_at(ZEROES.get(..step as usize).unwrap_or(&ZEROES), at)?;
+        at += step;
+    }
+    Ok(())
+}
+
 impl Redo {
     /// Begins a new file in `dir`, which exists, behind everything that is there.
     pub(super) fn begin(dir: &Path, number: u64, position: u64) -> io::Result<Redo> {
@@ -137,7 +170,8 @@ impl Redo {
         let buffer = Vec::new();
         let writer = Writer { file, number, offset, ahead: offset, position, buffer, unsynced: Vec::new() };
         let synced = AtomicU64::new(position);
-        Ok(Redo { dir: dir.into(), writer: Mutex::new(writer), synced, times: SyncTimes::default() })
+        let (writer, syncing, next) = (Mutex::new(writer), Mutex::default(), Mutex::default());
+        Ok(Redo { dir: dir.into(), writer, syncing, next, synced, times: SyncTimes::default() })
     }
 
     /// A position before which everything is on disk.
@@ -173,6 +207,10 @@ impl Redo {
 
     /// Brings everything that was appended before to the disk.
     pub(super) fn sync(&self) -> io::Result<()> {
+        let mut failed = self.syncing.lock();
+        if let Some(error) = *failed {
+            return Err(io::Error::from_raw_os_error(error));
+        }
         let mut writer = self.writer.lock();
         writer.write(&[])?;
         let position = writer.position;
@@ -180,10 +218,9 @@ impl Redo {
         // Commits go on meanwhile.
         drop(writer);
         let begun = Instant::now();
-        for file in &earlier {
-            file.sync_data()?;
-        }
-        file.sync_data()?;
+        let synced = earlier.iter().chain([&file]).try_for_each(|file| file.sync_data());
+        *failed = synced.as_ref().err().map(|error| error.raw_os_error().unwrap_or(libc::EIO));
+        synced?;
         self.times.add(begun.elapsed());
         if !earlier.is_empty() {
             let synced = |file: &Arc<File>| earlier.iter().any(|earlier| Arc::ptr_eq(earlier, file));
@@ -194,20 +231,43 @@ impl Redo {
         Ok(())
     }
 
-    /// See [`close`].
+    /// Bytes that are free where the log is, as far as that is known.
+    pub(super) fn space(&self) -> u64 {
+        files::space(&self.dir).unwrap_or(u64::MAX)
+    }
+
+    /// See [`close`]. The next file, which will not be needed, is deleted.
     pub(super) fn close(&self) -> io::Result<()> {
+        if self.next.lock().take().is_some() {
+            std::fs::remove_file(path(&self.dir, self.number() + 1))?;
+        }
         close(&self.dir)
+    }
+
+    /// Makes the next file, unless it is there. Where that fails, [`Redo::rotate`] will say so.
+    pub(super) fn prepare(&self) {
+        let mut next = self.next.lock();
+        if next.is_none() {
+            *next = create_ahead(&self.dir, self.number() + 1).ok();
+        }
     }
 
     /// Goes on in a new file; returns the number of the one before. Nobody appends meanwhile.
     pub(super) fn rotate(&self) -> std::result::Result<u64, Failure> {
+        let mut next = self.next.lock();
         let mut writer = self.writer.lock();
         writer.write(&[]).map_err(Failure::Unknown)?;
         let (before, position) = (writer.number, writer.position);
-        let file = create(&self.dir, before + 1, position).map_err(Failure::Refused)?;
+        let (file, ahead) = match next.take() {
+            Some(file) => {
+                file.write_all_at(&file_header(before + 1, position), 0).map_err(Failure::Refused)?;
+                (file, AHEAD)
+            }
+            None => (create(&self.dir, before + 1, position).map_err(Failure::Refused)?, FILE_HEADER as u64),
+        };
         let ended = std::mem::replace(&mut writer.file, Arc::new(file));
         writer.unsynced.push(ended);
-        (writer.number, writer.offset, writer.ahead) = (before + 1, FILE_HEADER as u64, FILE_HEADER as u64);
+        (writer.number, writer.offset, writer.ahead) = (before + 1, FILE_HEADER as u64, ahead);
         Ok(before)
     }
 
@@ -224,18 +284,13 @@ impl Redo {
 impl Writer {
     /// Makes room for `len` bytes behind what waits in memory.
     fn extend(&mut self, len: u64) -> io::Result<()> {
-        static ZEROES: [u8; 64 << 10] = [0; 64 << 10];
         let needed = self.offset + self.buffer.len() as u64 + len;
         if needed <= self.ahead {
             return Ok(());
         }
         let target = needed.next_multiple_of(AHEAD);
-        while self.ahead < target {
-            let step = (target - self.ahead).min(ZEROES.len() as u64);
-            let zeroes = ZEROES.get(..step as usize).unwrap_or(&ZEROES);
-            self.file.write_all_at(zeroes, self.ahead)?;
-            self.ahead += step;
-        }
+        write_zeroes(&self.file, self.ahead, target)?;
+        self.ahead = target;
         Ok(())
     }
 

@@ -84,7 +84,11 @@ pub(super) fn require_start(dir: &Path) -> Result<()> {
 /// [`Error::Corrupt`] names the damaged file; those of `f`; [`Error::Storage`].
 pub(super) fn replay(dir: &Path, mut f: impl FnMut(&str, &[u8], Option<&[u8]>) -> Result<()>) -> Result<End> {
     let failed = |e: io::Error| Error::Storage(format!("cannot read the redo log in {}: {e}", dir.display()));
-    let numbers = redo::numbers(dir).map_err(failed)?;
+    let mut numbers = redo::numbers(dir).map_err(failed)?;
+    // Nothing was written to the file that was made ahead of time.
+    while let Some(last) = numbers.pop_if(|last| is_blank(&redo::path(dir, *last)).unwrap_or(false)) {
+        std::fs::remove_file(redo::path(dir, last)).and_then(|()| sync_dir(dir)).map_err(failed)?;
+    }
     let mut end: Option<u64> = None;
     for (i, number) in numbers.iter().enumerate() {
         let path = redo::path(dir, *number);
@@ -154,6 +158,14 @@ pub(crate) fn all(dir: &Path) -> Result<Vec<Logged>> {
         Ok(())
     })?;
     Ok(changes)
+}
+
+/// Whether a file is empty or has nothing but zeroes.
+fn is_blank(path: &Path) -> io::Result<bool> {
+    let mut start = Vec::new();
+    File::open(path)?.take(FILE_HEADER as u64).read_to_end(&mut start)?;
+    // Most files begin with something.
+    Ok(start.iter().all(|byte| *byte == 0) && std::fs::read(path)?.iter().all(|byte| *byte == 0))
 }
 
 /// The bytes of a file, which are on disk then: what is written behind them says so.

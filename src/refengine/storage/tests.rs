@@ -108,7 +108,10 @@ fn views_stay_as_they_are_over_checkpoints_and_the_rows_over_restarts() {
             0 => crash(storage),
             _ => {
                 storage.close(Vec::new()).unwrap();
-                assert!(redo_files(dir.path()).is_empty(), "a clean end leaves nothing to read back");
+                assert!(
+                    redo::numbers(&dir.path().join(REDO_DIR)).unwrap().is_empty(),
+                    "a clean end leaves nothing to read back"
+                );
             }
         }
     }
@@ -147,9 +150,11 @@ fn no_view_sees_half_a_commit() {
     });
 }
 
+/// The files of the log without one that was made ahead of time.
 fn redo_files(dir: &Path) -> Vec<PathBuf> {
     let redo = dir.join(REDO_DIR);
-    redo::numbers(&redo).unwrap().into_iter().map(|number| redo::path(&redo, number)).collect()
+    let files = redo::numbers(&redo).unwrap().into_iter().map(|number| redo::path(&redo, number));
+    files.filter(|file| fs::read(file).unwrap().iter().any(|byte| *byte != 0)).collect()
 }
 
 /// A storage that ended after ten commits of one row each; returns its log and where each commit's record begins and ends.
@@ -253,10 +258,27 @@ fn a_lost_log_file_is_missed() {
 #[test]
 fn a_crash_at_any_step_of_a_checkpoint_loses_nothing() {
     type Step = fn(&Storage, &Path);
-    let steps: [(&str, Step); 8] = [
+    let steps: [(&str, Step); 13] = [
         ("before it", |_, _| {}),
-        ("an empty file for the next log", |_, dir| next_file(dir, 0)),
-        ("half of the next log's header", |_, dir| next_file(dir, 20)),
+        ("a next log that is empty", |storage, dir| next_file(storage, dir, |_| Vec::new())),
+        ("half of its zeroes", |storage, dir| next_file(storage, dir, |_| vec![0; 500_000])),
+        ("all of its zeroes", |storage, dir| next_file(storage, dir, |_| vec![0; 1 << 20])),
+        ("half of the next log's header", |storage, dir| next_file(storage, dir, |header| header[..20].to_vec())),
+        ("the same in front of zeroes", |storage, dir| {
+            next_file(storage, dir, |header| [&header[..20], &[0; 500_000]].concat());
+        }),
+        ("no next log", |storage, dir| {
+            storage.inner.redo.prepare();
+            fs::remove_file(next_path(storage, dir)).unwrap();
+        }),
+        ("a commit in the next log, whose header is lost", |storage, dir| {
+            freeze(storage);
+            put(storage, "a", b"late", Some(b"1"));
+            let log = next_path(storage, dir).with_file_name(format!("{:010}.redo", storage.inner.redo.number()));
+            let bytes = fs::read(&log).unwrap();
+            assert!(bytes[32..].iter().any(|byte| *byte != 0));
+            fs::write(&log, [&[0; 32], &bytes[32..]].concat()).unwrap();
+        }),
         ("the new log, nothing in it", |storage, _| {
             storage.inner.redo.rotate().map_err(|_| "it rotates").unwrap();
         }),
@@ -331,11 +353,17 @@ fn write_frozen(storage: &Storage, name: &str) {
     checkpoint::write(keyspace.stored(), &frozen.map(keyspace.number()).unwrap()).unwrap();
 }
 
-/// What a crash during the creation of the next log file leaves.
-fn next_file(dir: &Path, len: usize) {
-    let redo = dir.join(REDO_DIR);
-    let number = redo::numbers(&redo).unwrap().pop().unwrap() + 1;
-    fs::write(redo::path(&redo, number), redo::file_header(number, 77).get(..len).unwrap()).unwrap();
+/// Where the next log file is.
+fn next_path(storage: &Storage, dir: &Path) -> PathBuf {
+    redo::path(&dir.join(REDO_DIR), storage.inner.redo.number() + 1)
+}
+
+/// Puts in the place of the next log file what a crash may leave of it; `contents` is told its header.
+fn next_file(storage: &Storage, dir: &Path, contents: impl FnOnce(&[u8]) -> Vec<u8>) {
+    // Nobody makes it any more then.
+    storage.inner.redo.prepare();
+    let number = storage.inner.redo.number() + 1;
+    fs::write(next_path(storage, dir), contents(&redo::file_header(number, 77))).unwrap();
 }
 
 #[test]
