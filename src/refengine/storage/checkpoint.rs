@@ -148,9 +148,14 @@ impl Inner {
         }
     }
 
+    /// What found rows in tables that were merged is not needed any more.
     fn follow(&self) {
         let keyspaces: Vec<_> = self.keyspaces.read().values().cloned().collect();
-        keyspaces.iter().for_each(|keyspace| Disk::follow(keyspace.stored()));
+        // Of all of them.
+        if keyspaces.iter().fold(false, |any, keyspace| Disk::follow(keyspace.stored()) | any) {
+            give_back();
+            self.count_resident();
+        }
     }
 
     /// Writes everything out; nobody commits any more, and the checkpoint's thread has ended.

@@ -55,12 +55,12 @@ struct Found {
 }
 
 impl Finder {
-    /// Takes over the newest list of tables, if there is a newer one.
-    pub(super) fn follow(&self, tree: &impl AbstractTree) {
+    /// Takes over the newest list of tables, if there is a newer one; tells whether there was.
+    pub(super) fn follow(&self, tree: &impl AbstractTree) -> bool {
         let _following = self.0.following.lock();
         let (known, newest) = (self.0.runs.read().clone(), tree.current_version());
         if known.version == Some(newest.id()) {
-            return;
+            return false;
         }
         let before = |table: &Table| {
             let same = |found: &&Arc<Found>| found.table.id() == table.id();
@@ -74,6 +74,7 @@ impl Finder {
         while Arc::strong_count(&known) > 1 {
             std::thread::yield_now();
         }
+        true
     }
 
     /// The value of a key.

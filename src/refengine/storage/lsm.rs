@@ -112,8 +112,8 @@ impl Tables for Lsm {
         Ok(())
     }
 
-    fn follow(rows: &Rows) {
-        rows.finder.follow(&rows.keyspace.tree);
+    fn follow(rows: &Rows) -> bool {
+        rows.finder.follow(&rows.keyspace.tree)
     }
 
     fn get(rows: &Rows, key: &[u8]) -> Result<Option<Slice>> {

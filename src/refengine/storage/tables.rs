@@ -40,7 +40,8 @@ pub(super) trait Tables: Sized + Send + Sync {
     fn write(rows: &Self::Rows, entries: impl Iterator<Item = (Slice, Option<Slice>)>) -> Result<()>;
 
     /// Lets go of files that were merged into others since. To be called from time to time, by a thread that may wait for the disk.
-    fn follow(rows: &Self::Rows);
+    /// `true`: there were some.
+    fn follow(rows: &Self::Rows) -> bool;
 
     /// The value of a key.
     fn get(rows: &Self::Rows, key: &[u8]) -> Result<Option<Slice>>;

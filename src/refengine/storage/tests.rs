@@ -274,10 +274,7 @@ fn a_crash_at_any_step_of_a_checkpoint_loses_nothing() {
         ("a commit in the next log, whose header is lost", |storage, dir| {
             freeze(storage);
             put(storage, "a", b"late", Some(b"1"));
-            let log = next_path(storage, dir).with_file_name(format!("{:010}.redo", storage.inner.redo.number()));
-            let bytes = fs::read(&log).unwrap();
-            assert!(bytes[32..].iter().any(|byte| *byte != 0));
-            fs::write(&log, [&[0; 32], &bytes[32..]].concat()).unwrap();
+            lose_header(storage, dir);
         }),
         ("the new log, nothing in it", |storage, _| {
             storage.inner.redo.rotate().map_err(|_| "it rotates").unwrap();
@@ -356,6 +353,15 @@ fn write_frozen(storage: &Storage, name: &str) {
 /// Where the next log file is.
 fn next_path(storage: &Storage, dir: &Path) -> PathBuf {
     redo::path(&dir.join(REDO_DIR), storage.inner.redo.number() + 1)
+}
+
+/// What a machine that stops may leave of a file that was not synced yet.
+fn lose_header(storage: &Storage, dir: &Path) {
+    let log = redo::path(&dir.join(REDO_DIR), storage.inner.redo.number());
+    let mut bytes = fs::read(&log).unwrap();
+    bytes[..redo::FILE_HEADER].fill(0);
+    assert!(bytes.iter().any(|byte| *byte != 0), "there is a record");
+    fs::write(&log, bytes).unwrap();
 }
 
 /// Puts in the place of the next log file what a crash may leave of it; `contents` is told its header.
