@@ -16,8 +16,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Runs of tables that nobody has merged yet from which a checkpoint waits for fjall's worker: each is one more place to look in, and
-/// fjall's list of them ends at 255. How long it waits: a worker that stopped must not stop checkpoints, too.
+/// fjall's list of them ends at 255. How long it waits, for each run from there on and at most: commits may wait for the checkpoint, so one
+/// merge that takes long must not hold it up for long, and a worker that stopped must not stop checkpoints, too.
 const RUNS: usize = 20;
+const FOR_EACH: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// See the module.
@@ -95,7 +97,8 @@ impl Tables for Lsm {
     }
 
     fn write(rows: &Rows, entries: impl Iterator<Item = (Slice, Option<Slice>)>) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
+        let too_many = (rows.keyspace.tree.l0_run_count() + 1).saturating_sub(RUNS) as u32;
+        let deadline = Instant::now() + PATIENCE.min(FOR_EACH * too_many);
         while rows.keyspace.tree.l0_run_count() >= RUNS && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
         }
