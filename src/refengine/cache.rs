@@ -14,7 +14,7 @@ mod shard;
 #[cfg(test)]
 mod tests;
 
-use super::storage::Slice;
+use super::storage::{Slice, Value};
 use entry::{Name, hash, split};
 use hashbrown::DefaultHashBuilder;
 use parking_lot::RwLock;
@@ -102,8 +102,8 @@ impl RowCache {
         }
     }
 
-    /// Makes what a transaction wrote visible; `None` takes the key out. `limit` is one of [`RowCache::limit`].
-    pub(crate) fn publish(&self, table: u64, key: &[u8], row: Option<&Slice>, limit: usize) {
+    /// Makes what a transaction wrote visible. `limit` is one of [`RowCache::limit`].
+    pub(crate) fn publish(&self, table: u64, key: &[u8], row: Value<'_>, limit: usize) {
         let name = self.name(table, key);
         let Some(shard) = self.shard(name.hash) else { return };
         shard.write().publish(name, row, limit);

@@ -8,7 +8,7 @@ use super::error::{Error, Result};
 use super::found::FoundRow;
 use super::lock::LockManager;
 use super::mdl::{self, Exclusive};
-use super::storage::{Slice, Storage};
+use super::storage::{Slice, Storage, Value};
 use super::table::Table;
 use super::variables::{Var, Variables};
 use parking_lot::{Mutex, RwLock};
@@ -113,9 +113,9 @@ impl Core {
         Ok(row)
     }
 
-    /// Shows what was committed to those who read the latest rows; `None` if there is no row or only the storage knows.
+    /// Shows what was committed to those who read the latest rows; [`Value::Deleted`] also if only the storage knows whether there is a row.
     #[inline]
-    pub(crate) fn publish(&self, table: &Table, key: &[u8], row: Option<&Slice>, limit: usize) {
+    pub(crate) fn publish(&self, table: &Table, key: &[u8], row: Value<'_>, limit: usize) {
         self.cache.publish(table.id(), key, row, limit);
     }
 

@@ -46,6 +46,7 @@ pub mod sync_times;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod value;
 mod verify;
 mod view;
 
@@ -57,7 +58,7 @@ pub(crate) use fjall::Slice;
 use inner::{Faults, Generations, Inner, Timer};
 use keyspace::open_keyspace;
 pub(crate) use keyspace::{Change, Keyspace};
-use memtable::{Generation, Sequence, Value};
+use memtable::{Generation, Sequence};
 use parking_lot::{Condvar, Mutex, RwLock};
 use progress::Checkpoint;
 pub(crate) use record::Changes;
@@ -73,6 +74,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use sync_times::SyncTimes;
 use tables::{Disk, Tables};
+pub(crate) use value::{LARGE, Value};
 pub(crate) use verify::name_damage;
 pub(crate) use view::{Iter, Snapshot};
 

@@ -137,7 +137,7 @@ impl Transaction {
     pub fn insert(&mut self, table: &Arc<Table>, row: Row) -> Result<()> {
         let guard = self.guard(table)?;
         let row = encode(table.def(), &row)?;
-        self.trx.insert(&guard, row)
+        self.trx.insert(&guard, &row)
     }
 
     /// Replaces the row that has the primary key of `old` by `new`. `false`: it is the same already, or there is no such row.
@@ -149,7 +149,7 @@ impl Transaction {
         let guard = self.guard(table)?;
         let Some(pk) = primary_key_of(table.def(), old)? else { return Ok(false) };
         let new = encode(table.def(), &new)?;
-        Ok(self.trx.update(&guard, &pk, new)? == Updated::Changed)
+        Ok(self.trx.update(&guard, &pk, &new)? == Updated::Changed)
     }
 
     /// Deletes the row that has the primary key of `row`; nothing happens if there is none.

@@ -439,7 +439,7 @@ impl Trx {
         while self.undo.len() > mark {
             let Some(undo) = self.undo.pop() else { return };
             let Some(used) = self.uses.get_mut(undo.table) else { continue };
-            used.writes.set(self.core.hash(&undo.key), undo.key, undo.before);
+            used.writes.take_back(self.core.hash(&undo.key), &undo.key, undo.before);
             used.growth += undo.growth.negative();
         }
     }

@@ -4,14 +4,13 @@
 //! the row, or [`APART`]; `key` of 2 bytes, the length of the key; `at` of one byte; the table's number, 7 bits a byte; the key if
 //! `at` is 0; the row; what is left of an earlier, longer row.
 
+use crate::refengine::storage::LARGE;
 use hashbrown::DefaultHashBuilder;
 use std::hash::{BuildHasher, Hasher};
 
 /// Bytes of an entry in front of the table's number.
 pub(super) const HEAD: usize = 7;
-/// Rows from here on are kept beside the ring, where a reader shares them instead of copying them.
-pub(super) const LARGE: usize = 2048;
-/// `row` of such a row.
+/// `row` of one that is kept beside the ring, where a reader shares it instead of copying it: those from [`LARGE`] on.
 pub(super) const APART: u16 = u16::MAX;
 /// `at` of an entry that was taken out.
 pub(super) const DEAD: u8 = u8::MAX;

@@ -5,10 +5,10 @@
 //! it, as that of a primary key of one column, is not kept twice.
 
 use super::Hit;
-use super::entry::{APART, DEAD, Entry, HEAD, LARGE, Lead, Name, find_key, split};
+use super::entry::{APART, DEAD, Entry, HEAD, Lead, Name, find_key, split};
 use crate::refengine::fast_map::FastMap;
 use crate::refengine::pages::Pages;
-use crate::refengine::storage::Slice;
+use crate::refengine::storage::{LARGE, Slice, Value};
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -157,30 +157,32 @@ impl Shard {
         }
     }
 
-    /// Replaces a row, `None` takes it out. A new one is put in if there is room.
-    pub(super) fn publish(&mut self, name: Name<'_>, row: Option<&Slice>, limit: usize) {
+    /// Replaces a row or takes it out. A new one is put in if there is room.
+    pub(super) fn publish(&mut self, name: Name<'_>, row: Value<'_>, limit: usize) {
         self.version += 1;
         let place = self.find(name);
         if let Some(place) = place {
-            if row.is_some_and(|row| self.overwrite(place, row)) {
+            if let Value::Small(row) = row
+                && self.overwrite(place, row)
+            {
                 return self.shrink(limit);
             }
             self.remove(name, place);
         }
-        if let Some(row) = row
-            && (place.is_some() || self.has_room_for(name.key, row, limit))
+        if let Some(bytes) = row.bytes()
+            && (place.is_some() || self.has_room_for(name.key, bytes, limit))
         {
-            self.insert(name, row, || row.clone(), limit);
+            self.insert(name, bytes, || row.slice().unwrap_or_else(|| Slice::new(bytes)), limit);
         }
         self.shrink(limit);
     }
 
-    /// Puts a row in the place of one that is at least as long, if its key needs no other place.
-    fn overwrite(&mut self, place: u32, row: &Slice) -> bool {
+    /// Puts a small row in the place of one that is at least as long, if its key needs no other place.
+    fn overwrite(&mut self, place: u32, row: &[u8]) -> bool {
         let Some(entry) = self.entry(place) else { return false };
-        let old = match (entry.row, row.len() < LARGE, entry.at) {
-            (Some(_), true, 0) => entry.row_at..entry.total,
-            (Some(_), true, at) if row.get(at as usize..at as usize + entry.rest.len()) == Some(entry.rest) => {
+        let old = match (entry.row, entry.at) {
+            (Some(_), 0) => entry.row_at..entry.total,
+            (Some(_), at) if row.get(at as usize..at as usize + entry.rest.len()) == Some(entry.rest) => {
                 entry.row_at..entry.total
             }
             _ => return false,

@@ -42,10 +42,10 @@ fn a_fill_that_overlaps_a_commit_is_dropped() {
     let cache = RowCache::new(BYTES).unwrap();
     let key = b"\0k";
     let ticket = cache.get(1, key, |hit| hit.slice()).unwrap_err();
-    cache.publish(1, key, Some(&slice(b"new")), cache.limit(BYTES));
+    cache.publish(1, key, Value::of(Some(&slice(b"new"))), cache.limit(BYTES));
     cache.fill(ticket, 1, key, &slice(b"old"), BYTES);
     assert_eq!(cache.get(1, key, |hit| hit.slice()).ok(), Some(slice(b"new")));
-    cache.publish(1, key, None, cache.limit(BYTES));
+    cache.publish(1, key, Value::Deleted, cache.limit(BYTES));
     cache.fill(ticket, 1, key, &slice(b"old"), BYTES);
     assert!(cache.get(1, key, |hit| hit.slice()).is_err(), "commits came in between");
 
@@ -53,13 +53,13 @@ fn a_fill_that_overlaps_a_commit_is_dropped() {
     cache.fill(ticket, 1, key, &slice(b"read"), BYTES);
     assert_eq!(cache.get(1, key, |hit| hit.slice()).ok(), Some(slice(b"read")));
     assert!(cache.get(2, key, |hit| hit.slice()).is_err(), "another table has its own keys");
-    cache.publish(1, key, Some(&slice(b"longer than before")), cache.limit(BYTES));
+    cache.publish(1, key, Value::of(Some(&slice(b"longer than before"))), cache.limit(BYTES));
     assert_eq!(
         cache.get(1, key, |hit| hit.slice()).ok(),
         Some(slice(b"longer than before")),
         "what is there follows the commits"
     );
-    cache.publish(1, key, None, cache.limit(BYTES));
+    cache.publish(1, key, Value::Deleted, cache.limit(BYTES));
     assert!(cache.get(1, key, |hit| hit.slice()).is_err());
 }
 
@@ -80,7 +80,7 @@ fn memory_stays_bounded_and_shrinks_when_the_limit_does() {
     // 200 bytes, a head of 8, the index.
     assert!(held > 8 * BYTES as usize / 220, "{held} rows");
     for id in 0..20_000 {
-        cache.publish(1, &key(id + 1_000_000), Some(&slice(b"elsewhere")), cache.limit(4 * BYTES));
+        cache.publish(1, &key(id + 1_000_000), Value::of(Some(&slice(b"elsewhere"))), cache.limit(4 * BYTES));
         rest = cache.used() as u64;
     }
     assert!(rest <= 4 * BYTES, "{rest} bytes");
@@ -114,9 +114,9 @@ fn large_rows_are_shared_and_those_that_would_fill_a_shard_leave_nothing_stale()
     assert_eq!(first, large);
     assert_eq!(first.as_ptr(), second.as_ptr(), "no copy for each reader");
     assert!(cache.used() > 100_000);
-    cache.publish(1, b"\0large", Some(&slice(b"small")), cache.limit(limit));
+    cache.publish(1, b"\0large", Value::of(Some(&slice(b"small"))), cache.limit(limit));
     assert_eq!(cache.get(1, b"\0large", |hit| hit.slice()).ok(), Some(slice(b"small")));
-    cache.publish(1, b"\0large", Some(&slice(&vec![2; 1 << 20])), cache.limit(4 * BYTES));
+    cache.publish(1, b"\0large", Value::of(Some(&slice(&vec![2; 1 << 20]))), cache.limit(4 * BYTES));
     assert!(cache.get(1, b"\0large", |hit| hit.slice()).is_err());
     assert!(cache.used() < 100_000);
 }
@@ -149,7 +149,7 @@ fn readers_never_see_a_row_go_back() {
         for n in 1..20_000 {
             let id = (n % 8) as u32;
             stored[id as usize].store(n, Ordering::SeqCst);
-            cache.publish(1, &key(id), Some(&value(n)), cache.limit(BYTES));
+            cache.publish(1, &key(id), Value::of(Some(&value(n))), cache.limit(BYTES));
         }
         stop.store(true, Ordering::Relaxed);
     });
@@ -200,11 +200,11 @@ proptest! {
                 }
                 Step::Publish(len, has_key) => {
                     let row = new(len, has_key);
-                    shard.publish(name, Some(&row), limit);
+                    shard.publish(name, Value::of(Some(&row)), limit);
                     model.insert((table, id), row);
                 }
                 Step::Delete => {
-                    shard.publish(name, None, limit);
+                    shard.publish(name, Value::Deleted, limit);
                     model.remove(&(table, id));
                 }
             }

@@ -12,6 +12,7 @@ use super::record::{Changes, Records};
 use super::redo::Failure;
 use super::rounds::Rounds;
 use super::sizes::Size;
+use super::value::Value;
 use crate::boundary::catch;
 use crate::refengine::error::{Error, Result, io_error};
 use parking_lot::MutexGuard;
@@ -52,7 +53,7 @@ impl Inner {
         rounds.records.add(synced, |record| {
             changes.each(|keyspace, key, value| record.add(keyspace, key, value));
             for (keyspace, _) in grown {
-                record.add(&self.sizes, keyspace.name().as_bytes(), Some(&keyspace.size().encode()));
+                record.add(&self.sizes, keyspace.name().as_bytes(), Value::of(Some(&keyspace.size().encode())));
             }
         })?;
         rounds.members += 1;

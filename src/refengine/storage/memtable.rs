@@ -14,11 +14,11 @@ mod tests;
 mod version;
 
 use super::Slice;
+use super::value::Value;
 use hashbrown::DefaultHashBuilder;
 use order::{Order, sorted};
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use rows::Rows;
-pub(super) use rows::{LARGE, Value};
 use std::collections::HashMap;
 use std::ops::Bound;
 use std::sync::Arc;

@@ -14,7 +14,8 @@
 
 use super::Slice;
 use super::keyspace::{Change, Keyspace};
-use super::memtable::{Generation, LARGE, Sequence, Value};
+use super::memtable::{Generation, Sequence};
+use super::value::{LARGE, Value};
 use crate::refengine::error::{Error, Result};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
@@ -29,13 +30,13 @@ const KEPT_GROUPS: usize = 4096;
 
 /// What is to be committed at once.
 pub(crate) trait Changes {
-    /// Calls `f` with each change: keyspace, key, and value or `None` for a deletion. Changes of one keyspace should come together.
-    fn each(&self, f: impl FnMut(&Keyspace, &[u8], Option<&Slice>));
+    /// Calls `f` with each change: keyspace, key and new value. Changes of one keyspace should come together.
+    fn each(&self, f: impl FnMut(&Keyspace, &[u8], Value<'_>));
 }
 
 impl Changes for Vec<Change> {
-    fn each(&self, mut f: impl FnMut(&Keyspace, &[u8], Option<&Slice>)) {
-        self.iter().for_each(|change| f(&change.keyspace, &change.key, change.value.as_ref()));
+    fn each(&self, mut f: impl FnMut(&Keyspace, &[u8], Value<'_>)) {
+        self.iter().for_each(|change| f(&change.keyspace, &change.key, Value::of(change.value.as_ref())));
     }
 }
 
@@ -134,8 +135,8 @@ impl Records {
 }
 
 impl Recorder<'_> {
-    /// Appends a change; `None` deletes.
-    pub(super) fn add(&mut self, keyspace: &Keyspace, key: &[u8], value: Option<&Slice>) {
+    /// Appends a change.
+    pub(super) fn add(&mut self, keyspace: &Keyspace, key: &[u8], value: Value<'_>) {
         let Ok(key_len) = u16::try_from(key.len()) else {
             self.failed = Some(Error::KeyTooLong);
             return;
@@ -143,15 +144,13 @@ impl Recorder<'_> {
         let Some(group) = self.group(keyspace) else { return };
         group.count += 1;
         let bytes = &mut self.records.bytes;
-        let value_len = value.map_or(0, |value| value.len() as u32 + 1);
+        let value_len = value.bytes().map_or(0, |value| value.len() as u32 + 1);
         let ([k0, k1], [v0, v1, v2, v3]) = (key_len.to_le_bytes(), value_len.to_le_bytes());
         bytes.extend_from_slice(&[k0, k1, v0, v1, v2, v3]);
         bytes.extend_from_slice(key);
-        if let Some(value) = value {
-            bytes.extend_from_slice(value);
-            if value.len() >= LARGE {
-                self.records.large.push(value.clone());
-            }
+        bytes.extend_from_slice(value.bytes().unwrap_or_default());
+        if let Value::Large(value) = value {
+            self.records.large.push(value.clone());
         }
     }
 

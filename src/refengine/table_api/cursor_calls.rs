@@ -109,7 +109,7 @@ entry! {
         tuple.check_nulls()?;
         tuple.encode(&mut cursor.buffer)?;
         let guard = cursor.guard.as_ref().ok_or(MISUSED)?;
-        Ok(cursor.trx.running()?.insert(guard, Slice::new(&cursor.buffer))?)
+        Ok(cursor.trx.running()?.insert(guard, &cursor.buffer)?)
     }
 }
 
@@ -149,7 +149,7 @@ entry! {
         } else {
             old.primary_key(&mut cursor.buffer, guard.table().def());
         }
-        if cursor.trx.running()?.update(guard, &cursor.buffer, row.clone())? == Updated::Missing {
+        if cursor.trx.running()?.update(guard, &cursor.buffer, &row)? == Updated::Missing {
             return Err(NOT_FOUND);
         }
         if cursor.row.bytes().is_some() && cursor.row_key() == cursor.buffer {

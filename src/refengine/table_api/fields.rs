@@ -6,7 +6,6 @@ use super::value::{MISMATCH, Stored, bytes, stored};
 use crate::bindings::{IB_FIELD_UNSET, IB_SQL_NULL, ib_col_attr, ib_crsr_t, ib_err, ib_field_t, ib_ulint_t};
 use crate::refengine::codec::{self, RowWriter};
 use crate::refengine::shape::{Form, Shape};
-use crate::refengine::storage::Slice;
 use crate::refengine::trx::change::Updated;
 use crate::refengine::types::ColumnDef;
 use std::os::raw::c_void;
@@ -58,7 +57,7 @@ entry! {
         let guard = cursor.guard.as_ref().ok_or(MISUSED)?;
         // SAFETY: the caller's fields.
         unsafe { write_row(&mut cursor.buffer, guard.table().shape(), fields, n, None) }?;
-        Ok(cursor.trx.running()?.insert(guard, Slice::new(&cursor.buffer))?)
+        Ok(cursor.trx.running()?.insert(guard, &cursor.buffer)?)
     }
 }
 

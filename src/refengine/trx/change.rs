@@ -6,7 +6,7 @@ use crate::refengine::error::{Error, Result};
 use crate::refengine::found::FoundRow;
 use crate::refengine::lock::LockMode;
 use crate::refengine::mdl;
-use crate::refengine::storage::{Size, Slice};
+use crate::refengine::storage::{LARGE, Size, Slice, Value};
 use crate::refengine::table::Table;
 use std::sync::Arc;
 
@@ -22,47 +22,47 @@ pub(crate) enum Updated {
 
 impl Trx {
     /// Inserts a row.
-    pub(crate) fn insert(&mut self, guard: &mdl::Shared, row: Slice) -> Result<()> {
+    pub(crate) fn insert(&mut self, guard: &mdl::Shared, row: &[u8]) -> Result<()> {
         self.check_writable()?;
         let table = guard.table();
         let used = self.hold_guarded(guard)?;
         let mut key = std::mem::take(&mut self.key);
         let checked =
-            codec::primary_key(&mut key, table.def(), &row).and_then(|()| self.lock_absent(table, 0, &key, &row));
+            codec::primary_key(&mut key, table.def(), row).and_then(|()| self.lock_absent(table, 0, &key, row));
         let pk = Slice::new(&key);
         self.key = key;
         checked?;
-        let entries = self.index_entries(table, None, Some((&pk, &row)))?;
-        let growth = Size::of_row(&pk, &row);
-        self.put(used, pk, Some(row), growth);
+        let entries = self.index_entries(table, None, Some((&pk, row)))?;
+        let growth = Size::of_row(&pk, row);
+        self.put_row(used, self.core.hash(&pk), &pk, row, growth);
         self.put_all(used, entries);
         Ok(())
     }
 
     /// Replaces the row with primary key `old_pk`.
-    pub(crate) fn update(&mut self, guard: &mdl::Shared, old_pk: &[u8], row: Slice) -> Result<Updated> {
+    pub(crate) fn update(&mut self, guard: &mdl::Shared, old_pk: &[u8], row: &[u8]) -> Result<Updated> {
         self.check_writable()?;
         let table = guard.table();
         let used = self.hold_guarded(guard)?;
         let old = match self.read_locked(table, old_pk)? {
             None => return Ok(Updated::Missing),
-            Some(old) if old == row => return Ok(Updated::Same),
+            Some(old) if *old == *row => return Ok(Updated::Same),
             Some(old) => old,
         };
         let mut key = std::mem::take(&mut self.key);
-        let checked = codec::primary_key(&mut key, table.def(), &row)
-            .and_then(|()| if key == old_pk { Ok(()) } else { self.lock_absent(table, 0, &key, &row) });
+        let checked = codec::primary_key(&mut key, table.def(), row)
+            .and_then(|()| if key == old_pk { Ok(()) } else { self.lock_absent(table, 0, &key, row) });
         let (pk, moved) = (Slice::new(&key), key != old_pk);
         self.key = key;
         checked?;
         let old_pk = if moved { Slice::new(old_pk) } else { pk.clone() };
-        let entries = self.index_entries(table, Some((&old_pk, &old)), Some((&pk, &row)))?;
-        let mut growth = Size::of_row(&pk, &row);
+        let entries = self.index_entries(table, Some((&old_pk, &old)), Some((&pk, row)))?;
+        let mut growth = Size::of_row(&pk, row);
         growth += Size::of_row(&old_pk, &old).negative();
         if moved {
-            self.put(used, old_pk, None, Size::default());
+            self.put(used, self.core.hash(&old_pk), &old_pk, Value::Deleted, Size::default());
         }
-        self.put(used, pk, Some(row), growth);
+        self.put_row(used, self.core.hash(&pk), &pk, row, growth);
         self.put_all(used, entries);
         Ok(Updated::Changed)
     }
@@ -78,10 +78,10 @@ impl Trx {
                     return Ok(Updated::Same);
                 }
                 let growth = Size { rows: 0, bytes: row.len() as i64 - old.len() as i64 };
-                self.put_hashed(used, (hash, key), Some(Slice::new(row)), growth);
+                self.put_row(used, hash, &key, row, growth);
                 Ok(Updated::Changed)
             }
-            _ => self.update(guard, pk, Slice::new(row)),
+            _ => self.update(guard, pk, row),
         }
     }
 
@@ -94,7 +94,7 @@ impl Trx {
         let pk = Slice::new(pk);
         let entries = self.index_entries(table, Some((&pk, &old)), None)?;
         let growth = Size::of_row(&pk, &old).negative();
-        self.put(used, pk, None, growth);
+        self.put(used, self.core.hash(&pk), &pk, Value::Deleted, growth);
         self.put_all(used, entries);
         Ok(true)
     }
@@ -114,12 +114,12 @@ impl Trx {
     fn index_entries(
         &mut self,
         table: &Arc<Table>,
-        old: Option<(&Slice, &Slice)>,
-        new: Option<(&Slice, &Slice)>,
+        old: Option<(&Slice, &[u8])>,
+        new: Option<(&Slice, &[u8])>,
     ) -> Result<Vec<(Slice, Option<Slice>)>> {
         let mut entries = Vec::new();
         for index in 1..=table.def().indexes.len() {
-            let encode = |side: Option<(&Slice, &Slice)>| -> Result<Option<(Slice, bool)>> {
+            let encode = |side: Option<(&Slice, &[u8])>| -> Result<Option<(Slice, bool)>> {
                 let Some((pk, row)) = side else { return Ok(None) };
                 let mut key = Vec::new();
                 let unique = codec::secondary_key(&mut key, table.def(), index, row, pk)?;
@@ -153,16 +153,20 @@ impl Trx {
 
     fn put_all(&mut self, used: usize, entries: Vec<(Slice, Option<Slice>)>) {
         for (key, value) in entries {
-            self.put(used, key, value, Size::default());
+            self.put(used, self.core.hash(&key), &key, Value::of(value.as_ref()), Size::default());
         }
     }
 
-    fn put(&mut self, used: usize, key: Slice, value: Option<Slice>, growth: Size) {
-        self.put_hashed(used, (self.core.hash(&key), key), value, growth);
+    fn put_row(&mut self, used: usize, hash: u64, key: &[u8], row: &[u8], growth: Size) {
+        if row.len() < LARGE {
+            self.put(used, hash, key, Value::Small(row), growth);
+        } else {
+            self.put(used, hash, key, Value::Large(&Slice::new(row)), growth);
+        }
     }
 
-    /// The same with the key's hash.
-    fn put_hashed(&mut self, used: usize, (hash, key): (u64, Slice), value: Option<Slice>, growth: Size) {
+    /// Puts a key's new value into the write set of a table in use.
+    fn put(&mut self, used: usize, hash: u64, key: &[u8], value: Value<'_>, growth: Size) {
         let Some(table) = self.uses.get_mut(used) else { return };
         if !table.shown {
             table.guard.table().pending().add(&table.writes);
@@ -171,10 +175,10 @@ impl Trx {
         self.last = None;
         self.wrote = true;
         table.growth += growth;
-        let kept = self.by_sql.then(|| key.clone());
-        let before = table.writes.set(hash, key, Some(value));
-        if let Some(key) = kept {
-            self.undo.push(Undo { table: used, key, before, growth });
+        if self.by_sql {
+            let before = table.writes.get(hash, key);
+            self.undo.push(Undo { table: used, key: Slice::new(key), before, growth });
         }
+        table.writes.put(hash, key, value);
     }
 }

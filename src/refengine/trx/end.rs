@@ -2,14 +2,14 @@
 
 use super::{KEPT, Trx, Use};
 use crate::refengine::error::Result;
-use crate::refengine::storage::{Changes, Keyspace, Slice};
+use crate::refengine::storage::{Changes, Keyspace, Value};
 use std::sync::Arc;
 
 /// What a transaction wrote.
 struct Writes<'a>(&'a [Use]);
 
 impl Changes for Writes<'_> {
-    fn each(&self, mut f: impl FnMut(&Keyspace, &[u8], Option<&Slice>)) {
+    fn each(&self, mut f: impl FnMut(&Keyspace, &[u8], Value<'_>)) {
         for used in self.0 {
             let keyspace = used.guard.table().keyspace();
             used.writes.each(|key, value| f(keyspace, key, value));
@@ -52,8 +52,11 @@ impl Trx {
         let limit = self.core.cache_limit();
         for used in &self.uses {
             let table = used.guard.table();
-            // After a failure only the storage knows which row there is.
-            used.writes.each(|key, row| self.core.publish(table, key, row.filter(|_| committed.is_ok()), limit));
+            used.writes.each(|key, row| {
+                // After a failure only the storage knows which row there is.
+                let row = if committed.is_ok() { row } else { Value::Deleted };
+                self.core.publish(table, key, row, limit);
+            });
             if self.by_sql && !used.writes.is_empty() {
                 self.core.catalog().sql_changes().note(table.path());
             }

@@ -2,7 +2,7 @@
 //!
 //! An entry is a head of 12 bytes, the key, room for a value, and nothing up to a multiple of 4; its *place* counts these multiples from the
 //! beginning of the first piece. A value that fits into the room of the one before is written over it. Another gets a new entry, and the
-//! one it had stays behind, dead, and counts as long as the generation lives: a checkpoint frees all of it at once. Values from [`LARGE`] on
+//! one it had stays behind, dead, and counts as long as the generation lives: a checkpoint frees all of it at once. Values from [`LARGE`](super::super::value::LARGE) on
 //! are kept beside the pieces, where readers share them. So are older versions, which there are only while somebody may ask for them.
 //!
 //! ```text
@@ -14,6 +14,7 @@ use super::version::{BESIDE, Version, Views, prune};
 use crate::refengine::fast_map::FastMap;
 use crate::refengine::pages::Pages;
 use crate::refengine::storage::Slice;
+use crate::refengine::storage::value::Value;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::{BuildHasher, Hasher};
 
@@ -23,8 +24,6 @@ const PIECE: usize = 256 << 10;
 const UNIT: usize = 4;
 const UNITS: u32 = (PIECE / UNIT) as u32;
 const HEAD: usize = 12;
-/// Values from here on are kept beside the pieces.
-pub(crate) const LARGE: usize = 2048;
 /// In the place of a value's length: it was deleted, it is kept beside the pieces.
 const DELETED: u16 = u16::MAX;
 const APART: u16 = u16::MAX - 1;
@@ -105,33 +104,12 @@ fn units(key: usize, room: usize) -> u32 {
     (HEAD + key + room).div_ceil(UNIT) as u32
 }
 
-/// A value that is to be put in.
-#[derive(Clone, Copy)]
-pub(crate) enum Value<'a> {
-    Deleted,
-    /// Less than [`LARGE`] bytes, which are copied.
-    Small(&'a [u8]),
-    /// At least [`LARGE`] bytes, which are shared.
-    Large(&'a Slice),
-}
-
-impl<'a> Value<'a> {
-    /// `None`: deleted.
-    pub(crate) fn of(value: Option<&'a Slice>) -> Value<'a> {
-        match value {
-            None => Value::Deleted,
-            Some(value) if value.len() >= LARGE => Value::Large(value),
-            Some(value) => Value::Small(value),
-        }
-    }
-
-    /// What stands in the place of its length, and what of it is in the entry itself.
-    fn parts(self) -> (u16, &'a [u8]) {
-        match self {
-            Value::Deleted => (DELETED, &[]),
-            Value::Small(value) => (value.len() as u16, value),
-            Value::Large(_) => (APART, &[]),
-        }
+/// What stands in the place of a value's length, and what of it is in the entry itself.
+fn parts(value: Value<'_>) -> (u16, &[u8]) {
+    match value {
+        Value::Deleted => (DELETED, &[]),
+        Value::Small(value) => (value.len() as u16, value),
+        Value::Large(_) => (APART, &[]),
     }
 }
 
@@ -266,7 +244,7 @@ impl Rows {
         match self.find(hash, key) {
             Some(place) => self.replace(hash, place, seqno, views, value),
             None => {
-                let room = value.parts().1.len();
+                let room = parts(value).1.len();
                 let place = self.append(seqno, key, value, room, ENTRY);
                 self.index.insert_unique(spread(hash), Spot { hash, place }, |spot| spread(spot.hash));
             }
@@ -304,7 +282,7 @@ impl Rows {
     /// Writes a value over the one that is there. `false`: it is too long for that.
     #[inline]
     fn overwrite(&mut self, place: u32, seqno: u64, value: Value<'_>) -> bool {
-        let (commit, (code, inside)) = ((seqno - self.before) as u32, value.parts());
+        let (commit, (code, inside)) = ((seqno - self.before) as u32, parts(value));
         let Some((head, rest)) = self.bytes_mut(place).and_then(|bytes| bytes.split_first_chunk_mut::<HEAD>()) else {
             return false;
         };
@@ -326,7 +304,7 @@ impl Rows {
     #[cold]
     fn replace_elsewhere(&mut self, hash: u32, place: u32, seqno: u64, value: Value<'_>) -> u32 {
         let key = Slice::new(self.key(place));
-        let len = value.parts().1.len();
+        let len = parts(value).1.len();
         let new = self.append(seqno, &key, value, len + len / GROWTH, ENTRY | AGAIN);
         if let Some(bytes) = self.bytes_mut(place)
             && let Some(old) = Entry::read(bytes)
@@ -344,7 +322,7 @@ impl Rows {
 
     /// Writes an entry behind all others.
     fn append(&mut self, seqno: u64, key: &[u8], value: Value<'_>, room: usize, flags: u16) -> u32 {
-        let (commit, (code, inside)) = ((seqno - self.before) as u32, value.parts());
+        let (commit, (code, inside)) = ((seqno - self.before) as u32, parts(value));
         let needed = units(key.len(), room);
         if self.head % UNITS + needed > UNITS || self.head as usize == self.pieces.len() * UNITS as usize {
             self.add_piece();
