@@ -8,10 +8,14 @@ pub struct Moment(u64);
 
 impl Moment {
     /// This moment.
+    ///
+    /// # Panics
+    /// The system has no such clock; nothing that waits or expires could be trusted then.
     pub fn now() -> Moment {
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: writes only to the local; the clock exists on every Linux.
-        unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+        // SAFETY: writes only to the local.
+        let code = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+        assert!(code == 0, "the steady clock cannot be read");
         Moment((time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64))
     }
 
