@@ -3,9 +3,9 @@
 //! A client that asks for one thing and waits makes a tick of every request, and opening and closing its table is then almost half of
 //! what a real server computes for it, a sixth with the bundled engine. So a worker whose ticks follow each other closely leaves the
 //! tables of a tick open for the next one; in a real server those of a tick that only read. The next one still begins a transaction of its
-//! own, so it sees all that was acknowledged before it, and no old version of a row is kept. What an open table keeps waiting is whoever alters, drops or, in MariaDB, locks it. So everything is closed
-//! [`HELD`] after the first was opened, however busy its clients are: the lock that is waited for comes first when they are opened
-//! again. A timer says when, which is set once and not at each tick.
+//! own, so it sees all that was acknowledged before it, and no old version of a row is kept. What an open table keeps waiting is whoever
+//! alters, drops or, in MariaDB, locks it. So everything is closed [`HELD`] after the first was opened, however busy its clients are: the
+//! lock that is waited for comes first when they are opened again. A timer says when, which is set once and not at each tick.
 
 use super::clock::Moment;
 use crate::rows::Rows;

@@ -5,6 +5,7 @@ mod common;
 
 mod columns;
 mod containers;
+mod held;
 mod listeners;
 mod mended;
 mod model;
