@@ -65,12 +65,10 @@ struct Unsent {
 }
 
 impl Unsent {
-    /// Keeps a piece of a buffer. One that is smaller than what it would hold on to is copied.
-    fn push(&mut self, piece: Bytes, buffer: usize) {
+    fn push(&mut self, piece: Bytes) {
         if !piece.is_empty() {
             self.length += piece.len();
-            let small = piece.len() < buffer / 2;
-            self.pieces.push_back(if small { Bytes::copy_from_slice(&piece) } else { piece });
+            self.pieces.push_back(piece);
         }
     }
 
@@ -272,15 +270,14 @@ impl Conn {
     /// # Errors
     /// The socket is broken.
     pub fn reply(&self, written: &mut BytesMut) -> Result<()> {
-        let waits = self.unsent() > 0;
-        let sent = if waits { 0 } else { self.send(&mut [IoSlice::new(written)])? };
-        if sent == written.len() {
+        let whole = 0..written.len();
+        let pieces = std::slice::from_ref(&whole);
+        let sent = self.reply_with(written, pieces)?;
+        if sent == whole.len() {
             written.clear();
-            return Ok(());
+        } else {
+            self.keep(&written.split().freeze(), pieces, sent);
         }
-        let all = written.split().freeze();
-        let buffer = all.len();
-        self.output.borrow_mut().push(all.slice(sent..), buffer);
         Ok(())
     }
 
@@ -297,7 +294,8 @@ impl Conn {
         }
     }
 
-    /// Keeps these pieces of `all` without the first `sent` bytes of them.
+    /// Keeps these pieces of `all` without the first `sent` bytes of them. Where they are less than what they would hold on to they are
+    /// copied.
     pub fn keep(&self, all: &Bytes, pieces: &[Range<usize>], mut sent: usize) {
         let length = pieces.iter().map(Range::len).sum::<usize>() - sent;
         let rest = pieces.iter().map(|piece| {
@@ -307,12 +305,11 @@ impl Conn {
         });
         let mut queue = self.output.borrow_mut();
         if length < all.len() / 2 {
-            // Less than what it would hold on to.
             let mut copy = BytesMut::with_capacity(length);
             rest.for_each(|piece| copy.extend_from_slice(&all[piece]));
-            queue.push(copy.freeze(), length);
+            queue.push(copy.freeze());
         } else {
-            rest.for_each(|piece| queue.push(all.slice(piece.clone()), piece.len()));
+            rest.for_each(|piece| queue.push(all.slice(piece)));
         }
     }
 

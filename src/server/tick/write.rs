@@ -283,6 +283,9 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
         if !self.tick.shared.batches() {
             self.tick.tally.committed(self.tick.this.commit);
         }
+        if committed.is_err() {
+            *self.tick.stats = *counted;
+        }
         match committed {
             Ok(()) => {
                 self.tick.stats.one(Counter::Commits);
@@ -291,7 +294,6 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             // Others in a group of servers changed the same rows first. Where nobody was answered yet, it can run again.
             Err(Error::Deadlock) if !self.tick.shared.batches() => return Some(Abort::Deadlock),
             Err(error) if error.refuses_commit() => {
-                *self.tick.stats = *counted;
                 self.tick.counts.seen.undo(seen);
                 // It certainly did not happen; the host refuses commits at the moment, so it is not tried again.
                 let reason = error.to_string();
@@ -314,7 +316,6 @@ impl<R: Rows> WritePhase<'_, '_, '_, R> {
             }
             Err(error) => {
                 // It may have happened or not: to run it again could count twice, to answer could lie.
-                *self.tick.stats = *counted;
                 self.tick.counts.seen.undo(seen);
                 self.tick.stats.one(Counter::CommitFailures);
                 if !self.tick.shared.is_ending() {
