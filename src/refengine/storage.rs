@@ -30,6 +30,7 @@ mod checkpoint;
 mod commit;
 mod files;
 mod finder;
+mod head;
 mod inner;
 mod keyspace;
 mod lsm;
@@ -343,9 +344,9 @@ fn open_redo(
     }
     let end = replay::replay(dir, |name, key, value| {
         if let Some(keyspace) = keyspaces.get(name) {
-            let value = value.map(Slice::new);
-            let change = (key, Value::of(value.as_ref()));
-            sequence.apply(generation, |commit| commit.put(&keyspace.active(), std::iter::once(change)));
+            Value::lend(value, |value| {
+                sequence.apply(generation, |commit| commit.put(&keyspace.active(), std::iter::once((key, value))));
+            });
         }
         Ok(())
     })?;

@@ -1,9 +1,8 @@
-//! What one transaction wrote to one table: the new row of each key, `None` for a deletion.
+//! What one transaction wrote to one table: the new row of each key, or that it was deleted.
 //!
 //! Rows stand in the order in which their keys were first written, in one piece of memory that the next transaction uses again, so that a
-//! commit walks through them and looks nothing up. Who looks a
-//! key up brings its hash ([`Core::hash`](super::core::Core::hash)), which is known from its lock. The order of the keys is made up for
-//! when somebody walks through it.
+//! commit walks through them and looks nothing up. Who looks a key up brings its hash ([`Core::hash`](super::core::Core::hash)), which is
+//! known from its lock. The order of the keys is made up for when somebody walks through it.
 //!
 //! The transaction writes; at READ UNCOMMITTED others read.
 
@@ -187,22 +186,20 @@ impl Writes {
             let written = || bytes.get(rows.get(*place as usize)?.key.clone());
             *other == hash && written() == Some(key)
         };
-        match index.entry(hash, same, |(hash, _)| *hash) {
-            Entry::Occupied(found) => {
-                let Some(write) = rows.get_mut(found.get().1 as usize) else { return };
-                *live -= usize::from(write.version.is_live());
-                write.version.become_value(value, bytes);
-                *live += usize::from(write.version.is_live());
-            }
+        let place = match index.entry(hash, same, |(hash, _)| *hash) {
+            Entry::Occupied(found) => found.get().1,
             Entry::Vacant(free) => {
                 // Nobody has the memory for more rows than the number can tell.
-                free.insert((hash, rows.len() as u32));
-                let mut write = Write { key: append(bytes, key), version: Version::None };
-                write.version.become_value(value, bytes);
-                *live += usize::from(write.version.is_live());
-                rows.push(write);
+                let place = rows.len() as u32;
+                free.insert((hash, place));
+                rows.push(Write { key: append(bytes, key), version: Version::None });
+                place
             }
-        }
+        };
+        let Some(Write { version, .. }) = rows.get_mut(place as usize) else { return };
+        *live -= usize::from(version.is_live());
+        version.become_value(value, bytes);
+        *live += usize::from(version.is_live());
     }
 
     fn put_in_order(&mut self) {

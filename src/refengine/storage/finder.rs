@@ -9,6 +9,7 @@
 //! adds tables has to call [`Finder::follow`] before anybody may count on finding what is in them.
 
 use super::Slice;
+use super::head::head;
 use fjall::AbstractTree;
 use lsm_tree::table::filter::block::FilterBlock;
 use lsm_tree::table::filter::standard_bloom::Builder as Bloom;
@@ -289,13 +290,6 @@ impl Index {
     fn resident(&self) -> usize {
         self.keys.len() + self.ends.len() * 20 + self.steps.len() * 8
     }
-}
-
-/// Bytes as a number; those behind the eighth do not count, those that are not there count as zeroes.
-fn head(bytes: &[u8]) -> u64 {
-    let mut head = [0; 8];
-    head.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-    u64::from_be_bytes(head)
 }
 
 #[cfg(test)]

@@ -127,28 +127,26 @@ pub(super) fn file_header(number: u64, position: u64) -> [u8; FILE_HEADER] {
     header
 }
 
-/// A new file, complete and on disk.
-fn create(dir: &Path, number: u64, position: u64) -> io::Result<File> {
-    let file = permissions::file().truncate(true).open(path(dir, number))?;
-    let begun = file.write_all_at(&file_header(number, position), 0).and_then(|()| file.sync_all());
-    if let Err(error) = begun.and_then(|()| sync_dir(dir)) {
-        // Without a valid header it would be in the way of the next attempt and of `replay`.
-        let _ = std::fs::remove_file(path(dir, number));
+/// A new file, with what `write` writes to it. It is on disk then, and so is its name.
+fn create(dir: &Path, number: u64, write: impl FnOnce(&File) -> io::Result<()>) -> io::Result<File> {
+    let path = path(dir, number);
+    let file = permissions::file().truncate(true).open(&path)?;
+    if let Err(error) = write(&file).and_then(|()| file.sync_all()).and_then(|()| sync_dir(dir)) {
+        // What is there of it would be in the way of the next attempt and of `replay`.
+        let _ = std::fs::remove_file(path);
         return Err(error);
     }
     Ok(file)
 }
 
-/// The file that comes next, without a header, but with room for the first records. It is on disk, and so is its name.
+/// A new file that begins at a position, without a record.
+fn create_begun(dir: &Path, number: u64, position: u64) -> io::Result<File> {
+    create(dir, number, |file| file.write_all_at(&file_header(number, position), 0))
+}
+
+/// The file that comes next, without a header, but with room for the first records.
 fn create_ahead(dir: &Path, number: u64) -> io::Result<File> {
-    let path = path(dir, number);
-    let file = permissions::file().truncate(true).open(&path)?;
-    let made = write_zeroes(&file, 0, AHEAD).and_then(|()| file.sync_all()).and_then(|()| sync_dir(dir));
-    if let Err(error) = made {
-        let _ = std::fs::remove_file(path);
-        return Err(error);
-    }
-    Ok(file)
+    create(dir, number, |file| write_zeroes(file, 0, AHEAD))
 }
 
 fn write_zeroes(file: &File, from: u64, to: u64) -> io::Result<()> {
@@ -165,7 +163,7 @@ fn write_zeroes(file: &File, from: u64, to: u64) -> io::Result<()> {
 impl Redo {
     /// Begins a new file in `dir`, which exists, behind everything that is there.
     pub(super) fn begin(dir: &Path, number: u64, position: u64) -> io::Result<Redo> {
-        let file = Arc::new(create(dir, number, position)?);
+        let file = Arc::new(create_begun(dir, number, position)?);
         let offset = FILE_HEADER as u64;
         let buffer = Vec::new();
         let writer = Writer { file, number, offset, ahead: offset, position, buffer, unsynced: Vec::new() };
@@ -263,7 +261,7 @@ impl Redo {
                 file.write_all_at(&file_header(before + 1, position), 0).map_err(Failure::Refused)?;
                 (file, AHEAD)
             }
-            None => (create(&self.dir, before + 1, position).map_err(Failure::Refused)?, FILE_HEADER as u64),
+            None => (create_begun(&self.dir, before + 1, position).map_err(Failure::Refused)?, FILE_HEADER as u64),
         };
         let ended = std::mem::replace(&mut writer.file, Arc::new(file));
         writer.unsynced.push(ended);

@@ -26,6 +26,15 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// Hands `f` the value that these bytes are; `None`: deleted. Small ones are copied by whoever keeps them, and not before.
+    pub(crate) fn lend<T>(bytes: Option<&[u8]>, f: impl FnOnce(Value<'_>) -> T) -> T {
+        match bytes {
+            None => f(Value::Deleted),
+            Some(bytes) if bytes.len() < LARGE => f(Value::Small(bytes)),
+            Some(bytes) => f(Value::Large(&Slice::new(bytes))),
+        }
+    }
+
     /// Its bytes, unless it was deleted.
     #[inline]
     pub(crate) fn bytes(self) -> Option<&'a [u8]> {

@@ -6,7 +6,7 @@ use crate::refengine::error::{Error, Result};
 use crate::refengine::found::FoundRow;
 use crate::refengine::lock::LockMode;
 use crate::refengine::mdl;
-use crate::refengine::storage::{LARGE, Size, Slice, Value};
+use crate::refengine::storage::{Size, Slice, Value};
 use crate::refengine::table::Table;
 use std::sync::Arc;
 
@@ -158,11 +158,7 @@ impl Trx {
     }
 
     fn put_row(&mut self, used: usize, hash: u64, key: &[u8], row: &[u8], growth: Size) {
-        if row.len() < LARGE {
-            self.put(used, hash, key, Value::Small(row), growth);
-        } else {
-            self.put(used, hash, key, Value::Large(&Slice::new(row)), growth);
-        }
+        Value::lend(Some(row), |value| self.put(used, hash, key, value, growth));
     }
 
     /// Puts a key's new value into the write set of a table in use.

@@ -3,6 +3,7 @@
 //! It has places (`rows`), 4 bytes for each key, in blocks of a few hundred, so that one more key moves few others.
 
 use super::rows::Rows;
+use crate::refengine::storage::head::head;
 use std::ops::Bound;
 
 /// Places in a block: at most, and where many are put in order at once.
@@ -107,13 +108,8 @@ pub(super) fn sorted(rows: &Rows, places: Vec<u32>) -> Vec<u32> {
     let shared = |place: &u32| one.iter().zip(rows.key(*place)).take_while(|(a, b)| a == b).count();
     let common = places.iter().map(shared).min().unwrap_or_default();
     // The eight bytes behind what all keys begin with tell most of them apart without a look at the rows, which lie far apart.
-    let head = |place: u32| {
-        let mut head = [0; 8];
-        let bytes = rows.key(place).get(common..).unwrap_or_default();
-        head.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
-        u64::from_be_bytes(head)
-    };
-    let mut heads: Vec<_> = places.into_iter().map(|place| (head(place), place)).collect();
+    let head_of = |place: u32| head(rows.key(place).get(common..).unwrap_or_default());
+    let mut heads: Vec<_> = places.into_iter().map(|place| (head_of(place), place)).collect();
     heads.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| rows.key(a.1).cmp(rows.key(b.1))));
     heads.into_iter().map(|(_, place)| place).collect()
 }

@@ -2,8 +2,9 @@
 //!
 //! An entry is a head of 12 bytes, the key, room for a value, and nothing up to a multiple of 4; its *place* counts these multiples from the
 //! beginning of the first piece. A value that fits into the room of the one before is written over it. Another gets a new entry, and the
-//! one it had stays behind, dead, and counts as long as the generation lives: a checkpoint frees all of it at once. Values from [`LARGE`](super::super::value::LARGE) on
-//! are kept beside the pieces, where readers share them. So are older versions, which there are only while somebody may ask for them.
+//! one it had stays behind, dead, and counts as long as the generation lives: a checkpoint frees all of it at once. Large values
+//! ([`LARGE`](super::super::value::LARGE)) are kept beside the pieces, where readers share them. So are older versions, which there are only
+//! while somebody may ask for them.
 //!
 //! ```text
 //!   head    commit, counted from the generation's first (u32), length of the key (u16), length of the value or what else is
