@@ -134,7 +134,7 @@ fn members_that_all_take_writes_agree_and_count_once() {
     assert!(errors * 100 <= answers, "{errors} of {answers}");
     let mut client = servers[1].client();
     for (key, value) in told.iter().flat_map(|told| &told.own) {
-        client.ask(format!("get {key}\r\n"), format!("VALUE {key} 0 {}\r\n{value}\r\nEND\r\n", value.len()));
+        client.ask_value(key, value);
     }
 
     // Two members die: the third has no majority, refuses writes at once and serves reads; alone it is a whole group again.

@@ -85,6 +85,18 @@ impl Client {
         self.expect(reply);
     }
 
+    /// Stores a value without flags, for ever.
+    #[track_caller]
+    pub fn store(&mut self, key: &str, value: &str) {
+        self.ask(format!("set {key} 0 0 {}\r\n{value}\r\n", value.len()), "STORED\r\n");
+    }
+
+    /// Reads a key, which has this value, without flags.
+    #[track_caller]
+    pub fn ask_value(&mut self, key: &str, value: &str) {
+        self.ask(format!("get {key}\r\n"), format!("VALUE {key} 0 {}\r\n{value}\r\nEND\r\n", value.len()));
+    }
+
     /// One line without its end; `None` when the daemon closed.
     pub fn try_read_line(&mut self) -> io::Result<Option<String>> {
         let mut line = Vec::new();

@@ -92,13 +92,11 @@ fn a_get_sees_what_was_acknowledged_before_it_through_a_table_that_was_open() {
         if round % 4 == 0 {
             host.sql(&format!("UPDATE test.one SET v = '{round}' WHERE k = 'k'")).unwrap();
         } else {
-            let length = round.to_string().len();
-            writer.ask(format!("set @@one.k 0 0 {length}\r\n{round}\r\n"), "STORED\r\n");
+            writer.store("@@one.k", &round.to_string());
         }
         // So many that the table stays open among them.
         for _ in 0..10 {
-            let length = round.to_string().len();
-            reader.ask("get @@one.k\r\n", format!("VALUE @@one.k 0 {length}\r\n{round}\r\nEND\r\n"));
+            reader.ask_value("@@one.k", &round.to_string());
         }
     }
     // Nothing of a table that was open is left open at the end.

@@ -138,7 +138,7 @@ fn counted(server: &Mysqld) -> u64 {
 fn check_own(server: &Mysqld, told: &[Told]) {
     let mut client = server.client();
     for (key, value) in told.iter().flat_map(|told| &told.own) {
-        client.ask(format!("get {key}\r\n"), format!("VALUE {key} 0 {}\r\n{value}\r\nEND\r\n", value.len()));
+        client.ask_value(key, value);
     }
 }
 
