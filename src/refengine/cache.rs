@@ -90,7 +90,7 @@ impl RowCache {
         let name = self.name(table, key);
         let Some(shard) = self.shard(name.hash) else { return Err(Ticket { hash: name.hash, version: 0 }) };
         let shard = shard.read();
-        shard.get(name, take).ok_or(Ticket { hash: name.hash, version: shard.version })
+        shard.get(name, take).ok_or_else(|| shard.missed(name.hash))
     }
 
     /// Keeps what was read from the storage, unless a commit came in between. The cache may take `bytes` now.

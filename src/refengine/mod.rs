@@ -36,6 +36,7 @@ mod lock_wait;
 mod mdl;
 mod pages;
 mod permissions;
+mod prefetch;
 mod scan;
 mod shape;
 mod span;

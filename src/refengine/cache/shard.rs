@@ -4,10 +4,11 @@
 //! goes there again. A row costs its bytes, a head of 8 and about 7 in the index; the key that the row itself has in
 //! it, as that of a primary key of one column, is not kept twice.
 
-use super::Hit;
 use super::entry::{APART, DEAD, Entry, HEAD, Lead, Name, find_key, split};
+use super::{Hit, Ticket};
 use crate::refengine::fast_map::FastMap;
 use crate::refengine::pages::Pages;
+use crate::refengine::prefetch::prefetch;
 use crate::refengine::storage::{LARGE, Slice, Value};
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::io;
@@ -135,6 +136,13 @@ impl Shard {
             None => self.other(place)?,
         };
         Some(take(hit))
+    }
+
+    /// Asks for the memory that is needed when the row was read from the storage.
+    pub(super) fn missed(&self, hash: u64) -> Ticket {
+        let (word, _) = self.refusal(hash);
+        prefetch(&self.refused, word);
+        Ticket { hash, version: self.version }
     }
 
     #[cold]
@@ -383,13 +391,18 @@ impl Shard {
         (self.apart_bytes, self.tail) = (0, self.head);
     }
 
+    /// The word of `refused` with the bit of a hash, and the bit.
+    fn refusal(&self, hash: u64) -> (usize, u64) {
+        // Not the bits that chose the shard or that the index goes by.
+        let bit = (hash >> 16) as usize % (self.refused.len() * 64);
+        (bit / 64, 1 << (bit % 64))
+    }
+
     /// Whether a name was refused lately; it is from now on.
     fn was_refused(&mut self, hash: u64) -> bool {
-        let bits = self.refused.len() * 64;
-        // Not the bits that chose the shard or that the index goes by.
-        let bit = (hash >> 16) as usize % bits;
-        let Some(word) = self.refused.get_mut(bit / 64) else { return true };
-        let (was, mask) = (*word & 1 << (bit % 64) != 0, 1 << (bit % 64));
+        let (bits, (at, mask)) = (self.refused.len() * 64, self.refusal(hash));
+        let Some(word) = self.refused.get_mut(at) else { return true };
+        let was = *word & mask != 0;
         *word |= mask;
         if !was {
             self.refusals += 1;

@@ -7,7 +7,7 @@ use super::tables::Tables;
 use super::{Slice, verify};
 use crate::refengine::error::{Error, Result, io_error};
 use crate::signals::SignalsBlocked;
-use fjall::config::{CompressionPolicy, PartitioningPolicy, PinningPolicy};
+use fjall::config::{BlockSizePolicy, CompressionPolicy, PartitioningPolicy, PinningPolicy};
 use fjall::{AbstractTree, Database, KeyspaceCreateOptions, Readable};
 use parking_lot::Mutex;
 use std::collections::HashSet;
@@ -33,7 +33,7 @@ pub(super) struct Lsm {
 #[derive(Clone)]
 pub(super) struct Rows {
     keyspace: fjall::Keyspace,
-    finder: Finder,
+    pub(super) finder: Finder,
 }
 
 /// See [`Tables::Iter`].
@@ -74,11 +74,13 @@ impl Tables for Lsm {
                 .expect_point_read_hits(false)
                 // What is read from disk is read for one row: to unpack its block would cost more than to read it.
                 .data_block_compression_policy(CompressionPolicy::disabled())
-                // An index or a filter that has to be read from disk first makes two reads of one. They stay in memory, and
-                // the engine counts them. Tables of an earlier version keep what they were made with.
-                .index_block_pinning_policy(PinningPolicy::all(true))
+                // Two kilobytes are in less than two pages as a rule: they cost a fifth less to read than four.
+                .data_block_size_policy(BlockSizePolicy::all(2048))
+                // The finder has the whole index, in a smaller form; fjall, which looks for ranges, reads the parts that it needs.
+                .index_block_partitioning_policy(PartitioningPolicy::all(true))
+                // A filter that has to be read first would make two reads of one. Filters stay in memory, and the engine counts them.
+                // Tables of an earlier version keep what they were made with.
                 .filter_block_pinning_policy(PinningPolicy::all(true))
-                .index_block_partitioning_policy(PartitioningPolicy::all(false))
                 .filter_block_partitioning_policy(PartitioningPolicy::all(false))
         };
         let is_new = !self.db.keyspace_exists(name);

@@ -1,9 +1,13 @@
 use super::*;
+use crate::refengine::error::Error;
 use crate::refengine::storage::lsm::Lsm;
 use crate::refengine::storage::tables::Tables;
-use lsm_tree::Checksum;
-use lsm_tree::table::KeyedBlockHandle;
+use fjall::config::{CompressionPolicy, PartitioningPolicy, PinningPolicy};
+use fjall::{Database, KeyspaceCreateOptions};
 use lsm_tree::table::block::Header;
+use lsm_tree::table::filter::standard_bloom::{Builder, StandardBloomFilterReader};
+use lsm_tree::table::{Block, DataBlock, KeyedBlockHandle};
+use lsm_tree::{Checksum, InternalValue, ValueType};
 use std::collections::BTreeMap;
 
 /// A generator that repeats (xorshift64*).
@@ -30,12 +34,12 @@ impl Random {
 
 fn index_of(keys: &[Vec<u8>]) -> Index {
     let handle = |(at, key): (usize, &Vec<u8>)| {
-        KeyedBlockHandle::new(key.as_slice().into(), 1, BlockHandle::new(BlockOffset(at as u64), 7))
+        KeyedBlockHandle::new(key.as_slice().into(), 1, BlockHandle::new(BlockOffset(at as u64 * 7), 7))
     };
     let bytes = IndexBlock::encode_into_vec(&keys.iter().enumerate().map(handle).collect::<Vec<_>>()).unwrap();
     let (len, checksum) = (bytes.len() as u32, Checksum::from_raw(0));
     let header = Header { block_type: BlockType::Index, checksum, data_length: len, uncompressed_length: len };
-    Index::new(&IndexBlock::new(Block { header, data: bytes.into() })).expect("a small index")
+    Index::new(&[IndexBlock::new(Block { header, data: bytes.into() })]).expect("a small index")
 }
 
 #[test]
@@ -47,8 +51,10 @@ fn an_index_finds_the_first_block_that_ends_at_the_key_or_behind() {
         keys.dedup();
         let index = index_of(&keys);
         for key in keys.clone().into_iter().chain((0..200).map(|_| random.key())) {
-            let expected = keys.iter().position(|end| *end >= key).map(|at| at as u64);
-            assert_eq!(index.find(&key).map(|block| *block.offset()), expected, "{key:?} in {keys:?}");
+            let expected = keys.iter().position(|end| *end >= key).map(|at| at as u64 * 7);
+            let found = index.find(&key);
+            assert_eq!(found.map(|block| *block.offset()), expected, "{key:?} in {keys:?}");
+            assert!(found.is_none_or(|block| block.size() == 7));
         }
     }
 }
@@ -58,6 +64,123 @@ fn an_index_of_one_block_and_of_none() {
     let index = index_of(&[b"key".to_vec()]);
     assert!(index.find(b"key").is_some() && index.find(b"").is_some() && index.find(b"ke").is_some());
     assert!(index.find(b"key\0").is_none() && index.find(b"z").is_none());
+}
+
+/// Blocks of all shapes: what a search says of a key is what fjall reads.
+#[test]
+fn a_block_says_what_fjall_reads_in_it() {
+    let mut random = Random(3);
+    for round in 0..400 {
+        let mut keys: Vec<_> = (0..1 + random.below(1 + round)).map(|_| random.key()).collect();
+        // fjall takes no empty keys, and the engine has none.
+        keys.iter_mut().for_each(|key| key.push(b'.'));
+        keys.sort();
+        keys.dedup();
+        let mut items = Vec::new();
+        for key in &keys {
+            // The newest version comes first.
+            for seqno in (0..1 + random.below(3)).rev() {
+                let kind = [ValueType::Value, ValueType::Value, ValueType::Tombstone, ValueType::WeakTombstone];
+                let kind = kind[random.below(4) as usize];
+                let len = if kind == ValueType::Value { [0, 1, 127, 128, 300][random.below(5) as usize] } else { 0 };
+                let value = vec![round as u8; len];
+                items.push(InternalValue::from_components(key.as_slice(), value, seqno * 200, kind));
+            }
+        }
+        let interval = 1 + random.below(20) as u8;
+        let bytes = DataBlock::encode_into_vec(&items, interval, 0.0).unwrap();
+        let (len, checksum) = (bytes.len() as u32, Checksum::from_raw(0));
+        let header = Header { block_type: BlockType::Data, checksum, data_length: len, uncompressed_length: len };
+        let of_fjall = DataBlock::new(Block { header, data: bytes.clone().into() });
+        for key in keys.clone().into_iter().chain((0..100).map(|_| random.key())) {
+            let expected = of_fjall.point_read(&key, SeqNo::MAX).map(Entry::from);
+            let found = block::search(&bytes, &key).expect("a block as it should be");
+            let found = found.map(|entry| match entry {
+                Entry::Value(value) => Entry::Value(Slice::new(value)),
+                Entry::Deleted => Entry::Deleted,
+            });
+            assert_eq!(found, expected, "{key:?} in {keys:?}");
+        }
+        // What is cut off is left to fjall, or is a part of the block that has the answer; it never is a panic.
+        let key = &keys[random.below(keys.len() as u64) as usize];
+        for len in 0..bytes.len().min(200) {
+            block::search(&bytes[..len], key);
+        }
+    }
+}
+
+#[test]
+fn a_filter_says_what_fjall_says() {
+    let mut random = Random(4);
+    for each in [2.0, 5.0, 10.0, 20.0, 30.0] {
+        let keys: Vec<_> = (0..500).map(|_| random.key()).collect();
+        let mut builder = Builder::with_bpk(keys.len(), each);
+        keys.iter().for_each(|key| builder.set_with_hash(Builder::get_hash(key)));
+        let bytes = builder.build();
+        let Some(filter) = Filter::new(Slice::new(&bytes)) else {
+            // One bit of a key, or twenty.
+            assert!(!(4.5..=23.0).contains(&each), "{each} bits");
+            continue;
+        };
+        let of_fjall = StandardBloomFilterReader::new(&bytes).unwrap();
+        for key in keys.into_iter().chain((0..5000u32).map(|n| n.to_be_bytes().to_vec())) {
+            let hashes = Hashes::new(Hashes::of(&key));
+            filter.ask(&hashes);
+            assert_eq!(filter.may_have(filter.begin(&hashes), &hashes), of_fjall.contains(&key), "{key:?}");
+        }
+    }
+    assert!(Filter::new(Slice::new(b"")).is_none());
+    assert!(Filter::new(Slice::new(b"LSM\x03\x01\0................................")).is_none());
+}
+
+/// Larger blocks than are searched here, and those that cannot be read.
+#[test]
+fn what_is_large_or_damaged_is_fjalls() {
+    let dir = tempfile::tempdir().unwrap();
+    let tables = Lsm::open(dir.path(), 1 << 20).unwrap();
+    let rows = tables.rows("t").unwrap();
+    let key = |n: usize| format!("key{n:05}").into_bytes();
+    let value = |n: usize| vec![n as u8; [10, 2000, 9000, 100_000][n % 4]];
+    let entries = (0..200).map(|n| (Slice::new(&key(n)), Some(Slice::new(&value(n)))));
+    Lsm::write(&rows, entries).unwrap();
+    for n in 0..200 {
+        assert_eq!(Lsm::get(&rows, &key(n)).unwrap().as_deref(), Some(&*value(n)));
+    }
+    let file = rows.finder.0.runs.read().runs[0].tables[0].table.path.clone();
+    let mut bytes = std::fs::read(&*file).unwrap();
+    bytes[2000] ^= 1;
+    std::fs::write(&*file, bytes).unwrap();
+    let error = Lsm::get(&rows, &key(1)).unwrap_err();
+    assert!(matches!(error, Error::Corrupt(_)), "{error:?}");
+    assert_eq!(Lsm::get(&rows, &key(150)).unwrap().as_deref(), Some(&*value(150)));
+}
+
+/// Blocks, indexes and filters as earlier versions wrote them, and as fjall does without being told otherwise.
+#[test]
+fn tables_of_an_earlier_version_are_looked_in_too() {
+    let earlier = || {
+        KeyspaceCreateOptions::default()
+            .data_block_compression_policy(CompressionPolicy::disabled())
+            .index_block_pinning_policy(PinningPolicy::all(true))
+            .filter_block_pinning_policy(PinningPolicy::all(true))
+            .index_block_partitioning_policy(PartitioningPolicy::all(false))
+            .filter_block_partitioning_policy(PartitioningPolicy::all(false))
+    };
+    for options in [earlier as fn() -> _, KeyspaceCreateOptions::default] {
+        let dir = tempfile::tempdir().unwrap();
+        Database::builder(dir.path()).open().unwrap().keyspace("t", options).unwrap();
+        let tables = Lsm::open(dir.path(), 1 << 20).unwrap();
+        let rows = tables.rows("t").unwrap();
+        let key = |n: u32| (n * 7).to_be_bytes();
+        for part in 0..3 {
+            let entries = (0..5000).filter(|n| n % 3 == part);
+            Lsm::write(&rows, entries.map(|n| (Slice::new(&key(n)), Some(Slice::new(&[n as u8; 100]))))).unwrap();
+        }
+        for n in 0..5000 {
+            assert_eq!(Lsm::get(&rows, &key(n)).unwrap().as_deref(), Some(&[n as u8; 100][..]));
+            assert_eq!(Lsm::get(&rows, &(n * 7 + 1).to_be_bytes()).unwrap(), None);
+        }
+    }
 }
 
 /// Rows in several runs, with deletions, while fjall merges them: what is found is what was written, and what fjall finds.
