@@ -5,6 +5,9 @@
 //! 2. The checkpoint's thread writes the frozen rows to fjall, keyspace by keyspace, sorted and without a journal.
 //! 3. It lets go of the frozen generation and deletes the log files from before step 1.
 //!
+//! A generation that is half full and that nobody has written to for some seconds goes the same way, so that a quiet server has its rows
+//! in memory once, and little to read back: the checkpoint's thread does step 1 then, as the leader of a round without records.
+//!
 //! A crash in between costs nothing: the log has every row until it is on disk, and to write a row twice is to write it once.
 //! Commits that come while the second generation fills before the first is on disk are held up by the milliseconds (`progress`). One that
 //! would fill it waits, but not for ever: after [`PATIENCE`] it fails,
@@ -13,8 +16,10 @@
 use super::inner::Inner;
 use super::keyspace::Layers;
 use super::memtable::Map;
+use super::progress::State;
 use super::redo::Failure;
 use super::tables::{Disk, Tables};
+use crate::boundary::catch;
 use crate::refengine::error::{Error, Result, io_error};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -28,6 +33,8 @@ const RETRY: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How often the checkpoint's thread looks for tables that were merged while it has nothing to do.
 const IDLE: Duration = Duration::from_secs(1);
+/// So often in a row it finds that nobody has committed meanwhile before it writes out what is there.
+const QUIET: u32 = 5;
 /// How often those who wait look whether writes have stopped: whoever stops them may hold any lock, so it only sets a flag.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -66,6 +73,11 @@ impl Inner {
             }
             self.checkpoint.done.wait_for(&mut state, LOOK);
         }
+        self.begin(&mut state)
+    }
+
+    /// Begins a checkpoint. The caller leads a round, and there is no other checkpoint.
+    fn begin(&self, state: &mut State) -> Result<()> {
         match self.redo.rotate() {
             Ok(last) => {
                 self.freeze();
@@ -83,6 +95,29 @@ impl Inner {
                 self.check_writable()
             }
         }
+    }
+
+    /// Begins a checkpoint of a generation that is not full, unless somebody commits.
+    pub(super) fn begin_early(&self) {
+        let mut rounds = self.rounds.lock();
+        if rounds.leading || rounds.members > 0 {
+            return;
+        }
+        rounds.leading = true;
+        drop(rounds);
+        let begun = catch(|| {
+            let mut state = self.checkpoint.state.lock();
+            // One that waits for space, or that was begun meanwhile, has its generation still; and where writes have stopped the log has all.
+            if state.pending.is_none() && self.check_writable().is_ok() {
+                // Who writes next is told why it failed.
+                let _ = self.begin(&mut state);
+            }
+        });
+        if let Err(defect) = begun {
+            self.poison(&defect);
+        }
+        self.rounds.lock().leading = false;
+        self.decided.notify_all();
     }
 
     /// Puts an empty generation in the place of the active one, which freezes.
@@ -103,6 +138,7 @@ impl Inner {
         self.redo.prepare();
         // Whether the log says that the disk is full.
         let mut told = false;
+        let mut quiet = Quiet::default();
         let mut state = self.checkpoint.state.lock();
         loop {
             match state.pending {
@@ -141,6 +177,10 @@ impl Inner {
                     if self.checkpoint.wake.wait_for(&mut state, IDLE).timed_out() {
                         drop(state);
                         self.follow();
+                        let half_full = self.generations.read().active.bytes() >= self.memory / 2;
+                        if quiet.is_long(self.redo.position()) && half_full {
+                            self.begin_early();
+                        }
                         state = self.checkpoint.state.lock();
                     }
                 }
@@ -203,6 +243,21 @@ impl Inner {
     }
 }
 
+/// How often in a row the log was found at the same place.
+#[derive(Default)]
+struct Quiet {
+    position: u64,
+    times: u32,
+}
+
+impl Quiet {
+    fn is_long(&mut self, position: u64) -> bool {
+        self.times = if position == self.position { self.times.saturating_add(1) } else { 0 };
+        self.position = position;
+        self.times >= QUIET
+    }
+}
+
 /// Gives freed memory back to the system. The rows of a generation lie scattered between others, and the allocator would
 /// keep their memory for the next one, which the row cache uses meanwhile.
 fn give_back() {
@@ -220,3 +275,6 @@ pub(super) fn write(rows: &<Disk as Tables>::Rows, map: &Map) -> Result<()> {
     }
     Disk::write(rows, map.all())
 }
+
+#[cfg(test)]
+mod tests;

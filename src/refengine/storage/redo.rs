@@ -181,6 +181,11 @@ impl Redo {
         &self.times
     }
 
+    /// Where the next record will begin, of all that were ever written.
+    pub(super) fn position(&self) -> u64 {
+        self.writer.lock().position
+    }
+
     /// Bytes in the file that is written to.
     pub(super) fn len(&self) -> u64 {
         self.writer.lock().offset
