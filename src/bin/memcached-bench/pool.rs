@@ -3,7 +3,7 @@
 //! each row has is known, so every value is compared to the byte.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::encoder::Dialect;
 use crate::options::Options;
@@ -23,6 +23,9 @@ const MARIADB: &str = "mariadb";
 /// How much less rows and how much more memory `MEMORY` has than the other workloads.
 const FEWER: u32 = 5;
 const WIDER: u32 = 4;
+
+/// How long nobody writes before its memory is measured: the host has new rows twice until then.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// What the stage found so far.
 #[derive(Default)]
@@ -67,6 +70,7 @@ pub fn measure(options: &Options, folder: &Path, mib: u32, outcome: &mut Outcome
     let stage = Stage { folder: &folder, mib: mib * WIDER, rows: (options.keys / FEWER).max(1), ..stage };
     let mut subjects = on_server_core(|| Ok(vec![stage.host()?, stage.memcached()?]))?;
     stage.run(LOAD, &mut subjects)?;
+    std::thread::sleep(QUIET);
     rows.push(stage.run(MEMORY, &mut subjects)?);
     Ok(())
 }

@@ -78,7 +78,7 @@ pub fn section(options: &Options, outcome: &Outcome) -> String {
          - `beside-load`: one more connection loads new rows at full speed, a tenth of the table or for ten seconds; the CPU of the \
          gets is what is left when each new row takes as much as in the load.\n\
          - `after-kill`: the host was ended with SIGKILL while nothing was asked, and started again; sets and new rows are there.\n\
-         - `memory`: another table, of a fifth of the rows, in a pool four times as large.\n\n\
+         - `memory`: another table, of a fifth of the rows, in a pool four times as large, ten seconds after it was loaded.\n\n\
          `reads` of the host and of MariaDB are their calls of `read` and `pread`, those of the extended store what it counts itself. \
          Memory is resident; of its own is what is in no file.\n"
     );
