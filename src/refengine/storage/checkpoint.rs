@@ -19,7 +19,6 @@ use super::memtable::Map;
 use super::progress::State;
 use super::redo::Failure;
 use super::tables::{Disk, Tables};
-use crate::boundary::catch;
 use crate::refengine::error::{Error, Result, io_error};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -99,23 +98,20 @@ impl Inner {
 
     /// Begins a checkpoint of a generation that is not full, unless somebody commits.
     pub(super) fn begin_early(&self) {
-        let mut rounds = self.rounds.lock();
+        let rounds = self.rounds.lock();
         if rounds.leading || rounds.members > 0 {
             return;
         }
-        rounds.leading = true;
-        drop(rounds);
-        let begun = catch(|| {
+        // Who writes next is told why it failed; where writes have stopped the log has all.
+        let _ = self.lead(rounds, || {
             let mut state = self.checkpoint.state.lock();
-            // One that waits for space, or that was begun meanwhile, has its generation still; and where writes have stopped the log has all.
-            if state.pending.is_none() && self.check_writable().is_ok() {
-                // Who writes next is told why it failed.
-                let _ = self.begin(&mut state);
+            // One that waits for space, or that was begun meanwhile, has its generation still.
+            if state.pending.is_some() {
+                return Ok(());
             }
+            self.check_writable()?;
+            self.begin(&mut state)
         });
-        if let Err(defect) = begun {
-            self.poison(&defect);
-        }
         self.rounds.lock().leading = false;
         self.decided.notify_all();
     }

@@ -73,17 +73,12 @@ impl Inner {
                 self.decided.wait(&mut rounds);
                 continue;
             }
-            rounds.leading = true;
             rounds.round += 1;
             let idle = std::mem::take(&mut rounds.idle);
             let mut records = std::mem::replace(&mut rounds.records, idle);
             let members = std::mem::take(&mut rounds.members);
             let (sync, write) = (std::mem::take(&mut rounds.sync), std::mem::take(&mut rounds.write));
-            drop(rounds);
-            let written = catch(|| self.write_round(&records, sync, write)).unwrap_or_else(|defect| {
-                self.poison(&defect);
-                Err(Error::CommitUnknown(defect.to_string()))
-            });
+            let written = self.lead(rounds, || self.write_round(&records, sync, write));
             records.clear();
             rounds = self.rounds.lock();
             rounds.idle = records;
@@ -96,6 +91,17 @@ impl Inner {
                 self.decided.notify_all();
             }
         }
+    }
+
+    /// Does what only a leader may, of whom there is none; the caller says when the next may lead.
+    #[inline]
+    pub(super) fn lead(&self, mut rounds: MutexGuard<'_, Rounds>, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        rounds.leading = true;
+        drop(rounds);
+        catch(work).unwrap_or_else(|defect| {
+            self.poison(&defect);
+            Err(Error::CommitUnknown(defect.to_string()))
+        })
     }
 
     fn write_round(&self, records: &Records, sync: bool, write: bool) -> Result<()> {

@@ -2,8 +2,8 @@
 //!
 //! fjall looks a key up under the lock of its list of tables, which whoever changes the list holds while files are synced; it searches an
 //! index of entries of all lengths, asks a cache for the block, and puts the block there, from where nobody takes it again when there are
-//! more rows than memory. Here a list of tables is kept until it is known that there is a newer one, the index of a table is an array, and
-//! a block is read and forgotten. What blocks are and how they are checked stays fjall's.
+//! more rows than memory. Here a list of tables is kept until it is known that there is a newer one, indexes and
+//! filters are laid out for this (`places`, `filter`), and a block is read and forgotten (`block`). Their forms and checksums stay fjall's.
 //!
 //! An older list shows the rows as they were: its tables do not change, and their files are there as long as somebody has them. Whoever
 //! adds tables has to call [`Finder::follow`] before anybody may count on finding what is in them.
@@ -139,7 +139,8 @@ impl Runs {
 
 impl Run {
     fn new(tables: Vec<Arc<Found>>) -> Run {
-        let lasts = Places::new(tables.iter().map(|found| &**found.table.metadata.key_range.max()));
+        let lasts: Vec<_> = tables.iter().map(|found| &**found.table.metadata.key_range.max()).collect();
+        let lasts = Places::new(&lasts);
         Run { lasts, tables }
     }
 
@@ -238,22 +239,19 @@ impl Index {
     }
 
     fn new(blocks: &[IndexBlock]) -> Option<Index> {
-        let entries = || blocks.iter().flat_map(|block| block.iter().map(|entry| (block.as_slice(), entry)));
-        let mut starts = Vec::new();
-        let mut end = None;
-        for (_, entry) in entries() {
+        let (mut starts, mut lasts, mut end) = (Vec::new(), Vec::new(), None);
+        for (bytes, entry) in blocks.iter().flat_map(|block| block.iter().map(|entry| (block.as_slice(), entry))) {
             let start = u32::try_from(*entry.offset).ok()?;
             // The entries of such an index are whole, never cut behind what they share.
             if entry.prefix.is_some() || end.is_some_and(|end| end != start) {
                 return None;
             }
             starts.push(start);
+            lasts.push(bytes.get(entry.end_key.0..entry.end_key.1)?);
             end = Some(start.checked_add(entry.size)?);
         }
         starts.push(end?);
-        let keys: Vec<&[u8]> =
-            entries().map(|(bytes, entry)| bytes.get(entry.end_key.0..entry.end_key.1)).collect::<Option<_>>()?;
-        Some(Index { lasts: Places::new(keys.iter().copied())?, starts: starts.into() })
+        Some(Index { lasts: Places::new(&lasts)?, starts: starts.into() })
     }
 
     /// The first block whose last key is not below `key`.

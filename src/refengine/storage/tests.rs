@@ -9,7 +9,7 @@ const SMALL: u64 = 8 << 10;
 /// One that never fills.
 const LARGE: u64 = 64 << 20;
 
-fn open(dir: &Path, memory: u64) -> Storage {
+pub(super) fn open(dir: &Path, memory: u64) -> Storage {
     try_open(dir, memory).unwrap()
 }
 
@@ -17,7 +17,7 @@ fn try_open(dir: &Path, memory: u64) -> Result<Storage> {
     Storage::open(dir, (1 << 20, memory), 1)
 }
 
-fn put(storage: &Storage, keyspace: &str, key: &[u8], value: Option<&[u8]>) {
+pub(super) fn put(storage: &Storage, keyspace: &str, key: &[u8], value: Option<&[u8]>) {
     let keyspace = storage.keyspace(keyspace).unwrap();
     storage.commit(vec![Change { keyspace, key: key.into(), value: value.map(Slice::from) }], &[]).unwrap();
 }

@@ -1,17 +1,10 @@
 use super::*;
-use crate::refengine::storage::{Change, Slice, Storage};
-use std::path::Path;
+use crate::refengine::storage::Storage;
+use crate::refengine::storage::tests::{open, put as put_in};
 use std::sync::atomic::AtomicBool;
 
-/// `memory`: bytes of a full generation.
-fn open(dir: &Path, memory: u64) -> Storage {
-    Storage::open(dir, (1 << 20, memory), 1).unwrap()
-}
-
 fn put(storage: &Storage, key: &str, value: &[u8]) {
-    let keyspace = storage.keyspace("t").unwrap();
-    let value = Some(Slice::new(value));
-    storage.commit(vec![Change { keyspace, key: Slice::new(key.as_bytes()), value }], &[]).unwrap();
+    put_in(storage, "t", key.as_bytes(), Some(value));
 }
 
 fn get(storage: &Storage, key: &str) -> Option<Vec<u8>> {
@@ -22,7 +15,7 @@ fn wait_until(what: &str, done: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !done() {
         assert!(Instant::now() < deadline, "{what}");
-        std::thread::yield_now();
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

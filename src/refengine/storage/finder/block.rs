@@ -37,10 +37,7 @@ pub(super) fn find(
             let block = block.get_mut(..at.size() as usize)?;
             file.read_exact_at(block, *at.offset()).ok()?;
             let found = search(checked(block)?, key)?;
-            Some(found.map(|entry| match entry {
-                Entry::Value(value) => Entry::Value(Slice::new(value)),
-                Entry::Deleted => Entry::Deleted,
-            }))
+            Some(found.map(Entry::kept))
         });
         if let Some(found) = found {
             return Ok(found);
@@ -48,6 +45,16 @@ pub(super) fn find(
     }
     let found = DataBlock::new(read(file, at, BlockType::Data, compression)?).point_read(key, SeqNo::MAX);
     Ok(found.map(Entry::from))
+}
+
+impl Entry<&[u8]> {
+    /// A copy that does not need the block.
+    pub(super) fn kept(self) -> Entry<Slice> {
+        match self {
+            Entry::Value(value) => Entry::Value(Slice::new(value)),
+            Entry::Deleted => Entry::Deleted,
+        }
+    }
 }
 
 impl From<InternalValue> for Entry<Slice> {
@@ -167,27 +174,29 @@ impl<'a> Reader<'a> {
         self.0.first() == Some(&END)
     }
 
+    /// An entry with its whole key.
+    #[inline]
     fn whole(&mut self) -> Option<Parsed<'a>> {
-        let mut at = Reader(self.0);
-        let kind = at.kind()?;
-        let len = at.number()?;
-        let key = at.bytes(len)?;
-        at.value(kind).map(|value| {
-            *self = at;
-            Parsed { kind, key, value }
-        })
+        self.entry(|_| Some(())).map(|((), entry)| entry)
     }
 
     /// How many bytes of the last whole key one begins with, and the rest.
+    #[inline]
     fn rest(&mut self) -> Option<(usize, Parsed<'a>)> {
+        self.entry(Reader::number)
+    }
+
+    /// What is in front of the key's length, and the entry. Where there is none the reader stays where it is.
+    #[inline]
+    fn entry<T>(&mut self, front: impl FnOnce(&mut Self) -> Option<T>) -> Option<(T, Parsed<'a>)> {
         let mut at = Reader(self.0);
         let kind = at.kind()?;
-        let (shared, len) = (at.number()?, at.number()?);
+        let front = front(&mut at)?;
+        let len = at.number()?;
         let key = at.bytes(len)?;
-        at.value(kind).map(|value| {
-            *self = at;
-            (shared, Parsed { kind, key, value })
-        })
+        let value = at.value(kind)?;
+        *self = at;
+        Some((front, Parsed { kind, key, value }))
     }
 
     /// The kind of an entry, and past its sequence number.

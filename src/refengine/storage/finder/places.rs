@@ -29,32 +29,32 @@ enum Keys {
     Kept { bytes: Box<[u8]>, ends: Box<[u32]> },
 }
 
+impl Keys {
+    fn kept(keys: &[&[u8]]) -> Option<Keys> {
+        let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+        for key in keys {
+            bytes.extend_from_slice(key);
+            ends.push(u32::try_from(bytes.len()).ok()?);
+        }
+        Some(Keys::Kept { bytes: bytes.into(), ends: ends.into() })
+    }
+}
+
 impl Places {
     /// `None`: they are more bytes than 32 bits can count.
-    pub(super) fn new<'a>(keys: impl Iterator<Item = &'a [u8]> + Clone) -> Option<Places> {
-        let (first, last) = (keys.clone().next().unwrap_or_default(), keys.clone().last().unwrap_or_default());
+    pub(super) fn new(keys: &[&[u8]]) -> Option<Places> {
+        let (first, last) = (keys.first().copied().unwrap_or_default(), keys.last().copied().unwrap_or_default());
         let common = first.iter().zip(last).take_while(|(a, b)| a == b).count();
-        let head_of = |key: &[u8]| head(key.get(common..).unwrap_or_default());
-        let mut levels = vec![nodes(keys.clone().map(head_of))];
+        let mut levels = vec![nodes(keys.iter().map(|key| head(key.get(common..).unwrap_or_default())))];
         while let Some(below) = levels.last().filter(|level| level.len() > 1) {
             // The last node's free places are above all keys, as the node's end must be for who looks for one behind them.
-            let ends = below.iter().map(|Node(heads)| heads[WIDE - 1]);
-            let above = nodes(ends);
+            let above = nodes(below.iter().map(|Node(heads)| heads[WIDE - 1]));
             levels.push(above);
         }
         levels.reverse();
-        let len = first.len();
-        let keys_kept = || {
-            let (mut bytes, mut ends) = (Vec::new(), Vec::new());
-            for key in keys.clone() {
-                bytes.extend_from_slice(key);
-                ends.push(u32::try_from(bytes.len()).ok()?);
-            }
-            Some(Keys::Kept { bytes: bytes.into(), ends: ends.into() })
-        };
-        let told = len <= common + 8 && keys.clone().all(|key| key.len() == len);
-        let kept = if told { Keys::Long(len) } else { keys_kept()? };
-        Some(Places { len: keys.count(), common: first.get(..common).unwrap_or_default().into(), levels, keys: kept })
+        let told = first.len() <= common + 8 && keys.iter().all(|key| key.len() == first.len());
+        let kept = if told { Keys::Long(first.len()) } else { Keys::kept(keys)? };
+        Some(Places { len: keys.len(), common: first.get(..common).unwrap_or_default().into(), levels, keys: kept })
     }
 
     /// The number of the first key that is not below `key`; that of all keys if there is none. `near` is told a number that is at most

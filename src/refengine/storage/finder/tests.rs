@@ -37,9 +37,13 @@ fn index_of(keys: &[Vec<u8>]) -> Index {
         KeyedBlockHandle::new(key.as_slice().into(), 1, BlockHandle::new(BlockOffset(at as u64 * 7), 7))
     };
     let bytes = IndexBlock::encode_into_vec(&keys.iter().enumerate().map(handle).collect::<Vec<_>>()).unwrap();
+    Index::new(&[IndexBlock::new(block_of(BlockType::Index, &bytes))]).expect("a small index")
+}
+
+fn block_of(block_type: BlockType, bytes: &[u8]) -> Block {
     let (len, checksum) = (bytes.len() as u32, Checksum::from_raw(0));
-    let header = Header { block_type: BlockType::Index, checksum, data_length: len, uncompressed_length: len };
-    Index::new(&[IndexBlock::new(Block { header, data: bytes.into() })]).expect("a small index")
+    let header = Header { block_type, checksum, data_length: len, uncompressed_length: len };
+    Block { header, data: Slice::new(bytes) }
 }
 
 #[test]
@@ -89,17 +93,11 @@ fn a_block_says_what_fjall_reads_in_it() {
         }
         let interval = 1 + random.below(20) as u8;
         let bytes = DataBlock::encode_into_vec(&items, interval, 0.0).unwrap();
-        let (len, checksum) = (bytes.len() as u32, Checksum::from_raw(0));
-        let header = Header { block_type: BlockType::Data, checksum, data_length: len, uncompressed_length: len };
-        let of_fjall = DataBlock::new(Block { header, data: bytes.clone().into() });
+        let of_fjall = DataBlock::new(block_of(BlockType::Data, &bytes));
         for key in keys.clone().into_iter().chain((0..100).map(|_| random.key())) {
             let expected = of_fjall.point_read(&key, SeqNo::MAX).map(Entry::from);
             let found = block::search(&bytes, &key).expect("a block as it should be");
-            let found = found.map(|entry| match entry {
-                Entry::Value(value) => Entry::Value(Slice::new(value)),
-                Entry::Deleted => Entry::Deleted,
-            });
-            assert_eq!(found, expected, "{key:?} in {keys:?}");
+            assert_eq!(found.map(Entry::kept), expected, "{key:?} in {keys:?}");
         }
         // What is cut off is left to fjall, or is a part of the block that has the answer; it never is a panic.
         let key = &keys[random.below(keys.len() as u64) as usize];
