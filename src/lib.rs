@@ -29,6 +29,7 @@ mod boundary;
 pub mod bindings;
 pub mod cache;
 pub mod host;
+mod places;
 pub mod plugin;
 pub mod protocol;
 mod recycle;

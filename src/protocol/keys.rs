@@ -10,13 +10,21 @@ pub struct Keys<'a> {
     /// What follows the first key, from a space to the end of the last key.
     rest: &'a [u8],
     count: usize,
+    /// Whether one of them begins with `@`.
+    marked: bool,
 }
 
 impl<'a> Keys<'a> {
     /// A single key.
     #[inline]
     pub fn one(key: &'a [u8]) -> Keys<'a> {
-        Keys { first: key, rest: b"", count: 1 }
+        Keys { first: key, rest: b"", count: 1, marked: is_marked(key) }
+    }
+
+    /// Whether one of them may name a container, as all that do begin with `@`; at no cost.
+    #[inline]
+    pub fn may_name_container(&self) -> bool {
+        self.marked
     }
 
     /// How many there are, at no cost.
@@ -45,21 +53,22 @@ impl<'a> Keys<'a> {
         let mut args = Args(rest);
         let first = args.next().filter(|key| key.len() <= KEY_MAX)?;
         let rest = trim_end(args.0);
-        let mut count = 1;
+        let (mut count, mut marked) = (1, is_marked(first));
         for key in Args(rest) {
             if key.len() > KEY_MAX {
                 return None;
             }
             count += 1;
+            marked |= is_marked(key);
         }
-        Some(Keys { first, rest, count })
+        Some(Keys { first, rest, count, marked })
     }
 
     /// The first [`KEYS_MAX`] keys at most, and what stands behind them. `None` as for `new`.
     pub(super) fn first_of(text: &'a [u8]) -> Option<SomeKeys<'a>> {
         let mut args = Args(text);
         let first = args.next().filter(|key| key.len() <= KEY_MAX)?;
-        let (rest, mut count) = (args.0, 1);
+        let (rest, mut count, mut marked) = (args.0, 1, is_marked(first));
         while count < KEYS_MAX
             && let Some(key) = args.next()
         {
@@ -67,9 +76,10 @@ impl<'a> Keys<'a> {
                 return None;
             }
             count += 1;
+            marked |= is_marked(key);
         }
         let rest = rest.get(..rest.len() - args.0.len()).unwrap_or_default();
-        Some(SomeKeys { keys: Keys { first, rest, count }, behind: args.0 })
+        Some(SomeKeys { keys: Keys { first, rest, count, marked }, behind: args.0 })
     }
 
     /// The keys in the client's order, doubles included.
@@ -77,6 +87,11 @@ impl<'a> Keys<'a> {
     pub fn iter(&self) -> KeyIter<'a> {
         KeyIter { first: Some(self.first), rest: Args(self.rest), left: self.count }
     }
+}
+
+#[inline]
+fn is_marked(key: &[u8]) -> bool {
+    key.first() == Some(&b'@')
 }
 
 /// Keys from the front of a line, and what stands behind them.

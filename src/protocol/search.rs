@@ -1,29 +1,25 @@
 //! Finding a byte that is near.
 
-/// Bytes in which it is looked for word by word; behind them `memchr` is quicker.
-const NEAR: usize = 64;
+use crate::places::{WIDE, places};
 
-const ONES: u64 = u64::from_ne_bytes([1; 8]);
-const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
+/// Bytes in which one is looked for here; behind them `memchr` is quicker.
+const NEAR: usize = 64;
 
 /// Where `byte` first is in `text`. Most words and lines are short: there this ends before `memchr` has begun.
 #[inline]
 pub(super) fn find(byte: u8, text: &[u8]) -> Option<usize> {
-    let (words, tail) = text.as_chunks::<8>();
-    for (i, word) in words.iter().enumerate() {
-        if i == NEAR / 8 {
+    let (chunks, tail) = text.as_chunks::<WIDE>();
+    for (i, chunk) in chunks.iter().enumerate() {
+        if i == NEAR / WIDE {
             return find_far(byte, text);
         }
-        let same = zeroes(u64::from_le_bytes(*word) ^ (ONES * u64::from(byte)));
+        let same = places(chunk, byte);
         if same != 0 {
-            return Some(8 * i + same.trailing_zeros() as usize / 8);
+            return Some(WIDE * i + same.trailing_zeros() as usize);
         }
     }
-    tail.iter().position(|other| *other == byte).map(|at| 8 * words.len() + at)
+    tail.iter().position(|other| *other == byte).map(|at| WIDE * chunks.len() + at)
 }
-
-/// Bytes in which [`near_line`] looks.
-const LINE: usize = 64;
 
 /// A line that ends near.
 pub(super) struct NearLine {
@@ -36,39 +32,27 @@ pub(super) struct NearLine {
 /// The line that `input` begins with, if its newline is among the first 64 bytes.
 #[inline]
 pub(super) fn near_line(input: &[u8]) -> Option<NearLine> {
-    let (words, tail) = input.as_chunks::<8>();
+    let (chunks, tail) = input.as_chunks::<WIDE>();
     let mut blanks = 0;
-    for (word, at) in words.iter().zip((0..LINE).step_by(8)) {
-        let word = u64::from_le_bytes(*word);
-        blanks |= places(word, b' ') << at;
-        let ends = zeroes(word ^ (ONES * u64::from(b'\n')));
+    for (chunk, at) in chunks.iter().zip((0..NEAR).step_by(WIDE)) {
+        blanks |= u64::from(places(chunk, b' ')) << at;
+        let ends = places(chunk, b'\n');
         if ends != 0 {
-            return Some(NearLine { end: at + ends.trailing_zeros() as usize / 8, blanks });
+            return Some(NearLine { end: at + ends.trailing_zeros() as usize, blanks });
         }
     }
-    let at = 8 * words.len();
-    if at >= LINE || tail.is_empty() {
+    let at = WIDE * chunks.len();
+    if at >= NEAR || tail.is_empty() {
         return None;
     }
-    let word = tail.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte));
-    let ends = zeroes(word ^ (ONES * u64::from(b'\n')));
-    (ends != 0)
-        .then(|| NearLine { end: at + ends.trailing_zeros() as usize / 8, blanks: blanks | places(word, b' ') << at })
-}
-
-/// The top bit of the first byte that is zero, and perhaps of some above it.
-#[inline(always)]
-fn zeroes(word: u64) -> u64 {
-    word.wrapping_sub(ONES) & !word & TOPS
-}
-
-/// Which bytes of a word are `byte`, a bit for each.
-#[inline(always)]
-fn places(word: u64, byte: u8) -> u64 {
-    let different = word ^ (ONES * u64::from(byte));
-    let same = !(((different & !TOPS) + !TOPS) | different | !TOPS);
-    // Brings the top bits together in the highest byte.
-    (same >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+    // The last bytes once more with some before them, or all there are.
+    let (chunk, known) = match input.last_chunk::<WIDE>() {
+        Some(last) => (*last, WIDE - tail.len()),
+        None => (std::array::from_fn(|i| tail.get(i).copied().unwrap_or(0)), 0),
+    };
+    let ends = places(&chunk, b'\n') >> known;
+    let blanks = blanks | u64::from(places(&chunk, b' ') >> known) << at;
+    (ends != 0).then(|| NearLine { end: at + ends.trailing_zeros() as usize, blanks })
 }
 
 #[cold]
@@ -95,7 +79,7 @@ mod tests {
 
         #[test]
         fn the_first_one_is_found(text in prop::collection::vec(prop::sample::select(&[0u8, 1, b' ', b'!', 0x80, 0xa0, 0xff][..]), 0..200), byte in prop::sample::select(&[0u8, b' ', b'\n', 0x80, 0xff][..])) {
-            for from in 0..text.len().min(9) {
+            for from in 0..text.len().min(17) {
                 let text = &text[from..];
                 prop_assert_eq!(find(byte, text), text.iter().position(|other| *other == byte));
             }

@@ -68,6 +68,7 @@ impl RowCache {
         Ok(RowCache { shards, hasher })
     }
 
+    #[inline]
     fn name<'a>(&self, table: u64, key: &'a [u8]) -> Name<'a> {
         let (first, rest) = split(key);
         Name { hash: hash(&self.hasher, table, first, rest), table, key }

@@ -95,13 +95,16 @@ pub struct Table {
     pub key: usize,
     /// Unique for each description of a table, so that what a session keeps of one is never used for another; copies share it.
     pub stamp: u32,
+    /// Whether one of the columns is CHAR, which comes back with padding.
+    padded: bool,
 }
 
 impl Table {
     /// A new description of a table, with a stamp of its own.
     pub fn new(id: usize, path: CString, index: Option<CString>, columns: Vec<Column>, key: usize) -> Table {
         static STAMP: AtomicU32 = AtomicU32::new(1);
-        Table { id, path, index, columns, key, stamp: STAMP.fetch_add(1, Ordering::Relaxed) }
+        let padded = columns.iter().any(|column| column.kind == ColumnKind::Char);
+        Table { id, path, index, columns, key, stamp: STAMP.fetch_add(1, Ordering::Relaxed), padded }
     }
 
     /// Position of the column of that name; names are compared byte by byte.

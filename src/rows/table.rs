@@ -241,6 +241,11 @@ impl Rows for TableRows {
     fn columns<const N: usize>(&self, table: &Table, columns: [Option<usize>; N]) -> [Option<&[u8]>; N] {
         let mut found = [None; N];
         let Some(open) = self.opened(table) else { return found };
+        if let Some(fields) = open.current_fields()
+            && !table.padded
+        {
+            return fields.columns(columns);
+        }
         // By number, so that it is unrolled.
         let mut i = 0;
         while i < N {

@@ -45,11 +45,23 @@ pub struct Container {
     pub(super) flags: Option<usize>,
     pub(super) cas: Option<usize>,
     pub(super) expiry: Option<usize>,
+    /// How those are read.
+    read: ReadColumns,
     pub(super) policies: Policies,
     refused: Option<ContainerError>,
     foreign: Option<Foreign>,
     /// Whether the log knows that clients' exptimes are ignored here.
     exptime_said: AtomicBool,
+}
+
+/// What a read has to know of the mapped columns: the same for each row.
+#[derive(Debug, Default)]
+struct ReadColumns {
+    /// The value column, where it is one whose bytes are the value.
+    value: Option<usize>,
+    unsigned_flags: bool,
+    unsigned_cas: bool,
+    unsigned_expiry: bool,
 }
 
 /// What a read tells of a row, but for its cas number.
@@ -127,9 +139,20 @@ impl Container {
 
     /// Whether it is the same mapping of the same table as another one.
     pub(super) fn is_same_as(&self, other: &Container) -> bool {
-        let Container { name, table, values, flags, cas, expiry, policies, refused, foreign: _, exptime_said: _ } =
-            self;
-        let Table { path, index, columns, key, id: _, stamp: _ } = table;
+        let Container {
+            name,
+            table,
+            values,
+            flags,
+            cas,
+            expiry,
+            policies,
+            refused,
+            read: _,
+            foreign: _,
+            exptime_said: _,
+        } = self;
+        let Table { path, index, columns, key, .. } = table;
         (name, path, index, columns, key)
             == (&other.name, &other.table.path, &other.table.index, &other.table.columns, &other.table.key)
             && (values, flags, cas, expiry, policies, refused)
@@ -226,44 +249,34 @@ impl Container {
 
     pub(super) fn flags_of<R: Rows>(&self, rows: &R) -> u32 {
         let [flags] = rows.columns(&self.table, [self.flags]);
-        self.number_in(self.flags, flags).unwrap_or(0) as u32
+        self.flags_in(flags)
     }
 
     /// What a read tells of the current row, but for its cas number.
     #[inline(always)]
     pub(super) fn seen<'r, R: Rows>(&self, rows: &'r R) -> Seen<'r> {
-        let whole = match self.values[..] {
-            [column] if !matches!(self.table.columns[column].kind, ColumnKind::Int { .. }) => Some(column),
-            _ => None,
-        };
+        let whole = self.read.value;
         let [deadline, flags, value] = rows.columns(&self.table, [self.expiry, self.flags, whole]);
         Seen {
             deadline: self.deadline_in(deadline),
-            flags: self.number_in(self.flags, flags).unwrap_or(0) as u32,
+            flags: self.flags_in(flags),
             value: whole.map(|_| value.unwrap_or_default()),
         }
     }
 
-    /// What an integer column stores, as the low 64 bits; `None` for NULL and without a column.
     #[inline(always)]
-    fn number_in(&self, column: Option<usize>, stored: Option<&[u8]>) -> Option<u64> {
-        let unsigned = matches!(self.table.columns.get(column?)?.kind, ColumnKind::Int { unsigned: true, .. });
-        Some(decode_bits(stored?, unsigned))
+    fn flags_in(&self, stored: Option<&[u8]>) -> u32 {
+        stored.map_or(0, |stored| decode_bits(stored, self.read.unsigned_flags) as u32)
     }
 
     #[inline(always)]
     fn deadline_in(&self, stored: Option<&[u8]>) -> i64 {
-        match self.number_in(self.expiry, stored) {
-            None => 0,
+        let Some(stored) = stored else { return 0 };
+        match decode_bits(stored, self.read.unsigned_expiry) as i64 {
             // Beyond all that is signed, or long ago.
-            Some(beyond) if (beyond as i64) < 0 && self.expires_unsigned() => i64::MAX,
-            Some(deadline) => deadline as i64,
+            beyond if beyond < 0 && self.read.unsigned_expiry => i64::MAX,
+            deadline => deadline,
         }
-    }
-
-    #[cold]
-    fn expires_unsigned(&self) -> bool {
-        self.expiry.is_some_and(|i| matches!(self.table.columns[i].kind, ColumnKind::Int { unsigned: true, .. }))
     }
 
     /// The cas number of the current row. Where no column has one (there is none, or the row was written by SQL) it is a digest of what
@@ -279,7 +292,7 @@ impl Container {
 
     fn number_of<R: Rows>(&self, rows: &R) -> Option<u64> {
         let [number] = rows.columns(&self.table, [self.cas]);
-        self.number_in(self.cas, number).filter(|number| *number != 0)
+        number.map(|stored| decode_bits(stored, self.read.unsigned_cas)).filter(|number| *number != 0)
     }
 
     /// FNV-1a over every mapped column with its length; never 0, which would mean "no cas number".

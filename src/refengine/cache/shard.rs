@@ -114,17 +114,13 @@ impl Shard {
     #[inline(always)]
     pub(super) fn get<T>(&self, name: Name<'_>, take: impl FnOnce(Hit<'_>) -> T) -> Option<T> {
         let (first, rest) = split(name.key);
-        let mut plain = None;
-        let place = *self.index.find(name.hash, |place| match self.plain(*place) {
+        // By hand, and not by the table's own search: that one asks by a pointer to a function.
+        let (place, plain) = self.index.iter_hash(name.hash).find_map(|place| match self.plain(*place) {
             Some((row, table, at, key)) => {
-                plain = Some(row);
                 let same = first == 0 && u64::from(table) == name.table && key == rest.len();
-                same && row.get(at..).is_some_and(|row| row.starts_with(rest))
+                (same && row.get(at..).is_some_and(|row| row.starts_with(rest))).then_some((*place, Some(row)))
             }
-            None => {
-                plain = None;
-                self.is(*place, name)
-            }
+            None => self.is(*place, name).then_some((*place, None)),
         })?;
         if let (Some(word), bit) = self.mark(place as usize)
             && word.load(Ordering::Relaxed) & bit == 0

@@ -169,16 +169,18 @@ pub(crate) fn bytes(row: &[u8], n: usize, i: usize) -> Option<&[u8]> {
 /// Calls `f` for each of `fields`, one for each column, with the column's bytes: `None` for NULL and where these are not such a row.
 #[inline]
 pub(crate) fn each<'r, F>(row: &'r [u8], fields: &mut [F], mut f: impl FnMut(&mut F, Option<&'r [u8]>)) {
-    // Nearly all rows are narrow.
+    // Nearly all rows are narrow, and their columns end one behind the other: then the rest of the payload is cut once for each.
     if let Some((2, rest)) = row.split_first()
-        && let Some((offsets, payload)) = rest.split_at_checked(2 * fields.len())
+        && let Some((offsets, mut payload)) = rest.split_at_checked(2 * fields.len())
     {
         let mut start = 0;
         for (field, offset) in fields.iter_mut().zip(offsets.as_chunks::<2>().0) {
             let raw = u16::from_le_bytes(*offset);
             let end = raw & !NULL_16;
-            f(field, if raw == end { payload.get(usize::from(start)..usize::from(end)) } else { None });
-            start = end;
+            let cut = payload.split_at_checked(usize::from(end.wrapping_sub(start)));
+            let (column, behind) = cut.unwrap_or_default();
+            f(field, (raw == end && cut.is_some()).then_some(column));
+            (payload, start) = (behind, end);
         }
         return;
     }

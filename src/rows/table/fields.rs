@@ -33,7 +33,7 @@ impl Fields {
     }
 
     /// The stored bytes of a column of the row that was found last, `None` for NULL. The cursor must not have been moved since.
-    #[inline]
+    #[inline(always)]
     pub(super) fn bytes(&self, i: usize) -> Option<&[u8]> {
         let field = self.row.get(i)?;
         if field.data.is_null() {
@@ -42,6 +42,12 @@ impl Fields {
         // SAFETY: the host promises `len` bytes until the cursor is moved or closed or its transaction ends; the session is borrowed
         // until the bytes are not used any more, and each of these needs it mutably.
         Some(unsafe { std::slice::from_raw_parts(field.data.cast::<u8>(), field.len as usize) })
+    }
+
+    /// Those of several columns, `None` also for one that is not asked for.
+    #[inline(always)]
+    pub(super) fn columns<const N: usize>(&self, columns: [Option<usize>; N]) -> [Option<&[u8]>; N] {
+        columns.map(|column| self.bytes(column?))
     }
 
     /// Finds the row with a key, as the cursor locks.

@@ -132,21 +132,27 @@ impl OpenTable {
         self.index.as_ref().unwrap_or(&self.base)
     }
 
+    /// The fields of the current row, where it is in them.
+    #[inline(always)]
+    pub(super) fn current_fields(&self) -> Option<&Fields> {
+        self.tuples.fields.as_ref().filter(|_| self.in_fields)
+    }
+
     /// The stored bytes of a column of the current row, `None` for NULL.
     #[inline(always)]
     pub(super) fn bytes(&self, column: usize) -> Option<&[u8]> {
-        match &self.tuples.fields {
-            Some(fields) if self.in_fields => fields.bytes(column),
-            _ => self.tuples.row.bytes(column),
+        match self.current_fields() {
+            Some(fields) => fields.bytes(column),
+            None => self.tuples.row.bytes(column),
         }
     }
 
     /// Those of an integer column of this width.
     #[inline]
     pub(super) fn integer(&self, column: usize, width: u8) -> Option<&[u8]> {
-        match &self.tuples.fields {
-            Some(fields) if self.in_fields => fields.bytes(column),
-            _ => self.tuples.row.integer(column, width),
+        match self.current_fields() {
+            Some(fields) => fields.bytes(column),
+            None => self.tuples.row.integer(column, width),
         }
     }
 

@@ -150,12 +150,13 @@ impl<'w, R: Rows> Executor<'w, R> {
     }
 
     /// Follows a key as [`Executor::locate`] does, and nothing more.
+    #[cold]
     fn follow(&mut self, key: &[u8]) {
         self.scope.resolve(self.config, &mut self.container, key);
     }
 
     /// Follows a key to its container; a mapped key may switch the connection.
-    #[inline]
+    #[inline(always)]
     fn locate<'k>(&mut self, key: &'k [u8]) -> Located<'w, 'k>
     where
         'w: 'k,

@@ -32,7 +32,9 @@ impl<'w, R: Rows> Executor<'w, R> {
         }
         let mut keys = get.keys.iter();
         // Keys that are answered already may have switched the container.
-        keys.by_ref().take(answered).for_each(|name| self.follow(name));
+        if answered > 0 {
+            keys.by_ref().take(answered).for_each(|name| self.follow(name));
+        }
         for (i, name) in keys.enumerate() {
             // At least one key per tick, or a get would never end.
             if out.len() >= self.stop && i > 0 {

@@ -321,6 +321,7 @@ impl<'t> Planner<'_, 't> {
     }
 
     /// Notes whether the request at hand may not touch the container.
+    #[inline]
     fn check(&mut self, id: ContainerId) {
         if let Some((user, right)) = self.guard
             && self.config.container(id).is_some_and(|container| !user.may(right, &container.name))
@@ -343,8 +344,12 @@ impl<'t> Planner<'_, 't> {
                 return None;
             }
             Operation::Get(get) if !get.keys.is_single() => {
-                for key in get.keys.iter() {
-                    self.resolve(key, container);
+                if get.keys.may_name_container() {
+                    for key in get.keys.iter() {
+                        self.resolve(key, container);
+                    }
+                } else {
+                    self.check(*container);
                 }
                 return None;
             }
@@ -364,6 +369,7 @@ impl<'t> Planner<'_, 't> {
         self.resolve(key, container)
     }
 
+    #[inline]
     fn resolve<'k>(&mut self, key: &'k [u8], container: &mut ContainerId) -> Option<(ContainerId, &'k [u8])> {
         match self.scope.resolve(self.config, container, key) {
             Target::Key(id, key) => {

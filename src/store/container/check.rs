@@ -1,6 +1,6 @@
 //! How a row of `innodb_memcache.containers` becomes a container: its rules, one method each.
 
-use super::{Container, ContainerRow, Foreign};
+use super::{Container, ContainerRow, Foreign, ReadColumns};
 use crate::rows::{Column, ColumnKind, Error, Rows, Table};
 use crate::store::error::{ContainerError, Rule};
 use crate::store::{Policies, Policy};
@@ -48,6 +48,7 @@ impl Container {
             flags: None,
             cas: None,
             expiry: None,
+            read: ReadColumns::default(),
             policies: Policies::default(),
             refused: Some(ContainerError { container: row.name.clone(), rule }),
             foreign: None,
@@ -103,6 +104,7 @@ impl Checker<'_> {
         self.unmapped(&mapped)?;
         let index = self.index(rows)?;
         let policies = self.policies(key, policies);
+        let read = self.read(&values, flags, cas, expiry);
         Ok(Container {
             name: self.row.name.clone(),
             table: Table::new(id, self.path, index, self.columns, key),
@@ -110,11 +112,25 @@ impl Checker<'_> {
             flags,
             cas,
             expiry,
+            read,
             policies,
             refused: None,
             foreign: None,
             exptime_said: AtomicBool::new(false),
         })
+    }
+
+    fn read(&self, values: &[usize], flags: Option<usize>, cas: Option<usize>, expiry: Option<usize>) -> ReadColumns {
+        let is_text = |column: &usize| !matches!(self.columns[*column].kind, ColumnKind::Int { .. });
+        let is_unsigned = |column: Option<usize>| {
+            column.is_some_and(|column| matches!(self.columns[column].kind, ColumnKind::Int { unsigned: true, .. }))
+        };
+        ReadColumns {
+            value: if let [column] = values { Some(*column).filter(is_text) } else { None },
+            unsigned_flags: is_unsigned(flags),
+            unsigned_cas: is_unsigned(cas),
+            unsigned_expiry: is_unsigned(expiry),
+        }
     }
 
     /// Memory compares keys byte by byte. Where the table may not (`foo` and `FOO` can be one key), memory is not used.
