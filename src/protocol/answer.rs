@@ -1,7 +1,8 @@
 //! An outcome in the words of the request's protocol.
 
+use super::outcome::Value;
 use super::reply::{self, Out};
-use super::{Fault, Outcome, Request, Style, ascii, binary, meta};
+use super::{Fault, Operation, Outcome, Request, Style, ascii, binary, meta};
 use std::borrow::Cow;
 
 impl Request<'_> {
@@ -12,6 +13,15 @@ impl Request<'_> {
             Style::Text { noreply } => ascii::reply::write(&self.operation, *noreply, outcome, out),
             Style::Meta(style) => meta::reply::write(&self.operation, style, outcome, out),
             Style::Packet(style) => binary::reply::write(&self.operation, *style, outcome, out),
+        }
+    }
+
+    /// Appends an item that was read: the outcome that is told more often than all others together.
+    #[inline]
+    pub fn answer_value(&self, value: Value<'_>, out: &mut Out) {
+        match (&self.style, &self.operation) {
+            (Style::Text { .. }, Operation::Get(get)) => ascii::reply::hit(get, &value, out),
+            _ => self.answer(&Outcome::Value(value), out),
         }
     }
 

@@ -35,6 +35,10 @@ pub(super) fn near_line<'a>(line: &'a [u8], blanks: u64, stranger: bool, request
         [b's', b'e', b't', b' ', ..] if !stranger => {
             return store(StoreMode::Set, false, Words::new(line, blanks, 4), request);
         }
+        [b'i', b'n', b'c', b'r', b' ', ..] => {
+            *request = arith(Words::new(line, blanks, 5), true);
+            return Line::Complete;
+        }
         _ => {}
     }
     self::line(line, stranger, request)
@@ -52,8 +56,8 @@ pub(super) fn line<'a>(line: &'a [u8], stranger: bool, request: &mut Request<'a>
         b"gets" => get(rest, true),
         b"cas" => return store(StoreMode::Set, true, Args(rest), request),
         b"add" => return store(StoreMode::Add, false, Args(rest), request),
-        b"incr" => arith(rest, true),
-        b"decr" => arith(rest, false),
+        b"incr" => arith(Args(rest), true),
+        b"decr" => arith(Args(rest), false),
         b"delete" => delete(rest),
         b"touch" => touch(rest),
         b"gat" => get_and_touch(rest, false),
@@ -173,12 +177,12 @@ fn login<'a>(rest: &'a [u8], request: &mut Request<'a>) -> Line {
     }
 }
 
-fn arith(rest: &[u8], increment: bool) -> Request<'_> {
-    let mut args = Args(rest);
+#[inline]
+fn arith<'a>(mut args: impl Arguments<'a>, increment: bool) -> Request<'a> {
     let (Some(key), Some(delta)) = (args.next(), args.next()) else {
         return Request::refused(words::BAD_FORMAT);
     };
-    let noreply = noreply(rest);
+    let noreply = noreply(args.rest()) || delta == b"noreply" && trim(args.rest()).is_empty();
     if key.len() > KEY_MAX {
         return refused_unless(noreply, words::BAD_FORMAT);
     }

@@ -16,7 +16,7 @@ use super::error::{Error, Result};
 use super::types::{Charset, ColumnDef, ColumnType, TableDef, Value};
 #[cfg(any(test, fuzzing))]
 pub(crate) use row::field;
-pub(crate) use row::{Field, RowWriter, bytes, column, each, encode_row, fields};
+pub(crate) use row::{Field, Narrow, RowWriter, bytes, column, each, encode_row, fields};
 use std::borrow::Cow;
 
 /// Bytes an ENUM's number takes.

@@ -38,10 +38,18 @@ fn rows_give_back_each_field() {
             }
             assert_eq!(bytes(&row, fields.len(), i), *expected);
         }
+        let mut all = vec![None; fields.len()];
+        assert!(each(&row, &mut all, |found, bytes, place| *found = place.map(|(at, len)| &bytes[at..at + len])));
+        assert_eq!(all, fields);
         assert_eq!(field(&row, fields.len(), fields.len()), None);
         assert_eq!(bytes(&row, fields.len(), fields.len()), None);
         // Cut short, nothing is read beyond the end.
         for n in 0..row.len().min(64) {
+            let mut all = vec![None; fields.len()];
+            let told = each(&row[..n], &mut all, |found, bytes, place| {
+                *found = place.map(|(at, len)| at + len <= bytes.len())
+            });
+            assert!(!told || all.iter().all(|inside| inside.is_none_or(|inside| inside)));
             for i in 0..fields.len() {
                 if let Some(Field::At(range)) = field(&row[..n], fields.len(), i) {
                     assert_eq!(bytes(&row[..n], fields.len(), i), Some(&row[range]));

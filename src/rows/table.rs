@@ -239,20 +239,11 @@ impl Rows for TableRows {
 
     #[inline(always)]
     fn columns<const N: usize>(&self, table: &Table, columns: [Option<usize>; N]) -> [Option<&[u8]>; N] {
-        let mut found = [None; N];
-        let Some(open) = self.opened(table) else { return found };
-        if let Some(fields) = open.current_fields()
-            && !table.padded
-        {
-            return fields.columns(columns);
+        let Some(open) = self.opened(table) else { return [None; N] };
+        match open.current_fields() {
+            Some(fields) if !table.padded => fields.columns(columns),
+            _ => columns.map(|column| stored(open, table, column?)),
         }
-        // By number, so that it is unrolled.
-        let mut i = 0;
-        while i < N {
-            found[i] = columns[i].and_then(|column| stored(open, table, column));
-            i += 1;
-        }
-        found
     }
 
     fn insert(&mut self, table: &Table, cells: &[(usize, Cell<'_>)]) -> Result<()> {

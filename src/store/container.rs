@@ -266,7 +266,8 @@ impl Container {
 
     #[inline(always)]
     fn flags_in(&self, stored: Option<&[u8]>) -> u32 {
-        stored.map_or(0, |stored| decode_bits(stored, self.read.unsigned_flags) as u32)
+        let Some(stored) = stored else { return 0 };
+        decode_bits(stored, self.read.unsigned_flags) as u32
     }
 
     #[inline(always)]

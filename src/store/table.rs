@@ -185,8 +185,11 @@ impl<R: Rows> TableStore<R> {
         let column = container.counter_column(&self.rows)?;
         let Some(old) = value::number(&self.rows, container, column) else { return Ok(Arithmetic::NonNumeric) };
         let new = arith.apply(old);
-        self.note_rewritten(container);
         let mut text = itoa::Buffer::new();
+        self.written += text.format(new).len();
+        if container.values.len() > 1 {
+            self.note_rewritten(container);
+        }
         let number = (column, value::number_cell(container, column, new, &mut text)?);
         let cas = match (container.expiry, arith.exptime) {
             (Some(expiry), Some(exptime)) => {

@@ -19,13 +19,19 @@ impl<R: Rows> Store<R> {
     /// The table's operations on a container that serves, inside a transaction that suits what is to come. One that may write serves
     /// reads too; one that may not ends first. Outside batches reads never see uncommitted rows of others: their transactions may yet be
     /// undone, and a reply is for ever.
-    #[inline]
+    #[inline(always)]
     pub(super) fn begin(&mut self, container: &Container) -> Result<&mut TableStore<R>> {
         container.check()?;
+        let goes_on = self.table.rows.active() && (self.transaction.writable || !self.transaction.read_write);
+        if !goes_on {
+            self.begin_anew()?;
+        }
+        Ok(&mut self.table)
+    }
+
+    #[inline(never)]
+    fn begin_anew(&mut self) -> Result<()> {
         if self.table.rows.active() {
-            if self.transaction.writable || !self.transaction.read_write {
-                return Ok(&mut self.table);
-            }
             self.commit()?;
         }
         let Transaction { read_write, batch, .. } = self.transaction;
@@ -35,7 +41,7 @@ impl<R: Rows> Store<R> {
         let transaction = &mut self.transaction;
         (transaction.writable, transaction.operations, transaction.begun) = (read_write, 0, self.table.now);
         self.table.written = 0;
-        Ok(&mut self.table)
+        Ok(())
     }
 
     /// The same, for a change of the row of this key: memory forgets the key when it is committed, where memory is used at all.

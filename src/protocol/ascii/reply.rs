@@ -1,6 +1,6 @@
 //! The replies of the text commands.
 
-use crate::protocol::operation::{DumpFormat, Operation, Refused};
+use crate::protocol::operation::{DumpFormat, Get, Operation, Refused};
 use crate::protocol::outcome::{Denial, Fault, Outcome, Value};
 use crate::protocol::reply::{self, Out};
 
@@ -62,12 +62,16 @@ fn is_crawl(operation: &Operation<'_>) -> bool {
     matches!(operation, Operation::KeyDump { format: DumpFormat::Meta | DumpFormat::MetaGet, .. })
 }
 
+/// Appends what a read found.
+#[inline]
+pub(in crate::protocol) fn hit(get: &Get<'_>, value: &Value<'_>, out: &mut Out) {
+    reply::value(out, value.name, value.flags, get.with_cas.then_some(value.cas), value.value);
+}
+
 #[inline]
 fn item(operation: &Operation<'_>, value: &Value<'_>, out: &mut Out) {
     match operation {
-        Operation::Get(get) => {
-            reply::value(out, value.name, value.flags, get.with_cas.then_some(value.cas), value.value);
-        }
+        Operation::Get(get) => hit(get, value, out),
         Operation::KeyDump { format, .. } => {
             let item = (value.flags, value.cas, value.deadline, value.value.len());
             reply::dumped_key(out, *format, value.name, item);

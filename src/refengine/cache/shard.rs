@@ -73,9 +73,10 @@ impl Shard {
         (position % self.ring.len() as u64) as usize
     }
 
+    /// The place of an entry. Looked for by hand, and not by the table's own search, which asks by a pointer to a function.
     #[inline(always)]
     fn find(&self, name: Name<'_>) -> Option<u32> {
-        self.index.find(name.hash, |place| self.is(*place, name)).copied()
+        self.index.iter_hash(name.hash).find(|place| self.is(**place, name)).copied()
     }
 
     /// Whether the entry at a place has this name.
@@ -105,6 +106,13 @@ impl Shard {
         Some((body.get(..row as usize)?, table, at as usize, (key as usize).wrapping_sub(1)))
     }
 
+    /// The length of the entry at a place.
+    #[inline]
+    fn total(&self, place: usize) -> usize {
+        let head = self.ring.get(place..).and_then(|bytes| bytes.first_chunk::<2>());
+        head.map_or(0, |total| u16::from_le_bytes(*total).into())
+    }
+
     /// The mark of the entry at a place, and the word it is in.
     fn mark(&self, place: usize) -> (Option<&AtomicU64>, u64) {
         let grain = place / GRAIN;
@@ -115,13 +123,22 @@ impl Shard {
     pub(super) fn get<T>(&self, name: Name<'_>, take: impl FnOnce(Hit<'_>) -> T) -> Option<T> {
         let (first, rest) = split(name.key);
         // By hand, and not by the table's own search: that one asks by a pointer to a function.
-        let (place, plain) = self.index.iter_hash(name.hash).find_map(|place| match self.plain(*place) {
-            Some((row, table, at, key)) => {
-                let same = first == 0 && u64::from(table) == name.table && key == rest.len();
-                (same && row.get(at..).is_some_and(|row| row.starts_with(rest))).then_some((*place, Some(row)))
+        let mut found = None;
+        for place in self.index.iter_hash(name.hash) {
+            let plain = self.plain(*place);
+            let same = match plain {
+                Some((row, table, at, key)) => {
+                    let same = first == 0 && u64::from(table) == name.table && key == rest.len();
+                    same && row.get(at..).is_some_and(|row| row.starts_with(rest))
+                }
+                None => self.is(*place, name),
+            };
+            if same {
+                found = Some((*place, plain.map(|(row, ..)| row)));
+                break;
             }
-            None => self.is(*place, name).then_some((*place, None)),
-        })?;
+        }
+        let (place, plain) = found?;
         if let (Some(word), bit) = self.mark(place as usize)
             && word.load(Ordering::Relaxed) & bit == 0
         {
@@ -183,15 +200,20 @@ impl Shard {
 
     /// Puts a small row in the place of one that is at least as long, if its key needs no other place.
     fn overwrite(&mut self, place: u32, row: &[u8]) -> bool {
-        let Some(entry) = self.entry(place) else { return false };
-        let old = match (entry.row, entry.at) {
-            (Some(_), 0) => entry.row_at..entry.total,
-            (Some(_), at) if row.get(at as usize..at as usize + entry.rest.len()) == Some(entry.rest) => {
-                entry.row_at..entry.total
-            }
-            _ => return false,
-        };
         let start = place as usize;
+        let old = match self.plain(place) {
+            Some((old, _, at, key)) if row.get(at..at + key) == old.get(at..at + key) => HEAD + 1..self.total(start),
+            Some(_) => return false,
+            None => match self.entry(place) {
+                Some(Entry { row: Some(_), at: 0, row_at, total, .. }) => row_at..total,
+                Some(Entry { row: Some(_), at, rest, row_at, total, .. })
+                    if row.get(at as usize..at as usize + rest.len()) == Some(rest) =>
+                {
+                    row_at..total
+                }
+                _ => return false,
+            },
+        };
         let Some(target) = self.ring.get_mut(start + old.start..start + old.end) else { return false };
         let Some(target) = target.get_mut(..row.len()) else { return false };
         target.copy_from_slice(row);

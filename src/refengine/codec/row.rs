@@ -152,13 +152,8 @@ pub(crate) fn field(row: &[u8], n: usize, i: usize) -> Option<Field> {
 #[inline]
 pub(crate) fn bytes(row: &[u8], n: usize, i: usize) -> Option<&[u8]> {
     // Nearly all rows are narrow: a column of theirs is found here in a few steps.
-    if let Some((2, rest)) = row.split_first()
-        && let Some((offsets, payload)) = rest.split_at_checked(2 * n)
-    {
-        let (offsets, _) = offsets.as_chunks::<2>();
-        let end = u16::from_le_bytes(*offsets.get(i)?);
-        let start = if i == 0 { 0 } else { u16::from_le_bytes(*offsets.get(i - 1)?) & !NULL_16 };
-        return if end & NULL_16 == 0 { payload.get(usize::from(start)..usize::from(end)) } else { None };
+    if let Some(narrow) = Narrow::of(row, n) {
+        return narrow.bytes(i);
     }
     match field(row, n, i)? {
         Field::At(range) => row.get(range),
@@ -166,32 +161,62 @@ pub(crate) fn bytes(row: &[u8], n: usize, i: usize) -> Option<&[u8]> {
     }
 }
 
-/// Calls `f` for each of `fields`, one for each column, with the column's bytes: `None` for NULL and where these are not such a row.
+/// A narrow row, cut into its offsets and its payload.
+#[derive(Clone, Copy)]
+pub(crate) struct Narrow<'r> {
+    offsets: &'r [[u8; 2]],
+    payload: &'r [u8],
+}
+
+impl<'r> Narrow<'r> {
+    /// Cuts a row of `n` columns. `None`: it is not narrow.
+    #[inline]
+    pub(crate) fn of(row: &'r [u8], n: usize) -> Option<Narrow<'r>> {
+        let Some((2, rest)) = row.split_first() else { return None };
+        let (offsets, payload) = rest.split_at_checked(2 * n)?;
+        Some(Narrow { offsets: offsets.as_chunks().0, payload })
+    }
+
+    /// The bytes of a column, as [`bytes`] tells them.
+    #[inline]
+    pub(crate) fn bytes(self, i: usize) -> Option<&'r [u8]> {
+        let end = u16::from_le_bytes(*self.offsets.get(i)?);
+        let start = if i == 0 { 0 } else { u16::from_le_bytes(*self.offsets.get(i - 1)?) & !NULL_16 };
+        if end & NULL_16 == 0 { self.payload.get(usize::from(start)..usize::from(end)) } else { None }
+    }
+}
+
+/// Tells `f` for each of `fields`, one for each column, where the column's bytes are in the part of the row that it is told with them:
+/// `None` for NULL. `false`: these are not such a row, and what was told means nothing.
 #[inline]
-pub(crate) fn each<'r, F>(row: &'r [u8], fields: &mut [F], mut f: impl FnMut(&mut F, Option<&'r [u8]>)) {
-    // Nearly all rows are narrow, and their columns end one behind the other: then the rest of the payload is cut once for each.
-    if let Some((2, rest)) = row.split_first()
-        && let Some((offsets, mut payload)) = rest.split_at_checked(2 * fields.len())
-    {
-        let mut start = 0;
-        for (field, offset) in fields.iter_mut().zip(offsets.as_chunks::<2>().0) {
+pub(crate) fn each<'r, F>(
+    row: &'r [u8],
+    fields: &mut [F],
+    mut f: impl FnMut(&mut F, &'r [u8], Option<(usize, usize)>),
+) -> bool {
+    // Nearly all rows are narrow.
+    if let Some(Narrow { offsets, payload }) = Narrow::of(row, fields.len()) {
+        // That the columns lie one behind the other and end in the row is found out for all of them at once.
+        let (mut start, mut in_order) = (0, true);
+        for (field, offset) in fields.iter_mut().zip(offsets) {
             let raw = u16::from_le_bytes(*offset);
             let end = raw & !NULL_16;
-            let cut = payload.split_at_checked(usize::from(end.wrapping_sub(start)));
-            let (column, behind) = cut.unwrap_or_default();
-            f(field, (raw == end && cut.is_some()).then_some(column));
-            (payload, start) = (behind, end);
+            in_order &= start <= end;
+            let place = (usize::from(start), usize::from(end.wrapping_sub(start)));
+            f(field, payload, (raw == end).then_some(place));
+            start = end;
         }
-        return;
+        return in_order && usize::from(start) <= payload.len();
     }
     let n = fields.len();
     for (field, column) in fields.iter_mut().zip(self::fields(row, n)) {
-        let bytes = match column {
+        let place = match column {
             Field::Null => None,
-            Field::At(range) => row.get(range),
+            Field::At(range) => Some((range.start, range.len())),
         };
-        f(field, bytes);
+        f(field, row, place);
     }
+    true
 }
 
 /// Where the bytes of a row's columns are, in order; no bytes where these are not such a row.

@@ -4,7 +4,7 @@ use super::cursor::{Cursor, NOT_FOUND};
 use super::handle::{Fail, MISUSED, Outcome, entry, object};
 use super::value::{MISMATCH, Stored, bytes, stored};
 use crate::bindings::{IB_FIELD_UNSET, IB_SQL_NULL, ib_col_attr, ib_crsr_t, ib_err, ib_field_t, ib_ulint_t};
-use crate::refengine::codec::{self, RowWriter};
+use crate::refengine::codec::{self, Narrow, RowWriter};
 use crate::refengine::shape::{Form, Shape};
 use crate::refengine::trx::change::Updated;
 use crate::refengine::types::ColumnDef;
@@ -24,9 +24,18 @@ entry! {
         let (key, fields) = unsafe { (bytes(key, len)?, std::slice::from_raw_parts_mut(fields, columns)) };
         cursor.find_key(key)?;
         let row = cursor.row.bytes().ok_or(NOT_FOUND)?;
-        codec::each(row, fields, |field, column| {
-            *field = column.map_or(NULL, |column| ib_field_t { data: column.as_ptr().cast(), len: column.len() as ib_ulint_t });
+        let is_row = codec::each(row, fields, |field, bytes, place| {
+            *field = match place {
+                Some((start, len)) => {
+                    ib_field_t { data: bytes.as_ptr().wrapping_add(start).cast(), len: len as ib_ulint_t }
+                }
+                None => NULL,
+            };
         });
+        if !is_row {
+            fields.fill(NULL);
+            return Err(Fail(ib_err::IB_CORRUPTION));
+        }
         cursor.found = true;
         Ok(())
     }
@@ -79,6 +88,7 @@ unsafe fn write_row(
     }
     // SAFETY: the caller's promise.
     let fields = unsafe { std::slice::from_raw_parts(fields, columns.len()) };
+    let narrow = old.and_then(|old| Narrow::of(old, columns.len()));
     let mut row = RowWriter::begin(out, columns.len());
     for (at, (field, code)) in fields.iter().zip(shape.codes()).enumerate() {
         let given = field.len != ib_ulint_t::from(IB_FIELD_UNSET);
@@ -101,7 +111,12 @@ unsafe fn write_row(
             }
             continue;
         }
-        match if given { None } else { old.and_then(|old| codec::bytes(old, columns.len(), at)) } {
+        let kept = match narrow {
+            _ if given => None,
+            Some(narrow) => narrow.bytes(at),
+            None => old.and_then(|old| codec::bytes(old, columns.len(), at)),
+        };
+        match kept {
             Some(kept) => row.push(kept),
             // It has a default, which `insert_row` knows.
             None if code.attr & ib_col_attr::IB_COL_FILLED != 0 && old.is_none() => return Err(MISMATCH),

@@ -170,6 +170,7 @@ impl Api {
     }
 
     /// `Ok(false)` for the three codes that mean "no such row".
+    #[inline]
     pub(super) fn check_found(self, code: ib_err::Type) -> Result<bool> {
         match code {
             ib_err::IB_SUCCESS | ib_err::IB_SUCCESS_LOCKED_REC => Ok(true),

@@ -47,7 +47,14 @@ impl Fields {
     /// Those of several columns, `None` also for one that is not asked for.
     #[inline(always)]
     pub(super) fn columns<const N: usize>(&self, columns: [Option<usize>; N]) -> [Option<&[u8]>; N] {
-        columns.map(|column| self.bytes(column?))
+        let mut found = [None; N];
+        // By number, so that it is unrolled.
+        let mut i = 0;
+        while i < N {
+            found[i] = columns[i].and_then(|column| self.bytes(column));
+            i += 1;
+        }
+        found
     }
 
     /// Finds the row with a key, as the cursor locks.

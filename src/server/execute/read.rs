@@ -88,7 +88,7 @@ impl<'w, R: Rows> Executor<'w, R> {
                 None => {
                     let found = |item: Item<'_>| {
                         size = item.value.len();
-                        request.answer(&Outcome::Value(value(name, &item, None)), out);
+                        request.answer_value(value(name, &item, None), out);
                     };
                     let result = match get.touch {
                         None => self.store.get(container, key, get.with_cas, found),

@@ -369,7 +369,7 @@ impl<'t> Planner<'_, 't> {
         self.resolve(key, container)
     }
 
-    #[inline]
+    #[inline(always)]
     fn resolve<'k>(&mut self, key: &'k [u8], container: &mut ContainerId) -> Option<(ContainerId, &'k [u8])> {
         match self.scope.resolve(self.config, container, key) {
             Target::Key(id, key) => {
