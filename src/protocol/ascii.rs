@@ -36,8 +36,7 @@ pub(super) fn near_line<'a>(line: &'a [u8], blanks: u64, stranger: bool, request
             return store(StoreMode::Set, false, Words::new(line, blanks, 4), request);
         }
         [b'i', b'n', b'c', b'r', b' ', ..] => {
-            *request = arith(Words::new(line, blanks, 5), true);
-            return Line::Complete;
+            return arith(Words::new(line, blanks, 5), true, request);
         }
         _ => {}
     }
@@ -56,8 +55,8 @@ pub(super) fn line<'a>(line: &'a [u8], stranger: bool, request: &mut Request<'a>
         b"gets" => get(rest, true),
         b"cas" => return store(StoreMode::Set, true, Args(rest), request),
         b"add" => return store(StoreMode::Add, false, Args(rest), request),
-        b"incr" => arith(Args(rest), true),
-        b"decr" => arith(Args(rest), false),
+        b"incr" => return arith(Args(rest), true, request),
+        b"decr" => return arith(Args(rest), false, request),
         b"delete" => delete(rest),
         b"touch" => touch(rest),
         b"gat" => get_and_touch(rest, false),
@@ -178,21 +177,18 @@ fn login<'a>(rest: &'a [u8], request: &mut Request<'a>) -> Line {
 }
 
 #[inline]
-fn arith<'a>(mut args: impl Arguments<'a>, increment: bool) -> Request<'a> {
+fn arith<'a>(mut args: impl Arguments<'a>, increment: bool, request: &mut Request<'a>) -> Line {
     let (Some(key), Some(delta)) = (args.next(), args.next()) else {
-        return Request::refused(words::BAD_FORMAT);
+        *request = Request::refused(words::BAD_FORMAT);
+        return Line::Complete;
     };
     let noreply = noreply(args.rest()) || delta == b"noreply" && trim(args.rest()).is_empty();
-    if key.len() > KEY_MAX {
-        return refused_unless(noreply, words::BAD_FORMAT);
-    }
-    match unsigned(delta) {
-        Some(delta) => {
-            let arith = Arith { delta, ..Arith::new(increment, key) };
-            text(Operation::Arith(arith), noreply)
-        }
+    *request = match unsigned(delta) {
+        _ if key.len() > KEY_MAX => refused_unless(noreply, words::BAD_FORMAT),
+        Some(delta) => text(Operation::Arith(Arith { delta, ..Arith::new(increment, key) }), noreply),
         None => refused_unless(noreply, words::INVALID_DELTA),
-    }
+    };
+    Line::Complete
 }
 
 /// The number that old clients send behind the key is a surplus argument like any other.

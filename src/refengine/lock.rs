@@ -74,7 +74,9 @@ impl Point {
 
     /// `false`: nobody is left.
     fn remove(&mut self, trx: u64) -> bool {
-        self.others.retain(|h| h.trx != trx);
+        if !self.others.is_empty() {
+            self.others.retain(|h| h.trx != trx);
+        }
         if self.first.trx != trx {
             return true;
         }

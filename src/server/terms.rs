@@ -5,6 +5,7 @@ use crate::protocol::operation::{self as asked, Kind, StoreMode};
 use crate::store::{Condition, Config, Container, ContainerId, NewItem, NumberChange};
 
 /// Whether the cache policies of its container keep an operation that is no read away from the table.
+#[inline]
 pub fn spares_table(operation: &Operation<'_>, config: &Config, container: ContainerId) -> bool {
     let Some(policies) = config.container(container).map(Container::policies) else { return false };
     let policy = match operation.kind() {

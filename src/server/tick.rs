@@ -79,11 +79,10 @@ impl<R: Rows> Tick<'_, R> {
                     budget,
                     may_carry: !self.last.crowded || carriers < CARRIERS,
                     unknown: &mut unknown,
-                    planned: &mut planned,
                     guard: None,
                     forbidden: false,
                 };
-                let plan = planner.plan(*key, conn, plans.len());
+                let plan = planner.plan(&mut planned, *key, conn, plans.len());
                 carriers += usize::from(plan.writes && plan.carries);
                 self.this.crowded |= plan.crowded;
                 yields += u64::from(plan.more);

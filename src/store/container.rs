@@ -48,6 +48,8 @@ pub struct Container {
     /// How those are read.
     read: ReadColumns,
     pub(super) policies: Policies,
+    /// Whether one of those uses memory.
+    pub(super) uses_memory: bool,
     refused: Option<ContainerError>,
     foreign: Option<Foreign>,
     /// Whether the log knows that clients' exptimes are ignored here.
@@ -149,6 +151,7 @@ impl Container {
             policies,
             refused,
             read: _,
+            uses_memory: _,
             foreign: _,
             exptime_said: _,
         } = self;

@@ -56,10 +56,15 @@ impl<R: Rows> Store<R> {
     }
 
     /// A change of the table by this key is under way: memory forgets the key when it is committed, where memory is used at all.
+    #[inline(always)]
     pub(super) fn forget(&mut self, container: &Container, key: &[u8]) {
-        if !container.policies.use_memory() {
-            return;
+        if container.uses_memory {
+            self.forget_in_memory(container, key);
         }
+    }
+
+    #[cold]
+    fn forget_in_memory(&mut self, container: &Container, key: &[u8]) {
         let key = container.memory_key(key).into_owned();
         self.transaction.journal.push(Effect::Remove { container: container.table.stamp, key });
     }

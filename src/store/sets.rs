@@ -48,7 +48,9 @@ impl<R: Rows> TableStore<R> {
             }
             self.item_cells(container, *item, &mut cells)?;
             cells.push((container.table.key, container.key_cell(key).ok_or_else(|| container.refused_key())?));
-            numbers.push(self.number(container, item.cas, &mut cells));
+            let (cas, number) = self.number(container, item.cas);
+            cells.extend(number);
+            numbers.push(cas);
             self.written += item.value.len();
         }
         self.rows.upsert(&container.table, items.len(), &cells)?;

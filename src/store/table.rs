@@ -16,6 +16,9 @@ const RELATIVE_EXPTIME_MAX: i64 = 60 * 60 * 24 * 30;
 /// How often a store retries after losing a race for a new key before it reports the duplicate.
 const INSERT_ATTEMPTS: u32 = 3;
 
+/// Bytes of the longest number of 64 bits as text.
+const NUMBER_MAX: usize = 20;
+
 /// Bytes of scratch memory that are kept for the next operation.
 const SCRATCH_KEPT: usize = 1 << 20;
 
@@ -134,10 +137,9 @@ impl<R: Rows> TableStore<R> {
         if !self.find_live(container, key)? {
             return Ok(false);
         }
-        if let Some(column) = container.expiry {
-            let cell = container.expiry_cell(column, self.deadline(exptime));
+        if let Some(deadline) = self.deadline_cell(container, exptime) {
             self.note_rewritten(container);
-            self.rows.update(&container.table, &[(column, cell)])?;
+            self.rows.update(&container.table, &[deadline])?;
         }
         Ok(true)
     }
@@ -185,19 +187,14 @@ impl<R: Rows> TableStore<R> {
         let column = container.counter_column(&self.rows)?;
         let Some(old) = value::number(&self.rows, container, column) else { return Ok(Arithmetic::NonNumeric) };
         let new = arith.apply(old);
-        let mut text = itoa::Buffer::new();
-        self.written += text.format(new).len();
+        self.written += NUMBER_MAX;
         if container.values.len() > 1 {
             self.note_rewritten(container);
         }
+        let mut text = itoa::Buffer::new();
         let number = (column, value::number_cell(container, column, new, &mut text)?);
-        let cas = match (container.expiry, arith.exptime) {
-            (Some(expiry), Some(exptime)) => {
-                let deadline = (expiry, container.expiry_cell(expiry, self.deadline(exptime)));
-                self.update_value(container, &[number, deadline], arith.cas)?
-            }
-            _ => self.update_value(container, &[number], arith.cas)?,
-        };
+        let deadline = arith.exptime.and_then(|exptime| self.deadline_cell(container, exptime));
+        let cas = self.update_value(container, [Some(number), deadline], arith.cas)?;
         Ok(Arithmetic::Value(new, cas))
     }
 
@@ -217,14 +214,12 @@ impl<R: Rows> TableStore<R> {
         if let Some(present) = self.other_than(container, compare) {
             return Ok(Stored::Exists(present));
         }
-        let deadline = exptime.and_then(|exptime| {
-            container.expiry.map(|column| (column, container.expiry_cell(column, self.deadline(exptime))))
-        });
+        let deadline = exptime.and_then(|exptime| self.deadline_cell(container, exptime));
         if deadline.is_none() && container.cas.is_none() {
             return Ok(Stored::Stored(0));
         }
         self.note_rewritten(container);
-        self.update_value(container, deadline.as_slice(), given).map(Stored::Stored)
+        self.update_value(container, [None, deadline], given).map(Stored::Stored)
     }
 
     /// Deletes an item, one with another cas number than `compare` excepted.
@@ -349,6 +344,13 @@ impl<R: Rows> TableStore<R> {
         }
     }
 
+    /// The cell of a new deadline, where a column keeps it.
+    #[inline]
+    fn deadline_cell(&self, container: &Container, exptime: i64) -> Option<(usize, Cell<'static>)> {
+        let column = container.expiry?;
+        Some((column, container.expiry_cell(column, self.deadline(exptime))))
+    }
+
     /// The cas number of the current row, if it is another one than `compare`.
     fn other_than(&self, container: &Container, compare: Option<u64>) -> Option<u64> {
         compare.and_then(|expected| Some(container.cas_of(&self.rows)).filter(|present| *present != expected))
@@ -381,7 +383,8 @@ impl<R: Rows> TableStore<R> {
         }
         let mut cells = recycle(std::mem::take(&mut self.cells));
         self.item_cells(container, item, &mut cells)?;
-        let cas = self.number(container, item.cas, &mut cells);
+        let (cas, number) = self.number(container, item.cas);
+        cells.extend(number);
         if found {
             self.rows.update(&container.table, &cells)?;
         } else {
@@ -406,9 +409,7 @@ impl<R: Rows> TableStore<R> {
         if let Some(column) = container.flags {
             cells.push((column, container.flags_cell(column, item.flags)));
         }
-        if let Some(column) = container.expiry {
-            cells.push((column, container.expiry_cell(column, self.deadline(item.exptime))));
-        }
+        cells.extend(self.deadline_cell(container, item.exptime));
         Ok(())
     }
 
@@ -430,7 +431,7 @@ impl<R: Rows> TableStore<R> {
             self.note_rewritten(container);
             self.written += value.len();
             value::cell(container, column, &whole)
-                .and_then(|cell| self.update_value(container, &[(column, cell)], item.cas))
+                .and_then(|cell| self.update_value(container, [Some((column, cell)), None], item.cas))
         };
         whole.shrink_to(SCRATCH_KEPT);
         self.scratch = whole;
@@ -443,30 +444,33 @@ impl<R: Rows> TableStore<R> {
         self.written += values.map(<[u8]>::len).sum::<usize>();
     }
 
-    /// Appends a new row's cas number, `given` or one of ours, and returns it; 0 where the container has no cas column.
+    /// A new row's cas number, `given` or one of ours, and its cell; 0 where the container has no cas column.
+    #[inline]
     pub(super) fn number(
         &mut self,
         container: &Container,
         given: Option<u64>,
-        cells: &mut Vec<(usize, Cell<'_>)>,
-    ) -> u64 {
-        let Some(column) = container.cas else { return 0 };
+    ) -> (u64, Option<(usize, Cell<'static>)>) {
+        let Some(column) = container.cas else { return (0, None) };
         let cas = given.unwrap_or_else(|| self.cas.take());
-        cells.push((column, container.cas_cell(column, cas)));
-        cas
+        (cas, Some((column, container.cas_cell(column, cas))))
     }
 
-    /// Updates the current row and gives it a new cas number, which it returns: `given`, or one of ours.
-    fn update_value(&mut self, container: &Container, cells: &[(usize, Cell<'_>)], given: Option<u64>) -> Result<u64> {
-        if container.cas.is_none() {
-            self.rows.update(&container.table, cells)?;
-            return Ok(0);
+    /// Updates the current row by a value and a deadline and gives it a new cas number, which it returns: `given`, or one of ours.
+    #[inline]
+    fn update_value(
+        &mut self,
+        container: &Container,
+        cells: [Option<(usize, Cell<'_>)>; 2],
+        given: Option<u64>,
+    ) -> Result<u64> {
+        let (cas, number) = self.number(container, given);
+        let (mut all, mut count) = ([(0, Cell::Null); 3], 0);
+        for cell in cells.into_iter().chain([number]).flatten() {
+            all[count] = cell;
+            count += 1;
         }
-        let mut all = recycle(std::mem::take(&mut self.cells));
-        all.extend_from_slice(cells);
-        let cas = self.number(container, given, &mut all);
-        self.rows.update(&container.table, &all)?;
-        self.cells = recycle(all);
+        self.rows.update(&container.table, &all[..count])?;
         Ok(cas)
     }
 

@@ -45,6 +45,7 @@ impl<R: Rows> Store<R> {
     }
 
     /// The same, for a change of the row of this key: memory forgets the key when it is committed, where memory is used at all.
+    #[inline]
     pub(super) fn begin_change(&mut self, container: &Container, key: &[u8]) -> Result<&mut TableStore<R>> {
         self.begin(container)?;
         self.forget(container, key);

@@ -112,7 +112,7 @@ pub(super) fn find_key(key: &[u8], row: &[u8]) -> u8 {
 }
 
 /// The hash of a name, whose key is in two parts because that is how an entry may have it.
-#[inline]
+#[inline(always)]
 pub(super) fn hash(hasher: &DefaultHashBuilder, table: u64, first: u8, rest: &[u8]) -> u64 {
     let mut state = hasher.build_hasher();
     state.write_u64(table ^ u64::from(first) << 56);

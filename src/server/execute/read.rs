@@ -138,6 +138,7 @@ impl<'w, R: Rows> Executor<'w, R> {
 
     /// A read that may tell its client to renew the item, and may create one to be filled; it answers, and tells how many bytes the value
     /// has that was there.
+    #[inline(never)]
     fn get_renewing(
         &mut self,
         request: &Request<'_>,

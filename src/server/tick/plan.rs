@@ -40,6 +40,27 @@ pub(super) struct Planned<'t> {
 }
 
 impl Planned<'_> {
+    /// One that asks for nothing yet, of the connection that has this plan: a request is large, and parsed in its place it is not moved.
+    #[inline]
+    fn blank(plan: usize, container: ContainerId, parser: Parser) -> Self {
+        Planned {
+            plan,
+            request: Request::default(),
+            kind: Kind::Idle,
+            before: container,
+            after: container,
+            sort: None,
+            end: 0,
+            parser,
+            reply: 0..0,
+            denial: None,
+            verdict: None,
+            memory_only: false,
+            kept: None,
+            broken: false,
+        }
+    }
+
     /// Whether its reply is one that nothing of its line may follow.
     pub(super) fn breaks_off(&self) -> bool {
         self.broken || self.denial.is_some() || self.verdict.is_some()
@@ -162,7 +183,6 @@ pub(super) struct Planner<'w, 't> {
     pub(super) scope: Scope,
     /// Names of containers that are not known.
     pub(super) unknown: &'w mut Vec<Vec<u8>>,
-    pub(super) planned: &'w mut Vec<Planned<'t>>,
     /// Who asks, and the right that the request at hand demands; `None` where nobody needs a right.
     pub(super) guard: Option<(&'t User, Right)>,
     /// The request at hand leads to a container that its user has no right to.
@@ -170,9 +190,10 @@ pub(super) struct Planner<'w, 't> {
 }
 
 impl<'t> Planner<'_, 't> {
-    pub(super) fn plan(mut self, key: usize, conn: &'t Conn, index: usize) -> Plan {
+    /// Plans for a connection, whose requests go behind those that are `planned`; `index` is the number of its plan.
+    pub(super) fn plan(mut self, planned: &mut Vec<Planned<'t>>, key: usize, conn: &'t Conn, index: usize) -> Plan {
         let input = conn.input();
-        let first = self.planned.len();
+        let first = planned.len();
         let mut plan = Plan {
             conn: key,
             requests: first..first,
@@ -196,98 +217,89 @@ impl<'t> Planner<'_, 't> {
             more: false,
         };
         let (mut parser, mut end, mut keys, mut container) = (conn.parser, 0, 0, conn.container);
-        let mut request = Request::default();
+        // Behind the last request that is planned; what stands there is to become the next.
+        let mut behind = first;
         // Whether values are read, and whether behind that something changes memory, which never runs again.
         let (mut carries, mut kept_behind) = (false, false);
         loop {
             let limit = if plan.writes { self.budget.writes } else { self.budget.requests };
-            if self.planned.len() - first >= limit || keys >= self.budget.keys {
+            if end == input.len() {
+                break;
+            }
+            if behind - first >= limit || keys >= self.budget.keys {
                 plan.more = true;
                 break;
             }
-            let (unparsed, begun) = (parser, end);
-            match parser.parse(&input[end..], &mut request) {
+            match planned.get_mut(behind) {
+                Some(next) => next.parser = parser,
+                None => planned.push(Planned::blank(index, conn.container, parser)),
+            }
+            let next = &mut planned[behind];
+            match next.parser.parse(&input[end..], &mut next.request) {
                 Parsed::Incomplete { wanted } => {
-                    plan.wanted = wanted;
+                    (parser, plan.wanted) = (next.parser, wanted);
                     // Nobody gets memory for long lines before it logged in.
                     plan.close |= matches!(conn.access, Access::Stranger) && input.len() - end > LINE_MAX + VALUE_MAX;
                     break;
                 }
-                Parsed::Swallowed { consumed } => end += consumed,
+                Parsed::Swallowed { consumed } => (parser, end) = (next.parser, end + consumed),
                 Parsed::Close => {
-                    plan.close = true;
+                    (parser, plan.close) = (next.parser, true);
                     break;
                 }
                 Parsed::Request { consumed } => {
                     // A range streams for many ticks, each with a view of its own: it has its ticks for itself.
-                    let outline = request.operation.outline();
-                    if outline.streams && self.planned.len() > first {
-                        (parser, plan.more) = (unparsed, true);
+                    let outline = next.request.operation.outline();
+                    if outline.streams && behind > first {
+                        plan.more = true;
                         break;
                     }
                     let denial = match &conn.access {
                         Access::Open => None,
-                        access => match self.admit(&request, access) {
+                        access => match self.admit(&next.request, access) {
                             Entry::Free => None,
                             Entry::Denied(denial) => Some(denial),
                             // What was asked before is answered before.
-                            Entry::Login(_) if self.planned.len() > first => {
-                                (parser, plan.more) = (unparsed, true);
+                            Entry::Login(_) if behind > first => {
+                                plan.more = true;
                                 break;
                             }
                             Entry::Login(attempt) => {
-                                end += consumed;
+                                (parser, end) = (next.parser, end + consumed);
                                 plan.login = Some(attempt);
                                 break;
                             }
                         },
                     };
-                    end += consumed;
                     let before = container;
-                    let sort = if denial.is_none() { self.follow(&request, &mut container) } else { None };
+                    let sort = if denial.is_none() { self.follow(&next.request, &mut container) } else { None };
                     let forbidden = std::mem::take(&mut self.forbidden);
                     let denial = denial.or(forbidden.then_some(Denial::Forbidden));
                     if denial.is_some() {
                         container = before;
                     }
                     let changes = denial.is_none() && !outline.kind.is_read();
-                    let memory_only = changes && spares_table(&request.operation, self.config, container);
+                    let memory_only = changes && spares_table(&next.request.operation, self.config, container);
                     let writes = plan.writes || (changes && !memory_only);
-                    let behind = kept_behind || (carries && memory_only);
+                    let keeps = kept_behind || (carries && memory_only);
                     let carries_now = carries || outline.carries;
                     // What waits for the commit may turn out too much: then the front of the requests runs alone.
-                    if writes && (behind || (carries_now && !self.may_carry)) {
-                        (parser, end, plan.more) = (unparsed, begun, true);
-                        plan.crowded = !behind;
+                    if writes && (keeps || (carries_now && !self.may_carry)) {
+                        (plan.more, plan.crowded) = (true, !keeps);
                         break;
                     }
-                    (plan.writes, kept_behind, carries) = (writes, behind, carries_now);
-                    keys += outline.keys;
-                    let (reply, verdict, kept, broken) = (0..0, None, None, false);
-                    let planned = Planned {
-                        plan: index,
-                        request,
-                        kind: outline.kind,
-                        before,
-                        after: container,
-                        sort,
-                        end,
-                        parser,
-                        reply,
-                        denial,
-                        verdict,
-                        memory_only,
-                        kept,
-                        broken,
-                    };
-                    self.planned.push(planned);
-                    if closes(&request, denial) {
+                    (plan.writes, kept_behind, carries) = (writes, keeps, carries_now);
+                    (parser, end, keys) = (next.parser, end + consumed, keys + outline.keys);
+                    (next.kind, next.before, next.after, next.sort) = (outline.kind, before, container, sort);
+                    (next.end, next.denial, next.memory_only) = (end, denial, memory_only);
+                    behind += 1;
+                    if closes(&next.request, denial) {
                         plan.close = true;
-                        plan.farewell = request.operation == Operation::Quit;
+                        plan.farewell = next.request.operation == Operation::Quit;
                         break;
                     }
                     if outline.streams || outline.goes_on {
-                        if let (Operation::Watch { streams }, None) = (request.operation, denial) {
+                        if let (Operation::Watch { streams }, None) = (next.request.operation, denial) {
                             plan.watch = Some(streams);
                         }
                         plan.more = end < input.len();
@@ -296,7 +308,8 @@ impl<'t> Planner<'_, 't> {
                 }
             }
         }
-        plan.requests = first..self.planned.len();
+        planned.truncate(behind);
+        plan.requests = first..behind;
         plan.tail = (end, parser);
         plan.carries = carries;
         if plan.requests.is_empty() {
@@ -321,11 +334,16 @@ impl<'t> Planner<'_, 't> {
     }
 
     /// Notes whether the request at hand may not touch the container.
-    #[inline]
+    #[inline(always)]
     fn check(&mut self, id: ContainerId) {
-        if let Some((user, right)) = self.guard
-            && self.config.container(id).is_some_and(|container| !user.may(right, &container.name))
-        {
+        if let Some(guard) = self.guard {
+            self.check_right(guard, id);
+        }
+    }
+
+    #[cold]
+    fn check_right(&mut self, (user, right): (&User, Right), id: ContainerId) {
+        if self.config.container(id).is_some_and(|container| !user.may(right, &container.name)) {
             self.forbidden = true;
         }
     }
