@@ -461,15 +461,20 @@ impl<R: Rows> TableStore<R> {
     fn update_value(
         &mut self,
         container: &Container,
-        cells: [Option<(usize, Cell<'_>)>; 2],
+        [value, deadline]: [Option<(usize, Cell<'_>)>; 2],
         given: Option<u64>,
     ) -> Result<u64> {
         let (cas, number) = self.number(container, given);
         let (mut all, mut count) = ([(0, Cell::Null); 3], 0);
-        for cell in cells.into_iter().chain([number]).flatten() {
-            all[count] = cell;
-            count += 1;
-        }
+        let mut add = |cell: Option<_>| {
+            if let Some(cell) = cell {
+                all[count] = cell;
+                count += 1;
+            }
+        };
+        add(value);
+        add(deadline);
+        add(number);
         self.rows.update(&container.table, &all[..count])?;
         Ok(cas)
     }

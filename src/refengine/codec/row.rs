@@ -60,6 +60,13 @@ where
     true
 }
 
+/// How a narrow row of few columns begins, whose offsets are not known yet: copied at once it costs less than made.
+const FIRST: &[u8; 65] = &{
+    let mut first = [0; 65];
+    first[0] = 2;
+    first
+};
+
 /// A narrow row that is written column by column.
 pub(crate) struct RowWriter<'o> {
     out: &'o mut Vec<u8>,
@@ -75,8 +82,13 @@ impl<'o> RowWriter<'o> {
     pub(crate) fn begin(out: &'o mut Vec<u8>, columns: usize) -> RowWriter<'o> {
         let payload = 1 + 2 * columns;
         out.clear();
-        out.push(2);
-        out.resize(payload, 0);
+        match FIRST.get(..payload) {
+            Some(first) => out.extend_from_slice(first),
+            None => {
+                out.push(2);
+                out.resize(payload, 0);
+            }
+        }
         RowWriter { out, payload, at: 1 }
     }
 

@@ -422,13 +422,15 @@ fn closes(request: &Request<'_>, denial: Option<Denial>) -> bool {
 pub(super) fn order(planned: &[Planned<'_>], plans: &[Plan], order: &mut Vec<usize>, ranks: &mut Vec<(u64, usize)>) {
     order.clear();
     let mut run = 0;
-    for i in plans.iter().filter(|plan| plan.writes).flat_map(|plan| plan.requests.clone()) {
-        if planned[i].sort.is_none() && planned[i].kind != Kind::Idle {
-            sort_run(planned, &mut order[run..], ranks);
-            order.push(i);
-            run = order.len();
-        } else {
-            order.push(i);
+    for plan in plans.iter().filter(|plan| plan.writes) {
+        for i in plan.requests.clone() {
+            if planned[i].sort.is_none() && planned[i].kind != Kind::Idle {
+                sort_run(planned, &mut order[run..], ranks);
+                order.push(i);
+                run = order.len();
+            } else {
+                order.push(i);
+            }
         }
     }
     sort_run(planned, &mut order[run..], ranks);
