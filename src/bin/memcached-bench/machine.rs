@@ -1,7 +1,10 @@
 //! What the kernel is asked: cores, CPU time of other processes, signals, and what machine this is.
 
 use std::fs;
+use std::io::Read;
 use std::mem::{MaybeUninit, size_of};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 /// The core of the servers.
 pub const SERVER_CORE: usize = 0;
@@ -66,6 +69,24 @@ pub fn memory_of(pid: u32) -> Option<Memory> {
 pub fn reads_of(pid: u32) -> Option<u64> {
     let io = fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
     io.lines().find_map(|line| line.strip_prefix("syscr: ")?.parse().ok())
+}
+
+/// Reads all files of a folder, so that the operating system's cache has them: some systems take out what was not read for minutes, and
+/// then a read of a file costs what the disk does. What goes away meanwhile is nobody's loss, nor is what a file of holes has behind as many
+/// bytes as it takes.
+pub fn warm(folder: &Path) {
+    let mut piece = vec![0; 1 << 20];
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => warm(&entry.path()),
+            Ok(kind) if kind.is_file() => {
+                let (Ok(about), Ok(file)) = (entry.metadata(), fs::File::open(entry.path())) else { continue };
+                let mut file = file.take(about.blocks() * 512);
+                while file.read(&mut piece).is_ok_and(|read| read > 0) {}
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Puts a thread (0: the caller, and what it starts from then on) on one core.

@@ -125,6 +125,7 @@ impl Stage<'_> {
             _ if workload.writers > 0 => (1, Stretch::Rows(tenth)),
             _ => (self.options.rounds, Stretch::Time(self.options.seconds)),
         };
+        machine::warm(self.folder);
         eprint!("{:24}", workload.name);
         let cell = |subject: &Subject| Cell { server: subject.server.name.clone(), rounds: Vec::new(), background: 0 };
         let mut cells: Vec<Cell> = subjects.iter().map(cell).collect();

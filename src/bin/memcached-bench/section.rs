@@ -68,7 +68,7 @@ pub fn section(options: &Options, outcome: &Outcome) -> String {
         text,
         "The table has `--keys` rows; the host and MariaDB have a pool of `--pool` MiB, memcached as much memory as it asks for. \
          memcached with its extended store writes each value out at once and keeps head and key of every row in memory: the least with \
-         which it loses none, yet more than the pool. All files are in the operating system's cache. The host and MariaDB are at level 2. A value \
+         which it loses none, yet more than the pool. All files are in the operating system's cache; they are read before each workload for that. The host and MariaDB are at level 2. A value \
          tells its key and how often it was set, and each is compared to the byte.\n\n\
          - `load`: every row once, in no order; MariaDB gets statements of {STATEMENT} rows in the order of the keys instead. `with what \
          follows` is CPU until the server was idle again.\n\
