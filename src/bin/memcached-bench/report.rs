@@ -240,16 +240,23 @@ pub fn write(options: &Options, versions: &Versions, rows: &[Row]) -> Result<(),
         fs::write(path, text + kept).map_err(|e| format!("{path}: {e}"))
     };
     if options.mariadb {
-        // What stands before it was written by hand.
-        let old = fs::read_to_string("docs/mariadb.md").unwrap_or_default();
-        let before = old.find(SPEED).map_or(old.as_str(), |at| &old[..at]);
-        return save("docs/mariadb.md", format!("{before}{SPEED}{}", mariadb_speed(options, versions, rows)));
+        let path = "docs/mariadb.md";
+        let old = fs::read_to_string(path).unwrap_or_default();
+        let text = with_speed(&old, &mariadb_speed(options, versions, rows));
+        return fs::write(path, text).map_err(|e| format!("{path}: {e}"));
     }
     if options.mysql.is_some() {
         return save("docs/mysql.md", mysql_page(options, versions, rows));
     }
     save("docs/performance.md", page(options, versions, rows))?;
     save("docs/performance.svg", chart(rows))
+}
+
+/// The page of MariaDB with another measured part. What stands before it and behind it was written by hand.
+fn with_speed(old: &str, speed: &str) -> String {
+    let (before, rest) = old.split_once(SPEED).unwrap_or((old, ""));
+    let behind = rest.find("\n## ").map_or("", |at| &rest[at..]);
+    [before, SPEED, speed, behind].concat()
 }
 
 /// Writes what `--pool` found into its part of `docs/performance.md`, and leaves the others.
@@ -444,4 +451,16 @@ fn groups<'r>(
 ) -> Vec<Group> {
     let bars = |row: &Row| names.iter().map(|name| figure(row, name).filter(|value| value.is_finite())).collect();
     rows.map(|row| Group { label: row.workload.name.to_owned(), bars: bars(row) }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_measured_part_of_a_page_changes() {
+        let page = |speed: &str| format!("# MariaDB\n{BY_HAND}by hand\n{SPEED}{speed}\n## What stays open\nby hand\n");
+        assert_eq!(with_speed(&page("old\n### Goals\n"), "new\n"), page("new\n"));
+        assert_eq!(with_speed("# MariaDB\n", "new\n"), format!("# MariaDB\n{SPEED}new\n"));
+    }
 }
