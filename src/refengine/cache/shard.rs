@@ -22,6 +22,17 @@ const BLOCK: usize = 1 << 16;
 const PASSES: usize = 32;
 const CHANCES: usize = 4;
 
+/// What nearly all entries are: with a row that has the key in it, of a table whose number has one byte.
+struct Plain<'s> {
+    /// Its length in the ring.
+    total: usize,
+    row: &'s [u8],
+    table: u8,
+    /// Where the rest of the key is in the row, and how long.
+    at: usize,
+    key: usize,
+}
+
 /// See the module. A change that needs room passes the bytes that the shard may take now.
 pub(super) struct Shard {
     index: HashTable<u32>,
@@ -73,29 +84,37 @@ impl Shard {
         (position % self.ring.len() as u64) as usize
     }
 
-    /// The place of an entry. Looked for by hand, and not by the table's own search, which asks by a pointer to a function.
+    /// The place of an entry, and its row where that is plain. Looked for by hand, and not by the table's own search, which asks by a
+    /// pointer to a function.
+    #[inline(always)]
+    fn look_up(&self, name: Name<'_>) -> Option<(u32, Option<&[u8]>)> {
+        let (first, rest) = split(name.key);
+        for place in self.index.iter_hash(name.hash) {
+            match self.plain(*place) {
+                Some(Plain { row, table, at, key, .. }) => {
+                    let same = first == 0 && u64::from(table) == name.table && key == rest.len();
+                    if same && row.get(at..).is_some_and(|row| row.starts_with(rest)) {
+                        return Some((*place, Some(row)));
+                    }
+                }
+                None => {
+                    let same = |e: Entry<'_>| e.table == name.table && e.first == first && e.rest == rest;
+                    if self.entry(*place).is_some_and(same) {
+                        return Some((*place, None));
+                    }
+                }
+            }
+        }
+        None
+    }
+
     #[inline(always)]
     fn find(&self, name: Name<'_>) -> Option<u32> {
-        self.index.iter_hash(name.hash).find(|place| self.is(**place, name)).copied()
+        self.look_up(name).map(|(place, _)| place)
     }
 
-    /// Whether the entry at a place has this name.
     #[inline(always)]
-    fn is(&self, place: u32, name: Name<'_>) -> bool {
-        let (first, rest) = split(name.key);
-        match self.plain(place) {
-            Some((row, table, at, key)) => {
-                let has = row.get(at..).and_then(|row| row.get(..key));
-                first == 0 && u64::from(table) == name.table && has == Some(rest)
-            }
-            None => self.entry(place).is_some_and(|e| e.table == name.table && e.first == first && e.rest == rest),
-        }
-    }
-
-    /// What nearly all entries are: with a row that has the key in it, of a table whose number has one byte. The row, the
-    /// table, and where the rest of the key is in the row and how long.
-    #[inline(always)]
-    fn plain(&self, place: u32) -> Option<(&[u8], u8, usize, usize)> {
+    fn plain(&self, place: u32) -> Option<Plain<'_>> {
         let (head, body) = self.ring.get(place as usize..)?.split_first_chunk::<{ HEAD + 1 }>()?;
         let head = u64::from_le_bytes(*head);
         let (row, key, at, table) = ((head >> 16) as u16, (head >> 32) as u16, (head >> 48) as u8, (head >> 56) as u8);
@@ -103,14 +122,8 @@ impl Shard {
         if at == 0 || table >= 0x80 {
             return None;
         }
-        Some((body.get(..row as usize)?, table, at as usize, (key as usize).wrapping_sub(1)))
-    }
-
-    /// The length of the entry at a place.
-    #[inline]
-    fn total(&self, place: usize) -> usize {
-        let head = self.ring.get(place..).and_then(|bytes| bytes.first_chunk::<2>());
-        head.map_or(0, |total| u16::from_le_bytes(*total).into())
+        let (total, key) = (usize::from(head as u16), usize::from(key).wrapping_sub(1));
+        Some(Plain { total, row: body.get(..row as usize)?, table, at: at.into(), key })
     }
 
     /// The mark of the entry at a place, and the word it is in.
@@ -121,24 +134,7 @@ impl Shard {
 
     #[inline(always)]
     pub(super) fn get<T>(&self, name: Name<'_>, take: impl FnOnce(Hit<'_>) -> T) -> Option<T> {
-        let (first, rest) = split(name.key);
-        // By hand, and not by the table's own search: that one asks by a pointer to a function.
-        let mut found = None;
-        for place in self.index.iter_hash(name.hash) {
-            let plain = self.plain(*place);
-            let same = match plain {
-                Some((row, table, at, key)) => {
-                    let same = first == 0 && u64::from(table) == name.table && key == rest.len();
-                    same && row.get(at..).is_some_and(|row| row.starts_with(rest))
-                }
-                None => self.is(*place, name),
-            };
-            if same {
-                found = Some((*place, plain.map(|(row, ..)| row)));
-                break;
-            }
-        }
-        let (place, plain) = found?;
+        let (place, plain) = self.look_up(name)?;
         if let (Some(word), bit) = self.mark(place as usize)
             && word.load(Ordering::Relaxed) & bit == 0
         {
@@ -202,7 +198,9 @@ impl Shard {
     fn overwrite(&mut self, place: u32, row: &[u8]) -> bool {
         let start = place as usize;
         let old = match self.plain(place) {
-            Some((old, _, at, key)) if row.get(at..at + key) == old.get(at..at + key) => HEAD + 1..self.total(start),
+            Some(Plain { total, row: old, at, key, .. }) if row.get(at..at + key) == old.get(at..at + key) => {
+                HEAD + 1..total
+            }
             Some(_) => return false,
             None => match self.entry(place) {
                 Some(Entry { row: Some(_), at: 0, row_at, total, .. }) => row_at..total,
