@@ -1,7 +1,7 @@
 //! What the kernel is asked: cores, CPU time of other processes, signals, and what machine this is.
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::mem::{MaybeUninit, size_of};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -75,14 +75,12 @@ pub fn reads_of(pid: u32) -> Option<u64> {
 /// then a read of a file costs what the disk does. What goes away meanwhile is nobody's loss, nor is what a file of holes has behind as many
 /// bytes as it takes.
 pub fn warm(folder: &Path) {
-    let mut piece = vec![0; 1 << 20];
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         match entry.file_type() {
             Ok(kind) if kind.is_dir() => warm(&entry.path()),
             Ok(kind) if kind.is_file() => {
                 let (Ok(about), Ok(file)) = (entry.metadata(), fs::File::open(entry.path())) else { continue };
-                let mut file = file.take(about.blocks() * 512);
-                while file.read(&mut piece).is_ok_and(|read| read > 0) {}
+                let _ = io::copy(&mut file.take(about.blocks() * 512), &mut io::sink());
             }
             _ => {}
         }

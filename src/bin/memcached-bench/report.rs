@@ -242,7 +242,7 @@ pub fn write(options: &Options, versions: &Versions, rows: &[Row]) -> Result<(),
     if options.mariadb {
         let path = "docs/mariadb.md";
         let old = fs::read_to_string(path).unwrap_or_default();
-        let text = with_speed(&old, &mariadb_speed(options, versions, rows));
+        let text = with_part(&old, SPEED, &mariadb_speed(options, versions, rows));
         return fs::write(path, text).map_err(|e| format!("{path}: {e}"));
     }
     if options.mysql.is_some() {
@@ -252,11 +252,13 @@ pub fn write(options: &Options, versions: &Versions, rows: &[Row]) -> Result<(),
     save("docs/performance.svg", chart(rows))
 }
 
-/// The page of MariaDB with another measured part. What stands before it and behind it was written by hand.
-fn with_speed(old: &str, speed: &str) -> String {
-    let (before, rest) = old.split_once(SPEED).unwrap_or((old, ""));
-    let behind = rest.find("\n## ").map_or("", |at| &rest[at..]);
-    [before, SPEED, speed, behind].concat()
+/// A page with another part under a heading; the rest stays. Where there is no such heading yet, it comes before what was written by hand.
+fn with_part(old: &str, heading: &str, part: &str) -> String {
+    let (before, behind) = match old.split_once(heading) {
+        Some((before, rest)) => (before, &rest[rest.find("\n## ").unwrap_or(rest.len())..]),
+        None => old.split_at(old.find(BY_HAND).unwrap_or(old.len())),
+    };
+    [before, heading, part, behind].concat()
 }
 
 /// Writes what `--pool` found into its part of `docs/performance.md`, and leaves the others.
@@ -264,9 +266,7 @@ pub fn write_pool(section: &str) -> Result<(), String> {
     let path = "docs/performance.md";
     fs::create_dir_all("docs").map_err(|e| format!("docs: {e}"))?;
     let old = fs::read_to_string(path).unwrap_or_default();
-    let behind = old.find(BY_HAND).unwrap_or(old.len());
-    let before = old.find(POOL).unwrap_or(behind);
-    fs::write(path, [&old[..before], POOL, section, &old[behind..]].concat()).map_err(|e| format!("{path}: {e}"))
+    fs::write(path, with_part(&old, POOL, section)).map_err(|e| format!("{path}: {e}"))
 }
 
 /// Machine, versions and command line.
@@ -460,7 +460,10 @@ mod tests {
     #[test]
     fn only_the_measured_part_of_a_page_changes() {
         let page = |speed: &str| format!("# MariaDB\n{BY_HAND}by hand\n{SPEED}{speed}\n## What stays open\nby hand\n");
-        assert_eq!(with_speed(&page("old\n### Goals\n"), "new\n"), page("new\n"));
-        assert_eq!(with_speed("# MariaDB\n", "new\n"), format!("# MariaDB\n{SPEED}new\n"));
+        assert_eq!(with_part(&page("old\n### Goals\n"), SPEED, "new\n"), page("new\n"));
+        assert_eq!(with_part("# MariaDB\n", SPEED, "new\n"), format!("# MariaDB\n{SPEED}new\n"));
+        let pool = |part: &str| format!("# Performance\n{part}{BY_HAND}by hand\n");
+        assert_eq!(with_part(&pool(""), POOL, "new\n"), pool(&format!("{POOL}new\n")));
+        assert_eq!(with_part(&pool(&format!("{POOL}old\n")), POOL, "new\n"), pool(&format!("{POOL}new\n")));
     }
 }
