@@ -63,7 +63,7 @@ impl<R: Rows> Store<R> {
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn forget_in_memory(&mut self, container: &Container, key: &[u8]) {
         let key = container.memory_key(key).into_owned();
         self.transaction.journal.push(Effect::Remove { container: container.table.stamp, key });

@@ -187,6 +187,7 @@ impl<R: Rows> TableStore<R> {
         let column = container.counter_column(&self.rows)?;
         let Some(old) = value::number(&self.rows, container, column) else { return Ok(Arithmetic::NonNumeric) };
         let new = arith.apply(old);
+        // Of a single column nothing but the number is written.
         self.written += NUMBER_MAX;
         if container.values.len() > 1 {
             self.note_rewritten(container);
