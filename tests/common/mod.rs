@@ -10,6 +10,7 @@ mod client;
 mod config;
 mod host;
 mod lines;
+pub mod memcached;
 pub mod meta;
 pub mod packets;
 pub mod patient;

@@ -2,7 +2,7 @@
 #![cfg(feature = "bench")]
 
 use std::path::Path;
-use std::process::{Child, Command, Output};
+use std::process::{Command, Output};
 
 fn bench(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_memcached-bench")).args(args).output().unwrap()
@@ -166,25 +166,11 @@ fn what_a_setting_does_is_measured_side_by_side() {
     );
 }
 
-/// A server that is ended with the test.
-struct Stock(Child);
-
-impl Drop for Stock {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 #[test]
 fn any_server_of_the_protocol_is_measured() {
-    let port = crate::common::free_port().to_string();
-    let mut command = Command::new("memcached");
-    command.args(["-l", "127.0.0.1", "-U", "0", "-u", "nobody", "-p", &port]);
-    let stock = Stock(command.spawn().expect("memcached is missing: apt-get install memcached"));
-    let address = format!("127.0.0.1:{port}");
-    crate::common::patient::wait_until("memcached listens", || std::net::TcpStream::connect(&address).is_ok());
-    let named = format!("it={address}@{}", stock.0.id());
+    let stock = crate::common::memcached::Memcached::start();
+    let address = stock.name();
+    let named = format!("it={address}@{}", stock.pid());
     let output =
         bench(&["--server", &address, "--server", &named, "--only", "get-p8-c8", "--rounds", "1", "--keys", "200"]);
     let text = String::from_utf8_lossy(&output.stdout);

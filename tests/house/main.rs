@@ -12,6 +12,7 @@ mod headers;
 mod imports;
 mod instructions;
 mod messages;
+mod ports;
 mod rooms;
 mod size;
 mod source;

@@ -1,6 +1,6 @@
 //! INSTALL PLUGIN and UNINSTALL PLUGIN: refusals that reach the client, and rounds under load that leak nothing.
 
-use crate::common::{Host, HostConfig, INSTALL};
+use crate::common::{Host, HostConfig, INSTALL, free_port};
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -111,7 +111,7 @@ fn a_second_start_finds_the_plugin_and_the_data() {
 #[test]
 fn two_hundred_rounds_under_load_leak_nothing() {
     const ROUNDS: u32 = 200;
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let free = free_port();
     let host = HostConfig::new().option(&format!("-p {free} -t 2")).start();
     let round = |host: &Host| {
         host.sql(UNINSTALL).unwrap();

@@ -1,6 +1,6 @@
 //! The memc_* functions in a real server.
 
-use crate::memcached::Memcached;
+use crate::common::memcached::Memcached;
 use crate::server::{Config, Mysqld, wait};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -13,8 +13,6 @@ mod galera;
 mod held;
 mod life;
 mod load;
-#[path = "../udf/memcached.rs"]
-mod memcached;
 mod moving;
 mod reads;
 mod replica;

@@ -1,9 +1,10 @@
 //! What memcached clients write, on a replica: a second server of the same tree follows the first by GTID, and both are compared.
 //! Needs the tree that `tests/mysql/make-tree` makes: `tests/run --mysql` runs these tests, a plain `cargo test` lists them as ignored.
 
+use crate::common::free_port;
 use crate::load::Acknowledged;
 use crate::server::{Config, Mysqld, wait};
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Bound for a replica that has a whole load behind it.
@@ -25,17 +26,8 @@ fn config(id: u32) -> Config {
 
 /// A server that a replica can reach.
 fn primary_config() -> (Config, u16) {
-    // mysqld cannot choose a free port by itself, and must have the same again after a restart: one below those that Linux gives to
-    // outgoing connections, and each test another.
-    static TRIED: AtomicU16 = AtomicU16::new(0);
-    let first = 20_000 + (std::process::id() % 10_000) as u16;
-    let port = loop {
-        let port = first + TRIED.fetch_add(1, Ordering::Relaxed);
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            break port;
-        }
-        assert!(port < 32_000, "no free port");
-    };
+    // mysqld cannot choose a free port by itself, and must have the same again after a restart.
+    let port = free_port();
     (config(1).arg(format!("--port={port}")), port)
 }
 

@@ -1,8 +1,8 @@
 //! Every function with every kind of argument.
 
+use crate::common::memcached::Memcached;
 use crate::common::{HostConfig, patient::wait_until, user_line};
 use crate::library::{Answer, Arg, Library, take_message};
-use crate::memcached::Memcached;
 
 /// A call: name, arguments, what it answers. `#` is the unique number that the last `memc_get_cas` gave.
 type Call<'a> = (&'a str, &'a [&'a str], &'a str);

@@ -1,7 +1,7 @@
 //! Servers that do not answer, statements that are killed.
 
+use crate::common::memcached::Memcached;
 use crate::library::{Answer, Arg, Library, set_killed, take_message};
-use crate::memcached::Memcached;
 use std::time::{Duration, Instant};
 
 fn timed<T>(body: impl FnOnce() -> T) -> (T, Duration) {

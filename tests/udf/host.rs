@@ -1,8 +1,8 @@
 //! The functions in the bundled host's SQL: created, called, dropped, and there again after a restart.
 
+use crate::common::memcached::Memcached;
 use crate::common::patient::wait_until;
 use crate::common::{self, Host, HostConfig, SqlError};
-use crate::memcached::Memcached;
 use std::process::{Command, Stdio};
 
 /// A host that has all functions, with a memcached for them.

@@ -7,6 +7,5 @@ mod calls;
 mod failures;
 mod host;
 mod library;
-mod memcached;
 mod ring;
 mod speed;

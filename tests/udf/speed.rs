@@ -1,8 +1,8 @@
 //! Time and memory of many calls.
 
 use crate::common;
+use crate::common::memcached::Memcached;
 use crate::library::{Arg, Library};
-use crate::memcached::Memcached;
 use std::process::Command;
 use std::time::Instant;
 

@@ -1,9 +1,6 @@
 //! A memcached as a child process, on a port of its choice.
 
-// The tests in real servers use it too, but not all of it.
-#![allow(dead_code)]
-
-use crate::common::patient::wait_until;
+use super::patient::wait_until;
 use std::process::{Child, Command, Stdio};
 
 /// A running memcached; dropping it kills the process.
@@ -57,13 +54,18 @@ impl Memcached {
         self.port
     }
 
-    /// As `memc_servers_set` wants it.
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where it listens, as `memc_servers_set` wants it.
     pub fn name(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }
 
-    pub fn client(&self) -> crate::common::Client {
-        crate::common::Client::connect(self.port)
+    pub fn client(&self) -> super::Client {
+        super::Client::connect(self.port)
     }
 
     /// It stops answering, or goes on.
