@@ -113,8 +113,17 @@ impl Waits {
 
 /// Reads of files that this thread asked for. To ask is some reads itself, each time as many.
 pub fn reads() -> u64 {
-    let io = std::fs::read_to_string("/proc/thread-self/io").expect("this is Linux");
-    let line = io.lines().find_map(|line| line.strip_prefix("syscr: ")).expect("the field is there");
+    counter("/proc/thread-self/io", "syscr: ")
+}
+
+/// Bytes that the process wrote to files.
+pub fn written() -> u64 {
+    counter("/proc/self/io", "wchar: ")
+}
+
+fn counter(file: &str, name: &str) -> u64 {
+    let io = std::fs::read_to_string(file).expect("this is Linux");
+    let line = io.lines().find_map(|line| line.strip_prefix(name)).expect("the field is there");
     line.parse().expect("a number")
 }
 

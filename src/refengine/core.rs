@@ -125,9 +125,9 @@ impl Core {
     }
 
     /// Bytes that the row cache may take now: what the memory table does not, and what finds rows on disk does not, as long
-    /// as that is less than a quarter of the pool. A merge has it twice, the old tables' and the new ones'.
+    /// as that is less than a third of the pool. A merge has it twice, the old tables' and the new ones'.
     fn cache_bytes(&self) -> u64 {
-        let resident = (self.storage.resident() * 2).min(self.pool / 4);
+        let resident = (self.storage.resident() * 2).min(self.pool / 3);
         self.pool.saturating_sub(self.storage.memory()).saturating_sub(resident)
     }
 
