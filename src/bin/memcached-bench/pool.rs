@@ -118,11 +118,10 @@ impl Stage<'_> {
 
     /// One row of the report: the workload on each of the servers, round after round.
     fn run(&self, workload: Workload, subjects: &mut [Subject]) -> Result<Row, String> {
-        // Of sets so many that single merges behind them do not decide.
-        let (quarter, tenth) = ((self.rows / 4).max(1), (self.rows / 10).max(1));
+        let tenth = (self.rows / 10).max(1);
         let (rounds, stretch) = match workload.operation {
             Operation::Load => (1, Stretch::Rows(self.rows)),
-            Operation::Change => (1, Stretch::Operations(quarter.into())),
+            Operation::Change => (1, Stretch::Operations(tenth.into())),
             _ if workload.writers > 0 => (1, Stretch::Rows(tenth)),
             _ => (self.options.rounds, Stretch::Time(self.options.seconds)),
         };

@@ -74,7 +74,7 @@ pub fn section(options: &Options, outcome: &Outcome) -> String {
          follows` is CPU until the server was idle again.\n\
          - `get`: random rows; p50 and p99 are those of a batch of 32. MariaDB is asked with prepared statements, one at a time \
          per connection.\n\
-         - `set`: random rows, a quarter as many as the table has, or as many as there are in thirty seconds.\n\
+         - `set`: random rows, as many as a tenth of the table, or as many as there are in ten seconds.\n\
          - `beside-load`: one more connection loads new rows at full speed, a tenth of the table or for ten seconds; the CPU of the \
          gets is what is left when each new row takes as much as in the load.\n\
          - `after-kill`: the host was ended with SIGKILL while nothing was asked, and started again; sets and new rows are there.\n\

@@ -15,10 +15,8 @@ use crate::workload::{Keys, Operation, Workload};
 
 /// Bytes of one.
 pub const MIB: u64 = 1 << 20;
-/// A stretch that is to do so many operations, or beside which so many rows come, lasts no longer: a server that is far behind the others
-/// is not waited for.
-const LONGEST: Duration = Duration::from_secs(30);
-const LONGEST_BESIDE: Duration = Duration::from_secs(10);
+/// A stretch that is to do so many operations lasts no longer: a server that is far behind the others is not waited for.
+const LONGEST: Duration = Duration::from_secs(10);
 /// A load is waited for.
 const LOAD_LONGEST: Duration = Duration::from_secs(900);
 /// Work behind the replies is waited for, no longer than this.
@@ -94,8 +92,7 @@ impl Subject {
             let times = match stretch {
                 Stretch::Time(time) => (WARM, time),
                 _ if workload.operation == Operation::Load => (Duration::ZERO, LOAD_LONGEST),
-                Stretch::Operations(_) => (Duration::ZERO, LONGEST),
-                Stretch::Rows(_) => (Duration::ZERO, LONGEST_BESIDE),
+                _ => (Duration::ZERO, LONGEST),
             };
             client.run(&mut self.keys, times, enough, || {
                 marks.extend(server.cpu()?);

@@ -7,14 +7,12 @@ use super::tables::Tables;
 use super::{Slice, verify};
 use crate::refengine::error::{Error, Result, io_error};
 use crate::signals::SignalsBlocked;
-use fjall::compaction::Leveled;
 use fjall::config::{BlockSizePolicy, CompressionPolicy, PartitioningPolicy, PinningPolicy};
 use fjall::{AbstractTree, Database, KeyspaceCreateOptions, Readable};
 use parking_lot::Mutex;
 use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Runs of tables that nobody has merged yet from which a checkpoint waits for fjall's worker: each is one more place to look in, and
@@ -23,10 +21,6 @@ use std::time::{Duration, Instant};
 const RUNS: usize = 20;
 const FOR_EACH: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// So many runs of the first level are merged into the second one at a time, which holds eight tables of fjall's 64 MiB for that. With four
-/// of each, what random sets write in merges is four times as much; with twelve, merges take too long in one piece.
-const RUNS_IN_A_MERGE: u8 = 8;
 
 /// See the module.
 pub(super) struct Lsm {
@@ -78,7 +72,6 @@ impl Tables for Lsm {
         let options = || {
             KeyspaceCreateOptions::default()
                 .expect_point_read_hits(false)
-                .compaction_strategy(Arc::new(Leveled::default().with_l0_threshold(RUNS_IN_A_MERGE)))
                 // What is read from disk is read for one row: to unpack its block would cost more than to read it.
                 .data_block_compression_policy(CompressionPolicy::disabled())
                 // Two kilobytes are in less than two pages as a rule: they cost a fifth less to read than four.
