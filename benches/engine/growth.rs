@@ -32,6 +32,7 @@ pub fn run() {
     gets("cold", 3_000);
     gets("warm", 10_000);
     reads_per_miss(rows);
+    // So many that single merges do not decide.
     sets(rows, 200_000);
     gets("right after the sets", 3_000);
     settle();
@@ -103,7 +104,6 @@ fn reads_per_miss(rows: u64) {
     );
 }
 
-/// So many that single merges do not decide.
 fn sets(rows: u64, ticks: u64) {
     let (mut random, mut waits, before, start) = (Random(6), Waits::default(), written(), Sample::now());
     for n in 0..ticks {
